@@ -1,0 +1,1 @@
+"""Neural networks whose every gradient can be read, proved and run."""

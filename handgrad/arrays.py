@@ -1,0 +1,71 @@
+"""Arrays: the module they belong to, their dtypes, random streams, and errors about them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+
+
+class ShapeError(ValueError):
+    """The shape of an array breaks a layer's rule."""
+
+
+def array_module(*arrays: Any) -> Any:
+    """The module whose functions work on these arrays: CuPy if one of them is CuPy's, else NumPy.
+
+    CuPy is never imported here: an array of its can only exist once it has been.
+    """
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and any(isinstance(a, cupy.ndarray) for a in arrays):
+        return cupy
+    return np
+
+
+def as_float(x: Any, dtype: Any = None) -> Array:
+    """x as an array of real numbers: floats as they are, integers and booleans converted.
+
+    Integers become `dtype`, float64 by default, because a derivative needs a continuous
+    variable. Raises ValueError for text, objects and complex numbers.
+    """
+    array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+    kind = array.dtype.kind
+    if kind == "f":
+        return array
+    if kind in "iub":
+        return array.astype(dtype or np.float64)
+    raise ValueError(f"real numbers are needed, got dtype {array.dtype}; convert the data first")
+
+
+class Stream:
+    """Random numbers that depend on (seed, layer, step) alone, from the Philox generator.
+
+    Each draw uses the key (seed, layer) and the counter `step`, then moves to the next step:
+    the same three numbers give the same values in any order, thread or process.
+
+    Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+    """
+
+    def __init__(self, seed: int = 0, layer: int = 0, step: int = 0):
+        self.seed, self.layer, self.step = seed, layer, step
+
+    def bit_generator(self) -> np.random.Philox:
+        """The Philox generator of the present step; moves on to the next."""
+        philox = np.random.Philox(key=[self.seed, self.layer], counter=[0, 0, self.step, 0])
+        self.step += 1
+        return philox
+
+    def generator(self) -> np.random.Generator:
+        """A NumPy generator for the present step; moves on to the next."""
+        return np.random.Generator(self.bit_generator())
+
+    def bits(self, count: int) -> Array:
+        """`count` random 32-bit words (uint32), low half of each 64-bit word first."""
+        words = self.bit_generator().random_raw((count + 1) // 2)
+        return words.astype("<u8", copy=False).view("<u4")[:count]
+
+    def __repr__(self) -> str:
+        return f"Stream(seed={self.seed}, layer={self.layer}, step={self.step})"
