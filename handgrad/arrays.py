@@ -31,7 +31,7 @@ def as_float(x: Any, dtype: Any = None) -> Array:
     Integers become `dtype`, float64 by default, because a derivative needs a continuous
     variable. Raises ValueError for text, objects and complex numbers.
     """
-    array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+    array = x if hasattr(x, "dtype") and not isinstance(x, np.generic) else np.asarray(x)
     kind = array.dtype.kind
     if kind == "f":
         return array

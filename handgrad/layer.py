@@ -1,0 +1,288 @@
+"""Layer: the one abstraction. A class with `forward`, and `backward` right below it.
+
+Any object with these two methods is a layer; the base class only adds convenience. What is
+here works on both: finding parameters, calling on tensors, copying for a second use.
+
+The contract
+ 1. The gradient of `x` is called `dx`; of a parameter `W`, the attribute `dW`, which backward
+    sets and never adds to.
+ 2. backward takes one gradient per output and returns one per input, in order, None for
+    labels and indices; each has the shape and dtype of its input.
+ 3. Neither method writes into what it was given; no result is changed by a later call.
+ 4. backward is linear in the upstream gradient, in a loss too.
+ 5. Any memory layout, a batch of one and an empty batch: the same answer, or a clear error.
+ 6. Random layers draw from a `Stream`, never from global state; backward draws nothing.
+ 7. float32 stays float32 and float64 stays float64; integers are converted.
+ 8. The rule at a kink or tie stands in the docstring, with its source.
+ 9. No overflow where the answer is finite.
+10. A wrong shape, dtype or value is an error that names layer, rule, what came, what would do.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, Stream
+from handgrad.tensor import Application, Tensor, is_recording
+
+# Attributes that a layer without base class keeps from forward, even if d<name> exists too.
+_NOT_PARAMETERS = {"x", "y", "t", "out", "h", "mask"}
+
+# Values in which no layer hides.
+_PLAIN = (np.ndarray, int, float, str, NoneType, Stream)
+
+
+class Layer:
+    """Base of handgrad's layers: names of parameters and buffers, modes, calling on tensors.
+
+    A subclass writes `forward(*inputs)` and `backward(*output_gradients)`, and keeps each
+    constructor argument under the argument's own name, so that a file can hold it.
+    """
+
+    params: tuple[str, ...] = ()  # learned arrays; backward sets d<name> for each
+    buffers: tuple[str, ...] = ()  # arrays that are saved but not learned
+    training = True
+    wants_dx = True  # False where nobody needs the gradient of the input
+    stream: Stream | None = None  # random numbers; a network gives each layer its own
+    followed_by: Any = None  # the next layer in a Sequential: initial weights depend on it
+
+    def forward(self, *inputs: Any) -> Any:
+        """Outputs from inputs; keeps on self what backward needs."""
+        raise NotImplementedError(f"{type(self).__name__} has no forward")
+
+    def backward(self, *gradients: Any) -> Any:
+        """Gradients of the inputs from gradients of the outputs; sets those of parameters."""
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    def build(self, *inputs: Any) -> None:
+        """Make the parameters whose sizes the first inputs decide; nothing by default."""
+
+    def __call__(self, *inputs: Any) -> Any:
+        """forward on arrays; on tensors the use is recorded."""
+        return apply(self, *inputs)
+
+    def train(self) -> Any:
+        """Set training mode on this layer and all inside it."""
+        return self._set_mode(True)
+
+    def eval(self) -> Any:
+        """Set evaluation mode on this layer and all inside it."""
+        return self._set_mode(False)
+
+    def _set_mode(self, training: bool) -> Any:
+        for _, layer in walk(self):
+            if hasattr(layer, "training"):
+                layer.training = training
+        return self
+
+    def draw(self) -> Stream:
+        """This layer's random stream; one with seed 0 where nobody gave it another."""
+        if self.stream is None:
+            self.stream = Stream()
+        return self.stream
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments, as this layer keeps them."""
+        return {name: getattr(self, name) for name in _arguments(type(self))}
+
+    def __repr__(self) -> str:
+        shown = []
+        for name, parameter in _arguments(type(self)).items():
+            value = getattr(self, name)
+            if value is not parameter.default and value != parameter.default:
+                bare = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+                shown.append(repr(value) if bare else f"{name}={value!r}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _arguments(cls: type) -> dict[str, inspect.Parameter]:
+    """The constructor's parameters by name, without self and without *args."""
+    if cls.__init__ is object.__init__:
+        return {}
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    return {p.name: p for p in parameters if p.kind not in variadic}
+
+
+def is_layer(thing: Any) -> bool:
+    """Whether thing is an object with forward and backward (and not a class or a tensor)."""
+    return (
+        callable(getattr(thing, "forward", None))
+        and callable(getattr(thing, "backward", None))
+        and not isinstance(thing, type)
+    )
+
+
+def parameter_names(layer: Any) -> tuple[str, ...]:
+    """Names of a layer's own parameters.
+
+    A `Layer` says them in `params`. Without the base class they are the float arrays `W` for
+    which backward sets, or the constructor made, an attribute `dW`.
+    """
+    if isinstance(layer, Layer):
+        return layer.params
+    code = getattr(getattr(type(layer), "backward", None), "__code__", None)
+    touched = code.co_names if code else ()
+    return tuple(
+        name
+        for name, value in vars(layer).items()
+        if getattr(getattr(value, "dtype", None), "kind", "") == "f"
+        and ("d" + name in touched or hasattr(layer, "d" + name))
+        and name not in _NOT_PARAMETERS
+    )
+
+
+def sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
+    """The layers inside a layer, with their names: attributes, and members of lists and dicts.
+
+    Members of an attribute called `layers` go by their own name or number alone.
+    """
+    for name, value in getattr(layer, "__dict__", {}).items():
+        if isinstance(value, _PLAIN) or name == "followed_by":
+            continue
+        if is_layer(value):
+            yield name, value
+        elif isinstance(value, list | tuple | dict):
+            members = value.items() if isinstance(value, dict) else enumerate(value)
+            prefix = "" if name == "layers" else f"{name}."
+            yield from ((f"{prefix}{key}", inner) for key, inner in members if is_layer(inner))
+
+
+def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """A layer and every layer inside it, each once, with its path, outermost first."""
+    seen: set[int] = set()
+    stack = [(path, layer)]
+    while stack:
+        path, layer = stack.pop()
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        yield path, layer
+        inner = [(f"{path}.{name}" if path else name, sub) for name, sub in sublayers(layer)]
+        stack.extend(reversed(inner))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One place where a parameter lives: `owner.name`, found under `path` from the outside."""
+
+    path: str
+    owner: Any
+    name: str
+
+    @property
+    def value(self) -> Array:
+        """The parameter; None before its size is known."""
+        held = getattr(self.owner, self.name, None)
+        return held.data if isinstance(held, Tensor) else held
+
+    @property
+    def grad(self) -> Array | None:
+        """The gradient that the last backward set."""
+        held = getattr(self.owner, self.name, None)
+        return held.grad if isinstance(held, Tensor) else getattr(self.owner, "d" + self.name, None)
+
+    def set(self, value: Array) -> None:
+        """Put another array in the parameter's place."""
+        held = getattr(self.owner, self.name, None)
+        if isinstance(held, Tensor):
+            held.data = value
+        else:
+            setattr(self.owner, self.name, value)
+
+    def set_grad(self, value: Array | None) -> None:
+        """Put another array in the gradient's place."""
+        held = getattr(self.owner, self.name, None)
+        if isinstance(held, Tensor):
+            held.grad = value
+        else:
+            setattr(self.owner, "d" + self.name, value)
+
+
+class Parameter(Tensor):
+    """A learned tensor that belongs to a network rather than to a layer."""
+
+    __slots__ = ()
+
+
+def slots(layer: Any) -> list[Slot]:
+    """Every parameter of a layer or network, in order, each once."""
+    found = []
+    for path, inner in walk(layer):
+        tensors = [n for n, v in getattr(inner, "__dict__", {}).items() if isinstance(v, Parameter)]
+        for name in (*parameter_names(inner), *tensors):
+            found.append(Slot(f"{path}.{name}" if path else name, inner, name))
+    return found
+
+
+def twin(layer: Any, training: bool | None = None) -> Any:
+    """A copy with its own state that shares the parameters, for a second use of a layer.
+
+    Layers inside are twinned too; arrays, buffers and random streams are shared. `training`
+    sets the mode of the copy.
+    """
+    copy = object.__new__(type(layer))
+    state = copy.__dict__
+    state.update(layer.__dict__)
+    for name, value in state.items():
+        if isinstance(value, _PLAIN) or name == "followed_by":
+            continue
+        if isinstance(value, list | tuple):
+            state[name] = type(value)(twin(v, training) if is_layer(v) else v for v in value)
+        elif isinstance(value, dict):
+            state[name] = type(value)(
+                (k, twin(v, training) if is_layer(v) else v) for k, v in value.items()
+            )
+        elif is_layer(value):
+            state[name] = twin(value, training)
+    if training is not None and hasattr(layer, "training"):
+        copy.training = training
+    return copy
+
+
+def apply(layer: Any, *inputs: Any) -> Any:
+    """Use a layer on inputs: forward on arrays, a recorded application on tensors."""
+    if isinstance(layer, Layer):
+        layer.build(*inputs)
+    if not any(isinstance(x, Tensor) for x in inputs):
+        return layer.forward(*inputs)
+    arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
+    if not is_recording():
+        outputs = layer.forward(*arrays)
+        if isinstance(outputs, tuple | list):
+            return tuple(Tensor(y, requires_grad=False) for y in outputs)
+        return Tensor(outputs, requires_grad=False)
+
+    copy = twin(layer)
+    copy.wants_dx = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    outputs = copy.forward(*arrays)
+    several = isinstance(outputs, tuple | list)
+    application = Application(copy, layer, inputs, _owners(copy, layer))
+    tensors = application.produce(tuple(outputs) if several else (outputs,))
+    return tensors if several else tensors[0]
+
+
+def _owners(copy: Any, layer: Any) -> list[tuple]:
+    """(copy, original, name) for every parameter of a layer that was twinned."""
+    if isinstance(layer, Layer) and next(sublayers(layer), None) is None:
+        return [(copy, layer, name) for name in layer.params]
+    return [(c.owner, s.owner, s.name) for c, s in zip(slots(copy), slots(layer))]
+
+
+def seeded(layer: Any, seed: int) -> None:
+    """Give every layer inside that has no random stream one of its own, numbered by place."""
+    for number, (_, inner) in enumerate(walk(layer)):
+        if isinstance(inner, Layer) and inner.stream is None:
+            inner.stream = Stream(seed, number)
+
+
+def as_input(x: Any, dtype: Any) -> Array:
+    """x as an array for a network: floats in its dtype, integers (labels, indices) as they are."""
+    array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+    return array.astype(dtype, copy=False) if array.dtype.kind == "f" else array

@@ -1,0 +1,257 @@
+"""Tensor: an array that remembers what made it, and the walk that sends gradients back.
+
+Nothing here knows an operation. The rooms above put the operators on `Tensor` and enter
+their rules for NumPy's own functions in `numpy_rules`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, array_module, as_float
+
+_recording: ContextVar[bool] = ContextVar("recording", default=True)
+_order = itertools.count()
+
+# NumPy function or ufunc -> what it does on tensors.
+numpy_rules: dict[Callable, Callable] = {}
+
+
+def is_recording() -> bool:
+    """Whether layers called on tensors are being recorded."""
+    return _recording.get()
+
+
+@contextmanager
+def no_grad() -> Iterator[None]:
+    """Inside, layers called on tensors compute and record nothing."""
+    token = _recording.set(False)
+    try:
+        yield
+    finally:
+        _recording.reset(token)
+
+
+class Application:
+    """One use of a layer: a copy with its own state, its inputs, and who gets the gradients.
+
+    `layer` is the copy that ran forward; `owners` lists (copy, original, parameter name), so
+    that gradients of a parameter used several times meet at the original. Outputs are held
+    weakly: a tensor owns its past, the past does not own the tensor.
+    """
+
+    __slots__ = ("__weakref__", "inputs", "layer", "order", "original", "outputs", "owners",
+                 "shapes")
+
+    def __init__(self, layer: Any, original: Any, inputs: tuple, owners: list[tuple]):
+        self.layer, self.original, self.owners = layer, original, owners
+        self.inputs = tuple(x if isinstance(x, Tensor) else None for x in inputs)
+        self.order = next(_order)
+
+    def produce(self, outputs: tuple) -> tuple[Tensor, ...]:
+        """The outputs as tensors that know this application made them."""
+        tensors = tuple(Tensor._made(y, self, i) for i, y in enumerate(outputs))
+        self.outputs = tuple(weakref.ref(t) for t in tensors)
+        self.shapes = tuple(t.shape for t in tensors)
+        return tensors
+
+    def backward(self, gradients: list) -> tuple:
+        """The gradients of the inputs, checked against the inputs' shapes."""
+        if self.layer is None:
+            raise RuntimeError(
+                "this part of the graph was freed by an earlier backward(); "
+                "use backward(retain=True) there, or run the forward again"
+            )
+        name = type(self.original).__name__
+        for i, g in enumerate(gradients):
+            if g is None:
+                gradients[i] = np.zeros(self.shapes[i], self.layer_dtype())
+        result = self.layer.backward(*gradients)
+        result = tuple(result) if isinstance(result, tuple | list) else (result,)
+        for i, (x, dx) in enumerate(zip(self.inputs, result)):
+            if x is not None and dx is not None and np.shape(dx) != x.shape:
+                raise ShapeError(
+                    f"{name}: the gradient of input {i} must have the input's shape {x.shape}, "
+                    f"backward returned {np.shape(dx)}"
+                )
+        return result
+
+    def layer_dtype(self) -> Any:
+        """The dtype of the first tensor among the inputs."""
+        return next(x.dtype for x in self.inputs if x is not None)
+
+    def free(self) -> None:
+        """Let go of the saved state and of the inputs."""
+        self.layer, self.inputs, self.owners = None, (), []
+
+
+class Tensor:
+    """An array, its gradient after a backward(), and the application that made it.
+
+    data: the array; integers and booleans become float64. requires_grad: whether a gradient
+    is wanted; False for constants. Operators and NumPy functions on tensors record layers.
+    """
+
+    __slots__ = ("__weakref__", "creator", "data", "grad", "index", "name", "requires_grad")
+
+    def __init__(self, data: Any, requires_grad: bool = True, name: str | None = None):
+        self.data: Array = as_float(data.data if isinstance(data, Tensor) else data)
+        self.requires_grad, self.name = requires_grad, name
+        self.grad: Array | None = None
+        self.creator: Application | None = None
+        self.index = 0
+
+    @classmethod
+    def _made(cls, data: Any, creator: Application, index: int) -> Tensor:
+        tensor = Tensor(data)
+        tensor.creator, tensor.index = creator, index
+        return tensor
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.data.size
+
+    @property
+    def dtype(self) -> Any:
+        """Type of the elements."""
+        return self.data.dtype
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator:
+        return (self[i] for i in range(len(self)))
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def item(self) -> float:
+        """The only element, as a Python number."""
+        return self.data.item()
+
+    def detach(self) -> Tensor:
+        """The same numbers without a past: gradients stop here."""
+        return Tensor(self.data, requires_grad=False)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        rule = numpy_rules.get(ufunc)
+        if rule is None or method != "__call__" or options:
+            raise TypeError(
+                f"np.{ufunc.__name__} has no gradient rule for this use on tensors; "
+                "use a layer, or tensor.data to compute without gradients"
+            )
+        return rule(*inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        rule = numpy_rules.get(function)
+        if rule is None:
+            raise TypeError(
+                f"np.{function.__name__} has no gradient rule on tensors; "
+                "use a layer, or tensor.data to compute without gradients"
+            )
+        return rule(*args, **options)
+
+    def __repr__(self) -> str:
+        text = np.array2string(np.asarray(self.data), precision=4, threshold=20, prefix="Tensor(")
+        maker = f", made by {type(self.creator.original).__name__}" if self.creator else ""
+        return f"Tensor({text}{maker})"
+
+    def backward(self, dy: Any = None, *, retain: bool = False) -> None:
+        """Send the gradient `dy` (1 for a scalar) back to everything this tensor came from.
+
+        Sets `grad` on every tensor on the way and d<name> on every layer for its parameters;
+        each call sets them anew. Saved state is freed after use unless `retain`.
+        Raises ShapeError if dy has another shape, or is missing where the tensor has several
+        elements; RuntimeError if the graph has been freed.
+        """
+        dy = self._upstream(dy)
+        self.grad = dy
+        if self.creator is not None:
+            _walk(self, dy, retain)
+
+    def _upstream(self, dy: Any) -> Array:
+        if dy is None:
+            if self.size != 1:
+                raise ShapeError(
+                    f"backward() without a gradient needs a scalar; this tensor has shape "
+                    f"{self.shape}: pass dy of that shape, or sum() first"
+                )
+            return array_module(self.data).ones_like(self.data)
+        dy = as_float(dy.data if isinstance(dy, Tensor) else dy).astype(self.dtype, copy=False)
+        if dy.shape != self.shape:
+            raise ShapeError(f"backward: dy must have shape {self.shape}, got {dy.shape}")
+        return dy
+
+
+def _walk(root: Tensor, dy: Array, retain: bool) -> None:
+    """Visit the applications behind `root`, latest first, and hand each its summed gradient.
+
+    An input exists before the application that uses it, so the latest first is a right order.
+    Sums make new arrays: a gradient that was handed out is never written to again.
+    """
+    start = root.creator
+    assert start is not None
+    pending: dict[Application, list] = {start: [None] * len(start.outputs)}
+    pending[start][root.index] = dy
+    heap = [(-start.order, start)]
+    leaves: dict[int, tuple[Tensor, Array]] = {}
+    parameters: dict[tuple[int, str], tuple[Any, Array]] = {}
+
+    while heap:
+        _, application = heapq.heappop(heap)
+        gradients = pending.pop(application)
+        for reference, g in zip(application.outputs, gradients):
+            tensor = reference()
+            if tensor is not None:
+                tensor.grad = g
+        results = application.backward(gradients)
+        for copy, original, name in application.owners:
+            g = getattr(copy, "d" + name, None)
+            if g is None:
+                raise ValueError(f"{type(original).__name__}: backward did not set d{name}")
+            _add(parameters, (id(original), name), original, g)
+        for x, dx in zip(application.inputs, results):
+            if x is None or dx is None or not x.requires_grad:
+                continue
+            if x.creator is None:
+                _add(leaves, id(x), x, dx)
+                continue
+            if x.creator not in pending:
+                pending[x.creator] = [None] * len(x.creator.outputs)
+                heapq.heappush(heap, (-x.creator.order, x.creator))
+            slots = pending[x.creator]
+            slots[x.index] = dx if slots[x.index] is None else slots[x.index] + dx
+        if not retain:
+            application.free()
+
+    for leaf, g in leaves.values():
+        leaf.grad = g
+    for (_, name), (original, g) in parameters.items():
+        setattr(original, "d" + name, g)
+
+
+def _add(sums: dict, key: Any, owner: Any, g: Any) -> None:
+    """Add g to the owner's sum, without writing into either."""
+    sums[key] = (owner, g if key not in sums else sums[key][1] + g)
