@@ -61,7 +61,19 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} has no backward")
 
     def build(self, *inputs: Any) -> None:
-        """Make the parameters whose sizes the first inputs decide; nothing by default."""
+        """Make the parameters, with sizes from the inputs; without inputs, if sizes are known."""
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only for what is not there: a parameter before its first use.
+        if name in self.params:
+            self.build()
+            if name in self.__dict__:
+                return self.__dict__[name]
+            raise AttributeError(
+                f"{type(self).__name__} has no {name} yet: its size is found from the first "
+                "batch; use the layer once, or call build(x) with a batch"
+            )
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __call__(self, *inputs: Any) -> Any:
         """forward on arrays; on tensors the use is recorded."""
@@ -248,11 +260,11 @@ def twin(layer: Any, training: bool | None = None) -> Any:
 
 def apply(layer: Any, *inputs: Any) -> Any:
     """Use a layer on inputs: forward on arrays, a recorded application on tensors."""
-    if isinstance(layer, Layer):
-        layer.build(*inputs)
     if not any(isinstance(x, Tensor) for x in inputs):
         return layer.forward(*inputs)
     arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
+    if isinstance(layer, Layer):
+        layer.build(*arrays)  # on the original: the copy would keep the new parameters
     if not is_recording():
         outputs = layer.forward(*arrays)
         if isinstance(outputs, tuple | list):

@@ -1,0 +1,305 @@
+"""Arithmetic as layers, and the operators they put on Tensor.
+
+The layers take arrays of equal shape. The operators put an explicit `Broadcast` before an
+operand of another shape, so that its gradient is summed in a step one can see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, array_module
+from handgrad.layer import Layer, apply
+from handgrad.layers.shape import Broadcast, Index, Reshape, Transpose
+from handgrad.tensor import Tensor, numpy_rules
+
+
+def _equal_shapes(layer: Layer, a: Any, b: Any) -> None:
+    if np.shape(a) != np.shape(b):
+        raise ShapeError(
+            f"{type(layer).__name__}: both inputs need one shape, got {np.shape(a)} and "
+            f"{np.shape(b)}; put a Broadcast before the smaller, as the operators on tensors do"
+        )
+
+
+class Add(Layer):
+    """y = a + b. Shapes: a, b, y (any, equal).
+
+    Gradient: da = dy, db = dy.
+    Raises ShapeError for unequal shapes.
+    Source: Saito, "Deep Learning from Scratch", section 5.4.2.
+    """
+
+    def forward(self, a: Array, b: Array) -> Array:
+        _equal_shapes(self, a, b)
+        return a + b
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        return dy, dy
+
+
+class Sub(Layer):
+    """y = a − b. Shapes: a, b, y (any, equal).
+
+    Gradient: da = dy, db = −dy.
+    Raises ShapeError for unequal shapes.
+    """
+
+    def forward(self, a: Array, b: Array) -> Array:
+        _equal_shapes(self, a, b)
+        return a - b
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        return dy, -dy
+
+
+class Mul(Layer):
+    """y = a · b, elementwise. Shapes: a, b, y (any, equal).
+
+    Gradient: da = dy · b, db = dy · a: each gets the other.
+    Raises ShapeError for unequal shapes.
+    Source: Saito, "Deep Learning from Scratch", section 5.4.1.
+    """
+
+    def forward(self, a: Array, b: Array) -> Array:
+        _equal_shapes(self, a, b)
+        self.a, self.b = a, b
+        return a * b
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        return dy * self.b, dy * self.a
+
+
+class Div(Layer):
+    """y = a / b, elementwise. Shapes: a, b, y (any, equal).
+
+    Gradient: da = dy / b, db = −dy · a / b² = −dy · y / b.
+    Raises ShapeError for unequal shapes; b = 0 gives NumPy's infinities and its warning.
+    """
+
+    def forward(self, a: Array, b: Array) -> Array:
+        _equal_shapes(self, a, b)
+        self.b, self.y = b, a / b
+        return self.y
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        da = dy / self.b
+        return da, -da * self.y
+
+
+class Neg(Layer):
+    """y = −x. Shapes: x, y (any).
+
+    Gradient: dx = −dy.
+    """
+
+    def forward(self, x: Array) -> Array:
+        return -x
+
+    def backward(self, dy: Array) -> Array:
+        return -dy
+
+
+class Pow(Layer):
+    """y = x ** p, elementwise. Shapes: x, p, y (any, equal).
+
+    Gradient: dx = dy · p · x^(p−1), dp = dy · y · ln x.
+    At the edge: dx = 0 where p = 0; dp = 0 where x ≤ 0, where x ** p is real for single p only.
+    Raises ShapeError for unequal shapes.
+    """
+
+    def forward(self, x: Array, p: Array) -> Array:
+        _equal_shapes(self, x, p)
+        self.x, self.p, self.y = x, p, x**p
+        return self.y
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        xp = array_module(dy)
+        x, p = self.x, self.p
+        dx = dy * p * xp.where(p == 0, 1, x) ** (p - 1)
+        dp = dy * xp.where(x > 0, self.y * xp.log(xp.where(x > 0, x, 1)), 0)
+        return dx, dp
+
+
+class MatMul(Layer):
+    """y = a @ b for matrices, or stacks of them. Shapes: a (…, N, K), b (…, K, M), y (…, N, M).
+
+    Gradient: da = dy @ bᵀ, db = aᵀ @ dy: the only products whose shapes fit.
+    Raises ShapeError for fewer than two axes, inner lengths or leading axes that differ.
+    Source: Saito, "Deep Learning from Scratch", section 5.6.1.
+    """
+
+    def forward(self, a: Array, b: Array) -> Array:
+        fits = (
+            min(np.ndim(a), np.ndim(b)) >= 2
+            and a.shape[-1] == b.shape[-2]
+            and a.shape[:-2] == b.shape[:-2]
+        )
+        if not fits:
+            raise ShapeError(
+                f"MatMul: shapes (…, N, K) and (…, K, M) are needed, got {np.shape(a)} and "
+                f"{np.shape(b)}"
+            )
+        self.a, self.b = a, b
+        return a @ b
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        return dy @ self.b.swapaxes(-1, -2), self.a.swapaxes(-1, -2) @ dy
+
+
+class Exp(Layer):
+    """y = eˣ, elementwise. Shapes: x, y (any).
+
+    Gradient: dx = dy · y.
+    """
+
+    def forward(self, x: Array) -> Array:
+        self.y = array_module(x).exp(x)
+        return self.y
+
+    def backward(self, dy: Array) -> Array:
+        return dy * self.y
+
+
+class Log(Layer):
+    """y = ln x, elementwise, for x > 0. Shapes: x, y (any).
+
+    Gradient: dx = dy / x.
+    At x = 0, y is −∞ and below NaN, with NumPy's warning.
+    """
+
+    def forward(self, x: Array) -> Array:
+        self.x = x
+        return array_module(x).log(x)
+
+    def backward(self, dy: Array) -> Array:
+        return dy / self.x
+
+
+class Sqrt(Layer):
+    """y = √x, elementwise, for x ≥ 0. Shapes: x, y (any).
+
+    Gradient: dx = dy / (2·y), infinite at x = 0.
+    """
+
+    def forward(self, x: Array) -> Array:
+        self.y = array_module(x).sqrt(x)
+        return self.y
+
+    def backward(self, dy: Array) -> Array:
+        return dy / (2 * self.y)
+
+
+def _operands(a: Any, b: Any) -> tuple[Any, Any]:
+    """Both as tensors; a number or an array takes the dtype of the tensor beside it."""
+    dtype = a.dtype if isinstance(a, Tensor) else b.dtype
+    if not isinstance(a, Tensor):
+        a = Tensor(np.asarray(a, dtype), requires_grad=False)
+    if not isinstance(b, Tensor):
+        b = Tensor(np.asarray(b, dtype), requires_grad=False)
+    return a, b
+
+
+def _stretch(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    return x if x.shape == shape else apply(Broadcast(shape), x)
+
+
+def _common(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        raise ShapeError(f"{name}: shapes {a} and {b} do not broadcast together") from None
+
+
+def _elementwise(cls: type[Layer]) -> Callable[[Any, Any], Tensor]:
+    def operator(a: Any, b: Any) -> Tensor:
+        a, b = _operands(a, b)
+        shape = _common(cls.__name__, a.shape, b.shape)
+        return apply(cls(), _stretch(a, shape), _stretch(b, shape))
+
+    return operator
+
+
+def _matmul(a: Any, b: Any) -> Tensor:
+    """a @ b with NumPy's rules: a vector is a row on the left and a column on the right."""
+    a, b = _operands(a, b)
+    if not a.ndim or not b.ndim:
+        raise ShapeError(f"MatMul: scalars are multiplied by *, got {a.shape} and {b.shape}")
+    row, column = a.ndim == 1, b.ndim == 1
+    a = a[None, :] if row else a
+    b = b[:, None] if column else b
+    lead = _common("MatMul", a.shape[:-2], b.shape[:-2])
+    y = apply(MatMul(), _stretch(a, lead + a.shape[-2:]), _stretch(b, lead + b.shape[-2:]))
+    if row or column:
+        key = (..., *((0,) if row else (slice(None),)), *((0,) if column else ()))
+        y = y[key]
+    return y
+
+
+def _reshape(x: Tensor, *shape: Any) -> Tensor:
+    """The same numbers in another shape; see Reshape."""
+    return apply(Reshape(shape[0] if len(shape) == 1 and np.ndim(shape[0]) else shape), x)
+
+
+def _transpose(x: Tensor, *axes: Any) -> Tensor:
+    """Axes in another order; see Transpose."""
+    if len(axes) == 1 and (axes[0] is None or np.ndim(axes[0])):
+        axes = axes[0]
+    return apply(Transpose(axes or None), x)
+
+
+def _data(x: Any) -> Any:
+    return x.data if isinstance(x, Tensor) else x
+
+
+_BINARY = {
+    "add": (_elementwise(Add), np.add),
+    "sub": (_elementwise(Sub), np.subtract),
+    "mul": (_elementwise(Mul), np.multiply),
+    "truediv": (_elementwise(Div), np.divide),
+    "pow": (_elementwise(Pow), np.power),
+    "matmul": (_matmul, np.matmul),
+}
+_COMPARISONS = {
+    "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "eq": np.equal, "ne": np.not_equal,
+}  # fmt: skip
+_UNARY = {np.negative: Neg, np.exp: Exp, np.log: Log, np.sqrt: Sqrt}
+
+
+def _comparison(ufunc: Any) -> Callable[[Any, Any], Array]:
+    """A comparison has no gradient: it gives a plain array of booleans."""
+    return lambda a, b: ufunc(_data(a), _data(b))
+
+
+def _put_operators_on_tensor() -> None:
+    for name, (operator, ufunc) in _BINARY.items():
+        setattr(Tensor, f"__{name}__", operator)
+        setattr(Tensor, f"__r{name}__", lambda a, b, operator=operator: operator(b, a))
+        numpy_rules[ufunc] = operator
+    for name, ufunc in _COMPARISONS.items():
+        numpy_rules[ufunc] = _comparison(ufunc)
+        setattr(Tensor, f"__{name}__", numpy_rules[ufunc])
+    for ufunc, cls in _UNARY.items():
+        numpy_rules[ufunc] = lambda x, cls=cls: apply(cls(), x)
+    members = {
+        "__neg__": numpy_rules[np.negative],
+        "__hash__": object.__hash__,  # tensors are told apart by identity, == compares numbers
+        "__getitem__": lambda x, key: apply(Index(_data(key)), x),
+        "reshape": _reshape,
+        "transpose": _transpose,
+        "T": property(_transpose),
+    }
+    for name, member in members.items():
+        setattr(Tensor, name, member)
+    numpy_rules[np.reshape] = _reshape
+    numpy_rules[np.transpose] = _transpose
+    for function in (np.shape, np.ndim, np.size):
+        numpy_rules[function] = lambda x, function=function: function(x.data)
+    numpy_rules[np.broadcast_to] = lambda x, shape: apply(Broadcast(shape), x)
+
+
+_put_operators_on_tensor()
