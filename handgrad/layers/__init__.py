@@ -1,0 +1,1 @@
+"""Every layer: a class with forward, and its backward right below."""

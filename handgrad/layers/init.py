@@ -1,0 +1,106 @@
+"""Initial weights: how far from zero a layer's weights begin, so that signals keep their size.
+
+Every rule draws zero-centred numbers; what differs is their standard deviation, found from
+fan_in and fan_out, the numbers of inputs and outputs that each sum has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, Stream
+
+Shape = tuple[int, ...]
+
+
+def zeros(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """All zero: for biases; in weights every unit would stay like every other."""
+    return np.zeros(shape)
+
+
+def normal(std: float) -> Callable[..., Array]:
+    """The rule that draws from N(0, std²).
+
+    Source: Saito, "Deep Learning from Scratch", section 6.2 (std 0.01).
+    """
+    return lambda shape, fan_in, fan_out, rng: std * rng.standard_normal(shape)
+
+
+def uniform(std: float, shape: Shape, rng: np.random.Generator) -> Array:
+    """Uniform numbers with the standard deviation std: from ±std·√3."""
+    return rng.uniform(-std * np.sqrt(3), std * np.sqrt(3), shape)
+
+
+def xavier(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """N(0, 2 / (fan_in + fan_out)): keeps sizes both ways through tanh and sigmoid.
+
+    Source: Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural
+    networks", AISTATS 2010.
+    """
+    return np.sqrt(2 / (fan_in + fan_out)) * rng.standard_normal(shape)
+
+
+def xavier_uniform(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Uniform in ±√(6 / (fan_in + fan_out)): the variance of `xavier`. Source: the same."""
+    return uniform(np.sqrt(2 / (fan_in + fan_out)), shape, rng)
+
+
+def he(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """N(0, 2 / fan_in): twice LeCun's variance, because ReLU drops half of the signal.
+
+    Source: He et al., "Delving deep into rectifiers", ICCV 2015.
+    """
+    return np.sqrt(2 / fan_in) * rng.standard_normal(shape)
+
+
+def he_uniform(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Uniform in ±√(6 / fan_in): the variance of `he`. Source: the same."""
+    return uniform(np.sqrt(2 / fan_in), shape, rng)
+
+
+def lecun(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """N(0, 1 / fan_in): a sum of fan_in unit inputs has variance one; SELU relies on it.
+
+    Source: LeCun et al., "Efficient BackProp", 1998; Klambauer et al., "Self-normalizing neural
+    networks", NIPS 2017.
+    """
+    return np.sqrt(1 / fan_in) * rng.standard_normal(shape)
+
+
+RULES: dict[str, Callable[..., Array]] = {
+    rule.__name__: rule for rule in (zeros, xavier, xavier_uniform, he, he_uniform, lecun)
+}
+
+
+def initialize(
+    how: Any, shape: Shape, fan_in: int, fan_out: int, stream: Stream, dtype: Any
+) -> Array:
+    """Weights of this shape and dtype, drawn from one step of the stream.
+
+    how: a name in `RULES`; a number, the standard deviation of a normal; or a function of
+    (shape, generator) that returns the array.
+    Raises ValueError for anything else, ShapeError where a function returns another shape.
+    """
+    rng = stream.generator()
+    if callable(how):
+        weights = np.asarray(how(shape, rng))
+    elif isinstance(how, str) and how in RULES:
+        weights = RULES[how](shape, fan_in, fan_out, rng)
+    elif isinstance(how, int | float | np.number) and 0 <= how < np.inf:
+        weights = normal(float(how))(shape, fan_in, fan_out, rng)
+    else:
+        raise ValueError(
+            f"init: one of {', '.join(RULES)}, a standard deviation ≥ 0, or a function of "
+            f"(shape, generator) is needed, got {how!r}"
+        )
+    if weights.shape != tuple(shape):
+        raise ShapeError(f"init: the function must return shape {shape}, got {weights.shape}")
+    return weights.astype(dtype)
+
+
+def choose(followed_by: Any) -> str:
+    """The rule that suits the next layer: what it says in `initial_weights`, else xavier."""
+    return getattr(followed_by, "initial_weights", "xavier")
