@@ -50,6 +50,7 @@ class Layer:
     training = True
     wants_dx = True  # False where nobody needs the gradient of the input
     stream: Stream | None = None  # random numbers; a network gives each layer its own
+    dtype: Any = None  # of parameters still to be made; None: that of the first input
     followed_by: Any = None  # the next layer in a Sequential: initial weights depend on it
 
     def forward(self, *inputs: Any) -> Any:
@@ -102,6 +103,11 @@ class Layer:
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as this layer keeps them."""
         return {name: getattr(self, name) for name in _arguments(type(self))}
+
+    @property
+    def members(self) -> tuple[Any, ...]:
+        """The layers that the constructor took as *args."""
+        return ()
 
     def __repr__(self) -> str:
         shown = []
@@ -287,11 +293,13 @@ def _owners(copy: Any, layer: Any) -> list[tuple]:
     return [(c.owner, s.owner, s.name) for c, s in zip(slots(copy), slots(layer))]
 
 
-def seeded(layer: Any, seed: int) -> None:
-    """Give every layer inside that has no random stream one of its own, numbered by place."""
+def adopt(layer: Any, seed: int, dtype: Any) -> None:
+    """Give every layer inside the network's dtype, and a random stream numbered by its place."""
     for number, (_, inner) in enumerate(walk(layer)):
-        if isinstance(inner, Layer) and inner.stream is None:
-            inner.stream = Stream(seed, number)
+        if isinstance(inner, Layer):
+            inner.dtype = np.dtype(dtype)
+            if inner.stream is None:
+                inner.stream = Stream(seed, number)
 
 
 def as_input(x: Any, dtype: Any) -> Array:

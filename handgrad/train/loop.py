@@ -1,0 +1,309 @@
+"""The training loop: gather a batch, forward, backward, update."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from handgrad.arrays import Array, Stream, as_float
+from handgrad.layers.loss import loss_for
+from handgrad.network import Metric, Network, Sequential
+from handgrad.optim import SGD, Optimizer
+from handgrad.train.callbacks import Progress
+from handgrad.train.data import check_data, split_rows
+from handgrad.train.diverge import DivergenceError, backward_origin, forward_origin
+from handgrad.train.history import History
+from handgrad.train.metrics import accuracy
+
+_ORDER = 1 << 32  # the stream of the batches' order, beyond any layer's number
+_KEEP_EVERY = 50  # steps between copies of good weights
+
+
+class _Update(NamedTuple):
+    """What an optimizer reads of a network, with gradients summed over several batches."""
+
+    parameters: Array
+    gradients: Array
+    layout: list
+    frozen: list[str]
+
+
+def fit(network: Network, x: Any, t: Any, **options: Any) -> History:
+    """Train a network on inputs x and targets t; options as in `Trainer`."""
+    return Trainer(network, x, t, **options).run()
+
+
+class Trainer:
+    """Training of a network on inputs x (N, …) and targets t (N, …).
+
+    loss: a loss layer; by default softmax cross-entropy for integer labels, mean squared error
+        for real targets.
+    optimizer: by default SGD(0.1).
+    epochs, or steps (updates) in all; batch: rows per step, by default 32 or all where fewer.
+        The last, smaller batch of an epoch is used too.
+    validation: (x, t), or the fraction of the rows to hold out, stratified for labels.
+    metrics: functions (y, t) -> number, recorded under their names: for training as the mean
+        over batches, for validation exactly; by default accuracy for labels.
+    sample_weights: one weight per row; a batch's loss is their weighted mean.
+    accumulate: batches whose gradients are averaged, by rows, for one update.
+    seed: of the order of the rows; shuffle=False keeps them as they come.
+    progress: show a bar; by default where standard error is a terminal.
+
+    Raises ValueError for data or options that do not fit, DivergenceError when the loss or a
+    gradient stops being finite; then the network has its last good weights.
+    """
+
+    interrupted = False
+
+    def __init__(
+        self, network: Network, x: Any, t: Any, *, loss: Any = None,
+        optimizer: Optimizer | None = None, epochs: int | None = None, steps: int | None = None,
+        batch: int | None = None, validation: Any = None,
+        metrics: Sequence[Metric] | None = None, callbacks: Iterable[Any] = (),
+        sample_weights: Any = None, accumulate: int = 1, shuffle: bool = True, seed: int = 0,
+        progress: bool | None = None,
+    ):  # fmt: skip
+        if not isinstance(network, Network):
+            network = Sequential(network)
+        x, t = check_data(x, t, name="training data")
+        weights = None if sample_weights is None else _check_weights(sample_weights, len(x))
+        self.validation = validation
+        if isinstance(validation, float | int) and not isinstance(validation, bool):
+            rows, held = split_rows(t, float(validation), seed)
+            self.validation = x[held], t[held]
+            x, t, weights = x[rows], t[rows], weights if weights is None else weights[rows]
+        elif validation is not None:
+            self.validation = check_data(*validation, name="validation data")
+        self.network, self.x, self.t, self.weights = network, self._cast(x), self._cast(t), weights
+        self.loss = loss_for(t) if loss is None else loss
+        self.optimizer = SGD(0.1) if optimizer is None else optimizer
+        labels = t.dtype.kind in "iu"
+        self.metrics = ([accuracy] if labels else []) if metrics is None else list(metrics)
+        self.batch = _check_count("batch", min(32, len(x)) if batch is None else batch)
+        if self.batch > len(x):
+            raise ValueError(f"batch: {self.batch} is more than the {len(x)} rows of data")
+        self.accumulate = _check_count("accumulate", accumulate)
+        self.shuffle, self.seed = shuffle, seed
+        self.batches = -(-len(x) // self.batch)
+        updates = -(-self.batches // self.accumulate)
+        if epochs is not None and steps is not None:
+            raise ValueError("epochs, steps: give one of them, not both")
+        self.total_steps = (
+            _check_count("epochs", 10 if epochs is None else epochs) * updates
+            if steps is None else _check_count("steps", steps)
+        )  # fmt: skip
+        self.callbacks = [*callbacks, Progress(progress)]
+        self.history = History()
+        self.epoch = self.step = self.place = 0  # place: batches done in the present epoch
+        self.loss_value = self.first_loss = math.nan
+        self._sums: dict[str, float] = {}
+        self._reason: str | None = None
+        self._accumulated: tuple[Array, int] | None = None
+
+    def _cast(self, array: Array) -> Array:
+        dtype = self.network.dtype if array.dtype.kind == "f" else array.dtype
+        return np.ascontiguousarray(array, dtype)
+
+    def stop(self, reason: str) -> None:
+        """End training after the present step."""
+        self._reason = reason
+
+    def run(self) -> History:
+        """Train to the end, or on from where a loaded state was. Ctrl-C ends after a step.
+
+        Then KeyboardInterrupt is raised, and network, history and state are whole.
+        """
+        network = self.network
+        network.build(self.x[: self.batch])
+        self._reason, self.interrupted, self.history.stopped = None, False, None
+        self._good = network.parameters.copy(), self.step
+        with self._training(), self._ctrl_c():
+            self._call("on_start")
+            try:
+                while self.step < self.total_steps and self._reason is None:
+                    self._epoch()
+            finally:
+                self._call("on_end")
+        self.history.stopped = self._reason
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return self.history
+
+    def _call(self, event: str) -> None:
+        for callback in self.callbacks:
+            method = getattr(callback, event, None)
+            if method is not None:
+                method(self)
+
+    def _epoch(self) -> None:
+        """The rest of the present epoch, from `place` on."""
+        began = time.perf_counter()
+        count = len(self.x)
+        order = np.arange(count)
+        if self.shuffle:
+            order = Stream(self.seed, _ORDER, self.epoch).generator().permutation(count)
+        while self.place < self.batches:
+            rows = order[self.place * self.batch : (self.place + 1) * self.batch]
+            self._batch(rows)
+            self.place += 1
+            if self.place % self.accumulate == 0 or self.place == self.batches:
+                self._update()
+            if self.step >= self.total_steps or (self.interrupted and not self._accumulated):
+                break
+        if self.interrupted and self.place < self.batches:
+            return
+        self._close_epoch(time.perf_counter() - began)
+
+    def _close_epoch(self, seconds: float) -> None:
+        count = self._sums.pop("count")
+        numbers = {name: total / count for name, total in self._sums.items()}
+        if self.validation is not None:
+            measured = self.network.evaluate(*self.validation, loss=self.loss, metrics=self.metrics)
+            numbers |= {f"val_{name}": value for name, value in measured.items()}
+        numbers |= {"lr": self.optimizer.learning_rate(), "seconds": seconds}
+        self.history.add(**numbers)
+        self._sums = {}
+        self.epoch += 1
+        self.place = 0
+        self.optimizer.observe(numbers.get("val_loss", numbers["loss"]))
+        self._call("on_epoch")
+
+    def _batch(self, rows: Array) -> None:
+        """Forward and backward for some rows; their gradients are in the network after it."""
+        network, x, t = self.network, self.x[rows], self.t[rows]
+        y = network.forward(x)
+        weights = () if self.weights is None else (self.weights[rows],)
+        value = float(self.loss.forward(y, t, *weights))
+        if not math.isfinite(value):
+            self._diverged(f"the loss became {value}", forward_origin, x)
+        network.backward(_first(self.loss.backward()))
+        if self.optimizer.l2:
+            value += self.optimizer.penalty(network)
+        self.loss_value = value
+        sums, n = self._sums, len(rows)
+        sums["count"] = sums.get("count", 0) + n
+        sums["loss"] = sums.get("loss", 0.0) + value * n
+        for metric in self.metrics:
+            name = metric.__name__
+            sums[name] = sums.get(name, 0.0) + float(metric(y, t)) * n
+        if self.accumulate > 1:
+            gradient, rows_before = self._accumulated or (np.zeros_like(network.gradients), 0)
+            gradient += network.gradients * n
+            self._accumulated = gradient, rows_before + n
+
+    def _update(self) -> None:
+        network: Any = self.network
+        if self._accumulated is not None:
+            gradient, count = self._accumulated
+            gradient /= count
+            network = _Update(network.parameters, gradient, network.layout, network.frozen)
+            self._accumulated = None
+        gradients = network.gradients
+        if not math.isfinite(np.dot(gradients, gradients)):
+            self._diverged("a gradient is no longer finite", backward_origin)
+        if self.step == 0:
+            self.first_loss = self.loss_value
+        if self.step % _KEEP_EVERY == 0 and self.loss_value <= self.first_loss:
+            self._good = self.network.parameters.copy(), self.step
+        self.optimizer.step(network)
+        self.step += 1
+        self._call("on_step")
+
+    def _diverged(self, what: str, origin: Callable[..., str], *inputs: Any) -> None:
+        """Find where it began, put the last good weights back, and stop."""
+        where = origin(self.network, *inputs)
+        weights, step = self._good
+        self.network.parameters[...] = weights
+        self._reason = what
+        raise DivergenceError(
+            f"{what} at step {self.step} (epoch {self.epoch + 1}); it began in {where}. The "
+            f"weights of step {step} are kept. A smaller lr than "
+            f"{self.optimizer.learning_rate():g}, or clip_norm=1, may do"
+        )
+
+    @contextmanager
+    def _training(self) -> Iterator[None]:
+        """Training mode, and no gradient of x; both as before afterwards."""
+        network = self.network
+        with network.evaluating():
+            network.train()
+            wanted, network.wants_dx = network.wants_dx, False
+            try:
+                yield
+            finally:
+                network.wants_dx = wanted
+
+    @contextmanager
+    def _ctrl_c(self) -> Iterator[None]:
+        """The first Ctrl-C lets the present step finish; a second one acts at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def first(signum: int, frame: Any) -> None:
+            self.interrupted = True
+            self.stop("interrupted")
+            signal.signal(signal.SIGINT, before)
+
+        before = signal.signal(signal.SIGINT, first)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that `load_state_dict` needs to go on as if nothing had happened, to the bit."""
+        return {
+            "epoch": self.epoch, "step": self.step, "place": self.place, "seed": self.seed,
+            "batch": self.batch, "first_loss": self.first_loss, "sums": dict(self._sums),
+            "history": self.history.to_dict(), "optimizer": self.optimizer.state_dict(),
+            "callbacks": {str(i): c.state_dict() for i, c in enumerate(self.callbacks)
+                          if hasattr(c, "state_dict")},
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue a training: the network must have the weights that were saved with it.
+
+        Raises ValueError where the batch size or the seed differs, for then the order would.
+        """
+        for name in ("seed", "batch"):
+            if getattr(self, name) != state[name]:
+                raise ValueError(
+                    f"{name}: the training to continue had {state[name]}, "
+                    f"this one {getattr(self, name)}"
+                )
+        self.epoch, self.step, self.place = state["epoch"], state["step"], state["place"]
+        self.first_loss, self._sums = state["first_loss"], dict(state["sums"])
+        self.history = History(**state["history"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for i, callback in enumerate(self.callbacks):
+            if str(i) in state["callbacks"]:
+                callback.load_state_dict(state["callbacks"][str(i)])
+
+
+def _first(gradients: Any) -> Array:
+    """The gradient of y: a loss returns (dy, None), the books' return dy alone."""
+    return gradients[0] if isinstance(gradients, tuple | list) else gradients
+
+
+def _check_count(option: str, value: Any) -> int:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{option}: a whole number of at least 1 is needed, got {value!r}")
+    return int(value)
+
+
+def _check_weights(weights: Any, rows: int) -> Array:
+    array = as_float(weights)
+    if array.shape != (rows,) or not (np.isfinite(array).all() and (array >= 0).all()):
+        raise ValueError(
+            f"sample_weights: {rows} finite numbers ≥ 0 are needed, one per row, "
+            f"got shape {array.shape}"
+        )
+    return array

@@ -1,0 +1,29 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Several test processes on few cores: one BLAS thread each is faster.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+@pytest.fixture
+def rng():
+    """Random numbers that are the same in every run."""
+    return np.random.default_rng(20150901)
+
+
+@pytest.fixture(scope="session")
+def mnist_folder():
+    """The folder with MNIST's four files, beside the repository or named by HANDGRAD_DATA."""
+    named = os.environ.get("HANDGRAD_DATA")
+    beside = Path(__file__).parents[2] / "shared" / "data" / "mnist"
+    folder = Path(named) if named else beside
+    if not (folder / "train-images-idx3-ubyte.gz").exists():
+        pytest.skip("MNIST is not here; name its folder in HANDGRAD_DATA")
+    return folder

@@ -1,0 +1,142 @@
+"""The order of the house: rooms, budgets, imports, names."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "handgrad"
+ROOMS = {
+    "arrays": 0, "tensor": 1, "layer": 2, "layers": 3, "flat": 3, "network": 4, "prove": 4,
+    "explain": 4, "optim": 4, "compile": 5, "train": 6, "interop": 7, "book": 7, "cli": 8,
+    "__main__": 9, "__init__": 9,
+}  # fmt: skip
+PARTNERS = {
+    "cupy", "matplotlib", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py", "pandas",
+}  # fmt: skip
+BASE = {"numpy", "safetensors", "tqdm", "click"}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The modules that an import statement names, handgrad's as far as files go."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        deeper = [f"{node.module}.{alias.name}" for alias in node.names]
+        modules = {module_of(p) for p in FILES}
+        return [d if d in modules else node.module for d in deeper]
+    return []
+
+
+def imports(path: Path, *, inside_functions: bool) -> set[str]:
+    tree = ast.parse(path.read_text())
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    inner = {id(n) for f in functions for n in ast.walk(f)}
+    nodes = [n for n in ast.walk(tree) if (id(n) in inner) == inside_functions]
+    return {name for n in nodes for name in imported(n)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_room_imports_only_lower_rooms(path):
+    here = ROOMS[room_of(path)]
+    for name in imports(path, inside_functions=False):
+        if not name.startswith("handgrad"):
+            continue
+        room = (name.split(".") + ["__init__"])[1]
+        if room == room_of(path):
+            continue  # the direction inside a room is tested below
+        assert ROOMS[room] < here, f"{path.name} (room {here}) imports {name}"
+
+
+def test_files_inside_a_room_import_in_one_direction():
+    graph = {module_of(p): {n for n in imports(p, inside_functions=False)
+                            if n.startswith("handgrad.")} for p in FILES}  # fmt: skip
+    done: set[str] = set()
+    open_: list[str] = []
+
+    def visit(module: str) -> None:
+        assert module not in open_, f"a circle: {' -> '.join([*open_, module])}"
+        if module in done or module not in graph:
+            return
+        open_.append(module)
+        for other in sorted(graph[module] - {module}):
+            visit(other)
+        open_.pop()
+        done.add(module)
+
+    for module in graph:
+        visit(module)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_optional_partners_are_imported_inside_functions(path):
+    for name in imports(path, inside_functions=True):
+        assert name.split(".")[0] in PARTNERS, f"{name} in a function of {path.name}"
+    for name in imports(path, inside_functions=False):
+        top = name.split(".")[0]
+        assert top in BASE | {"handgrad"} or top in sys.stdlib_module_names, name
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_budgets(path):
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 400, f"{len(lines)} lines"
+    assert all(len(line) <= 100 for line in lines)
+    for node in ast.walk(ast.parse(path.read_text())):
+        length = getattr(node, "end_lineno", 0) - getattr(node, "lineno", 0) + 1
+        if isinstance(node, ast.FunctionDef):
+            documented = ast.get_docstring(node, clean=False) or ""
+            assert length - documented.count("\n") <= 50, f"{node.name}: {length} lines"
+        elif isinstance(node, ast.ClassDef) and room_of(path) == "layers":
+            assert length <= 60, f"{node.name}: {length} lines"
+
+
+def run(code: str) -> str:
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_import_brings_in_no_optional_partner():
+    loaded = run("import sys, handgrad; print(*sys.modules)").split()
+    assert not PARTNERS & set(loaded)
+
+
+def test_import_leaves_the_float_flags_alone():
+    out = run("import handgrad, numpy; print(numpy.finfo(numpy.float32).smallest_subnormal > 0)")
+    assert out.strip() == "True"
+
+
+def test_every_public_name_exists_and_has_a_docstring():
+    import handgrad
+
+    for name in handgrad.__all__:
+        thing = getattr(handgrad, name)
+        assert name == "__version__" or thing.__doc__, name
+
+
+def test_the_installed_package_is_small():
+    size = sum(p.stat().st_size for p in PACKAGE.rglob("*") if p.suffix != ".pyc" and p.is_file())
+    assert size <= 3_000_000
+
+
+def test_base_dependencies():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {d.split(">")[0] for d in project["dependencies"]} == BASE
