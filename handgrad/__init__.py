@@ -1,1 +1,38 @@
 """Neural networks whose every gradient can be read, proved and run."""
+
+from handgrad import layers, optim
+from handgrad.arrays import ShapeError
+from handgrad.layer import Layer, Parameter
+from handgrad.layers import *  # noqa: F403
+from handgrad.network import Network, Parallel, Residual, Sequential
+from handgrad.optim import (
+    SGD,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Momentum,
+    Nesterov,
+    RMSProp,
+)
+from handgrad.tensor import Tensor, no_grad
+from handgrad.train import (
+    DivergenceError,
+    EarlyStopping,
+    History,
+    SaveModel,
+    Trainer,
+    accuracy,
+    fit,
+    load,
+    save,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping", "History",
+    "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Residual",
+    "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "fit", "load",
+    "no_grad", "optim", "save", *layers.__all__,
+]  # fmt: skip

@@ -16,8 +16,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError
 from handgrad.flat import Flat
 from handgrad.layer import Layer, adopt, apply, as_input, is_layer, slots, twin, walk
-from handgrad.layers.loss import loss_for
-from handgrad.layers.shape import Concat
+from handgrad.layers import Concat, loss_for
 from handgrad.tensor import Application, Tensor, no_grad
 
 Metric = Callable[[Array, Array], Any]

@@ -13,6 +13,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module
 from handgrad.layer import Layer, apply
+from handgrad.layers.reduction import Max, Mean, Sum
 from handgrad.layers.shape import Broadcast, Index, Reshape, Transpose
 from handgrad.tensor import Tensor, numpy_rules
 
@@ -251,6 +252,13 @@ def _transpose(x: Tensor, *axes: Any) -> Tensor:
     return apply(Transpose(axes or None), x)
 
 
+def _reduction(cls: Any) -> Callable[..., Tensor]:
+    def operator(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return apply(cls(axis=axis, keepdims=keepdims), x)
+
+    return operator
+
+
 def _data(x: Any) -> Any:
     return x.data if isinstance(x, Tensor) else x
 
@@ -267,6 +275,7 @@ _COMPARISONS = {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
     "eq": np.equal, "ne": np.not_equal,
 }  # fmt: skip
+_REDUCTIONS = {"sum": (Sum, np.sum), "mean": (Mean, np.mean), "max": (Max, np.max)}
 _UNARY = {np.negative: Neg, np.exp: Exp, np.log: Log, np.sqrt: Sqrt}
 
 
@@ -285,6 +294,9 @@ def _put_operators_on_tensor() -> None:
         setattr(Tensor, f"__{name}__", numpy_rules[ufunc])
     for ufunc, cls in _UNARY.items():
         numpy_rules[ufunc] = lambda x, cls=cls: apply(cls(), x)
+    for name, (cls, function) in _REDUCTIONS.items():
+        numpy_rules[function] = _reduction(cls)
+        setattr(Tensor, name, numpy_rules[function])
     members = {
         "__neg__": numpy_rules[np.negative],
         "__hash__": object.__hash__,  # tensors are told apart by identity, == compares numbers

@@ -12,17 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handgrad.arrays import Array, Stream, as_float
-from handgrad.layers.loss import loss_for
+from handgrad.arrays import Array, as_float
+from handgrad.layers import loss_for
 from handgrad.network import Metric, Network, Sequential
 from handgrad.optim import SGD, Optimizer
 from handgrad.train.callbacks import Progress
-from handgrad.train.data import check_data, split_rows
+from handgrad.train.data import check_data, random_order, split_rows
 from handgrad.train.diverge import DivergenceError, backward_origin, forward_origin
 from handgrad.train.history import History
 from handgrad.train.metrics import accuracy
 
-_ORDER = 1 << 32  # the stream of the batches' order, beyond any layer's number
 _KEEP_EVERY = 50  # steps between copies of good weights
 
 
@@ -146,9 +145,7 @@ class Trainer:
         """The rest of the present epoch, from `place` on."""
         began = time.perf_counter()
         count = len(self.x)
-        order = np.arange(count)
-        if self.shuffle:
-            order = Stream(self.seed, _ORDER, self.epoch).generator().permutation(count)
+        order = random_order(count, self.seed, self.epoch) if self.shuffle else np.arange(count)
         while self.place < self.batches:
             rows = order[self.place * self.batch : (self.place + 1) * self.batch]
             self._batch(rows)

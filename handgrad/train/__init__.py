@@ -1,0 +1,13 @@
+"""Training: data, the loop, metrics, callbacks, model files."""
+
+from handgrad.train.callbacks import Call, Callback, EarlyStopping, Progress, SaveModel
+from handgrad.train.checkpoint import Checkpoint, load, load_checkpoint, save
+from handgrad.train.diverge import DivergenceError
+from handgrad.train.history import History
+from handgrad.train.loop import Trainer, fit
+from handgrad.train.metrics import accuracy
+
+__all__ = [
+    "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History", "Progress",
+    "SaveModel", "Trainer", "accuracy", "fit", "load", "load_checkpoint", "save",
+]  # fmt: skip
