@@ -1,0 +1,92 @@
+"""check: is a backward pass right, and if not, which mistake is it?"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+from handgrad.prove import doctor
+from handgrad.prove.prepare import prepare
+from handgrad.prove.report import UNKNOWN, WRONG, Report
+from handgrad.prove.sandbox import Sandbox, SubjectError
+from handgrad.prove.subject import adapt
+
+
+def check(
+    subject: Any,
+    *inputs: Any,
+    seed: int = 0,
+    timeout: float = 20.0,
+    reference: Callable | None = None,
+) -> Report:
+    """Prove a backward pass by experiment, and diagnose it when it is wrong.
+
+    `subject` is an object with forward and backward (a layer, a loss, a network; no base class
+    is needed), a pair of functions `(forward, backward)`, a class, or `(Class, *arguments)`.
+    `inputs` are what its forward takes. `reference(*inputs)` is what forward should compute,
+    for a subject whose forward may be wrong too. `timeout` limits one call of the subject, in
+    seconds.
+
+    Nothing that is given is changed, and nothing that the subject does is raised: an exception
+    inside it is a finding. The report is true when the verdict is "right", so
+    `assert check(layer, x)` is a test. At a kink or a tie any subgradient is right.
+    """
+    sandbox = Sandbox(seed, timeout)
+    name = _name(subject)
+    try:
+        report = sandbox.run(lambda: _examine(subject, inputs, sandbox, reference))
+    except SubjectError as error:
+        report = _failed(name, error)
+    except TypeError as error:
+        report = Report(name, UNKNOWN, evidence=[f"{error}."])
+    if sandbox.printed.getvalue():
+        report.notes.append("the subject printed while it was checked; that was kept back")
+    return report
+
+
+def _examine(
+    thing: Any, inputs: Sequence[Any], sandbox: Sandbox, reference: Callable | None
+) -> Report:
+    subject = adapt(thing, sandbox)
+    _bind(subject.thing.forward, inputs, subject.name)
+    case = prepare(subject, inputs)
+    report = doctor.examine(case, reference)
+    report.notes += sorted(subject.notes | case.subject.notes)
+    return report
+
+
+def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
+    try:
+        signature = inspect.signature(forward)
+    except (ValueError, TypeError):  # written in C, without a signature
+        return
+    try:
+        signature.bind(*inputs)
+    except TypeError as error:
+        raise TypeError(
+            f"{name}.forward{signature} cannot be called with {len(inputs)} inputs: {error}"
+        ) from None
+
+
+def _failed(name: str, error: SubjectError) -> Report:
+    """The report on a subject that did not survive its first forward and backward."""
+    sentence = f"{error.sentence}."
+    if error.refused or error.phase == "constructor" or "did not return" in error.sentence:
+        return Report(name, UNKNOWN, evidence=[sentence], line=error.line)
+    if error.phase == "forward":
+        return Report(name, WRONG, "forward_bug", evidence=[sentence], line=error.line)
+    shapes = ("shape", "align", "broadcast", "matmul", "reshape", "dimension", "axis", "axes")
+    cause = "shape" if any(s in error.sentence.lower() for s in shapes) else "wrong_formula"
+    if "AttributeError" in error.sentence:
+        cause = "stale_state"
+    return Report(name, WRONG, cause, evidence=[sentence], line=error.line)
+
+
+def _name(thing: Any) -> str:
+    first = thing[0] if isinstance(thing, list | tuple) and thing else thing
+    first = getattr(first, "func", first)
+    return getattr(first, "__name__", type(first).__name__)
+
+

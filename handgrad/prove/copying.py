@@ -1,0 +1,118 @@
+"""Independent copies of any object, closures included, and copies in another precision."""
+
+from __future__ import annotations
+
+import copy
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+
+Change = Callable[[Array], Array]
+
+
+def duplicate(thing: Any, memo: dict[int, Any] | None = None) -> Any:
+    """A deep copy. Functions get their own closures; what cannot be copied is shared."""
+    memo = {} if memo is None else memo
+    if isinstance(thing, types.FunctionType):
+        return _function(thing, memo)
+    for value in getattr(thing, "__dict__", {}).values():
+        if isinstance(value, types.FunctionType) and value.__closure__:
+            memo[id(value)] = _function(value, memo)
+        elif isinstance(value, types.ModuleType):
+            memo[id(value)] = value
+    try:
+        return copy.deepcopy(thing, memo)
+    except Exception:  # locks, files, generators in flight: each attribute on its own
+        return _piecewise(thing, memo)
+
+
+def _piecewise(thing: Any, memo: dict[int, Any]) -> Any:
+    if not hasattr(thing, "__dict__"):
+        return thing
+    twin = copy.copy(thing)
+    for name, value in vars(thing).items():
+        try:
+            twin.__dict__[name] = copy.deepcopy(value, memo)
+        except Exception:  # shared, the one thing left
+            twin.__dict__[name] = value
+    return twin
+
+
+def _function(function: types.FunctionType, memo: dict[int, Any]) -> types.FunctionType:
+    """A copy of a function whose closure is its own; cells shared by functions stay shared."""
+    if id(function) in memo:
+        return memo[id(function)]
+    cells: list[tuple[Any, Any]] = []
+    twin = types.FunctionType(
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        tuple(_cells(function, memo, cells)) or None,
+    )
+    twin.__kwdefaults__ = function.__kwdefaults__
+    twin.__dict__.update(function.__dict__)
+    memo[id(function)] = twin
+    for cell, old in cells:
+        cell.cell_contents = duplicate(old.cell_contents, memo)
+    return twin
+
+
+def _cells(function: types.FunctionType, memo: dict[int, Any], new: list) -> Iterator[Any]:
+    for old in function.__closure__ or ():
+        if id(old) not in memo:
+            memo[id(old)] = types.CellType()
+            new.append((memo[id(old)], old))
+        yield memo[id(old)]
+
+
+def cast(thing: Any, dtype: Any) -> Any:
+    """A deep copy whose real arrays have another dtype; one array in two places stays one."""
+    if hasattr(type(thing), "layout") and callable(getattr(thing, "astype", None)):
+        return thing.astype(dtype)  # a network that keeps its parameters in one buffer
+    twin = duplicate(thing)
+    seen: dict[int, Any] = {}
+
+    def change(array: Array) -> Array:
+        return array.astype(dtype) if array.dtype.kind == "f" else array
+
+    _rebuild(twin, change, np.dtype(dtype), seen)
+    return twin
+
+
+def _rebuild(value: Any, change: Change, dtype: np.dtype, seen: dict[int, Any]) -> Any:
+    """value with every array inside changed, containers and objects in place."""
+    if id(value) in seen:
+        return seen[id(value)][0]
+    if isinstance(value, np.ndarray):
+        new = change(value)
+    elif isinstance(value, list):
+        value[:] = [_rebuild(v, change, dtype, seen) for v in value]
+        new = value
+    elif isinstance(value, dict):
+        seen[id(value)] = (value, value)
+        value.update({k: _rebuild(v, change, dtype, seen) for k, v in value.items()})
+        new = value
+    elif type(value) is tuple:
+        new = tuple(_rebuild(v, change, dtype, seen) for v in value)
+    elif isinstance(value, types.FunctionType):
+        seen[id(value)] = (value, value)
+        for cell in value.__closure__ or ():
+            cell.cell_contents = _rebuild(cell.cell_contents, change, dtype, seen)
+        new = value
+    elif hasattr(value, "__dict__") and not isinstance(value, type | types.ModuleType):
+        seen[id(value)] = (value, value)
+        for name, inner in list(vars(value).items()):
+            if name == "dtype" and inner is not None and np.dtype(inner).kind == "f":
+                value.__dict__[name] = dtype.type if isinstance(inner, type) else dtype
+            else:
+                value.__dict__[name] = _rebuild(inner, change, dtype, seen)
+        new = value
+    else:
+        new = value
+    seen[id(value)] = (new, value)  # the old value is kept so that its id stays taken
+    return new

@@ -1,0 +1,108 @@
+"""The doctor: runs the experiments, weighs what they saw, and names the cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import prod
+
+import numpy as np
+
+from handgrad.prove.compare import Gap
+from handgrad.prove.experiments import formula
+from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Finding, Report, Row, Where
+from handgrad.prove.sandbox import SubjectError
+from handgrad.prove.source import line_of
+from handgrad.prove.trial import Case, Outcome
+
+Experiment = Callable[[Case, Outcome], Iterable[Finding]]
+
+# Is the subject consistent with itself? These need no numerical gradient.
+BEHAVIOUR: list[Experiment] = []
+# Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
+ELSEWHERE: list[Experiment] = []
+
+SECONDS = 0.4  # for differentiating one argument at the given inputs
+
+
+def examine(case: Case, reference: Callable | None = None) -> Report:
+    """The report on a case."""
+    base = case.verify(seconds=SECONDS)
+    if base is None:
+        return _not_finite(case)
+    findings = list(base.run.writes)
+    if base.gaps:
+        findings += formula.diagnose(case, base)
+    for experiment in BEHAVIOUR + ([] if base.gaps else ELSEWHERE):
+        findings += _tried(experiment, case, base)
+    return conclude(case, base, findings)
+
+
+def _tried(experiment: Experiment, case: Case, base: Outcome) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        for finding in experiment(case, base):
+            found.append(finding)
+    except SubjectError as error:
+        if "did not return" in error.sentence:
+            raise
+    return found
+
+
+def _not_finite(case: Case) -> Report:
+    sentence = "forward gives NaN or infinity for these inputs."
+    return Report(case.subject.name, WRONG, "forward_bug", evidence=[sentence])
+
+
+def conclude(case: Case, base: Outcome, findings: list[Finding]) -> Report:
+    """The cause is the one whose findings weigh most; the others are listed."""
+    name, table = case.subject.name, _table(base)
+    if not findings:
+        if base.judged:
+            return Report(name, RIGHT, table=table)
+        reason = "the differences are within what rounding in this precision can explain."
+        return Report(name, UNKNOWN, evidence=[reason], table=table)
+    weights = weigh(findings)
+    cause = next(iter(weights))
+    chosen = [f for f in findings if f.cause == cause]
+    chosen.sort(key=lambda f: -f.weight)
+    where = next((f.where for f in chosen if f.where), None) or _worst(base.gaps)
+    line = next((f.line for f in chosen if f.line), None) or line_of(case.subject, chosen[0])
+    evidence = list(dict.fromkeys(f.sentence for f in chosen))[:4]
+    others = {c: w for c, w in weights.items() if c != cause}
+    return Report(name, WRONG, cause, where, evidence, line, table, others)
+
+
+def weigh(findings: list[Finding]) -> dict[str, float]:
+    """Weight of each cause, largest first: the doubts of its findings multiply."""
+    strongest = {c: max(f.weight for f in findings if f.cause == c) for c in _causes(findings)}
+    doubts = {c: prod(1 - 0.2 * f.weight for f in findings if f.cause == c) for c in strongest}
+    order = sorted(strongest, key=lambda c: (-strongest[c], doubts[c]))
+    return {c: round(strongest[c], 3) for c in order}
+
+
+def _causes(findings: list[Finding]) -> list[str]:
+    return list(dict.fromkeys(f.cause for f in findings))
+
+
+def _worst(gaps: list[Gap]) -> Where | None:
+    found = [w for w in (g.where() for g in gaps) if w is not None]
+    return max(found, key=lambda w: abs(w.analytic - w.numeric), default=None)
+
+
+def _table(base: Outcome) -> list[Row]:
+    wrong = {g.name: g for g in base.gaps}
+    rows = []
+    for name, gradient in base.run.gradients.items():
+        if name not in base.parts and name not in wrong:
+            continue
+        shape = () if gradient is None else gradient.shape
+        error, method = float("inf"), "the shape differs"
+        if name in base.parts and gradient is not None:
+            part = base.parts[name]
+            numeric = part.expected(base.run.flat_upstream)
+            numeric = wrong[name].numeric if name in wrong else numeric
+            off = abs(gradient.reshape(-1)[part.index] - numeric)
+            error = float(np.max(off / (abs(numeric).max() + 1e-30), initial=0.0))
+            method = f"{len(part.index)} of {gradient.size} entries differentiated"
+        rows.append(Row(f"d{name}", shape, error, WRONG if name in wrong else RIGHT, method))
+    return rows

@@ -1,0 +1,1 @@
+"""The doctor's experiments: each looks for one kind of mistake, on copies."""

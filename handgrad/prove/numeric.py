@@ -1,0 +1,153 @@
+"""Numerical differentiation that knows its own error.
+
+Everything is a derivative along a line t -> y(x + t v): v a unit vector for one entry, random
+signs for a projection. Two central differences and Richardson's extrapolation give the value,
+their disagreement the error; where that is large, smaller and larger steps are tried, and the
+two sides are looked at apart, which tells a kink.
+
+Source: Richardson, "The approximate arithmetical solution by finite differences", 1911;
+Squire and Trapp, "Using complex variables to estimate derivatives", SIAM Review 1998.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+
+Line = Callable[[Any], Array]  # t -> the outputs, flat
+
+_LADDER = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+
+
+@dataclass
+class Derivative:
+    """dy/dt at t = 0 with its error; `left` and `right` differ from it at a kink."""
+
+    value: Array
+    error: Array
+    left: Array
+    right: Array
+
+    def range(self, weights: Array) -> tuple[float, float]:
+        """Smallest and largest sum of weights times a subgradient."""
+        a, b = weights @ self._sided(0), weights @ self._sided(1)
+        each = np.sort([weights * self.left, weights * self.right], axis=0)
+        return min(a, b, each[0].sum()), max(a, b, each[1].sum())
+
+    def _sided(self, side: int) -> Array:
+        return self.right if side else self.left
+
+
+def quick(line: Line, step: float, noise: float = 1e-15) -> tuple[Array, Array]:
+    """Central differences at two steps, extrapolated: value and error of the derivative."""
+    far = (line(step) - line(-step)) / (2 * step)
+    high, low = line(step / 2), line(-step / 2)
+    near = (high - low) / step
+    value = (4 * near - far) / 3
+    rounding = noise * np.maximum(abs(high), abs(low)) / step
+    return value, abs(value - near) + rounding
+
+
+def careful(line: Line, scale: float = 1.0, noise: float = 1e-15) -> Derivative:
+    """The derivative from the best of many steps, with its two one-sided versions."""
+    base = line(0.0)
+    value, error = quick(line, _LADDER[0] * scale, noise)
+    left = right = value
+    sided = np.full(base.shape, np.inf)
+    for step in (s * scale for s in _LADDER):
+        new, doubt = quick(line, step, noise)
+        better = ~(error <= doubt)  # also where the error so far is not a number
+        value, error = np.where(better, new, value), np.where(better, doubt, error)
+        up, down, doubt = _one_sided(line, base, step, noise)
+        better = ~(sided <= doubt)
+        left, right = np.where(better, down, left), np.where(better, up, right)
+        sided = np.where(better, doubt, sided)
+    kink = abs(right - left) > 10 * (sided + error) + 1e-6 * (abs(right) + abs(left))
+    return Derivative(value, error, np.where(kink, left, value), np.where(kink, right, value))
+
+
+def _one_sided(line: Line, base: Array, step: float, noise: float) -> tuple[Array, Array, Array]:
+    """Derivatives from above and from below, of second order, and their error."""
+    sides, doubts = [], []
+    for sign in (1.0, -1.0):
+        far = (line(sign * step) - base) / (sign * step)
+        near = (line(sign * step / 2) - base) / (sign * step / 2)
+        sides.append(2 * near - far)
+        doubts.append(abs(near - far))
+    return sides[0], sides[1], doubts[0] + doubts[1] + 4 * noise * abs(base) / step
+
+
+def complex_step(line: Line, tiny: float = 1e-30) -> Array | None:
+    """The derivative from one complex evaluation, exact to rounding; None if it does not apply."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            y = line(tiny * 1j)
+        except Exception:  # code that is not for complex numbers, whatever it says
+            return None
+    return y.imag / tiny if np.iscomplexobj(y) else None
+
+
+def numerical_gradient(
+    f: Callable[[Array], Any], x: Any, *, with_error: bool = False
+) -> Array | tuple[Array, Array]:
+    """The gradient of a scalar function at x, by central differences.
+
+    g[i] = (4 D(h/2) - D(h)) / 3 with D(h) = (f(x + h e_i) - f(x - h e_i)) / 2h, and the step h
+    chosen anew for an entry where two of them disagree. Shapes: x, g (any).
+
+    f is called with x itself, changed in place in one entry and put back whatever happens, so
+    `f` may also read the array by another name. Integers and lists are converted to a float64
+    copy, with a warning. At a kink the mean of the two one-sided derivatives is returned.
+    With `with_error` the result is (gradient, error), the error being an estimate per entry.
+    """
+    point = np.asarray(x)
+    if point.dtype.kind in "iub" or not isinstance(x, np.ndarray | np.floating):
+        warnings.warn(
+            f"numerical_gradient works on a float64 copy of {type(x).__name__} "
+            f"{point.dtype}: integers cannot be moved by a small step",
+            stacklevel=2,
+        )
+    if point.dtype.kind not in "iubf":
+        raise ValueError(f"numerical_gradient: x has to be real numbers, got {point.dtype}")
+    if point.dtype != np.float64 or not point.flags.writeable:
+        point = point.astype(np.float64)
+    before = point.copy()
+    gradient, error = np.zeros(point.shape), np.zeros(point.shape)
+
+    def value() -> Array:
+        y = np.asarray(f(point), dtype=np.float64)
+        if y.size != 1:
+            raise ValueError(f"numerical_gradient: f has to return one number, got shape {y.shape}")
+        return y.reshape(1)
+
+    try:
+        for index in np.ndindex(point.shape):
+            gradient[index], error[index] = _entry(value, point, index)
+    finally:
+        point[...] = before
+    return (gradient, error) if with_error else gradient
+
+
+def _entry(value: Callable[[], Array], point: Array, index: tuple) -> tuple[float, float]:
+    start = float(point[index])
+
+    def line(t: float) -> Array:
+        point[index] = start + t
+        try:
+            return value()
+        finally:
+            point[index] = start
+
+    scale = max(1.0, abs(start))
+    slope, error = quick(line, 1e-3 * scale)
+    if not error[0] <= 1e-6 * (1e-3 + abs(slope[0])):
+        best = careful(line, scale)
+        slope, error = best.value, best.error
+    return slope[0], error[0]

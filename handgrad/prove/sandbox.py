@@ -1,0 +1,131 @@
+"""Calling code that may raise, hang, print, warn or draw random numbers, without harm."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import linecache
+import random
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_NUMPY = str(Path(np.__file__).parent)
+_HERE = str(Path(__file__).parent)
+
+
+class SubjectError(Exception):
+    """The subject failed: `phase` says in what, `refused` that it did so on purpose."""
+
+    def __init__(self, phase: str, sentence: str, refused: bool = False, line: str | None = None):
+        super().__init__(sentence)
+        self.phase, self.sentence, self.refused, self.line = phase, sentence, refused, line
+
+
+class Hang(BaseException):
+    """Raised inside the thread of a subject that runs too long."""
+
+
+class Sandbox:
+    """Runs a subject's code: random numbers from one seed, output caught, time limited."""
+
+    def __init__(self, seed: int = 0, timeout: float = 20.0):
+        self.seed, self.timeout = seed, timeout
+        self.phase = ""
+        self.started: float | None = None
+        self.printed = io.StringIO()
+
+    def call(self, phase: str, function: Callable, *args: Any, seed: int | None = None) -> Any:
+        """function(*args); what it raises becomes a SubjectError that says where and why."""
+        np.random.seed((self.seed if seed is None else seed) % 2**32)
+        random.seed(self.seed if seed is None else seed)
+        self.phase, self.started = phase, time.monotonic()
+        try:
+            return function(*args)
+        except Exception as error:
+            raise _described(phase, error) from error
+        except SystemExit as error:
+            raise SubjectError(phase, f"{phase} calls exit()") from error
+        finally:
+            self.started = None
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        """work() in a thread that is given up when a single call of the subject hangs."""
+        outcome: dict[str, Any] = {}
+
+        def body() -> None:
+            try:
+                with self._quiet():
+                    outcome["value"] = work()
+            except BaseException as error:  # handed to the caller, below
+                outcome["error"] = error
+
+        thread = threading.Thread(target=body, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.05 if self.timeout > 0.5 else self.timeout / 4)
+            started = self.started
+            if started is not None and time.monotonic() - started > self.timeout:
+                _interrupt(thread)
+                raise SubjectError(
+                    self.phase, f"{self.phase} did not return within {self.timeout:g} s"
+                )
+        if "error" in outcome:
+            raise outcome["error"]
+        return outcome["value"]
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """No output, no warnings, and the process's random state as it was, afterwards."""
+        states = np.random.get_state(), random.getstate()
+        fresh = np.random.default_rng
+
+        def seeded(seed: Any = None) -> np.random.Generator:
+            # A generator made inside a layer without a seed follows the sandbox's.
+            return fresh(np.random.randint(2**31) if seed is None else seed)
+
+        try:
+            with (
+                contextlib.redirect_stdout(self.printed),
+                contextlib.redirect_stderr(self.printed),
+                warnings.catch_warnings(),
+                np.errstate(all="ignore"),
+            ):
+                warnings.simplefilter("ignore")
+                np.random.default_rng = seeded  # type: ignore[assignment]
+                yield
+        finally:
+            np.random.default_rng = fresh
+            np.random.set_state(states[0])
+            random.setstate(states[1])
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Ask a thread to stop at its next Python instruction."""
+    ident = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Hang))
+
+
+def _described(phase: str, error: Exception) -> SubjectError:
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not f.filename.startswith((_NUMPY, _HERE))
+    ]
+    line, code = None, ""
+    if frames:
+        last = frames[-1]
+        code = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
+        line = f"{last.filename}:{last.lineno}: {code}"
+    deepest = traceback.extract_tb(error.__traceback__)[-1]
+    on_purpose = code.startswith(("raise", "assert")) and not deepest.filename.startswith(_NUMPY)
+    refused = on_purpose or isinstance(error, NotImplementedError)
+    verb = "refuses" if refused else "raises"
+    return SubjectError(phase, f"{phase} {verb}: {type(error).__name__}: {error}", refused, line)
