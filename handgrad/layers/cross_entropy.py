@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -40,65 +41,82 @@ class SoftmaxCrossEntropy(Layer):
 
     def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
         y = as_float(y)
-        t = targets(y, t, self.ignore_index)
-        if weights is not None:
-            t = t * sample_weights(self, weights, y)
         self.shape = y.shape
-        self.m = self.shares(t.reshape(-1, y.shape[-1]))
-        z = y.reshape(self.m.shape)
+        self.at, self.m, self.total = self.share_out(y, t, weights)
+        z = y.reshape(-1, y.shape[-1])
         z = z - z.max(axis=1, keepdims=True)
         e = np.exp(z)
-        total = e.sum(axis=1, keepdims=True)
-        self.p = e / total
-        return (self.m * np.where(self.m > 0, np.log(total) - z, 0)).sum()
+        sums = e.sum(axis=1, keepdims=True)
+        self.p = e / sums
+        return (self.m * (np.log(sums) - z)[self.at]).sum()
 
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
-        dloss = as_float(dloss).astype(self.p.dtype)
-        dy = (self.p * self.m.sum(axis=1, keepdims=True) - self.m) * dloss
-        return dy.reshape(self.shape), None
+        dy = self.p * self.total
+        dy[self.at] -= self.m
+        return (dy * as_float(dloss).astype(dy.dtype)).reshape(self.shape), None
 
-    def shares(self, t: Array) -> Array:
-        """m from t (rows, C), whose rows hold the weights of the samples already."""
-        v = 1 if self.class_weights is None else class_weights(self.class_weights, t)
-        total = (t * v).sum()
-        if not total > 0:
+    def share_out(self, y: Array, t: Array, weights: Array | None) -> tuple[Any, Array, Array]:
+        """Where m lies in the rows of scores, m there, and Σ_c m as a column."""
+        (rows, classes), m = targets(y, t, self.ignore_index)
+        if weights is not None:
+            w = np.broadcast_to(sample_weights(self, weights, y)[..., 0], y.shape[:-1])
+            m = m * w.reshape(-1)[rows]
+        v = None if self.class_weights is None else class_weights(self.class_weights, y)
+        share = m if v is None else m * v[classes]
+        whole = share.sum()
+        if not whole > 0:
             raise ValueError(
                 "SoftmaxCrossEntropy: nothing to learn from: the batch is empty, or every label "
                 "is ignored or has weight 0"
             )
-        if self.label_smoothing:
-            even = t.sum(axis=1, keepdims=True) / t.shape[1]
-            t = t + self.label_smoothing * (even - t)
-        return t * v / total
+        shape = (prod(y.shape[:-1]), y.shape[-1])
+        if not self.label_smoothing:
+            share = share / whole
+            return (rows, classes), share, column_of_sums(rows, share, shape[0])
+        t = np.zeros_like(y, shape=shape)
+        t[rows, classes] = m
+        t += self.label_smoothing * (t.mean(axis=1, keepdims=True) - t)
+        share = (t if v is None else t * v) / whole
+        return ..., share, share.sum(axis=1, keepdims=True)
 
 
-def targets(y: Array, t: Any, ignore_index: int | None) -> Array:
-    """t as probabilities shaped like y, in its dtype; rows of ignored labels are zero."""
+def column_of_sums(rows: Array, m: Array, n: int) -> Array:
+    """Σ m over equal row numbers, as a column of length n, in the dtype of m."""
+    return np.bincount(rows, m, n).astype(m.dtype)[:, None]
+
+
+def targets(y: Array, t: Any, ignore_index: int | None) -> tuple[tuple[Array, Array], Array]:
+    """Rows and classes at which t is not 0, and t there, in the dtype of y.
+
+    A row is one set of C scores; where its label is ignored, it does not occur.
+    """
     t = t if hasattr(t, "dtype") else np.asarray(t)
-    classes = y.shape[-1] if y.ndim > 1 else 0
-    if not classes or t.shape not in (y.shape, y.shape[:-1]):
+    n = y.shape[-1] if y.ndim > 1 else 0
+    if not n or t.shape not in (y.shape, y.shape[:-1]):
         raise ShapeError(
             "SoftmaxCrossEntropy: y (N, …, C) needs labels t (N, …) or probabilities (N, …, C), "
             f"got y {y.shape} and t {t.shape}"
         )
     if t.ndim == y.ndim:
-        return probabilities(as_float(t, y.dtype).astype(y.dtype, copy=False))
+        t = probabilities(as_float(t, y.dtype)).reshape(-1, n)
+        at = t.nonzero()
+        return at, t[at].astype(y.dtype)
     if t.dtype.kind not in "iub":
         raise ValueError(
             f"SoftmaxCrossEntropy: labels must be integers, got {t.dtype}; use t.astype(int), or "
             "probabilities shaped like y"
         )
-    hot = t[..., None] == array_module(t).arange(classes)
-    learned = t.size
+    xp, labels = array_module(t), t.reshape(-1)
+    rows = xp.arange(labels.size)
     if ignore_index is not None:
-        seen = t != ignore_index
-        hot, learned = hot & seen[..., None], np.count_nonzero(seen)
-    if np.count_nonzero(hot) != learned:
+        rows = rows[labels != ignore_index]
+        labels = labels[rows]
+    if labels.size and not (labels.min() >= 0 and labels.max() < n):
         raise ValueError(
-            f"SoftmaxCrossEntropy: labels must lie from 0 to {classes - 1} or equal ignore_index "
-            f"({ignore_index}), got {t.min()} to {t.max()}"
+            f"SoftmaxCrossEntropy: labels must lie from 0 to {n - 1}, or equal ignore_index "
+            f"({ignore_index}), got {labels.min()} to {labels.max()}"
         )
-    return hot.astype(y.dtype)
+    return (rows, labels.astype(np.intp, copy=False)), xp.ones(len(rows), y.dtype)
 
 
 def probabilities(t: Array) -> Array:
@@ -112,12 +130,12 @@ def probabilities(t: Array) -> Array:
     return t
 
 
-def class_weights(weights: Any, t: Array) -> Array:
-    """The weights of the classes, in the dtype of t (rows, C)."""
-    weights = as_float(weights, t.dtype).astype(t.dtype, copy=False)
-    if weights.shape != t.shape[1:]:
+def class_weights(weights: Any, y: Array) -> Array:
+    """The weights of the C classes in the dtype of y."""
+    weights = as_float(weights, y.dtype).astype(y.dtype, copy=False)
+    if weights.shape != y.shape[-1:]:
         raise ShapeError(
-            f"SoftmaxCrossEntropy: class_weights must have shape {t.shape[1:]}, got "
+            f"SoftmaxCrossEntropy: class_weights must have shape {y.shape[-1:]}, got "
             f"{weights.shape}"
         )
     if not (weights.min() >= 0 and weights.max() < np.inf):
