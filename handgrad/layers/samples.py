@@ -1,0 +1,166 @@
+"""The table of samples: for every layer, how to make one and valid inputs for it.
+
+Tests, the prover and the documentation walk it. A layer without a row fails a test, so adding a
+layer is two edits: the class, and a row here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad import layers as all_layers
+from handgrad.arrays import Array
+from handgrad.layer import Layer
+
+N = -1  # in a shape: the size of the batch
+
+Maker = Callable[[np.random.Generator, int], Array]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A layer class, the arguments of its constructor, and a maker for each input."""
+
+    cls: type[Layer]
+    makers: tuple[Maker, ...]
+    arguments: dict[str, Any]
+
+    def make(self) -> Layer:
+        """A new layer."""
+        return self.cls(**self.arguments)
+
+    def inputs(self, rng: np.random.Generator, batch: int = 5) -> tuple[Array, ...]:
+        """Valid inputs, float64 where they are real numbers."""
+        return tuple(make(rng, batch) for make in self.makers)
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether the inputs have a batch axis, so that its size may vary."""
+        one, two = (self.inputs(np.random.default_rng(0), n) for n in (1, 2))
+        return any(a.shape != b.shape for a, b in zip(one, two))
+
+    def __str__(self) -> str:
+        shapes = [str(x.shape).replace(" ", "") for x in self.inputs(np.random.default_rng(0))]
+        options = [f"{name}={value}" for name, value in self.arguments.items()]
+        return f"{self.cls.__name__}({','.join(options)})-{'-'.join(shapes)}"
+
+
+def row(name: str, *makers: Maker, **arguments: Any) -> Sample:
+    """One row of the table."""
+    return Sample(getattr(all_layers, name), makers, arguments)
+
+
+def _sized(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
+    return tuple(batch if n == N else n for n in shape)
+
+
+def real(*shape: int, scale: float = 1.0) -> Maker:
+    """Normal numbers."""
+    return lambda rng, batch: scale * rng.standard_normal(_sized(shape, batch))
+
+
+def positive(*shape: int) -> Maker:
+    """Numbers from ½ to 2."""
+    return lambda rng, batch: rng.uniform(0.5, 2, _sized(shape, batch))
+
+
+def labels(*shape: int, classes: int) -> Maker:
+    """Class numbers."""
+    return lambda rng, batch: rng.integers(0, classes, _sized(shape, batch))
+
+
+def one_hot(*shape: int) -> Maker:
+    """Rows with a single 1."""
+    return lambda rng, batch: np.eye(shape[-1])[labels(*shape[:-1], classes=shape[-1])(rng, batch)]
+
+
+def distributions(*shape: int) -> Maker:
+    """Rows of probabilities that sum to 1."""
+    return lambda rng, batch: rng.dirichlet(np.ones(shape[-1]), _sized(shape[:-1], batch))
+
+
+SAMPLES: tuple[Sample, ...] = (
+    # arithmetic
+    row("Add", real(N, 3), real(N, 3)),
+    row("Sub", real(N, 3), real(N, 3)),
+    row("Mul", real(N, 3), real(N, 3)),
+    row("Div", real(N, 3), positive(N, 3)),
+    row("Neg", real(N, 3)),
+    row("Pow", positive(N, 3), real(N, 3)),
+    row("MatMul", real(N, 3), real(3, 4)),
+    row("MatMul", real(N, 2, 3), real(N, 3, 4)),
+    row("Exp", real(N, 3)),
+    row("Log", positive(N, 3)),
+    row("Sqrt", positive(N, 3)),
+    # shape
+    row("Broadcast", real(3, 1), shape=(2, 3, 4)),
+    row("Broadcast", real(3), shape=(2, 3)),
+    row("Reshape", real(N, 2, 3), shape=(-1, 3)),
+    row("Flatten", real(N, 2, 3)),
+    row("Transpose", real(N, 2, 3)),
+    row("Transpose", real(N, 2, 3), axes=(1, 2, 0)),
+    row("Concat", real(N, 2), real(N, 3)),
+    row("Concat", real(N, 2), real(3, 2), real(N, 2), axis=0),
+    row("Index", real(4, 3), key=1),
+    row("Index", real(N, 3), key=(slice(None), [0, 2, 0])),
+    # reduction
+    row("Sum", real(N, 3)),
+    row("Sum", real(N, 3, 4), axis=1),
+    row("Sum", real(N, 3, 4), axis=(0, -1), keepdims=True),
+    row("Mean", real(N, 3)),
+    row("Mean", real(N, 3, 4), axis=-1, keepdims=True),
+    row("Mean", real(N, 3, 4), axis=(1, 2)),
+    row("Max", real(N, 3)),
+    row("Max", real(N, 3, 4), axis=1),
+    row("Max", real(N, 3, 4), axis=(-1, 0), keepdims=True),
+    # activation
+    row("Step", real(N, 3)),
+    row("Sigmoid", real(N, 3)),
+    row("Tanh", real(N, 3)),
+    row("ReLU", real(N, 3)),
+    row("LeakyReLU", real(N, 3)),
+    row("LeakyReLU", real(N, 3), slope=0.3),
+    row("ELU", real(N, 3)),
+    row("ELU", real(N, 3), alpha=0.5),
+    row("SELU", real(N, 3)),
+    row("Softplus", real(N, 3)),
+    row("GELU", real(N, 3)),
+    row("GELU", real(N, 3), approximate="tanh"),
+    row("SiLU", real(N, 3)),
+    row("Softmax", real(N, 4)),
+    row("Softmax", real(N, 4, 2), axis=1),
+    row("LogSoftmax", real(N, 4)),
+    row("LogSoftmax", real(N, 4, 2), axis=1),
+    # affine
+    row("Affine", real(N, 3), outputs=2, seed=1),
+    row("Affine", real(N, 2, 3), outputs=4, inputs=3, seed=1),
+    row("Affine", real(N, 3), outputs=2, bias=False, init=0.5, seed=1),
+    # dropout
+    row("Dropout", real(N, 8), seed=1),
+    row("Dropout", real(N, 8), ratio=0.2, seed=1),
+    # loss
+    row("SoftmaxCrossEntropy", real(N, 4), labels(N, classes=4)),
+    row("SoftmaxCrossEntropy", real(N, 3, 4), labels(N, 3, classes=4)),
+    row("SoftmaxCrossEntropy", real(N, 4), one_hot(N, 4)),
+    row("SoftmaxCrossEntropy", real(N, 4), distributions(N, 4)),
+    row("SoftmaxCrossEntropy", real(N, 4), labels(N, classes=4), positive(N)),
+    row("SoftmaxCrossEntropy", real(N, 3, 4), distributions(N, 3, 4), positive(N)),
+    row("SoftmaxCrossEntropy", real(N, 4), labels(N, classes=4), class_weights=(1, 2, 0.5, 3)),
+    row("SoftmaxCrossEntropy", real(N, 4), labels(N, classes=4), label_smoothing=0.1),
+    row("SoftmaxCrossEntropy", real(N, 6, 4), labels(N, 6, classes=4), positive(N),
+        class_weights=(1, 2, 0.5, 3), label_smoothing=0.1, ignore_index=2),
+    row("SigmoidCrossEntropy", real(N, 3), one_hot(N, 3)),
+    row("SigmoidCrossEntropy", real(N, 3), distributions(N, 3), positive(N)),
+    row("MeanSquaredError", real(N, 3), real(N, 3)),
+    row("MeanSquaredError", real(N, 3, 2), real(N, 3, 2), positive(N)),
+    row("SumSquaredError", real(N, 3), real(N, 3)),
+    row("SumSquaredError", real(N, 3), real(N, 3), positive(N)),
+    row("MeanAbsoluteError", real(N, 3), real(N, 3)),
+    row("MeanAbsoluteError", real(N, 3), real(N, 3), positive(N)),
+    row("Huber", real(N, 3), real(N, 3)),
+    row("Huber", real(N, 3), real(N, 3, scale=2), positive(N), delta=0.5),
+)  # fmt: skip
