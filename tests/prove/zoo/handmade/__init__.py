@@ -1,0 +1,45 @@
+"""Mistakes written by hand. Importing this package fills `registry.MISTAKES`."""
+
+from . import (
+    articles,
+    attention,
+    batch,
+    boundary,
+    broadcasting,
+    convolution,
+    dtype,
+    formula,
+    forward,
+    graph,
+    layout,
+    loss,
+    memory,
+    normalization,
+    recurrent,
+    regions,
+    state,
+    unstable,
+)
+from .registry import MISTAKES
+
+__all__ = [
+    "MISTAKES",
+    "articles",
+    "attention",
+    "batch",
+    "boundary",
+    "broadcasting",
+    "convolution",
+    "dtype",
+    "formula",
+    "forward",
+    "graph",
+    "layout",
+    "loss",
+    "memory",
+    "normalization",
+    "recurrent",
+    "regions",
+    "state",
+    "unstable",
+]

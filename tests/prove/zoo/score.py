@@ -1,0 +1,127 @@
+"""What the doctor makes of the zoo: a table by cause, and the false alarms.
+
+    python -m zoo.score            the table, and every mistake missed or named wrongly
+    python -m zoo.score memory     only specimens whose name contains a word
+
+`floor.json` holds the scores that may only get better; `--set-floor` writes it.
+"""
+
+import argparse
+import json
+import warnings
+from collections import Counter, defaultdict
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from handgrad.prove.check import check
+from handgrad.prove.report import CAUSES
+
+from .fair import FAIR
+from .handmade import MISTAKES
+from .mutate import mutants
+from .right import SAMPLES
+from .specimen import Specimen
+
+FLOOR = Path(__file__).with_name("floor.json")
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What `check` said about one specimen."""
+
+    specimen: Specimen
+    verdict: str
+    cause: str | None
+    seconds: float
+
+    @property
+    def detected(self):
+        return self.verdict == "wrong"
+
+    @property
+    def named(self):
+        return self.detected and self.specimen.explained_by(self.cause)
+
+    def __str__(self):
+        known = "/".join((self.specimen.cause or "right", *self.specimen.also))
+        return f"{self.specimen.name}: {self.verdict} ({self.cause}), {known}"
+
+
+def wrong():
+    """Every specimen with a mistake."""
+    yield from MISTAKES
+    yield from mutants()
+
+
+def healthy():
+    """Every specimen without one: the plain right layers, and the odd ones."""
+    for cls, sample in SAMPLES.items():
+        arguments, inputs = sample(np.random.default_rng(0))
+        yield Specimen(cls.__name__, lambda c=cls, a=arguments: c(*deepcopy(a)), inputs)
+    yield from FAIR
+
+
+def opinion(specimen):
+    """`check` on one specimen."""
+    start = perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # check itself must not leak a subject's warnings
+        report = check(specimen.make(), *specimen.inputs)
+    return Opinion(specimen, report.verdict, report.cause, perf_counter() - start)
+
+
+def scores(opinions, alarms):
+    """The numbers that may only get better."""
+    by_cause = defaultdict(Counter)
+    for o in opinions:
+        by_cause[o.specimen.cause].update(total=1, detected=o.detected, named=o.named)
+    return {
+        "detected": sum(o.detected for o in opinions),
+        "named": sum(o.named for o in opinions),
+        "total": len(opinions),
+        "false alarms": len(alarms),
+        "causes": {cause: dict(by_cause[cause]) for cause in CAUSES if cause in by_cause},
+    }
+
+
+def table(result):
+    """The scores as text."""
+    lines = [f"{'cause':<22}{'mistakes':>9}{'detected':>10}{'named':>8}"]
+    rows = [*result["causes"].items(), ("all", result)]
+    for cause, row in rows:
+        share = f"{row['named'] / row['total']:.0%}"
+        lines.append(f"{cause:<22}{row['total']:>9}{row['detected']:>10}{share:>8}")
+    lines.append(f"false alarms on right layers: {result['false alarms']}")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("word", nargs="?", default="", help="part of a specimen's name")
+    parser.add_argument("--set-floor", action="store_true", help="write floor.json")
+    given = parser.parse_args()
+    start = perf_counter()
+    opinions = [opinion(s) for s in wrong() if given.word in s.name]
+    of_right = [opinion(s) for s in healthy() if given.word in s.name]
+    alarms = [o for o in of_right if o.verdict != "right"]
+    for title, some in (
+        ("not detected", [o for o in opinions if not o.detected]),
+        ("named wrongly", [o for o in opinions if o.detected and not o.named]),
+        ("false alarm or no verdict", alarms),
+    ):
+        print("".join(f"{title}: {o}\n" for o in some), end="")
+    slow = sorted(opinions + of_right, key=lambda o: -o.seconds)[:5]
+    print("slowest:", ", ".join(f"{o.specimen.name} {o.seconds:.2f} s" for o in slow))
+    result = scores(opinions, [o for o in alarms if o.verdict == "wrong"])
+    print(table(result))
+    print(f"{perf_counter() - start:.0f} s")
+    if given.set_floor:
+        FLOOR.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
