@@ -1,0 +1,181 @@
+"""Data: what may enter training, how it is split, ordered, cut into batches and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, Stream
+
+ORDER = 2**63  # the place of data order among the random streams; layers count from 0
+
+
+def check_inputs(x: Any, name: str = "x", dtype: Any = None) -> Array:
+    """x as an array of finite real numbers (N, …), from arrays, lists or data frames.
+
+    Integers and booleans stay what they are unless a dtype is given. Errors name the place:
+    text, NaN, infinity and objects by row and column, counted from 0; no rows; rows of
+    different lengths.
+    """
+    array = as_rows(x, name)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold numbers, but {describe_foreign(array, x)}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        index = tuple(np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{name} must be finite, but {place(index, x)} is {array[index]}")
+    return array if dtype is None else array.astype(dtype, copy=False)
+
+
+def check_targets(t: Any, rows: int, name: str = "t") -> Array:
+    """t as an array of finite real numbers with `rows` rows: class indices, one-hot or values.
+
+    Text labels are refused, with the way out: `encode_labels`.
+    """
+    array = as_rows(t, name)
+    if array.dtype.kind in "US":
+        raise ValueError(
+            f"{name} holds text such as {str(array.flat[0])!r}; "
+            "encode_labels(t) gives class indices and their names"
+        )
+    if len(array) != rows:
+        raise ShapeError(f"{name} must have the {rows} rows of x, got {len(array)}")
+    return check_inputs(t, name)
+
+
+def check_data(x: Any, t: Any, name: str = "data") -> tuple[Array, Array]:
+    """x and t, checked, as arrays with the same number of rows; `name` is for the errors."""
+    x = check_inputs(x, f"{name}: x")
+    return x, check_targets(t, len(x), f"{name}: t")
+
+
+def as_rows(x: Any, name: str) -> Array:
+    """x as an array with at least one row; ShapeError otherwise."""
+    try:
+        array = np.asarray(x)
+    except ValueError:
+        raise ShapeError(f"{name} must be rectangular, but its rows differ in length") from None
+    if array.ndim == 0:
+        raise ShapeError(f"{name} must be an array with rows, got {type(x).__name__}")
+    if array.size == 0:
+        raise ShapeError(f"{name} is empty: shape {array.shape}")
+    return array
+
+
+def describe_foreign(array: Array, x: Any) -> str:
+    """What in the array is not a number, and where."""
+    if array.dtype.kind in "OUS":
+        for index, value in np.ndenumerate(array):
+            try:
+                float(value)
+            except (TypeError, ValueError):
+                return f"{place(index, x)} is {value!s:.40}"
+    return f"its dtype is {array.dtype}; convert it with astype(float)"
+
+
+def place(index: tuple[int, ...], x: Any) -> str:
+    """An entry in words: row and column, by the column's name if x is a data frame."""
+    if len(index) != 2:
+        return f"row {index[0]}" if len(index) == 1 else f"entry {[int(i) for i in index]}"
+    names = getattr(x, "columns", None)
+    column = index[1] if names is None else repr(names[index[1]])
+    return f"row {index[0]}, column {column}"
+
+
+def encode_labels(t: Any) -> tuple[Array, Array]:
+    """Labels of any kind as class indices (N,), and the classes (K,), sorted."""
+    array = as_rows(t, "t")
+    if array.ndim != 1:
+        raise ShapeError(f"labels must be one column (N,), got shape {array.shape}")
+    classes, indices = np.unique(array, return_inverse=True)
+    return indices.astype(np.int64), classes
+
+
+def random_order(n: int, seed: int = 0, epoch: int = 0) -> Array:
+    """A random order of n rows that depends on (seed, epoch) alone.
+
+    The rows are sorted by the raw words of the Philox generator, which, unlike NumPy's
+    shuffling, are the same in every version.
+    """
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed}")
+    words = Stream(seed, ORDER, epoch).bit_generator().random_raw(n)
+    return np.argsort(words, kind="stable")
+
+
+def batches(n: int, size: int, seed: int = 0, epoch: int = 0) -> Iterator[Array]:
+    """The row numbers of one epoch's batches, in random order; the last one may be smaller."""
+    if not 1 <= size <= n:
+        raise ValueError(f"batch must be from 1 to the {n} rows of the data, got {size}")
+    order = random_order(n, seed, epoch)
+    return (order[start : start + size] for start in range(0, n, size))
+
+
+def split_rows(
+    t: Array, fraction: float = 0.2, seed: int = 0, stratify: bool | None = None
+) -> tuple[Array, Array]:
+    """Row numbers to learn from, and those of a random `fraction` to hold out, both sorted.
+
+    stratify: divide each class in that proportion, to within one row. By default done where
+    t are class indices (N,). The rows are sorted by class, and then, roughly, one in every
+    1/fraction is held out.
+    """
+    n = len(t)
+    held_out = round(n * fraction) if 0 < fraction < 1 else 0
+    if not 0 < held_out < n:
+        raise ValueError(f"a fraction of {fraction} of {n} rows leaves one part empty")
+    order = random_order(n, seed)
+    if stratify is None:
+        stratify = t.ndim == 1 and t.dtype.kind in "iub"
+    if not stratify:
+        return np.sort(order[held_out:]), np.sort(order[:held_out])
+    if t.ndim != 1:
+        raise ShapeError(f"stratify needs class labels (N,), got t of shape {t.shape}")
+    order = order[np.argsort(t[order], kind="stable")]
+    held = np.diff(np.arange(n + 1) * held_out // n) == 1
+    return np.sort(order[~held]), np.sort(order[held])
+
+
+def split(
+    x: Any, t: Any, fraction: float = 0.2, seed: int = 0, stratify: bool | None = None
+) -> tuple[Array, Array, Array, Array]:
+    """x_train, t_train, x_test, t_test: rows divided as by `split_rows`."""
+    x, t = np.asarray(x), np.asarray(t)
+    if len(x) != len(t):
+        raise ShapeError(f"x and t must have the same length, got {len(x)} and {len(t)}")
+    train, test = split_rows(t, fraction, seed, stratify)
+    return x[train], t[train], x[test], t[test]
+
+
+@dataclass(frozen=True)
+class Standardizer:
+    """Columns brought to mean 0 and standard deviation 1: z = (x - mean) / scale.
+
+    Shapes: x (N, D); mean, scale (D,). A constant column has scale 1.
+    """
+
+    mean: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, x: Array) -> Standardizer:
+        """The one that fits the columns of x, computed in float64."""
+        x = np.asarray(x, dtype=np.float64)
+        deviation = x.std(axis=0)
+        constant = deviation <= 1e-12 * np.abs(x).max(axis=0)
+        return cls(x.mean(axis=0), np.where(constant, 1.0, deviation))
+
+    def __call__(self, x: Array) -> Array:
+        """z, in the dtype of x if that is a float's."""
+        return self._keep_dtype(x, (np.asarray(x) - self.mean) / self.scale)
+
+    def inverse(self, z: Array) -> Array:
+        """x = z · scale + mean."""
+        return self._keep_dtype(z, np.asarray(z) * self.scale + self.mean)
+
+    @staticmethod
+    def _keep_dtype(given: Array, result: Array) -> Array:
+        dtype = np.asarray(given).dtype
+        return result.astype(dtype) if dtype.kind == "f" else result
