@@ -245,7 +245,7 @@ RULES = (
     ),
     Rule(
         "last entry",
-        ("boundary", "wrong_formula", "wrong_sign"),
+        ("boundary", "wrong_formula"),
         _each_gradient(SPOILED.format(k="np.size({e}) - 1", by=0)),
     ),
     Rule(
