@@ -43,10 +43,12 @@ class Table:
 
     def numbers(self, columns: list[int]) -> Array:
         """The cells of some columns as float64 (N, D); ValueError names a cell that is none."""
+        x = np.empty((len(self.rows), len(columns)))
         try:
-            x = np.array([[float(row[c]) for c in columns] for row in self.rows])
+            for i, row in enumerate(self.rows):
+                x[i] = [float(row[c]) for c in columns]
         except ValueError:
-            x = np.empty(0)
+            raise ValueError(self._first_bad_cell(columns)) from None
         if not x.size or not np.isfinite(x).all():
             raise ValueError(self._first_bad_cell(columns))
         return x
@@ -150,9 +152,9 @@ def as_classes(t: Array) -> tuple[Array, tuple[str, ...] | None]:
 def read_npz(path: PathLike) -> dict[str, Array]:
     """All arrays of an npz file, by name; Python objects in it are refused, never unpickled."""
     try:
-        archive = np.load(path, allow_pickle=False)
-        if isinstance(archive, np.lib.npyio.NpzFile):
-            with archive:
+        with open(path, "rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if isinstance(archive, np.lib.npyio.NpzFile):
                 return {name: archive[name] for name in archive.files}
         reason = "it is a single npy array"
     except (FileNotFoundError, PermissionError):
