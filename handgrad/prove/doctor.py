@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from handgrad.prove.compare import Gap
-from handgrad.prove.experiments import formula
+from handgrad.prove.experiments import chance, formula, layout, linearity, state
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Finding, Report, Row, Where
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.source import line_of
@@ -17,7 +17,15 @@ from handgrad.prove.trial import Case, Outcome
 Experiment = Callable[[Case, Outcome], Iterable[Finding]]
 
 # Is the subject consistent with itself? These need no numerical gradient.
-BEHAVIOUR: list[Experiment] = []
+BEHAVIOUR: list[Experiment] = [
+    chance.backward_draws,
+    linearity.linear,
+    state.calls_in_turn,
+    state.new_parameters,
+    state.two_instances,
+    state.results_last,
+    layout.layouts,
+]
 # Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
 ELSEWHERE: list[Experiment] = []
 
@@ -29,11 +37,12 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
     base = case.verify(seconds=SECONDS)
     if base is None:
         return _not_finite(case)
-    findings = list(base.run.writes)
+    findings: list[Finding] = []
     if base.gaps:
         findings += formula.diagnose(case, base)
     for experiment in BEHAVIOUR + ([] if base.gaps else ELSEWHERE):
         findings += _tried(experiment, case, base)
+    findings += dict.fromkeys(case.writes)
     return conclude(case, base, findings)
 
 
@@ -97,7 +106,8 @@ def _table(base: Outcome) -> list[Row]:
             continue
         shape = () if gradient is None else gradient.shape
         error, method = float("inf"), "the shape differs"
-        if name in base.parts and gradient is not None:
+        misshapen = name in wrong and wrong[name].part is None
+        if name in base.parts and gradient is not None and not misshapen:
             part = base.parts[name]
             numeric = part.expected(base.run.flat_upstream)
             numeric = wrong[name].numeric if name in wrong else numeric

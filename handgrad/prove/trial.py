@@ -54,7 +54,9 @@ class Case:
         self.names = names + [f"x{i}" for i in range(len(names), len(self.inputs))]
         self.rng = np.random.default_rng(seed)
         self.wanted: list[str] = []  # arguments that have a gradient
-        self.watch = True
+        self.original = subject  # before it was cast to float64, ...
+        self.given = self.inputs  # ... and what it was given
+        self.writes: list[Finding] = []  # seen in any run
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
@@ -98,10 +100,11 @@ class Case:
             writes.append(Finding(
                 "aliasing", 0.9, "backward changes the output that forward had returned."
             ))  # fmt: skip
-        gradients = self._named(subject, returned)
+        self.writes += writes
+        gradients = self.named(subject, returned)
         return Run(before, outputs, list(upstream), gradients, writes)
 
-    def _named(self, subject: Subject, returned: list[Array | None]) -> dict[str, Array | None]:
+    def named(self, subject: Subject, returned: list[Array | None]) -> dict[str, Array | None]:
         """Copies of the gradients by the name of their argument."""
         found: dict[str, Array | None] = dict.fromkeys(self.names)
         found.update(zip(self.names, returned))

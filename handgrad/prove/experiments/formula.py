@@ -1,14 +1,56 @@
-"""What explains the difference between a wrong gradient and the numerical one?"""
+"""What explains the difference between a wrong gradient and the numerical one?
+
+A hypothesis says what backward would give if one certain mistake had been made. It is accepted
+when it leaves next to nothing of the difference unexplained.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
+from handgrad.prove.compare import Gap
+from handgrad.prove.experiments import arrangement, factor, region, summation, upstream_use
+from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.point import differentiate
 from handgrad.prove.report import Finding
 from handgrad.prove.trial import Case, Outcome
 
+HYPOTHESES = (
+    factor.absent,
+    arrangement.swapped,
+    arrangement.transposed,
+    factor.constant,
+    factor.partial,
+    upstream_use.other_upstream,
+    summation.over_other_axis,
+    summation.of_some_rows,
+    summation.across_rows,
+    region.rounded,
+    region.left_over,
+    region.at_edges,
+)
+
 
 def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Findings that explain the gaps of the first trial."""
+    """Findings that explain the gaps of a trial, the default last."""
     for gap in base.gaps:
-        yield Finding("wrong_formula", 0.3, f"The gradient d{gap.name} differs.", gap.name, gap.where())
+        clue = _clue(case, base, gap)
+        if gap.part is None and base.run.gradients[gap.name] is not None:
+            yield from arrangement.misshapen(clue)
+            continue
+        for hypothesis in HYPOTHESES:
+            yield from hypothesis(clue)
+        yield clue.finding("wrong_formula", 0.3, "no simple mistake explains the difference")
+
+
+def _clue(case: Case, base: Outcome, gap: Gap) -> Clue:
+    assert base.point is not None
+    for name in [g.name for g in base.gaps] + case.wanted:
+        if name not in base.parts:
+            base.parts[name] = differentiate(base.point, name, 0.1, case.rng)
+    part = base.parts[gap.name]
+    numeric = gap.numeric if gap.part is part else part.expected(base.run.flat_upstream)
+    bad = gap.bad if gap.part is part else np.ones(len(part.index), dtype=bool)
+    return Clue(case, base, gap, part, numeric, bad)

@@ -1,0 +1,72 @@
+"""One wrong gradient, with what is needed to test explanations of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.compare import Gap
+from handgrad.prove.point import Part
+from handgrad.prove.report import Finding
+from handgrad.prove.trial import Case, Outcome
+
+_LEFT = 0.02  # share of the difference that an explanation may leave open
+
+
+@dataclass
+class Clue:
+    """A gap, the columns of the Jacobian for it, and the trial in which it was seen."""
+
+    case: Case
+    base: Outcome
+    gap: Gap
+    part: Part
+    numeric: Array  # at part.index
+    bad: Array  # mask over part.index
+
+    @property
+    def name(self) -> str:
+        return self.gap.name
+
+    @property
+    def is_parameter(self) -> bool:
+        return self.name in self.case.subject.parameters
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry was differentiated."""
+        return len(self.part.index) == int(np.prod(self.gap.shape))
+
+    @property
+    def given(self) -> Array:
+        """What backward gave, at part.index."""
+        return self.gap.analytic.reshape(-1)[self.part.index]
+
+    @property
+    def upstream(self) -> list[Array]:
+        return self.base.run.upstream
+
+    def at(self, array: Array) -> Array:
+        """The entries of a whole gradient that were differentiated."""
+        return array.reshape(-1)[self.part.index]
+
+    def explains(self, hypothesis: Array) -> bool:
+        """Whether backward's result is this, and the numerical one is not."""
+        return self.near(self.given, hypothesis, abs(self.given - self.numeric))
+
+    def near(self, a: Array, b: Array, difference: Array | None = None) -> bool:
+        """Whether a and b are equal, measured against a difference that needs explaining."""
+        size = abs(self.numeric).max(initial=1e-300) if difference is None else difference.max()
+        left = abs(a - b).max(initial=0)
+        return bool(np.isfinite(left) and left <= _LEFT * size)
+
+    def pulled(self, upstream: Array) -> Array:
+        """The right gradient, at part.index, for another upstream gradient (flat)."""
+        return self.part.expected(upstream)
+
+    def finding(self, cause: str, weight: float, sentence: str) -> Finding:
+        """A finding about this gradient."""
+        text = f"d{self.name}: {sentence}."
+        return Finding(cause, weight, text, self.name, self.gap.where())

@@ -1,0 +1,104 @@
+"""Explanations by a factor: zero, a sign, a constant, in all of a gradient or a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.experiments.inputs import nearby
+from handgrad.prove.report import Finding
+
+
+def absent(clue: Clue) -> Iterator[Finding]:
+    """The gradient is zero, or was never given."""
+    missing = clue.case.subject.parameters.get(clue.name)
+    if clue.base.run.gradients[clue.name] is None:
+        what = "is never set" if missing else "is None where forward depends on the input"
+    elif not np.any(clue.gap.analytic):
+        what = "is zero everywhere"
+    else:
+        return
+    cause = "missing_param_grad" if missing else "missing_term"
+    yield clue.finding(cause, 0.95 if missing else 0.7, f"the gradient {what}")
+
+
+def constant(clue: Clue) -> Iterator[Finding]:
+    """The gradient is a constant times the right one, here and at other inputs."""
+    given, right = clue.given, clue.numeric
+    square = float(right @ right)
+    if not square or not np.any(given):
+        return
+    ratio = float(given @ right) / square
+    if not clue.explains(ratio * right) or not _holds_elsewhere(clue, ratio):
+        return
+    if abs(ratio + 1) < 1e-3:
+        yield clue.finding("wrong_sign", 0.92, "every entry has the opposite sign")
+    else:
+        text = f"every entry is {named(ratio, _sizes(clue))} times what it should be"
+        yield clue.finding("wrong_scale", 0.9, text)
+
+
+def partial(clue: Clue) -> Iterator[Finding]:
+    """Some entries are right, and all others are off by the same factor."""
+    bad = clue.bad & (abs(clue.numeric) > 1e-9 * abs(clue.numeric).max(initial=0))
+    if bad.all() or bad.sum() < 2 or (clue.bad & ~bad).any():
+        return
+    ratios = clue.given[bad] / clue.numeric[bad]
+    ratio = float(np.median(ratios))
+    if not np.all(abs(ratios - ratio) <= 0.02 * abs(ratio - 1)):
+        return
+    count = f"{int(bad.sum())} of {bad.size} entries"
+    if abs(ratio) < 1e-9:
+        yield clue.finding("missing_term", 0.6, f"{count} are zero and should not be")
+    elif abs(ratio + 1) < 1e-3:
+        yield clue.finding("wrong_sign", 0.7, f"{count} have the opposite sign")
+    else:
+        text = f"{count} are {named(ratio, _sizes(clue))} times what they should be"
+        yield clue.finding("wrong_scale", 0.6, text)
+
+
+def _holds_elsewhere(clue: Clue, ratio: float) -> bool:
+    """Whether the same factor explains the gradient at other inputs of the same shapes."""
+    case = clue.case
+    outcome = case.verify(nearby(case), seconds=0.1)
+    if outcome is None or outcome.point is None or clue.name not in outcome.parts:
+        return True
+    part = outcome.parts[clue.name]
+    right = part.expected(outcome.run.flat_upstream)
+    gradient = outcome.run.gradients[clue.name]
+    assert gradient is not None
+    given = gradient.reshape(-1)[part.index]
+    off = abs(given - right).max(initial=0)
+    return bool(abs(given - ratio * right).max(initial=0) <= 0.02 * off)
+
+
+def _sizes(clue: Clue) -> dict[str, int]:
+    """Lengths of axes, and their products, by a name for them."""
+    sizes: dict[str, int] = {}
+    arrays: list[tuple[str, Array]] = [("output", y) for y in clue.base.run.outputs]
+    arrays += [
+        (n, x)
+        for n, x in zip(clue.case.names, clue.base.run.inputs)
+        if isinstance(x, np.ndarray)
+    ]
+    for name, array in arrays:
+        for axis, length in enumerate(array.shape):
+            sizes.setdefault(f"the length of axis {axis} of {name}", length)
+        if array.ndim > 1:
+            sizes.setdefault(f"the size of {name}", array.size)
+            sizes.setdefault(f"the size of an image of {name}", int(np.prod(array.shape[2:])))
+            sizes.setdefault(f"the size of a row of {name}", int(np.prod(array.shape[1:])))
+    sizes["the number of outputs"] = len(clue.base.run.outputs)
+    return {name: size for name, size in sizes.items() if size > 1}
+
+
+def named(ratio: float, sizes: dict[str, int]) -> str:
+    """A factor with what it may be."""
+    for name, size in sizes.items():
+        for value, text in ((size, name), (1 / size, f"1 / {name}")):
+            if abs(abs(ratio) - value) < 2e-3 * value:
+                return f"{ratio:.6g} ({'-' if ratio < 0 else ''}{text})"
+    return f"{ratio:.6g}"

@@ -1,0 +1,71 @@
+"""Other inputs for a subject, made from those at hand and like them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.trial import Case, fresh
+
+
+def is_real(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.floating) and x.dtype.kind == "f"
+
+
+def differentiable(case: Case) -> list[int]:
+    """Places of the inputs that have a gradient."""
+    return [k for k, n in enumerate(case.names) if n in case.wanted]
+
+
+def replaced(case: Case, change: Any) -> list[Any]:
+    """The inputs with `change` applied to those that have a gradient."""
+    wanted = set(differentiable(case))
+    return [change(x) if k in wanted else fresh(x) for k, x in enumerate(case.inputs)]
+
+
+def nearby(case: Case, seed: int = 7) -> list[Any]:
+    """Inputs of the same shapes and signs, with other values; labels stay."""
+    rng = np.random.default_rng(seed)
+    return replaced(case, lambda x: np.asarray(x) * rng.uniform(0.6, 1.2, np.shape(x)))
+
+
+def shuffled(case: Case, rng: np.random.Generator) -> list[Any]:
+    """Another batch: the rows of the inputs in another order, slightly changed; labels too."""
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]
+    if not arrays:
+        return nearby(case, 11)
+    rows = arrays[0].shape[0]
+    order = np.roll(np.arange(rows), 1)
+    return [_rows(x, order, rows, rng) for x in case.inputs]
+
+
+def resized(case: Case, axis: int, length: int, rng: np.random.Generator) -> list[Any] | None:
+    """Inputs whose axis has another length, in every array that shares it; None if none has."""
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim > axis]
+    if not arrays:
+        return None
+    old = arrays[0].shape[axis]
+    order = np.arange(length) % max(old, 1)
+    if old == 0 or length == old:
+        return None
+    return [_rows(x, order, old, rng, axis) for x in case.inputs]
+
+
+def _rows(x: Any, order: Array, old: int, rng: np.random.Generator, axis: int = 0) -> Any:
+    if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != old:
+        return fresh(x)
+    taken = np.take(x, order, axis)
+    if x.dtype.kind != "f" or np.all((x == 0) | (x == 1)):
+        return taken
+    return taken * rng.uniform(0.8, 1.1, taken.shape)
+
+
+def with_indices(case: Case, values: Sequence[int]) -> Iterator[list[Any]]:
+    """Inputs in which an array of integers holds only the given values, in turn."""
+    for k, x in enumerate(case.inputs):
+        if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size:
+            filled = np.resize(np.asarray(values, dtype=x.dtype), x.shape)
+            yield [filled if j == k else fresh(y) for j, y in enumerate(case.inputs)]

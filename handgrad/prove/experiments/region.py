@@ -1,0 +1,65 @@
+"""Explanations by place and precision: edges, leftovers, rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.report import Finding
+
+
+def at_edges(clue: Clue) -> Iterator[Finding]:
+    """Only entries at the ends of an axis are wrong, or at zeros, or a single one."""
+    count = int(clue.bad.sum())
+    if count == 0 or count > 0.6 * clue.bad.size or clue.bad.size < 3:
+        return
+    assert clue.base.point is not None
+    value = clue.base.point.value(clue.name).reshape(-1)[clue.part.index]
+    if np.all(value[clue.bad] == 0) and not np.all(value == 0):
+        yield clue.finding("boundary", 0.85, "it is wrong exactly where the input is zero")
+        return
+    places = np.unravel_index(clue.part.index[clue.bad], clue.gap.shape)
+    for axis, (at, length) in enumerate(zip(places, clue.gap.shape)):
+        for end, text in ((length - 1, "last"), (0, "first")):
+            if length > 2 and np.all(at == end):
+                weight = 0.78 if end else 0.55
+                text = f"only the {text} along axis {axis} is wrong"
+                yield clue.finding("boundary", weight, text)
+                return
+        if length > 3 and np.all((at == 0) | (at == length - 1)):
+            yield clue.finding("boundary", 0.7, f"only the ends of axis {axis} are wrong")
+            return
+    if count == 1:
+        yield clue.finding("boundary", 0.5, "a single entry is wrong")
+
+
+def left_over(clue: Clue) -> Iterator[Finding]:
+    """The difference is what the gradient already held before."""
+    if not clue.is_parameter:
+        return
+    before = clue.case.subject.gradient(clue.name)
+    if before is None or before.shape != clue.gap.shape or not np.any(before):
+        return
+    if clue.explains(clue.numeric + clue.at(before)):
+        yield clue.finding("accumulates", 0.97, "it was added to the gradient that was there")
+    elif clue.explains(clue.at(before)):
+        yield clue.finding("missing_param_grad", 0.9, "it is not set: it is what it was before")
+
+
+def rounded(clue: Clue) -> Iterator[Finding]:
+    """The gradient is the right one, rounded to integers or to half precision."""
+    right = clue.numeric
+    with np.errstate(over="ignore"):
+        half = right.astype(np.float16).astype(np.float64)
+    kind = clue.gap.analytic.dtype
+    telling = abs(right - np.round(right)).max(initial=0) > 1e-3
+    for name, values in (("integers", np.trunc(right)), ("integers", np.round(right))):
+        if telling and abs(clue.given - values).max(initial=0) < 1e-9:
+            yield clue.finding("dtype", 0.96, f"it is the right one cut to {name}")
+            return
+    if abs(clue.given - half).max(initial=0) <= 1e-2 * abs(clue.given - right).max(initial=0):
+        yield clue.finding("dtype", 0.96, "it is the right one in half precision")
+    elif kind.kind in "iub" or kind == np.float16:
+        yield clue.finding("dtype", 0.9, f"its dtype is {kind}")

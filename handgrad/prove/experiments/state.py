@@ -1,0 +1,178 @@
+"""State: what one call leaves behind may not change what the next one gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.experiments.chance import close
+from handgrad.prove.experiments.inputs import nearby, resized, shuffled
+from handgrad.prove.report import Finding
+from handgrad.prove.sandbox import SubjectError
+from handgrad.prove.subject import Pair, Subject
+from handgrad.prove.trial import Case, Outcome, Run, fresh, same
+
+
+def calls_in_turn(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Two full calls on one instance; and two forwards before the backward."""
+    for inputs in _second_batches(case):
+        for complete in (True, False):
+            used = case.subject.copy()
+            try:
+                first = _use(case, used, case.inputs, complete)
+            except SubjectError:  # shown by the first trial already
+                return
+            how = "the second call" if complete else "backward, after two forwards,"
+            finding = _second(case, used, inputs, first, how)
+            if finding:
+                yield finding
+                return
+
+
+def _second_batches(case: Case) -> list[list[Any]]:
+    batches = [shuffled(case, case.rng), nearby(case)]
+    for length in (_batch(case) + 1, max(_batch(case) - 1, 1)):
+        other = resized(case, 0, length, case.rng)
+        if other is not None:
+            batches.append(other)
+    return batches
+
+
+def _batch(case: Case) -> int:
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]
+    return arrays[0].shape[0] if arrays else 1
+
+
+def _use(case: Case, used: Subject, inputs: list[Any], complete: bool) -> Run | None:
+    if complete:
+        return case.run(inputs, start=used, keep=True)
+    case.forward(used, [fresh(x) for x in inputs])
+    return None
+
+
+def _second(case: Case, used: Subject, inputs, first: Run | None, how: str) -> Finding | None:
+    """The finding when `used` gives wrong gradients for the inputs of a second call."""
+    try:
+        alone = case.run(inputs)
+    except SubjectError:  # it does not take these inputs
+        return None
+    state = used.copy()
+    try:
+        after = case.run(inputs, alone.upstream, used, keep=True)
+    except SubjectError as error:
+        if error.refused or error.phase == "forward" or first is None:
+            return None
+        text = f"backward fails in {how} after it worked alone: {error.sentence}."
+        return Finding("stale_state", 0.85, text, line=error.line)
+    if not all(close(a, b) for a, b in zip(after.outputs, alone.outputs)):
+        outcome = case.verify(inputs, state, after)  # it keeps a state: ask the differences
+        if outcome is not None and outcome.gaps:
+            name = outcome.gaps[0].name
+            text = f"In {how} d{name} does not fit what forward computes."
+            return Finding("stale_state", 0.88, text, name, outcome.gaps[0].where())
+        return None
+    for name in case.wanted:
+        a, b = after.gradients[name], alone.gradients[name]
+        if a is not None and b is not None and not close(a, b, 1e-7):
+            return _named(name, a, b, first, how)
+        if a is None and b is not None:
+            return Finding("stale_state", 0.85, f"In {how} d{name} is missing.", name)
+    return None
+
+
+def _named(name: str, after: Array, alone: Array, first: Run | None, how: str) -> Finding:
+    before = first.gradients[name] if first else None
+    if before is not None and before.shape == after.shape == alone.shape:
+        if close(after, alone + before, 1e-7):
+            text = f"In {how} d{name} is the sum of this gradient and the last one."
+            return Finding("accumulates", 0.97, text, name)
+        if close(after, before, 1e-7):
+            text = f"In {how} d{name} is still that of the first."
+            return Finding("stale_state", 0.95, text, name)
+    text = f"In {how} d{name} is another than in a fresh instance with the same inputs."
+    return Finding("stale_state", 0.93, text, name)
+
+
+def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
+    """After the parameters change, as in training, the gradients are those of the new ones."""
+    if not case.subject.parameters:
+        return
+    used, alone = case.subject.copy(), case.subject.copy()
+    case.run(start=used, keep=True)
+    for subject in (used, alone):
+        for k, name in enumerate(subject.parameters):
+            value = subject.get(name)
+            subject.put(name, value * (1.1 + 0.05 * k) + 0.01)
+    fresh_run = case.run(start=alone)
+    state = used.copy()
+    run = case.run(upstream=fresh_run.upstream, start=used, keep=True)
+    outcome = case.verify(start=state, run=run)
+    for gap in outcome.gaps if outcome and not base.gaps else ():
+        text = f"After the parameters have changed, d{gap.name} is wrong: old ones are in use."
+        yield Finding("stale_state", 0.94, text, gap.name, gap.where())
+        return
+
+
+def two_instances(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Two instances used in turn do not disturb each other."""
+    if isinstance(case.subject.thing, Pair):
+        return
+    others = [case.subject.copy(), case.subject.sibling()]
+    for other in others:
+        if other is None:
+            continue
+        one = case.subject.sibling() if other is others[1] else case.subject.copy()
+        assert one is not None
+        one.parameters = other.parameters = case.subject.parameters
+        yield from _interleaved(case, one, other)
+
+
+def _interleaved(case: Case, one: Subject, other: Subject) -> Iterator[Finding]:
+    alone = case.run(start=one)
+    outputs = one.forward([fresh(x) for x in case.inputs])[: len(alone.upstream)]
+    kept = [y.copy() for y in outputs]
+    elsewhere = case.run(nearby(case), start=other.copy())
+    other.forward([fresh(x) for x in nearby(case)])
+    returned = one.backward([fresh(u) for u in alone.upstream])
+    gradients = case.named(one, returned)
+    for name in case.wanted:
+        a, b = gradients[name], alone.gradients[name]
+        if a is not None and b is not None and not close(a, b, 1e-7):
+            text = f"When another instance is used in between, d{name} is wrong: they share state."
+            yield Finding("stale_state", 0.95, text, name)
+            return
+    other.backward([fresh(u) for u in elsewhere.upstream])
+    later = case.named(one, returned)
+    changed = [n for n in case.wanted if _changed(gradients[n], later[n])]
+    if changed or not all(map(same, kept, outputs)):
+        what = f"d{changed[0]}" if changed else "the output"
+        text = f"Another instance's call changes {what} of this one."
+        yield Finding("aliasing", 0.93, text)
+
+
+def _changed(a: Array | None, b: Array | None) -> bool:
+    return a is not None and b is not None and not same(a, b)
+
+
+def results_last(case: Case, base: Outcome) -> Iterator[Finding]:
+    """A result that was returned stays as it is, whatever is called later."""
+    used = case.subject.copy()
+    outputs = case.forward(used, [fresh(x) for x in case.inputs])
+    kept = [y.copy() for y in outputs]
+    returned = used.backward(case.upstream(outputs))
+    gradients = [None if g is None else g.copy() for g in returned]
+    after = [("output", y, k) for y, k in zip(outputs, kept)]
+    for name, g, k in zip(case.names, returned, gradients):
+        if g is not None and k is not None:
+            after.append((f"d{name}", g, k))
+    again = case.forward(used, nearby(case))
+    changed = next((n for n, now, then in after if not same(now, then)), None)
+    if changed is None:
+        used.backward(case.upstream(again))
+        changed = next((n for n, now, then in after if not same(now, then)), None)
+    if changed:
+        text = f"A later call changes the {changed} that was returned before."
+        yield Finding("aliasing", 0.95, text)
