@@ -8,7 +8,16 @@ from math import prod
 import numpy as np
 
 from handgrad.prove.compare import Gap
-from handgrad.prove.experiments import chance, formula, layout, linearity, state
+from handgrad.prove.experiments import (
+    chance,
+    formula,
+    layout,
+    linearity,
+    precision,
+    sizes,
+    state,
+    values,
+)
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Finding, Report, Row, Where
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.source import line_of
@@ -27,7 +36,18 @@ BEHAVIOUR: list[Experiment] = [
     layout.layouts,
 ]
 # Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
-ELSEWHERE: list[Experiment] = []
+ELSEWHERE: list[Experiment] = [
+    values.ordinary,
+    values.ties,
+    sizes.batches,
+    sizes.lengths,
+    sizes.broadcasting,
+    sizes.indices,
+    precision.integers,
+    precision.single,
+    precision.own_dtype,
+    precision.large,
+]
 
 SECONDS = 0.4  # for differentiating one argument at the given inputs
 

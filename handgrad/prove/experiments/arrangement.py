@@ -8,6 +8,7 @@ from itertools import combinations, permutations
 import numpy as np
 
 from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.point import Point, differentiate_at
 from handgrad.prove.report import Finding
 
 
@@ -111,3 +112,21 @@ def _fits_sorted(clue: Clue) -> bool:
     a, b = np.sort(clue.given), np.sort(clue.numeric)
     telling = abs(b) > 1e-6 * abs(b).max(initial=0)
     return bool(telling.sum() > 3) and clue.near(a, b, abs(clue.given - clue.numeric))
+
+
+def turned_parameter(clue: Clue) -> Iterator[Finding]:
+    """The gradient is right for a forward in which a square parameter is transposed."""
+    subject, base = clue.case.subject, clue.base
+    if clue.is_parameter:
+        return
+    for name in subject.parameters:
+        value = subject.get(name)
+        if value.ndim != 2 or value.shape[0] != value.shape[1]:
+            continue
+        turned = subject.copy()
+        turned.put(name, value.T.copy())
+        point = Point(turned, clue.case.names, clue.case.inputs, len(base.run.upstream))
+        part = differentiate_at(point, clue.name, clue.part.index)
+        if clue.explains(part.expected(base.run.flat_upstream)):
+            yield clue.finding("transpose", 0.95, f"{name} is used where its transpose belongs")
+            return

@@ -21,6 +21,7 @@ HYPOTHESES = (
     factor.absent,
     arrangement.swapped,
     arrangement.transposed,
+    arrangement.turned_parameter,
     factor.constant,
     factor.partial,
     upstream_use.other_upstream,

@@ -58,9 +58,9 @@ def _along_axes(u: Array) -> Iterator[Reading]:
                 short = np.moveaxis(less, 0, axis).ravel()
                 yield "boundary", 0.8, f"the {text} along {where} is left out", short
     if u.ndim > 1:
-        yield "transpose", 0.9, "the upstream gradient is read transposed", u.T.ravel()
+        yield "transpose", 0.88, "the upstream gradient is read transposed", u.T.ravel()
         swapped = np.swapaxes(u, -1, -2).ravel()
-        yield "transpose", 0.9, "the upstream gradient is read transposed", swapped
+        yield "transpose", 0.88, "the upstream gradient is read transposed", swapped
         columns = u.reshape(-1, order="F")
         yield "transpose", 0.9, "the upstream gradient is read by columns", columns
     if u.ndim == 0:

@@ -1,0 +1,152 @@
+"""Precision: the same code in another dtype, and where large numbers meet rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.experiments.chance import close
+from handgrad.prove.experiments.inputs import differentiable, is_real, replaced
+from handgrad.prove.point import DOUBLE
+from handgrad.prove.report import Finding
+from handgrad.prove.sandbox import SubjectError
+from handgrad.prove.trial import Case, Outcome, Run, fresh
+
+
+def integers(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Whole numbers as integers give what they give as reals, or are refused."""
+    whole = replaced(case, lambda x: np.copysign(np.ceil(2 * abs(np.asarray(x))), x))
+    for k in differentiable(case):
+        cut = [np.asarray(x).astype(np.int64) if j == k else fresh(x) for j, x in enumerate(whole)]
+        cut = [x[()] if j == k and not np.ndim(case.inputs[j]) else x for j, x in enumerate(cut)]
+        try:
+            right = case.run(whole)
+            given = case.run(cut, right.upstream)
+        except SubjectError:  # refused
+            continue
+        yield from _differs(case, given, right, 1e-6, "dtype", 0.9, "With integers as input")
+
+
+def single(case: Case, base: Outcome) -> Iterator[Finding]:
+    """In float32 the results are those of float64, up to rounding."""
+    right = case.run(upstream=[_rounded(u) for u in base.run.upstream])
+    try:
+        given = _in_dtype(case, np.float32, case.inputs, right.upstream)
+    except SubjectError as error:
+        if not error.refused:
+            yield Finding("dtype", 0.88, f"In float32 {error.sentence}.", line=error.line)
+        return
+    yield from _differs(case, given, right, 2e-3, "dtype", 0.88, "In float32")
+
+
+def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Gradients are as precise as the output: not cut to float32, half precision or integers."""
+    outputs = base.run.outputs
+    if base.point is None or base.point.noise != DOUBLE or not all(_double(y) for y in outputs):
+        return
+    for name in case.wanted:
+        gradient = base.run.gradients[name]
+        if gradient is None:
+            continue
+        telling = gradient[gradient != np.round(gradient * 64) / 64]
+        cut = telling.size > 1 and np.all(telling == telling.astype(np.float32))
+        if gradient.dtype.kind == "f" and (gradient.dtype.itemsize < 8 or cut):
+            text = f"d{name} is cut to {np.float32.__name__}, though everything else is float64."
+            yield Finding("dtype", 0.93, text, name)
+        elif gradient.dtype.kind != "f" and gradient.dtype.kind != "c":
+            yield Finding("dtype", 0.9, f"d{name} has dtype {gradient.dtype}.", name)
+
+
+def _double(y: Array) -> bool:
+    return y.dtype.itemsize >= 8
+
+
+def large(case: Case, base: Outcome) -> Iterator[Finding]:
+    """At large, shifted and constant inputs, more digits and fewer give the same answer."""
+    plans = [(np.float64, np.longdouble, 1000.0, 1e7), (np.float32, np.float64, 100.0, 2e3)]
+    if np.finfo(np.longdouble).max == np.finfo(np.float64).max:
+        plans = plans[1:]
+    for low, high, size, offset in plans:
+        for what, inputs in _extreme(case, size, offset):
+            rounded = [_cast(x, low) for x in inputs]
+            finding = _garbage(case, rounded, low, high, what)
+            if finding is not None:
+                yield finding
+                return
+
+
+def _extreme(case: Case, size: float, offset: float) -> Iterator[tuple[str, list[Any]]]:
+    values = [np.asarray(case.inputs[k]) for k in differentiable(case)]
+    values = [v for v in values if v.size]
+    if not values:
+        return
+    low, high = min(v.min() for v in values), max(v.max() for v in values)
+    if low >= 0 and high <= 1:  # probabilities, it seems
+        return
+    scale = size / max(abs(low), abs(high))
+    yield f"inputs up to {size:g}", replaced(case, lambda x: scale * np.asarray(x))
+    if low < 0:
+        yield f"inputs up to -{size:g}", replaced(case, lambda x: -scale * abs(np.asarray(x)))
+        yield f"inputs down to {size:g}", replaced(case, lambda x: scale * abs(np.asarray(x)))
+    yield f"inputs near {offset:g}", replaced(case, lambda x: offset + np.asarray(x))
+    yield f"equal inputs of {offset:g}", replaced(case, lambda x: np.full(np.shape(x), offset))
+
+
+def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> Finding | None:
+    """The finding when `low` precision fails where `high` does not."""
+    try:
+        right = _in_dtype(case, high, inputs, None)
+        given = _in_dtype(case, low, inputs, [_cast(u, low) for u in right.upstream])
+    except SubjectError:
+        return None
+    ceiling = float(np.finfo(low).max) / 1e4
+    pairs = [("forward", y, z) for y, z in zip(given.outputs, right.outputs)]
+    pairs += [(f"d{n}", given.gradients[n], right.gradients[n]) for n in case.wanted]
+    for name, a, b in pairs:
+        if a is None or b is None or not np.isfinite(b).all() or abs(b).max(initial=0) > ceiling:
+            continue
+        if not np.isfinite(a).all():
+            text = f"With {what} {name} is NaN or infinite, where the answer is finite."
+            return Finding("numeric_instability", 0.92, text, name.removeprefix("d"))
+        if abs(a.astype(high) - b).max(initial=0) > 1e-2 * abs(b).max(initial=0) + 1e-4 * _unit(b):
+            text = f"With {what} {name} is rounded to garbage."
+            return Finding("numeric_instability", 0.85, text, name.removeprefix("d"))
+    return None
+
+
+def _unit(b: Array) -> float:
+    return min(1.0, float(abs(b).max(initial=0)) + 1e-6)
+
+
+def _in_dtype(case: Case, dtype: Any, inputs: list[Any], upstream: Any) -> Run:
+    """A run with parameters, inputs and upstream gradients in one dtype."""
+    subject = case.subject.cast(dtype)
+    given = [_cast(x, dtype) for x in inputs]
+    outputs = case.forward(subject.copy(), given) if upstream is None else []
+    fair = upstream if upstream is not None else case.upstream(outputs)
+    return case.run(given, [_cast(u, dtype) for u in fair], subject)
+
+
+def _cast(x: Any, dtype: Any) -> Any:
+    return np.asarray(x).astype(dtype)[()] if is_real(x) else fresh(x)
+
+
+def _rounded(u: Array) -> Array:
+    return u.astype(np.float32).astype(np.float64)
+
+
+def _differs(
+    case: Case, given: Run, right: Run, tolerance: float, cause: str, weight: float, what: str
+) -> Iterator[Finding]:
+    for a, b in zip(given.outputs, right.outputs):
+        if np.isfinite(b).all() and not close(a, b, tolerance):
+            yield Finding(cause, weight, f"{what} forward gives another result.")
+            return
+    for name in case.wanted:
+        a, b = given.gradients[name], right.gradients[name]
+        if a is not None and b is not None and np.isfinite(b).all() and not close(a, b, tolerance):
+            yield Finding(cause, weight, f"{what} d{name} is another.", name)
+            return

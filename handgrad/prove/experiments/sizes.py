@@ -1,0 +1,155 @@
+"""Other sizes: a batch of one, of two, odd lengths, shapes that broadcast, indices that repeat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.prove.experiments import formula
+from handgrad.prove.experiments.inputs import differentiable, resized, with_indices
+from handgrad.prove.report import Finding
+from handgrad.prove.sandbox import SubjectError
+from handgrad.prove.source import class_source
+from handgrad.prove.trial import Case, Outcome, fresh
+
+_EXPLAINED = 0.85  # an explanation of this weight says more than the size at which it shows
+
+
+def elsewhere(
+    case: Case, inputs: Sequence[Any], cause: str, what: str, start: Any = None
+) -> Iterator[Finding]:
+    """Findings at other inputs: what explains the gap there, else the cause that is given."""
+    try:
+        outcome = case.verify(inputs, start)
+    except SubjectError as error:  # forward worked, backward did not
+        if not error.refused:
+            yield Finding(cause, 0.85, f"With {what} {error.sentence}.", line=error.line)
+        return
+    if outcome is None or not outcome.gaps:
+        return
+    gap = outcome.gaps[0]
+    found = [f for f in formula.diagnose(case, outcome) if f.weight >= _EXPLAINED]
+    text = f"With {what} d{gap.name} is wrong."
+    yield Finding(cause, 0.8, text, gap.name, gap.where())
+    for finding in found[:1]:
+        sentence = f"With {what} {finding.sentence}"
+        yield Finding(finding.cause, 0.6, sentence, finding.gradient, finding.where)
+
+
+def batches(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Batches of other lengths."""
+    rows = _length(case, 0)
+    for length in (1, 2, 3, rows + 1):
+        inputs = resized(case, 0, length, case.rng)
+        if inputs is None or not _follows(case, base, inputs, length):
+            continue
+        cause = "broadcasting" if length == 1 else "boundary"
+        if length > 1 and rows == 1:
+            yield from _larger_batch(case, inputs, length)
+        else:
+            yield from elsewhere(case, inputs, cause, f"a batch of {length}")
+
+
+def _larger_batch(case: Case, inputs: list[Any], length: int) -> Iterator[Finding]:
+    """A mistake that a batch of one had hidden: first of all, a sum over it that is missing."""
+    outcome = case.verify(inputs)
+    if outcome is None or not outcome.gaps:
+        return
+    for finding in formula.diagnose(case, outcome):
+        text = f"With a batch of {length} {finding.sentence}"
+        yield Finding(finding.cause, finding.weight, text, finding.gradient, finding.where)
+
+
+def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Other lengths of the other axes: odd, and not square."""
+    deepest = max((x.ndim for x in case.inputs if isinstance(x, np.ndarray)), default=0)
+    for axis in range(1, deepest):
+        length = _length(case, axis)
+        for other in (length + 1, length + 2, length + 3, max(length - 1, 2)):
+            inputs = resized(case, axis, other, case.rng)
+            if inputs is not None:
+                what = f"axis {axis} of length {other}"
+                yield from elsewhere(case, inputs, "boundary", what)
+
+
+def _length(case: Case, axis: int) -> int:
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim > axis]
+    return arrays[0].shape[axis] if arrays else 0
+
+
+def _follows(case: Case, base: Outcome, inputs: list[Any], length: int) -> bool:
+    """Whether the output's length follows the batch's, where it did before."""
+    old = _length(case, 0)
+    try:
+        outputs = case.forward(case.subject.copy(), [fresh(x) for x in inputs])
+    except SubjectError:
+        return False
+    pairs = zip(base.run.outputs, outputs)
+    return all(y.ndim == z.ndim and (not y.ndim or y.shape[0] != old or z.shape[0] == length)
+               for y, z in pairs)  # fmt: skip
+
+
+def broadcasting(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Two inputs that are combined elementwise, one of them stretched.
+
+    Only where the code deals with shapes at all: a layer for equal shapes is a layer too.
+    """
+    if len(differentiable(case)) != 2 or len(case.inputs) != 2 or case.subject.parameters:
+        return
+    a, b = (np.asarray(x) for x in case.inputs)
+    output = base.run.outputs[0]
+    if not output.ndim or output.shape != np.broadcast_shapes(a.shape, b.shape):
+        return
+    if not re.search(r"shape|ndim|broadcast|axis|sum\(", class_source(case.subject)):
+        return
+    big = a if a.ndim >= b.ndim else b
+    if big.ndim == 0 or big.size < 2:
+        return
+    for shape in _narrower(big.shape):
+        small = np.resize(b if big is a else a, shape).astype(np.float64)
+        small = small * case.rng.uniform(0.9, 1.1, shape)
+        for inputs in ([big, small], [_like(case, small, a), _like(case, big, b)]):
+            what = f"inputs of shapes {inputs[0].shape} and {inputs[1].shape}"
+            yield from elsewhere(case, inputs, "broadcasting", what)
+
+
+def _like(case: Case, values: np.ndarray, original: np.ndarray) -> np.ndarray:
+    """Values of the original in the shape of the other: each input keeps its own domain."""
+    return np.resize(original, values.shape) * case.rng.uniform(0.9, 1.1, values.shape)
+
+
+def _narrower(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Shapes that broadcast to this one."""
+    narrow = [shape[1:], (1,) * len(shape), ()]
+    narrow += [(*shape[:k], 1, *shape[k + 1 :]) for k in range(len(shape))]
+    return list(dict.fromkeys(s for s in narrow if s != shape))
+
+
+def indices(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Indices that repeat; the first and the last one."""
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.dtype.kind in "iu"]
+    if not arrays or not arrays[0].size:
+        return
+    low, high = int(arrays[0].min()), int(arrays[0].max())
+    top = _classes(case, base, high)
+    for values, cause, what in (
+        ([high], "missing_batch_sum", "an index that repeats"),
+        ([low, high, low], "missing_batch_sum", "indices that repeat"),
+        ([top, 0], "boundary", "the first and the last index"),
+        (list(range(top + 1)), "boundary", "every index in turn"),
+    ):
+        for inputs in with_indices(case, values):
+            yield from elsewhere(case, inputs, cause, what)
+
+
+def _classes(case: Case, base: Outcome, high: int) -> int:
+    """The largest index there can be: rows of a parameter, else columns of a float input."""
+    sizes = [case.subject.get(n).shape[0] for n in case.subject.parameters
+             if case.subject.get(n).ndim > 1]  # fmt: skip
+    sizes += [x.shape[-1] for x in case.inputs
+              if isinstance(x, np.ndarray) and x.ndim > 1 and x.dtype.kind == "f"]  # fmt: skip
+    fits = [s - 1 for s in sizes if s > high]
+    return fits[0] if fits else high

@@ -1,0 +1,93 @@
+"""Other values: large and small, negative, all equal, zero: is the gradient right there too?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.experiments.inputs import differentiable, nearby, replaced
+from handgrad.prove.experiments.sizes import elsewhere
+from handgrad.prove.numeric import careful
+from handgrad.prove.report import Finding
+from handgrad.prove.sandbox import SubjectError
+from handgrad.prove.source import class_source
+from handgrad.prove.trial import Case, Outcome
+
+_DOMAIN = re.compile(r"log|sqrt|clip|power|\*\*|arc|/ *\(?x|/ *self\.x")
+
+
+def ordinary(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Values of other sizes and signs, within the domain that the sample shows."""
+    for what, inputs in _variants(case, base):
+        yield from elsewhere(case, inputs, "wrong_formula", what)
+
+
+def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
+    yield "other values", nearby(case)
+    if not differentiable(case):
+        return
+    low = min(float(np.min(case.inputs[k], initial=np.inf)) for k in differentiable(case))
+    high = max(float(np.max(case.inputs[k], initial=-np.inf)) for k in differentiable(case))
+    size = max(abs(low), abs(high), 1e-300)
+    if low >= 0 and high <= 1:
+        yield "smaller values", replaced(case, lambda x: 0.3 * np.asarray(x))
+        return
+    loss = all(y.size == 1 for y in base.run.outputs)
+    for top in (0.5, 3.0) if loss else (0.1, 0.5, 3.0, 8.0, 30.0):
+        scale = top / size
+        yield f"values up to {top:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
+    if low < 0 < high or not _DOMAIN.search(class_source(case.subject)):
+        for sign, word in ((1.0, "positive"), (-1.0, "negative")):
+            for top in (1.0, 4.0) if not loss else (1.0,):
+                scale = sign * top / size
+                inputs = replaced(case, lambda x, s=scale: s * (0.05 * size + abs(np.asarray(x))))
+                yield f"{word} values", inputs
+        yield "mixed values", replaced(case, lambda x: _mixed(case, x))
+
+
+def _mixed(case: Case, x: Any) -> Array:
+    return np.asarray(case.rng.normal(0, 1.5, np.shape(x)))
+
+
+def ties(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Equal values, and zeros: any subgradient is right, but it has to be one."""
+    rng = np.random.default_rng(case.seed)
+    sample = [abs(np.asarray(case.inputs[k])) for k in differentiable(case)]
+    level = float(np.mean([x.mean() for x in sample if x.size] or [1.0]))
+    for what, value in (("equal values", level), ("zeros", 0.0)):
+        inputs = replaced(case, lambda x, v=value: np.full(np.shape(x), v))
+        yield from elsewhere(case, inputs, "boundary", what)
+    yield from _shared_tie(case, level)
+    some = replaced(case, lambda x: np.asarray(x) * (rng.random(np.shape(x)) < 0.6))
+    yield from elsewhere(case, some, "boundary", "some zeros")
+    pairs = replaced(case, lambda x: np.round(np.asarray(x)))
+    yield from elsewhere(case, pairs, "boundary", "ties among the values")
+
+
+def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
+    """Where all inputs are equal they may move together: that derivative is between its sides."""
+    inputs = replaced(case, lambda x: np.full(np.shape(x), level))
+    for k in differentiable(case):
+        name = case.names[k]
+        try:
+            outcome = case.verify(inputs)
+        except SubjectError:
+            return
+        gradient = outcome.run.gradients[name] if outcome else None
+        if outcome is None or outcome.point is None or gradient is None:
+            return
+        line = outcome.point.along({name: np.ones(np.shape(inputs[k]))})
+        best = careful(line, max(level, 0.1), outcome.point.noise)
+        low, high = best.range(outcome.run.flat_upstream)
+        slack = 1e-3 * (abs(gradient).sum() + abs(low) + abs(high))
+        error = 10 * float(best.error @ abs(outcome.run.flat_upstream))
+        if error < slack and not low - slack <= gradient.sum() <= high + slack:
+            text = (
+                f"With equal values d{name} adds up to {gradient.sum():.6g}, and moving them "
+                f"together gives {low:.6g}: a tie is counted more than once, or not at all."
+            )
+            yield Finding("boundary", 0.84, text, name)
