@@ -1,0 +1,93 @@
+"""Initial weights: their spread, their defaults, and their seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from handgrad import layers
+from handgrad.arrays import ShapeError, Stream
+from handgrad.layers.init import RULES, choose, initialize
+
+FAN_IN, FAN_OUT = 300, 200
+STD = {
+    "zeros": 0.0, "xavier": (2 / 500) ** 0.5, "xavier_uniform": (2 / 500) ** 0.5,
+    "he": (2 / 300) ** 0.5, "he_uniform": (2 / 300) ** 0.5, "lecun": (1 / 300) ** 0.5,
+}  # fmt: skip
+
+
+def draw(how, dtype=np.float64, seed=0):
+    return initialize(how, (FAN_IN, FAN_OUT), FAN_IN, FAN_OUT, Stream(seed), dtype)
+
+
+def test_all_rules_are_tested():
+    assert set(STD) == set(RULES)
+
+
+@pytest.mark.parametrize("how", STD)
+def test_mean_and_spread(how):
+    weights = draw(how)
+    assert weights.mean() == pytest.approx(0, abs=4 * STD[how] / weights.size**0.5)
+    assert weights.std() == pytest.approx(STD[how], rel=0.01)
+
+
+@pytest.mark.parametrize(("how", "limit"), [("xavier_uniform", 6 / 500), ("he_uniform", 6 / 300)])
+def test_uniform_rules_fill_their_range(how, limit):
+    assert np.abs(draw(how)).max() == pytest.approx(limit**0.5, rel=1e-3)
+    assert np.abs(draw(how)).max() <= limit**0.5
+
+
+def test_a_number_is_a_standard_deviation():
+    assert draw(0.01).std() == pytest.approx(0.01, rel=0.01)
+    assert not draw(0).any()
+
+
+def test_a_function_gets_shape_and_generator():
+    weights = draw(lambda shape, rng: rng.uniform(2, 3, shape), np.float32)
+    assert weights.dtype == np.float32
+    assert weights.min() >= 2
+
+
+@pytest.mark.parametrize("how", ["he", 0.1])
+def test_the_dtype_does_not_change_the_draw(how):
+    np.testing.assert_array_equal(draw(how, np.float32), draw(how).astype(np.float32))
+
+
+def test_seeds():
+    np.testing.assert_array_equal(draw("he", seed=4), draw("he", seed=4))
+    assert not np.array_equal(draw("he", seed=4), draw("he", seed=5))
+
+
+@pytest.mark.parametrize("how", ["kaiming", -1.0, float("nan"), None, [1]])
+def test_an_unknown_rule_is_refused(how):
+    with pytest.raises(ValueError, match="init: one of zeros, xavier"):
+        draw(how)
+
+
+def test_a_function_with_another_shape_is_refused():
+    with pytest.raises(ShapeError, match=r"must return shape \(300, 200\), got \(3,\)"):
+        draw(lambda shape, rng: np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("rule", "names"),
+    [
+        ("he", ["ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Softplus"]),
+        ("lecun", ["SELU"]),
+        ("xavier", ["Sigmoid", "Tanh", "Softmax", "Step"]),
+    ],
+)
+def test_the_next_layer_decides(rule, names):
+    assert {choose(getattr(layers, name)()) for name in names} == {rule}
+
+
+def test_xavier_where_nothing_follows():
+    assert choose(None) == "xavier"
+
+
+def test_he_keeps_the_signal_through_twenty_layers_of_relu(rng):
+    x = rng.standard_normal((64, FAN_IN))
+    for i in range(20):
+        w = initialize("he", (FAN_IN, FAN_IN), FAN_IN, FAN_IN, Stream(i), np.float64)
+        x = np.maximum(x @ w, 0)
+    assert 0.2 < np.mean(x**2) < 5
