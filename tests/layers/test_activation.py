@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from reference.loops import ACTIVATIONS, SLOPES, elementwise, softmax, softmax_backward
 
 from handgrad import ShapeError, layers
 from handgrad.layers.gauss import cdf_and_pdf
+from tests.reference.loops import ACTIVATIONS, SLOPES, elementwise, softmax, softmax_backward
 
 SMOOTH_ENDS = [*ACTIVATIONS, "Softmax", "LogSoftmax"]
 

@@ -7,13 +7,13 @@ import inspect
 
 import numpy as np
 import pytest
-from reference.numeric import slope
 
 from handgrad import layers
 from handgrad.layer import Layer, slots
 from handgrad.layers.reduction import Reduction
 from handgrad.layers.samples import SAMPLES
 from handgrad.tensor import Tensor
+from tests.reference.numeric import slope
 
 every = pytest.mark.parametrize("sample", SAMPLES, ids=str)
 WITH_BATCH = [s for s in SAMPLES if s.has_batch]
