@@ -6,14 +6,14 @@ import json
 
 import numpy as np
 import pytest
-from zoo.differ import difference
-from zoo.fair import FAIR
-from zoo.handmade import MISTAKES
-from zoo.mutate import mutants
-from zoo.right import SAMPLES
-from zoo.score import FLOOR, healthy, opinion, scores, table, wrong
 
 from handgrad.prove.report import CAUSES
+from tests.prove.zoo.differ import difference
+from tests.prove.zoo.fair import FAIR
+from tests.prove.zoo.handmade import MISTAKES
+from tests.prove.zoo.mutate import mutants
+from tests.prove.zoo.right import SAMPLES
+from tests.prove.zoo.score import FLOOR, healthy, opinion, scores, table, wrong
 
 
 @pytest.fixture(scope="module")

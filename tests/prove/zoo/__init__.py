@@ -7,5 +7,5 @@
     differ.py   the experiments that show that a mistake really is one
     score.py    what the doctor says about all of them, as a table
 
-Run `python -m zoo.score` in the folder above this one.
+Run `python -m tests.prove.zoo.score`.
 """

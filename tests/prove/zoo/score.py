@@ -1,7 +1,7 @@
 """What the doctor makes of the zoo: a table by cause, and the false alarms.
 
-    python -m zoo.score            the table, and every mistake missed or named wrongly
-    python -m zoo.score memory     only specimens whose name contains a word
+    python -m tests.prove.zoo.score            the table, and every mistake missed or named wrongly
+    python -m tests.prove.zoo.score memory     only specimens whose name contains a word
 
 `floor.json` holds the scores that may only get better; `--set-floor` writes it.
 """
