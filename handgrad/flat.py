@@ -46,7 +46,7 @@ class Flat:
         size = sum(group[0].value.size for group in together.values())
         self.parameters, self.gradients = np.zeros(size, dtype), np.zeros(size, dtype)
         self.segments: list[Segment] = []
-        self.frozen: set[str] = set()
+        self.frozen: frozenset[str] = frozenset()
         start = 0
         for group in together.values():
             value = group[0].value
@@ -58,6 +58,7 @@ class Flat:
             for slot in group:
                 slot.set(view)
             start = stop
+        self.layout = [(s.path, s.start, s.stop, s.view.shape) for s in self.segments]
 
     def tie(self) -> None:
         """Where somebody has put another array in a parameter's place, take its numbers."""
@@ -105,4 +106,4 @@ class Flat:
                 raise ValueError(
                     f"freeze: no parameter is called {prefix!r}; there are {', '.join(paths)}"
                 )
-            self.frozen.update(hit)
+            self.frozen |= frozenset(hit)

@@ -113,7 +113,7 @@ class Layer:
         shown = []
         for name, parameter in _arguments(type(self)).items():
             value = getattr(self, name)
-            if value is not parameter.default and value != parameter.default:
+            if repr(value) != repr(parameter.default):
                 bare = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
                 shown.append(repr(value) if bare else f"{name}={value!r}")
         return f"{type(self).__name__}({', '.join(shown)})"
@@ -121,10 +121,11 @@ class Layer:
 
 def _arguments(cls: type) -> dict[str, inspect.Parameter]:
     """The constructor's parameters by name, without self and without *args."""
-    if cls.__init__ is object.__init__:
+    constructor: Any = inspect.getattr_static(cls, "__init__")
+    if constructor is object.__init__:
         return {}
     variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+    parameters = list(inspect.signature(constructor).parameters.values())[1:]
     return {p.name: p for p in parameters if p.kind not in variadic}
 
 
@@ -195,7 +196,7 @@ class Slot:
     name: str
 
     @property
-    def value(self) -> Array:
+    def value(self) -> Any:
         """The parameter; None before its size is known."""
         held = getattr(self.owner, self.name, None)
         return held.data if isinstance(held, Tensor) else held

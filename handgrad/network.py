@@ -35,7 +35,9 @@ class Network(Layer):
     dtype: Any = np.float32
     _flat: Flat | None = None
     _record: tuple[list[Tensor], Tensor] | None = None
-    _ready = False
+    _ready = False  # every layer inside has its dtype and its random stream
+    _built = False  # every parameter has its size
+    _inside = False  # a network around this one holds the flat arrays
     _transient = ("_flat", "_record")  # rebuilt when needed, never copied
 
     def __call__(self, *inputs: Any) -> Any:
@@ -58,7 +60,8 @@ class Network(Layer):
                 f"got {type(output).__name__}"
             )
         self._record = tensors, output
-        self._tied()
+        if self._flat is None and not self._inside:
+            self._tied()
         return output.data
 
     def backward(self, dy: Any) -> Any:
@@ -79,7 +82,9 @@ class Network(Layer):
     def _adopt(self) -> None:
         if not self._ready:
             adopt(self, self.seed, self.dtype)
-            self._ready = True
+            for _, inner in walk(self):
+                if isinstance(inner, Network):
+                    inner._inside, inner._ready = inner is not self, True
 
     def build(self, *inputs: Any) -> Any:
         """Make every parameter, with sizes from these inputs; draws nothing else, trains nothing.
@@ -87,10 +92,13 @@ class Network(Layer):
         Without inputs, the sizes must have been declared in the layers.
         """
         self._adopt()
-        if inputs and self._flat is None:
-            with self.evaluating(), no_grad():
-                self(*(as_input(x, self.dtype) for x in inputs))
-            self._tied()
+        if not self._built:
+            if inputs and any(slot.value is None for slot in slots(self)):
+                with self.evaluating(), no_grad():
+                    self(*(as_input(x, self.dtype) for x in inputs))
+            if not self._inside:
+                self._tied()
+            self._built = True
         return self
 
     @contextmanager
@@ -127,7 +135,7 @@ class Network(Layer):
     @property
     def layout(self) -> list[tuple[str, int, int, tuple[int, ...]]]:
         """(path, start, stop, shape) of every parameter in the flat arrays."""
-        return [(s.path, s.start, s.stop, s.view.shape) for s in self._tied().segments]
+        return self._tied().layout
 
     def named_parameters(self) -> dict[str, Array]:
         """Every parameter under its path, as a view into the flat array."""
@@ -149,18 +157,22 @@ class Network(Layer):
 
     def unfreeze(self) -> Any:
         """Let every parameter learn again."""
-        self._tied().frozen.clear()
+        self._tied().frozen = frozenset()
         return self
 
     @property
-    def frozen(self) -> list[str]:
+    def frozen(self) -> frozenset[str]:
         """Paths of the frozen parameters."""
-        return sorted(self._tied().frozen)
+        return self._tied().frozen
 
     def astype(self, dtype: Any) -> Any:
         """A copy of this network with its parameters in another dtype."""
         other = copy.deepcopy(self)
         other.dtype, other._ready = np.dtype(dtype), False
+        cast: dict[int, Array] = {}  # tied weights stay tied
+        for slot in slots(other):
+            if slot.value is not None:
+                slot.set(cast.setdefault(id(slot.value), slot.value.astype(dtype)))
         return other
 
     # -- use ----------------------------------------------------------------------------------
@@ -344,10 +356,6 @@ class Parallel(Network):
 def _use(layer: Any, x: Any) -> Any:
     """A layer on a tensor or an array, with or without the base class."""
     return layer(x) if isinstance(layer, Layer) else apply(layer, x)
-
-
-def _forward(layer: Any, x: Any) -> Any:
-    return layer.forward(x)
 
 
 def _require_layers(network: Network, members: tuple) -> None:

@@ -57,7 +57,7 @@ def test_a_room_imports_only_lower_rooms(path):
     for name in imports(path, inside_functions=False):
         if not name.startswith("handgrad"):
             continue
-        room = (name.split(".") + ["__init__"])[1]
+        room = [*name.split("."), "__init__"][1]
         if room == room_of(path):
             continue  # the direction inside a room is tested below
         assert ROOMS[room] < here, f"{path.name} (room {here}) imports {name}"

@@ -27,11 +27,13 @@ from handgrad.layers.loss import (
 from handgrad.layers.reduction import Max, Mean, Sum
 from handgrad.layers.shape import Broadcast, Concat, Flatten, Index, Reshape, Transpose
 from handgrad.layers.softmax import LogSoftmax, Softmax
+from handgrad.layers.standardize import Standardize
 
 __all__ = [
     "ELU", "GELU", "SELU", "Add", "Affine", "Broadcast", "Concat", "Div", "Dropout", "Exp",
     "Flatten", "Huber", "Index", "LeakyReLU", "Log", "LogSoftmax", "Loss", "MatMul", "Max", "Mean",
     "MeanAbsoluteError", "MeanSquaredError", "Mul", "Neg", "Pow", "ReLU", "Reshape", "SiLU",
-    "Sigmoid", "SigmoidCrossEntropy", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Sqrt", "Step",
+    "Sigmoid", "SigmoidCrossEntropy", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Sqrt",
+    "Standardize", "Step",
     "Sub", "Sum", "SumSquaredError", "Tanh", "Transpose", "loss_for",
 ]  # fmt: skip

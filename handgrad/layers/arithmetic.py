@@ -275,7 +275,9 @@ _COMPARISONS = {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
     "eq": np.equal, "ne": np.not_equal,
 }  # fmt: skip
-_REDUCTIONS = {"sum": (Sum, np.sum), "mean": (Mean, np.mean), "max": (Max, np.max)}
+_REDUCTIONS: dict[str, tuple[type, Callable]] = {
+    "sum": (Sum, np.sum), "mean": (Mean, np.mean), "max": (Max, np.max),
+}
 _UNARY = {np.negative: Neg, np.exp: Exp, np.log: Log, np.sqrt: Sqrt}
 
 
@@ -309,7 +311,8 @@ def _put_operators_on_tensor() -> None:
         setattr(Tensor, name, member)
     numpy_rules[np.reshape] = _reshape
     numpy_rules[np.transpose] = _transpose
-    for function in (np.shape, np.ndim, np.size):
+    plain: tuple[Callable, ...] = (np.shape, np.ndim, np.size)
+    for function in plain:
         numpy_rules[function] = lambda x, function=function: function(x.data)
     numpy_rules[np.broadcast_to] = lambda x, shape: apply(Broadcast(shape), x)
 

@@ -42,7 +42,7 @@ class SoftmaxCrossEntropy(Layer):
     def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
         y = as_float(y)
         self.shape = y.shape
-        self.at, self.m, self.total = self.share_out(y, t, weights)
+        self.at, self.m, self.total = share_out(self, y, t, weights)
         z = y.reshape(-1, y.shape[-1])
         z = z - z.max(axis=1, keepdims=True)
         e = np.exp(z)
@@ -55,42 +55,45 @@ class SoftmaxCrossEntropy(Layer):
         dy[self.at] -= self.m
         return (dy * as_float(dloss).astype(dy.dtype)).reshape(self.shape), None
 
-    def share_out(self, y: Array, t: Array, weights: Array | None) -> tuple[Any, Array, Array]:
-        """Where m lies in the rows of scores, m there, and Σ_c m as a column."""
-        (rows, classes), m = targets(y, t, self.ignore_index)
-        if weights is not None:
-            w = np.broadcast_to(sample_weights(self, weights, y)[..., 0], y.shape[:-1])
-            m = m * w.reshape(-1)[rows]
-        v = None if self.class_weights is None else class_weights(self.class_weights, y)
-        share = m if v is None else m * v[classes]
-        whole = share.sum()
-        if not whole > 0:
-            raise ValueError(
-                "SoftmaxCrossEntropy: nothing to learn from: the batch is empty, or every label "
-                "is ignored or has weight 0"
-            )
-        shape = (prod(y.shape[:-1]), y.shape[-1])
-        if not self.label_smoothing:
-            share = share / whole
-            return (rows, classes), share, column_of_sums(rows, share, shape[0])
-        t = np.zeros_like(y, shape=shape)
+
+def share_out(
+    loss: SoftmaxCrossEntropy, y: Array, t: Any, weights: Array | None
+) -> tuple[Any, Array, Array]:
+    """Where m lies among the rows of scores, m there, and Σ_c m as a column."""
+    t = t if hasattr(t, "dtype") else np.asarray(t)
+    (rows, classes), m = targets(y, t, loss.ignore_index)
+    n, v = prod(y.shape[:-1]), None
+    if weights is loss.class_weights is None and len(rows) == t.size and not loss.label_smoothing:
+        each = y.dtype.type(1 / max(n, 1))
+        return (rows, classes), each, each
+    if weights is not None:
+        w = np.broadcast_to(sample_weights(loss, weights, y)[..., 0], y.shape[:-1])
+        m = m * w.reshape(-1)[rows]
+    if loss.class_weights is not None:
+        v = class_weights(loss.class_weights, y)
+    share = m if v is None else m * v[classes]
+    whole = share.sum()
+    if not whole > 0:
+        raise ValueError(
+            "SoftmaxCrossEntropy: nothing to learn from: the batch is empty, or every label is "
+            "ignored or has weight 0"
+        )
+    if loss.label_smoothing:
+        t = np.zeros_like(y, shape=(n, y.shape[-1]))
         t[rows, classes] = m
-        t += self.label_smoothing * (t.mean(axis=1, keepdims=True) - t)
+        t += loss.label_smoothing * (t.mean(axis=1, keepdims=True) - t)
         share = (t if v is None else t * v) / whole
         return ..., share, share.sum(axis=1, keepdims=True)
+    share = share / whole
+    total = share if len(rows) == n == t.size else np.bincount(rows, share, n).astype(y.dtype)
+    return (rows, classes), share, total[:, None]
 
 
-def column_of_sums(rows: Array, m: Array, n: int) -> Array:
-    """Σ m over equal row numbers, as a column of length n, in the dtype of m."""
-    return np.bincount(rows, m, n).astype(m.dtype)[:, None]
-
-
-def targets(y: Array, t: Any, ignore_index: int | None) -> tuple[tuple[Array, Array], Array]:
+def targets(y: Array, t: Array, ignore_index: int | None) -> tuple[tuple[Array, Array], Array]:
     """Rows and classes at which t is not 0, and t there, in the dtype of y.
 
     A row is one set of C scores; where its label is ignored, it does not occur.
     """
-    t = t if hasattr(t, "dtype") else np.asarray(t)
     n = y.shape[-1] if y.ndim > 1 else 0
     if not n or t.shape not in (y.shape, y.shape[:-1]):
         raise ShapeError(
@@ -111,12 +114,13 @@ def targets(y: Array, t: Any, ignore_index: int | None) -> tuple[tuple[Array, Ar
     if ignore_index is not None:
         rows = rows[labels != ignore_index]
         labels = labels[rows]
-    if labels.size and not (labels.min() >= 0 and labels.max() < n):
+    classes = labels.astype(np.intp, copy=False)
+    if labels.size and classes.view(np.uintp).max() >= n:  # seen unsigned, -1 is a huge number
         raise ValueError(
             f"SoftmaxCrossEntropy: labels must lie from 0 to {n - 1}, or equal ignore_index "
             f"({ignore_index}), got {labels.min()} to {labels.max()}"
         )
-    return (rows, labels.astype(np.intp, copy=False)), xp.ones(len(rows), y.dtype)
+    return (rows, classes), xp.ones(len(rows), y.dtype)
 
 
 def probabilities(t: Array) -> Array:

@@ -117,6 +117,8 @@ SAMPLES: tuple[Sample, ...] = (
     row("Max", real(N, 3)),
     row("Max", real(N, 3, 4), axis=1),
     row("Max", real(N, 3, 4), axis=(-1, 0), keepdims=True),
+    # standardize
+    row("Standardize", real(N, 3), mean=(1.0, -2.0, 0.5), scale=(2.0, 0.5, 3.0)),
     # activation
     row("Step", real(N, 3)),
     row("Sigmoid", real(N, 3)),

@@ -67,7 +67,7 @@ class Optimizer:
         self.clip_value = None if clip_value is None else self._number("clip_value", clip_value)
         self.steps = 0
         self.state: dict[str, Array] = {name: np.empty(0) for name in self.state_names}
-        self._bound: tuple = ()
+        self._bound: tuple = (None,)
         self._runs: list[Run] = []
         self._scratch = np.empty(0)
         self.learning_rate()
@@ -131,7 +131,7 @@ class Optimizer:
             self.lr.load_state_dict({k[3:]: v for k, v in state.items() if k.startswith("lr.")})
         self.steps = int(state["steps"])
         self.state = {name: np.array(state[name]) for name in self.state_names}
-        self._bound = ()
+        self._bound = (None,)
 
     def __repr__(self) -> str:
         hidden = ("steps", "state", "_bound", "_runs", "_scratch")
@@ -147,8 +147,8 @@ class Optimizer:
 
     def _bind(self, form: str, layout: Layout, frozen: frozenset[str], like: Array) -> None:
         """Plan the runs, and make state and scratch memory, if anything changed since before."""
-        bound = (form, list(layout), frozen, like.dtype)
-        if bound == self._bound:
+        bound = (form, layout, frozen, like.dtype)
+        if all(new is old for new, old in zip(bound, self._bound)) or bound == self._bound:
             return
         check_prefixes(self._name, "lr_scale", self.lr_scale, layout)
         check_prefixes(self._name, "decay_on", self.decay_on or (), layout)

@@ -124,18 +124,25 @@ class EarlyStopping(Callback):
 
 
 class SaveModel(Callback):
-    """Writes the model and the state of training to `path` after every `every` epochs."""
+    """Writes the model and the state of training to `path` after an epoch.
 
-    def __init__(self, path: str | Path, *, every: int = 1, info: dict[str, Any] | None = None):
-        self.path, self.every, self.info = Path(path), every, info
+    At most once in `seconds`, so that short epochs are not spent on writing.
+    """
+
+    def __init__(
+        self, path: str | Path, *, seconds: float = 0.0, info: dict[str, Any] | None = None
+    ):
+        self.path, self.seconds, self.info = Path(path), seconds, info
+        self.written = time.monotonic()
 
     def on_epoch(self, trainer: Any) -> None:
-        if trainer.epoch % self.every == 0:
+        if time.monotonic() - self.written >= self.seconds:
             self.write(trainer)
 
     def write(self, trainer: Any) -> None:
         """Write now."""
         save(trainer.network, self.path, info=self.info, training=trainer.state_dict())
+        self.written = time.monotonic()
 
 
 class Call(Callback):

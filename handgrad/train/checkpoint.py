@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from handgrad.arrays import Array, Stream
 from handgrad.layer import slots, walk
 from handgrad.network import Network
 from handgrad.train.describe import construct, describe
+from handgrad.train.files import write_whole
 
 FORMAT = "handgrad 1"
 
@@ -106,21 +106,6 @@ def load_checkpoint(path: str | Path, *, classes: Iterable[type] = ()) -> Checkp
     if training is not None:
         training = _rejoin(training, tensors, "training/")
     return Checkpoint(network, document["info"], training)
-
-
-def write_whole(path: Path, content: bytes) -> Path:
-    """Write a file so that at every moment the old or the new content is there, whole."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    return path
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -147,35 +146,3 @@ def split(
         raise ShapeError(f"x and t must have the same length, got {len(x)} and {len(t)}")
     train, test = split_rows(t, fraction, seed, stratify)
     return x[train], t[train], x[test], t[test]
-
-
-@dataclass(frozen=True)
-class Standardizer:
-    """Columns brought to mean 0 and standard deviation 1: z = (x - mean) / scale.
-
-    Shapes: x (N, D); mean, scale (D,). A constant column has scale 1.
-    """
-
-    mean: Array
-    scale: Array
-
-    @classmethod
-    def of(cls, x: Array) -> Standardizer:
-        """The one that fits the columns of x, computed in float64."""
-        x = np.asarray(x, dtype=np.float64)
-        deviation = x.std(axis=0)
-        constant = deviation <= 1e-12 * np.abs(x).max(axis=0)
-        return cls(x.mean(axis=0), np.where(constant, 1.0, deviation))
-
-    def __call__(self, x: Array) -> Array:
-        """z, in the dtype of x if that is a float's."""
-        return self._keep_dtype(x, (np.asarray(x) - self.mean) / self.scale)
-
-    def inverse(self, z: Array) -> Array:
-        """x = z · scale + mean."""
-        return self._keep_dtype(z, np.asarray(z) * self.scale + self.mean)
-
-    @staticmethod
-    def _keep_dtype(given: Array, result: Array) -> Array:
-        dtype = np.asarray(given).dtype
-        return result.astype(dtype) if dtype.kind == "f" else result

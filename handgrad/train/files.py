@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -220,3 +221,18 @@ def read_arrays(path: PathLike) -> tuple[Array, Array, Array | None, Array | Non
             return known[x], known[t], known.get("x_test"), known.get("t_test")
     have = ", ".join(arrays) or "none"
     raise ValueError(f"{path}: needs arrays x and t, or x_train and t_train; it has {have}")
+
+
+def write_whole(path: PathLike, content: bytes) -> Path:
+    """Write a file so that at every moment the old or the new content is there, whole."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    return path

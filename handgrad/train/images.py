@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.train.files import PathLike, read_idx
+from handgrad.train.files import PathLike, read_idx, write_whole
 
 Pair = tuple[Array, Array]
 
@@ -171,6 +171,7 @@ def fetch(source: Source, name: str, path: Path) -> None:
             failures.append(f"{mirror}: {getattr(error, 'reason', error)}")
             continue
         if sha256_of(data) == source.sha256[name]:
+            path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, data)
             return
         failures.append(f"{mirror}: another file, by its SHA-256")
@@ -178,17 +179,3 @@ def fetch(source: Source, name: str, path: Path) -> None:
         f"{source.name}: no mirror gave {name} ({'; '.join(failures)}); "
         f"put the file into {path.parent} by hand"
     )
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there wholly or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

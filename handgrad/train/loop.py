@@ -69,35 +69,20 @@ class Trainer:
         sample_weights: Any = None, accumulate: int = 1, shuffle: bool = True, seed: int = 0,
         progress: bool | None = None,
     ):  # fmt: skip
-        if not isinstance(network, Network):
-            network = Sequential(network)
-        x, t = check_data(x, t, name="training data")
-        weights = None if sample_weights is None else _check_weights(sample_weights, len(x))
-        self.validation = validation
-        if isinstance(validation, float | int) and not isinstance(validation, bool):
-            rows, held = split_rows(t, float(validation), seed)
-            self.validation = x[held], t[held]
-            x, t, weights = x[rows], t[rows], weights if weights is None else weights[rows]
-        elif validation is not None:
-            self.validation = check_data(*validation, name="validation data")
-        self.network, self.x, self.t, self.weights = network, self._cast(x), self._cast(t), weights
-        self.loss = loss_for(t) if loss is None else loss
+        self.network = network if isinstance(network, Network) else Sequential(network)
+        self._take_data(x, t, sample_weights, validation, seed)
+        self.loss = loss_for(self.t) if loss is None else loss
         self.optimizer = SGD(0.1) if optimizer is None else optimizer
-        labels = t.dtype.kind in "iu"
-        self.metrics = ([accuracy] if labels else []) if metrics is None else list(metrics)
-        self.batch = _check_count("batch", min(32, len(x)) if batch is None else batch)
-        if self.batch > len(x):
-            raise ValueError(f"batch: {self.batch} is more than the {len(x)} rows of data")
+        usual = [accuracy] if self.t.dtype.kind in "iu" else []
+        self.metrics = usual if metrics is None else list(metrics)
+        rows = len(self.x)
+        self.batch = _check_count("batch", min(32, rows) if batch is None else batch)
+        if self.batch > rows:
+            raise ValueError(f"batch: {self.batch} is more than the {rows} rows of data")
         self.accumulate = _check_count("accumulate", accumulate)
         self.shuffle, self.seed = shuffle, seed
-        self.batches = -(-len(x) // self.batch)
-        updates = -(-self.batches // self.accumulate)
-        if epochs is not None and steps is not None:
-            raise ValueError("epochs, steps: give one of them, not both")
-        self.total_steps = (
-            _check_count("epochs", 10 if epochs is None else epochs) * updates
-            if steps is None else _check_count("steps", steps)
-        )  # fmt: skip
+        self.batches = -(-rows // self.batch)
+        self.total_steps = self._count_steps(epochs, steps)
         self.callbacks = [*callbacks, Progress(progress)]
         self.history = History()
         self.epoch = self.step = self.place = 0  # place: batches done in the present epoch
@@ -106,9 +91,30 @@ class Trainer:
         self._reason: str | None = None
         self._accumulated: tuple[Array, int] | None = None
 
-    def _cast(self, array: Array) -> Array:
-        dtype = self.network.dtype if array.dtype.kind == "f" else array.dtype
-        return np.ascontiguousarray(array, dtype)
+    def _take_data(self, x: Any, t: Any, weights: Any, validation: Any, seed: int) -> None:
+        """Check the data, hold out the validation part, and bring it into the network's dtype."""
+        x, t = check_data(x, t, name="training data")
+        weights = None if weights is None else _check_weights(weights, len(x))
+        if isinstance(validation, float | int) and not isinstance(validation, bool):
+            rows, held = split_rows(t, float(validation), seed)
+            validation = x[held], t[held]
+            x, t, weights = x[rows], t[rows], weights if weights is None else weights[rows]
+        elif validation is not None:
+            x_held, t_held = validation
+            validation = check_data(x_held, t_held, name="validation data")
+        self.validation, self.weights = validation, weights
+        dtype = self.network.dtype
+        self.x, self.t = (
+            np.ascontiguousarray(a, dtype if a.dtype.kind == "f" else a.dtype) for a in (x, t)
+        )
+
+    def _count_steps(self, epochs: int | None, steps: int | None) -> int:
+        if steps is None:
+            updates = -(-self.batches // self.accumulate)
+            return _check_count("epochs", 10 if epochs is None else epochs) * updates
+        if epochs is not None:
+            raise ValueError("epochs, steps: give one of them, not both")
+        return _check_count("steps", steps)
 
     def stop(self, reason: str) -> None:
         """End training after the present step."""
@@ -123,7 +129,7 @@ class Trainer:
         network.build(self.x[: self.batch])
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self._good = network.parameters.copy(), self.step
-        with self._training(), self._ctrl_c():
+        with self._training(), self._ctrl_c(), np.errstate(all="ignore"):  # checked each step
             self._call("on_start")
             try:
                 while self.step < self.total_steps and self._reason is None:

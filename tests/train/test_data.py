@@ -5,7 +5,6 @@ import pytest
 
 from handgrad.arrays import ShapeError
 from handgrad.train.data import (
-    Standardizer,
     batches,
     check_data,
     check_inputs,
@@ -148,16 +147,3 @@ def test_split_errors():
         split(np.ones(3), np.ones(4))
     with pytest.raises(ShapeError, match=r"stratify needs class labels \(N,\)"):
         split(np.ones(4), np.ones((4, 2)), 0.5, stratify=True)
-
-
-def test_standardizer():
-    rng = np.random.default_rng(1)
-    x = (1e6 + 3 * rng.normal(size=(50, 3))).astype(np.float32)
-    x[:, 1] = 0.1
-    standardize = Standardizer.of(x)
-    z = standardize(x)
-    assert z.dtype == np.float32
-    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(z.std(axis=0), [1, 0, 1], atol=1e-6)
-    np.testing.assert_allclose(standardize.inverse(z), x, rtol=1e-6)
-    assert standardize(np.ones((1, 3), int)).dtype == np.float64

@@ -1,0 +1,332 @@
+"""The `handgrad` command: train, predict, check."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+import handgrad
+from handgrad.explain import draw_curves
+from handgrad.layers import Affine, ReLU, Softmax, Standardize, loss_for
+from handgrad.layers.samples import SAMPLES
+from handgrad.network import Network, Sequential
+from handgrad.optim import make_optimizer
+from handgrad.prove import check
+from handgrad.prove.discover import Found, discover, load_module
+from handgrad.prove.proof import Proof, prove_network
+from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
+from handgrad.train.files import read_inputs, write_whole
+from handgrad.train.history import History
+from handgrad.train.loading import Dataset, load_data
+from handgrad.train.metrics import r2
+
+MODEL, TABLE, PICTURE = "model.safetensors", "history.csv", "learning_curve.png"
+
+
+class Refused(click.ClickException):
+    """Bad input: one line on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the line."""
+        click.echo(f"handgrad: {self.message}", err=True)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn errors about input, files and modules into one line."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise Refused(f"{where}{error.strerror or error}") from None
+    except (ValueError, ImportError) as error:
+        raise Refused(" ".join(str(error).split())) from None
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(handgrad.__version__, prog_name="handgrad")
+def main() -> None:
+    """Neural networks whose every gradient can be read, proved and run."""
+
+
+@main.command()
+@click.option("--data", default="digits", show_default=True,
+              help="digits, spiral, moons, circles, xor, sine, mnist, fashion, FILE.csv, FILE.npz")
+@click.option("--net", help="sizes such as 64-100-10, or FILE.py[:name] with a network")
+@click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, adam, …")
+@click.option("--lr", type=float, help="learning rate; by default the optimizer's usual one")
+@click.option("--batch", type=int, help="rows per step  [default: 32, or all where fewer]")
+@click.option("--epochs", type=int, default=40, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), default=Path("out"), show_default=True,
+              help="folder for the model, the history and the learning curve")
+@click.option("--data-dir", type=click.Path(path_type=Path),
+              help="folder with MNIST's files  [default: HANDGRAD_DATA]")
+@click.option("--download", is_flag=True, help="fetch mnist or fashion where it is missing")
+@click.option("--resume", is_flag=True, help="continue the training whose model is in --out")
+@click.option("--no-proof", is_flag=True, help="skip the comparison of the gradients")
+@click.option("--quiet", is_flag=True, help="print the test result only")
+def train(**options: Any) -> None:
+    """Prove a network's gradients, train it, test it, save it.
+
+    Ctrl-C ends after the present step and saves; --resume goes on from there, to the bit.
+    A Python file named by --net is executed.
+    """
+    with plain_errors():
+        _train(**options)
+
+
+def _train(
+    *, data: str, net: str | None, optimizer: str, lr: float | None, batch: int | None,
+    epochs: int, seed: int, out: Path, data_dir: Path | None, download: bool, resume: bool,
+    no_proof: bool, quiet: bool,
+) -> None:  # fmt: skip
+    say = (lambda text="": None) if quiet else click.echo
+    dataset = load_data(data, data_dir, download=download, seed=seed)
+    network, classes = _network(net, dataset, seed)
+    saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
+    network = network if saved is None else saved.network
+    loss = loss_for(dataset.t_train)
+    _check_output(network, dataset, loss)
+    rule = make_optimizer(optimizer, lr)
+    info = {"classes": dataset.classes, "data": dataset.name}
+    model = SaveModel(out / MODEL, info=info, seconds=5)
+    trainer = Trainer(
+        network, dataset.x_train, dataset.t_train, loss=loss, optimizer=rule, epochs=epochs,
+        batch=batch, seed=seed, validation=(dataset.x_test, dataset.t_test),
+        metrics=[accuracy] if dataset.classes else [r2],
+        callbacks=[model], progress=False if quiet else None,
+    )  # fmt: skip
+    if saved is not None:
+        if saved.training is None:
+            raise ValueError(f"--resume: {out / MODEL} holds no training to continue")
+        trainer.load_state_dict(saved.training)
+    _probe(out, network)
+    say(f"{dataset.name}: {len(dataset.x_train):,} rows to learn from, "
+        f"{len(dataset.x_test):,} to test\n")  # fmt: skip
+    say(network.summary(dataset.x_train[:8]) + "\n")
+    if not no_proof:
+        _prove(network, dataset, loss, say)
+    ended = _run(trainer, out, say)
+    model.write(trainer)
+    _show_result(network, dataset)
+    _write_record(trainer.history, out, say)
+    if isinstance(ended, DivergenceError):
+        click.echo(f"handgrad: {ended}", err=True)
+        raise SystemExit(1)
+
+
+def _network(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, list[type]]:
+    """The network that --net names, and the classes of its file."""
+    features = dataset.x_train.shape[1]
+    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
+    text = net or f"{features}-100-{outputs}"
+    if ".py" in text:
+        return _network_from_file(text)
+    try:
+        sizes = [int(part) for part in text.split("-")]
+    except ValueError:
+        sizes = []
+    if len(sizes) < 2 or min(sizes, default=0) < 1:
+        raise ValueError(f"--net: sizes such as 64-100-10, or FILE.py, are needed; got {text!r}")
+    if sizes[0] != features or sizes[-1] != outputs:
+        raise ValueError(
+            f"--net: {dataset.name} needs {features} inputs and {outputs} outputs, got {text}; "
+            f"{features}-{'-'.join(map(str, [*sizes[1:-1], outputs]))} would do"
+        )
+    layers: list[Any] = [] if len(dataset.shape) > 1 else [Standardize.of(dataset.x_train)]
+    for size in sizes[1:-1]:
+        layers += [Affine(size), ReLU()]
+    return Sequential(*layers, Affine(outputs), seed=seed), []
+
+
+def _network_from_file(text: str) -> tuple[Network, list[type]]:
+    """The network in FILE.py[:name]: an instance, or a class or function that makes one."""
+    path, _, name = text.partition(":")
+    module = load_module(Path(path))
+    members = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+    own = [v for v in members.values() if isinstance(v, type) and v.__module__ == module.__name__]
+    if not name:
+        found = [k for k, v in members.items() if isinstance(v, Network)]
+        name = "network" if "network" in members else found[0] if len(found) == 1 else ""
+        if not name:
+            raise ValueError(
+                f"--net: {path} needs a variable `network`; or say which, as {path}:name; "
+                f"networks there: {', '.join(found) or 'none'}"
+            )
+    if name not in members:
+        raise ValueError(f"--net: {path} has no {name!r}; there are {', '.join(members)}")
+    made = members[name]
+    network = made if isinstance(made, Network) or not callable(made) else made()
+    if not isinstance(network, Network):
+        raise ValueError(f"--net: {name} in {path} is {type(network).__name__}, not a Network")
+    return network, own
+
+
+def _check_output(network: Network, dataset: Dataset, loss: Any) -> None:
+    """The network must take the data and give what the loss needs, before anything is done."""
+    y = network.predict(dataset.x_train[:2])
+    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
+    if y.shape != (min(2, len(dataset.x_train)), outputs):
+        raise ValueError(
+            f"--net: {dataset.name} needs an output of shape (N, {outputs}), the network gives "
+            f"(N{''.join(f', {n}' for n in y.shape[1:])})"
+        )
+
+
+def _model_in(out: Path) -> Path:
+    if not (out / MODEL).exists():
+        raise ValueError(f"--resume: there is no {out / MODEL}; train without it first")
+    return out / MODEL
+
+
+def _probe(out: Path, network: Network) -> None:
+    """Find out now, not after the training, whether the folder can hold the model."""
+    out.mkdir(parents=True, exist_ok=True)
+    room = bytes(4 * network.parameters.nbytes + 100_000)
+    write_whole(out / ".room", room).unlink()
+
+
+def _prove(network: Network, dataset: Dataset, loss: Any, say: Any) -> None:
+    say("proof: backprop against numerical differentiation, in float64, on 8 rows")
+    proof: Proof = prove_network(network, dataset.x_train[:8], dataset.t_train[:8], loss)
+    say(str(proof))
+    say(
+        f"worst relative error {proof.worst:.1e}; for all {network.parameters.size:,} gradients "
+        f"numerical differentiation takes {_seconds(proof.numerical_seconds)}, backprop "
+        f"{_seconds(proof.backprop_seconds)}: {proof.times_faster:,.0f} times faster\n"
+    )
+    if not proof.right:
+        raise ValueError(
+            "the proof failed: backprop and numerical differentiation differ; `handgrad check "
+            "FILE.py` says which mistake it is, --no-proof trains all the same"
+        )
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds * 1e6:.0f} µs" if seconds < 1e-3 else f"{seconds:.2f} s"
+
+
+def _run(trainer: Trainer, out: Path, say: Any) -> BaseException | None:
+    """Train; what ended it early, if anything did."""
+    try:
+        trainer.run()
+    except KeyboardInterrupt as stopped:
+        say(f"\nstopped at step {trainer.step}; --resume goes on from here")
+        return stopped
+    except DivergenceError as error:
+        return error
+    return None
+
+
+def _show_result(network: Network, dataset: Dataset) -> None:
+    metric = accuracy if dataset.classes else r2
+    value = metric(network.predict(dataset.x_test), dataset.t_test)
+    text = f"test accuracy {value:.2%}" if dataset.classes else f"test R² {value:.4f}"
+    click.echo(f"{text} on {len(dataset.x_test):,} rows")
+
+
+def _write_record(history: History, out: Path, say: Any) -> None:
+    say(f"model           {out / MODEL}")
+    write_whole(out / TABLE, history.to_csv().encode())
+    say(f"history         {out / TABLE}")
+    if not len(history):
+        return
+    try:
+        draw_curves(history.columns, out / PICTURE, held_out="test")
+        say(f"learning curve  {out / PICTURE}")
+    except ModuleNotFoundError as missing:
+        say(f"no learning curve: {missing}")
+
+
+@main.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--net", help="FILE.py with the classes of a network of your own; it is executed")
+@click.option("--out", type=click.Path(path_type=Path), help="write the table to this file")
+def predict(model: Path, file: Path, net: str | None, out: Path | None) -> None:
+    """Predictions of a saved MODEL for the rows of FILE (.csv or .npz), as a CSV table."""
+    with plain_errors():
+        classes = _network_from_file(net)[1] if net else []
+        saved = load_checkpoint(model, classes=classes)
+        first = next((s.shape[0] for s in saved.network.named_parameters().values()), None)
+        x = read_inputs(file, first)
+        y = saved.network.predict(x.reshape(len(x), -1))
+        rows = _prediction_rows(y, saved.info.get("classes"))
+        if out is None:
+            csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+        else:
+            text = "\n".join(",".join(map(str, row)) for row in rows) + "\n"
+            write_whole(out, text.encode())
+
+
+def _prediction_rows(y: Any, classes: list[str] | None) -> Iterator[tuple]:
+    if classes is None:
+        yield ("row", *(f"value{i}" if y.shape[1] > 1 else "value" for i in range(y.shape[1])))
+        yield from ((i, *(f"{v:.6g}" for v in row)) for i, row in enumerate(y))
+        return
+    yield ("row", "class", "probability")
+    p = Softmax().forward(y)
+    for i, k in enumerate(p.argmax(axis=1)):
+        yield (i, classes[k], f"{p[i, k]:.4f}")
+
+
+@main.command("check")
+@click.argument("target", required=False)
+@click.option("--html", type=click.Path(path_type=Path), help="write a report with all details")
+@click.option("--seed", type=int, default=0, show_default=True)
+def check_command(target: str | None, html: Path | None, seed: int) -> None:
+    """Prove the backward pass of every class in FILE.py, or of FILE.py:Class.
+
+    The file is executed. Without a file, handgrad's own layers are proved on this machine.
+    Exit code: 0 all right, 1 one is wrong, 2 one could not be checked.
+    """
+    with plain_errors():
+        found = _own_layers(seed) if target is None else _layers_in(target, seed)
+        for one in found:
+            click.echo(_verdict_line(one))
+        reports = [one.report for one in found if one.report is not None]
+        for report in reports:
+            if report.verdict != "right":
+                click.echo(f"\n{report}")
+        for one in found:
+            if one.report is None:
+                click.echo(f"\n{one.name}: {one.reason}")
+        if html is not None:
+            write_whole(html, report_html(reports).encode())
+    verdicts = {one.report.verdict if one.report else "not checked" for one in found}
+    raise SystemExit(1 if "wrong" in verdicts else 0 if verdicts == {"right"} else 2)
+
+
+def _layers_in(target: str, seed: int) -> list[Found]:
+    path, _, only = target.partition(".py:")
+    return discover(path + ".py" if only else path, only or None, seed=seed)
+
+
+def _own_layers(seed: int) -> list[Found]:
+    rng = np.random.default_rng(seed)
+    return [
+        Found(str(sample), check(sample.make(), *sample.inputs(rng), seed=seed))
+        for sample in SAMPLES
+    ]
+
+
+def _verdict_line(found: Found) -> str:
+    report = found.report
+    if report is None:
+        return f"{'not checked':12}{found.name}"
+    cause = f": {report.cause}" if report.cause else ""
+    return f"{report.verdict:12}{found.name}{cause}"
+
+
+if __name__ == "__main__":
+    main()
