@@ -63,8 +63,9 @@ def share_out(
     t = t if hasattr(t, "dtype") else np.asarray(t)
     (rows, classes), m = targets(y, t, loss.ignore_index)
     n, v = prod(y.shape[:-1]), None
-    if weights is loss.class_weights is None and len(rows) == t.size and not loss.label_smoothing:
-        each = y.dtype.type(1 / max(n, 1))
+    alike = weights is None and loss.class_weights is None and not loss.label_smoothing
+    if alike and 0 < len(rows) == t.size == n:  # a label in every row: the usual case
+        each = y.dtype.type(1 / n)
         return (rows, classes), each, each
     if weights is not None:
         w = np.broadcast_to(sample_weights(loss, weights, y)[..., 0], y.shape[:-1])
@@ -85,8 +86,7 @@ def share_out(
         share = (t if v is None else t * v) / whole
         return ..., share, share.sum(axis=1, keepdims=True)
     share = share / whole
-    total = share if len(rows) == n == t.size else np.bincount(rows, share, n).astype(y.dtype)
-    return (rows, classes), share, total[:, None]
+    return (rows, classes), share, np.bincount(rows, share, n).astype(y.dtype)[:, None]
 
 
 def targets(y: Array, t: Array, ignore_index: int | None) -> tuple[tuple[Array, Array], Array]:
