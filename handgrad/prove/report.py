@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from handgrad.prove.html import report_html
 
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "cannot tell"
 
@@ -82,7 +85,7 @@ class Report:
     cause: str | None = None
     where: Where | None = None
     evidence: list[str] = field(default_factory=list)
-    line: str | None = None
+    line: str | None = None  # path:number: code
     table: list[Row] = field(default_factory=list)
     others: dict[str, float] = field(default_factory=dict)  # other causes and their weight
     notes: list[str] = field(default_factory=list)
@@ -92,16 +95,21 @@ class Report:
     def __bool__(self) -> bool:
         return self.verdict == RIGHT
 
-    def __str__(self) -> str:
+    @property
+    def paragraph(self) -> str:
+        """The verdict, what it rests on, and what to do, in a few sentences."""
         parts = [self._headline(), *self.evidence]
         if self.where and str(self.where) not in " ".join(parts):
             parts.insert(1, f"{self.where}.")
         if self.cause and self.cause in ADVICE:
             parts.append(ADVICE[self.cause])
         if self.line:
-            parts.append(f"Look at {self.line}")
-        paragraph = textwrap.fill(" ".join(parts), 92)
-        lines = [paragraph]
+            place, _, code = self.line.partition(": ")
+            parts.append(f"Look at {Path(place).name}: {code}")
+        return " ".join(parts)
+
+    def __str__(self) -> str:
+        lines = [textwrap.fill(self.paragraph, 92)]
         if self.others:
             rest = ", ".join(f"{c} ({w:.2f})" for c, w in self.others.items())
             lines.append(f"Less likely: {rest}.")
@@ -145,9 +153,7 @@ class Report:
 
     def to_html(self) -> str:
         """A page that needs no other file."""
-        from handgrad.prove.html import page
-
-        return page(self)
+        return report_html(self)
 
 
 def _spell(row: Row) -> str:

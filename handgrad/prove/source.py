@@ -6,7 +6,6 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from handgrad.prove.report import Finding
@@ -16,7 +15,7 @@ _FORWARD = ("forward_bug",)
 
 
 def line_of(subject: Subject, finding: Finding) -> str | None:
-    """`file:number: code` of the statement to look at; None where the source is not known."""
+    """`path:number: code` of the statement to look at; None where the source is not known."""
     if finding.cause in _FORWARD or finding.sentence.startswith("forward"):
         found = _returned(_method(subject, "forward"))
     else:
@@ -64,7 +63,7 @@ def _spelled(function: Any, node: ast.AST) -> str:
     _, file, first = parsed
     number = first + getattr(node, "lineno", 1) - 1
     code = inspect.getsourcelines(function)[0][getattr(node, "lineno", 1) - 1].strip()
-    return f"{Path(file).name}:{number}: {code}"
+    return f"{file}:{number}: {code}"
 
 
 def _returned(function: Any) -> str | None:
