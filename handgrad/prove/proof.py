@@ -60,7 +60,7 @@ class Proof:
         return "\n".join(lines)
 
 
-def prove_network(network: Any, x: Any, t: Any, loss: Any, *, limit: int = 50_000) -> Proof:
+def prove_network(network: Any, x: Any, t: Any, loss: Any, *, limit: int = 20_000) -> Proof:
     """Compare the gradient of loss(network(x), t) for every parameter, in float64 on a copy.
 
     g[i] ≈ (L(p + h eᵢ) − L(p − h eᵢ)) / 2h, with a smaller h where a kink may lie within.
