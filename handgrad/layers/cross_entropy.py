@@ -51,9 +51,10 @@ class SoftmaxCrossEntropy(Layer):
         return (self.m * (np.log(sums) - z)[self.at]).sum()
 
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
-        dy = self.p * self.total
-        dy[self.at] -= self.m
-        return (dy * as_float(dloss).astype(dy.dtype)).reshape(self.shape), None
+        dloss = as_float(dloss).astype(self.p.dtype)
+        dy = self.p * (dloss * self.total)
+        dy[self.at] -= dloss * self.m
+        return dy.reshape(self.shape), None
 
 
 def share_out(

@@ -6,6 +6,7 @@ and None for t, which is data. `weights` (N) are weights of the samples.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def sample_weights(layer: Layer, weights: Any, y: Array) -> Array:
             f"{name}: weights must be finite and ≥ 0, with at least one above 0; they sum to "
             f"{total}"
         )
-    return weights.reshape(-1, *(1,) * (y.ndim - 1))
+    return weights.reshape(weights.shape + (1,) * (y.ndim - 1))
 
 
 class Loss(Layer):
@@ -58,7 +59,7 @@ class Loss(Layer):
             raise ValueError(f"{type(self).__name__}: the batch is empty, shape {y.shape}")
         if weights is None:
             return y.dtype.type(1 / y.size)
-        return weights / (weights.sum() * y.dtype.type(y.size // len(y)))
+        return weights / (weights.sum() * y.dtype.type(prod(y.shape[1:])))
 
     def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
         y = as_float(y)

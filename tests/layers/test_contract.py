@@ -291,3 +291,29 @@ def test_integers_are_converted(name, rng):
     np.testing.assert_array_equal(y, expected)
     dy = rng.standard_normal(np.shape(y))
     np.testing.assert_array_equal(whole.backward(dy), real.backward(dy))
+
+
+@pytest.mark.skipif(np.__version__ < "2", reason="NumPy 1 widens arrays without axes to float64")
+@pytest.mark.parametrize("name", ["Step", "Sigmoid", "Tanh", "ReLU", "LeakyReLU", "ELU", "SELU",
+                                  "Softplus", "GELU", "SiLU", "Sum", "Mean", "Max", "Dropout",
+                                  "Exp", "Log", "Sqrt", "Neg"])  # fmt: skip
+def test_a_single_number_without_axes(name):
+    single, row = getattr(layers, name)(), getattr(layers, name)()
+    x, dy = np.array(0.7, np.float32), np.float32(-1.5)
+    y, expected = single(x), row(x[None])
+    assert (np.shape(y), y.dtype) == ((), np.float32)
+    np.testing.assert_array_equal(y, np.ravel(expected)[0])
+    dx = single.backward(dy)
+    assert (np.shape(dx), dx.dtype) == ((), np.float32)
+    np.testing.assert_array_equal(dx, row.backward(np.reshape(dy, np.shape(expected)))[0])
+
+
+@pytest.mark.skipif(np.__version__ < "2", reason="NumPy 1 widens arrays without axes to float64")
+@pytest.mark.parametrize("cls", [layers.MeanSquaredError, layers.SumSquaredError, layers.Huber,
+                                 layers.MeanAbsoluteError, layers.SigmoidCrossEntropy])  # fmt: skip
+@pytest.mark.parametrize("weights", [(), (np.float32(2),)])
+def test_the_loss_of_a_single_number(cls, weights):
+    layer = cls()
+    loss = layer(np.float32(0.5), np.float32(0.25), *weights)
+    dy, _ = layer.backward()
+    assert (np.shape(loss), loss.dtype) == (np.shape(dy), dy.dtype) == ((), np.float32)
