@@ -60,8 +60,8 @@ class Network(Layer):
                 f"got {type(output).__name__}"
             )
         self._record = tensors, output
-        if self._flat is None and not self._inside:
-            self._tied()
+        if not self._inside:
+            self._buffers()
         return output.data
 
     def backward(self, dy: Any) -> Any:
@@ -97,7 +97,7 @@ class Network(Layer):
                 with self.evaluating(), no_grad():
                     self(*(as_input(x, self.dtype) for x in inputs))
             if not self._inside:
-                self._tied()
+                self._buffers()
             self._built = True
         return self
 
@@ -112,12 +112,17 @@ class Network(Layer):
 
     # -- parameters ---------------------------------------------------------------------------
 
-    def _tied(self) -> Flat:
-        self._adopt()
+    def _buffers(self) -> Flat:
         if self._flat is None:
+            self._adopt()
             self._flat = Flat(slots(self), self.dtype)
-        self._flat.tie()
         return self._flat
+
+    def _tied(self) -> Flat:
+        """The buffers, after arrays that were put in a parameter's place are taken over."""
+        flat = self._buffers()
+        flat.tie()
+        return flat
 
     @property
     def parameters(self) -> Array:
@@ -130,12 +135,12 @@ class Network(Layer):
 
         Zero where a parameter took no part or is frozen.
         """
-        return self._tied().collect()
+        return self._buffers().collect()
 
     @property
     def layout(self) -> list[tuple[str, int, int, tuple[int, ...]]]:
         """(path, start, stop, shape) of every parameter in the flat arrays."""
-        return self._tied().layout
+        return self._buffers().layout
 
     def named_parameters(self) -> dict[str, Array]:
         """Every parameter under its path, as a view into the flat array."""
@@ -143,7 +148,7 @@ class Network(Layer):
 
     def named_gradients(self) -> dict[str, Array]:
         """Every gradient under its parameter's path, as a view into the flat array."""
-        flat = self._tied()
+        flat = self._buffers()
         flat.collect()
         return {s.path: s.grad_view for s in flat.segments}
 
@@ -152,18 +157,18 @@ class Network(Layer):
 
         Raises ValueError for a prefix that names nothing.
         """
-        self._tied().freeze(prefixes)
+        self._buffers().freeze(prefixes)
         return self
 
     def unfreeze(self) -> Any:
         """Let every parameter learn again."""
-        self._tied().frozen = frozenset()
+        self._buffers().frozen = frozenset()
         return self
 
     @property
     def frozen(self) -> frozenset[str]:
         """Paths of the frozen parameters."""
-        return self._tied().frozen
+        return self._buffers().frozen
 
     def astype(self, dtype: Any) -> Any:
         """A copy of this network with its parameters in another dtype."""
