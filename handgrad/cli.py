@@ -20,6 +20,7 @@ from handgrad.network import Network, Sequential
 from handgrad.optim import make_optimizer
 from handgrad.prove import check
 from handgrad.prove.discover import Found, discover, load_module
+from handgrad.prove.html import report_html
 from handgrad.prove.proof import Proof, prove_network
 from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
 from handgrad.train.files import read_inputs, write_whole
@@ -303,7 +304,7 @@ def check_command(target: str | None, html: Path | None, seed: int) -> None:
                 click.echo(f"\n{one.name}: {one.reason}")
         if html is not None:
             write_whole(html, report_html(reports).encode())
-    verdicts = {one.report.verdict if one.report else "not checked" for one in found}
+    verdicts = {"not checked" if one.report is None else one.report.verdict for one in found}
     raise SystemExit(1 if "wrong" in verdicts else 0 if verdicts == {"right"} else 2)
 
 
@@ -323,9 +324,9 @@ def _own_layers(seed: int) -> list[Found]:
 def _verdict_line(found: Found) -> str:
     report = found.report
     if report is None:
-        return f"{'not checked':12}{found.name}"
+        return f"{'not checked':13}{found.name}"
     cause = f": {report.cause}" if report.cause else ""
-    return f"{report.verdict:12}{found.name}{cause}"
+    return f"{report.verdict:13}{found.name}{cause}"
 
 
 if __name__ == "__main__":
