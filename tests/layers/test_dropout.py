@@ -70,3 +70,12 @@ def test_evaluation_after_training_forgets_the_mask(rng):
 def test_a_ratio_outside_is_refused(ratio):
     with pytest.raises(ValueError, match=r"Dropout: ratio must lie in \[0, 1\), got"):
         Dropout(ratio)
+
+
+def test_a_word_equal_to_the_threshold_is_kept():
+    words = Stream(2).bits(16)
+    for i in (0, 7):
+        ratio = int(words[i]) / 2**32
+        y = Dropout(ratio, seed=2)(np.ones(16))
+        assert y[i] == 1 / (1 - ratio)
+        np.testing.assert_array_equal(y > 0, words >= words[i])
