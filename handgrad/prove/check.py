@@ -6,7 +6,6 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-
 from handgrad.prove import doctor
 from handgrad.prove.prepare import prepare
 from handgrad.prove.report import UNKNOWN, WRONG, Report

@@ -11,6 +11,7 @@ from handgrad.prove.compare import Gap
 from handgrad.prove.experiments import (
     chance,
     formula,
+    forward,
     layout,
     linearity,
     precision,
@@ -30,6 +31,7 @@ BEHAVIOUR: list[Experiment] = [
     chance.backward_draws,
     linearity.linear,
     state.calls_in_turn,
+    state.backward_twice,
     state.new_parameters,
     state.two_instances,
     state.results_last,
@@ -47,6 +49,7 @@ ELSEWHERE: list[Experiment] = [
     precision.single,
     precision.own_dtype,
     precision.large,
+    precision.undefined,
 ]
 
 SECONDS = 0.4  # for differentiating one argument at the given inputs
@@ -55,9 +58,11 @@ SECONDS = 0.4  # for differentiating one argument at the given inputs
 def examine(case: Case, reference: Callable | None = None) -> Report:
     """The report on a case."""
     base = case.verify(seconds=SECONDS)
+    findings = list(forward.against_name(case, base))
+    if reference is not None:
+        findings += forward.against_reference(case, base, reference)
     if base is None:
-        return _not_finite(case)
-    findings: list[Finding] = []
+        return _not_finite(case, findings)
     if base.gaps:
         findings += formula.diagnose(case, base)
     for experiment in BEHAVIOUR + ([] if base.gaps else ELSEWHERE):
@@ -77,9 +82,11 @@ def _tried(experiment: Experiment, case: Case, base: Outcome) -> list[Finding]:
     return found
 
 
-def _not_finite(case: Case) -> Report:
+def _not_finite(case: Case, findings: list[Finding]) -> Report:
+    said = [f.sentence for f in findings]
     sentence = "forward gives NaN or infinity for these inputs."
-    return Report(case.subject.name, WRONG, "forward_bug", evidence=[sentence])
+    line = line_of(case.subject, Finding("forward_bug", 1.0, sentence))
+    return Report(case.subject.name, WRONG, "forward_bug", None, [sentence, *said], line)
 
 
 def conclude(case: Case, base: Outcome, findings: list[Finding]) -> Report:

@@ -62,12 +62,23 @@ def careful(line: Line, scale: float = 1.0, noise: float = 1e-15) -> Derivative:
     sided = np.full(base.shape, np.inf)
     for step in (s * scale for s in _LADDER):
         new, doubt = quick(line, step, noise)
-        better = ~(error <= doubt)  # also where the error so far is not a number
+        better = (doubt < error) | ~(error < np.inf)
         value, error = np.where(better, new, value), np.where(better, doubt, error)
         up, down, doubt = _one_sided(line, base, step, noise)
-        better = ~(sided <= doubt)
+        better = (doubt < sided) | ~(sided < np.inf)
         left, right = np.where(better, down, left), np.where(better, up, right)
         sided = np.where(better, doubt, sided)
+    # A jump looks smooth from far away: what is seen close by counts.
+    close_by = value
+    for step in (s * scale for s in _LADDER[-3:]):
+        further, (close_by, doubt) = close_by, quick(line, step, noise)
+        new = close_by
+        jump = abs(new - value) > 10 * (error + doubt) + 1e-4 * abs(value)
+        value, error = np.where(jump, new, value), np.where(jump, doubt, error)
+        left, right = np.where(jump, new, left), np.where(jump, new, right)
+    rounding = 10 * noise * abs(base) / (_LADDER[-1] * scale)
+    endless = abs(close_by) > 2.5 * abs(further) + rounding + 1.0
+    error = np.where(endless, np.inf, error)  # a jump, or a vertical tangent, just here
     kink = abs(right - left) > 10 * (sided + error) + 1e-6 * (abs(right) + abs(left))
     return Derivative(value, error, np.where(kink, left, value), np.where(kink, right, value))
 

@@ -72,6 +72,11 @@ def discover(thing: Any, missing: bool = True) -> list[Parameter]:
     return found
 
 
+def owners(thing: Any) -> Iterator[Any]:
+    """The object itself and every object inside."""
+    return (owner for owner, _ in _owners(thing, (), set()))
+
+
 def _owners(value: Any, path: Path, seen: set[int]) -> Iterator[tuple[Any, Path]]:
     """Every object that can hold parameters, with its path."""
     if id(value) in seen or isinstance(value, np.ndarray | type | ModuleType | FunctionType | str):

@@ -44,13 +44,17 @@ class Point:
     def __call__(self, moved: dict[str, Array]) -> Array:
         """The outputs with some arguments at other values."""
         subject = self.worker or self.start.copy()
-        given = [_fresh(moved[n] if n in moved else x) for n, x in zip(self.names, self.inputs)]
-        given += [_fresh(x) for x in self.inputs[len(self.names) :]]
+        given = [_like(moved[n], x) if n in moved else _fresh(x)
+                 for n, x in zip(self.names, self.inputs)]  # fmt: skip
         held = {n: subject.get(n).copy() for n in moved if n not in self.names}
         try:
             for name in held:
                 subject.put(name, moved[name])
             outputs = subject.forward(given)[: self.outputs]
+        except SubjectError:
+            if not moved:
+                raise
+            return np.full(self.base.shape, np.nan)  # outside the domain
         finally:
             for name, value in held.items():
                 subject.put(name, value)
@@ -67,10 +71,17 @@ class Point:
 
         def line(t: float) -> Array:
             moved = value.astype(np.result_type(value, t), copy=True)
-            moved.reshape(-1)[index] += t
+            moved.flat[index] += t
             return self({name: moved})
 
         return line
+
+    def beside(self, shift: dict[str, Array], name: str, index: int) -> Line:
+        """The line on which one entry moves, with all arguments shifted by a little."""
+        values = {n: self.value(n) + s for n, s in shift.items()}
+        unit = np.zeros(values[name].shape)
+        unit.flat[index] = 1.0
+        return lambda t: self(values | {name: values[name] + t * unit})
 
     def careful(self, name: str, index: int) -> Derivative:
         """The derivative by one entry, taking any trouble; exact where complex numbers work."""
@@ -79,7 +90,7 @@ class Point:
         best = careful(line, scale, self.noise)
         exact = complex_step(line) if name in self.names and self.noise == DOUBLE else None
         if exact is not None and np.all(abs(exact - best.value) <= 20 * best.error):
-            return Derivative(exact, 1e-14 * abs(exact), exact, exact)
+            return Derivative(exact, 1e-14 * abs(exact) + 1e-30, exact, exact)
         return best
 
     def step(self) -> float:
@@ -98,19 +109,18 @@ class Point:
 
     def _reusable(self) -> Subject | None:
         worker, self.worker = self.start.copy(), None
-        nearby = {n: self.value(n) * 1.25 + 0.1 for n in self.names if self._is_real(n)}
+        nearby = {n: self.value(n) * 1.25 + 0.1 for n in self.names if self.is_real(n)}
         try:
             elsewhere = self(nearby)
             self.worker = worker
             runs = self({}), self(nearby), self({})
-        except SubjectError:
-            return None
         finally:
             self.worker = None
         same = all(_equal(a, b) for a, b in zip(runs, (self.base, elsewhere, self.base)))
         return worker if same else None
 
-    def _is_real(self, name: str) -> bool:
+    def is_real(self, name: str) -> bool:
+        """Whether an input holds real numbers."""
         return np.asarray(self.inputs[self.names.index(name)]).dtype.kind == "f"
 
 
@@ -171,6 +181,13 @@ def differentiate_at(point: Point, name: str, index: Array, affine: bool = False
 
 def _fresh(x: Any) -> Any:
     return x.copy() if isinstance(x, np.ndarray) else x
+
+
+def _like(moved: Array, x: Any) -> Any:
+    """A displaced input in the precision of the input itself; complex numbers stay complex."""
+    if np.iscomplexobj(moved) or not isinstance(x, np.ndarray | np.floating):
+        return moved
+    return np.asarray(moved, dtype=x.dtype).copy(order="K")
 
 
 def _equal(a: Array, b: Array) -> bool:

@@ -19,13 +19,24 @@ _LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", 
 _LABELS |= {"index", "indices", "ids", "weight_mask", "train_flg", "training", "lengths", "tgt"}
 
 
+_PARAMETERS = {"W", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
+
+
 def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
     """The case in float64, with `wanted`: the arguments whose gradients can be proved."""
     given = [_array(x, subject.notes) for x in inputs]
     real = [x.astype(np.float64) if _is_float(x) else x for x in given]
     case = Case(_built(subject.cast(np.float64), real), real, subject.sandbox.seed)
+    try:
+        _name_parameters(case)
+    except SubjectError as error:
+        if not error.refused or all(x is y for x, y in zip(real, given)):
+            raise
+        subject.notes.add("it takes no float64, and was checked in the precision it came in")
+        case = Case(_built(subject.copy(), given), given, subject.sandbox.seed)
+        case.dtype = np.float32
+        _name_parameters(case)
     case.original, case.given = subject, given
-    _name_parameters(case)
     run = case.run()
     if _counts_as_real(case, run.gradients):
         run = case.run()
@@ -60,34 +71,33 @@ def _name_parameters(case: Case) -> None:
     outputs = case.forward(used, [fresh(x) for x in case.inputs])
     used.backward(case.upstream(outputs))
     used.find_parameters()
-    if any(p for p in used.parameters if not _there(case.subject, used, p)):
-        lazy = case.subject.copy()  # parameters made by the first forward
-        case.forward(lazy, [fresh(x) for x in case.inputs])
-        case.subject = lazy
-    case.subject.parameters = used.parameters
     before = {n: used.get(n).copy() for n in used.parameters}
     other = [x * 1.25 + 0.1 if _is_float(x) else fresh(x) for x in case.inputs]
     try:
         case.forward(used, other)
-    except SubjectError:
-        return
-    start = case.subject
-    start.parameters = {
+    except SubjectError:  # it does not take them: nothing is learned from that
+        pass
+    case.subject.parameters = dict(used.parameters)
+    made = {n: _made(case.subject, before, n) for n in used.parameters}
+    found = {
         n: p
         for n, p in used.parameters.items()
-        if same(before[n], used.get(n)) or _usual_owner(p.name)
+        if (made[n] or p.gradient) and (made[n] or same(before[n], used.get(n)))
     }
+    if not all(made[n] for n in found):  # some are made by the first forward
+        lazy = case.subject.copy()
+        case.forward(lazy, [fresh(x) for x in case.inputs])
+        case.subject = lazy
+    case.subject.parameters = found
 
 
-def _there(fresh_subject: Subject, used: Subject, name: str) -> bool:
-    fresh_subject.parameters = used.parameters
-    value = fresh_subject.get(name)
-    return value.dtype.kind == "f" and value.shape == used.get(name).shape
-
-
-def _usual_owner(name: str) -> bool:
-    """Names so usual for parameters that forward's changing one is a mistake."""
-    return name.split(".")[-1] in {"W", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
+def _made(start: Subject, used: dict[str, Array], name: str) -> bool:
+    """Whether the constructor made it. What changes in every forward is state, though it may
+    have the look of a parameter; names as usual as W are parameters all the same."""
+    value = start.get(name)
+    return value.dtype.kind == "f" and value.shape == used[name].shape and (
+        same(value, used[name]) or name.split(".")[-1] in _PARAMETERS
+    )
 
 
 def _counts_as_real(case: Case, gradients: dict[str, Array | None]) -> bool:

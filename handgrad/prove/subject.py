@@ -12,7 +12,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove import copying
-from handgrad.prove.parameters import Parameter, as_array, discover, place, reach
+from handgrad.prove.parameters import Parameter, as_array, discover, owners, place, reach
 from handgrad.prove.sandbox import Sandbox, SubjectError
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
@@ -51,11 +51,42 @@ class Pair:
         return twin
 
 
+class Statics:
+    """What the classes of a subject hold themselves, to be put back: `cache = {}` in a class."""
+
+    def __init__(self, thing: Any):
+        classes = {c for owner in owners(thing) for c in type(owner).__mro__}
+        self.held = {
+            c: {n: copying.duplicate(v) for n, v in vars(c).items() if _is_data(n, v)}
+            for c in classes
+            if c.__module__.split(".")[0] not in ("builtins", "handgrad", "abc", "typing")
+        }
+
+    def restore(self) -> None:
+        for cls, held in self.held.items():
+            for name in [n for n, v in vars(cls).items() if _is_data(n, v) and n not in held]:
+                delattr(cls, name)
+            for name, value in held.items():
+                if isinstance(value, _UNCHANGING) and vars(cls).get(name) is value:
+                    continue
+                setattr(cls, name, copying.duplicate(value))
+
+
+_UNCHANGING = (int, float, str, bool, bytes, tuple, frozenset, types.NoneType)
+
+
+def _is_data(name: str, value: Any) -> bool:
+    code = (property, staticmethod, classmethod, type, types.GetSetDescriptorType)
+    code += (types.MemberDescriptorType,)
+    return not (name.startswith("__") or callable(value) or isinstance(value, code))
+
+
 class Subject:
     """A layer under examination: copies of it, its calls, and its parameters by name."""
 
     def __init__(self, thing: Any, sandbox: Sandbox, maker: Callable[[], Any] | None = None):
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
+        self.statics = Statics(thing)
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
 
@@ -75,12 +106,13 @@ class Subject:
 
     def twin(self, thing: Any) -> Subject:
         """The same subject around another object."""
-        other = Subject(thing, self.sandbox, self.maker)
-        other.parameters, other.notes = self.parameters, self.notes
+        other = object.__new__(Subject)
+        other.__dict__.update(self.__dict__, thing=thing)
         return other
 
     def copy(self) -> Subject:
-        """An independent copy in the same state."""
+        """An independent copy in the same state; what the class itself holds is put back."""
+        self.statics.restore()
         return self.twin(copying.duplicate(self.thing))
 
     def cast(self, dtype: Any) -> Subject:

@@ -56,6 +56,7 @@ class Case:
         self.wanted: list[str] = []  # arguments that have a gradient
         self.original = subject  # before it was cast to float64, ...
         self.given = self.inputs  # ... and what it was given
+        self.dtype: Any = np.float64  # of upstream gradients
         self.writes: list[Finding] = []  # seen in any run
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
@@ -78,7 +79,6 @@ class Case:
         start: Subject | None = None,
         *,
         keep: bool = False,
-        dtype: Any = np.float64,
         seed: int = 1,
     ) -> Run:
         """forward and backward on a copy of `start`, or on itself with `keep`."""
@@ -90,7 +90,7 @@ class Case:
         outputs = [y.copy() for y in raw]
         writes = self._written("forward", given, before, subject, held)
         if upstream is None:
-            upstream = [u.astype(dtype) for u in self.upstream(outputs)]
+            upstream = [u.astype(self.dtype) for u in self.upstream(outputs)]
         dout = [fresh(u) for u in upstream]
         returned = subject.backward(dout, seed=seed)
         writes += self._written("backward", given, before, subject, held)

@@ -69,14 +69,9 @@ def swapped(clue: Clue) -> Iterator[Finding]:
         if off <= 1e-3 * abs(right).max(initial=1e-300) and (
             clue.gap.shape != clue.gap.analytic.shape or not clue.near(clue.numeric, clue.given)
         ):
-            if clue.gap.shape == clue.gap.analytic.shape and _indistinct(clue, other):
-                continue
-            yield clue.finding("swapped_outputs", 0.95, f"this is the gradient of {other}")
-
-
-def _indistinct(clue: Clue, other: str) -> bool:
-    """Whether the other argument's own gradient is given rightly: then one was used twice."""
-    return not any(gap.name == other for gap in clue.base.gaps) and clue.gap.analytic.size < 2
+            both = any(gap.name == other for gap in clue.base.gaps)
+            weight = 0.95 if both else 0.6
+            yield clue.finding("swapped_outputs", weight, f"this is the gradient of {other}")
 
 
 def transposed(clue: Clue) -> Iterator[Finding]:
@@ -125,7 +120,7 @@ def turned_parameter(clue: Clue) -> Iterator[Finding]:
             continue
         turned = subject.copy()
         turned.put(name, value.T.copy())
-        point = Point(turned, clue.case.names, clue.case.inputs, len(base.run.upstream))
+        point = Point(turned, clue.case.names, base.run.inputs, len(base.run.upstream))
         part = differentiate_at(point, clue.name, clue.part.index)
         if clue.explains(part.expected(base.run.flat_upstream)):
             yield clue.finding("transpose", 0.95, f"{name} is used where its transpose belongs")

@@ -8,11 +8,11 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.compare import Gap
-from handgrad.prove.point import Part
+from handgrad.prove.point import DOUBLE, Part
 from handgrad.prove.report import Finding
 from handgrad.prove.trial import Case, Outcome
 
-_LEFT = 0.02  # share of the difference that an explanation may leave open
+_LEFT, _LEFT_SINGLE = 1e-3, 0.05  # share of the difference that may be left unexplained
 
 
 @dataclass
@@ -60,7 +60,9 @@ class Clue:
         """Whether a and b are equal, measured against a difference that needs explaining."""
         size = abs(self.numeric).max(initial=1e-300) if difference is None else difference.max()
         left = abs(a - b).max(initial=0)
-        return bool(np.isfinite(left) and left <= _LEFT * size)
+        assert self.base.point is not None
+        share = _LEFT if self.base.point.noise == DOUBLE else _LEFT_SINGLE
+        return bool(np.isfinite(left) and left <= share * size)
 
     def pulled(self, upstream: Array) -> Array:
         """The right gradient, at part.index, for another upstream gradient (flat)."""

@@ -71,8 +71,7 @@ def _holds_elsewhere(clue: Clue, ratio: float) -> bool:
     gradient = outcome.run.gradients[clue.name]
     assert gradient is not None
     given = gradient.reshape(-1)[part.index]
-    off = abs(given - right).max(initial=0)
-    return bool(abs(given - ratio * right).max(initial=0) <= 0.02 * off)
+    return clue.near(given, ratio * right, abs(given - right))
 
 
 def _sizes(clue: Clue) -> dict[str, int]:

@@ -39,7 +39,9 @@ def shuffled(case: Case, rng: np.random.Generator) -> list[Any]:
         return nearby(case, 11)
     rows = arrays[0].shape[0]
     order = np.roll(np.arange(rows), 1)
-    return [_rows(x, order, rows, rng) for x in case.inputs]
+    wanted = set(differentiable(case))
+    given = [_rows(x, order, rows, rng) for x in case.inputs]
+    return [np.flip(x, -1) if k in wanted and np.ndim(x) else x for k, x in enumerate(given)]
 
 
 def resized(case: Case, axis: int, length: int, rng: np.random.Generator) -> list[Any] | None:

@@ -34,7 +34,32 @@ def linear(case: Case, base: Outcome) -> Iterator[Finding]:
             text = f"d{name} is not zero when the upstream gradient is."
             yield Finding("upstream_ignored", 0.93, text, name)
             return
+    yield from _unused(case, base)
+    if tolerance < 1e-3:
+        yield from _rounded(one, two, _given(case, [a + b for a, b in zip(first, second)]))
     yield from _combined(case, first, second, one, two, tolerance)
+
+
+def _unused(case: Case, base: Outcome) -> Iterator[Finding]:
+    """With several outputs: one whose upstream gradient makes no difference to anything."""
+    upstream = base.run.upstream
+    for k in range(len(upstream)) if base.gaps and len(upstream) > 1 else ():
+        without = _given(case, [0 * u if j == k else u for j, u in enumerate(upstream)])
+        whole = _given(case, upstream)
+        if all(close(whole[n], without[n]) for n in whole):
+            text = f"The upstream gradient of output {k} is not used."
+            yield Finding("upstream_ignored", 0.94, text)
+
+
+def _rounded(one: Gradients, two: Gradients, both: Gradients) -> Iterator[Finding]:
+    """A sum that is off by the rounding of single precision, in double."""
+    for name, gradient in both.items():
+        if name in one and name in two and gradient.dtype == np.float64:
+            off = abs(one[name] + two[name] - gradient).max(initial=0)
+            size = abs(one[name]).max(initial=0) + abs(two[name]).max(initial=0)
+            if 1e-9 * size < off < 1e-6 * size:
+                text = f"d{name} is computed with the rounding of float32, not of float64."
+                yield Finding("dtype", 0.9, text, name)
 
 
 def _combined(case, first, second, one: Gradients, two: Gradients, tolerance: float):

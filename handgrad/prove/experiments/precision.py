@@ -66,11 +66,12 @@ def _double(y: Array) -> bool:
 
 def large(case: Case, base: Outcome) -> Iterator[Finding]:
     """At large, shifted and constant inputs, more digits and fewer give the same answer."""
-    plans = [(np.float64, np.longdouble, 1000.0, 1e7), (np.float32, np.float64, 100.0, 2e3)]
-    if np.finfo(np.longdouble).max == np.finfo(np.float64).max:
-        plans = plans[1:]
-    for low, high, size, offset in plans:
-        for what, inputs in _extreme(case, size, offset):
+    wide, narrow = (np.float64, np.longdouble, 1e7), (np.float32, np.float64, 2e3)
+    plans = [wide] if np.finfo(np.longdouble).max > np.finfo(np.float64).max else [narrow]
+    if any(getattr(x, "dtype", None) == np.float32 for x in case.given):
+        plans.append(narrow)
+    for low, high, offset in plans:
+        for what, inputs in _extreme(case, offset):
             rounded = [_cast(x, low) for x in inputs]
             finding = _garbage(case, rounded, low, high, what)
             if finding is not None:
@@ -78,7 +79,7 @@ def large(case: Case, base: Outcome) -> Iterator[Finding]:
                 return
 
 
-def _extreme(case: Case, size: float, offset: float) -> Iterator[tuple[str, list[Any]]]:
+def _extreme(case: Case, offset: float) -> Iterator[tuple[str, list[Any]]]:
     values = [np.asarray(case.inputs[k]) for k in differentiable(case)]
     values = [v for v in values if v.size]
     if not values:
@@ -86,11 +87,14 @@ def _extreme(case: Case, size: float, offset: float) -> Iterator[tuple[str, list
     low, high = min(v.min() for v in values), max(v.max() for v in values)
     if low >= 0 and high <= 1:  # probabilities, it seems
         return
-    scale = size / max(abs(low), abs(high))
-    yield f"inputs up to {size:g}", replaced(case, lambda x: scale * np.asarray(x))
-    if low < 0:
-        yield f"inputs up to -{size:g}", replaced(case, lambda x: -scale * abs(np.asarray(x)))
-        yield f"inputs down to {size:g}", replaced(case, lambda x: scale * abs(np.asarray(x)))
+    for size in (40.0, 100.0, 1000.0):
+        scale = size / max(abs(low), abs(high), 1e-300)
+        yield f"inputs up to {size:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
+        for s in (-scale, scale) if low < 0 else ():
+            what = "positive" if s > 0 else "negative"
+            yield f"{what} inputs up to {size:g}", replaced(
+                case, lambda x, s=s: s * abs(np.asarray(x))
+            )
     yield f"inputs near {offset:g}", replaced(case, lambda x: offset + np.asarray(x))
     yield f"equal inputs of {offset:g}", replaced(case, lambda x: np.full(np.shape(x), offset))
 
@@ -102,6 +106,7 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
         given = _in_dtype(case, low, inputs, [_cast(u, low) for u in right.upstream])
     except SubjectError:
         return None
+    shaken = _shaken(case, inputs, low, high, right)
     ceiling = float(np.finfo(low).max) / 1e4
     pairs = [("forward", y, z) for y, z in zip(given.outputs, right.outputs)]
     pairs += [(f"d{n}", given.gradients[n], right.gradients[n]) for n in case.wanted]
@@ -111,14 +116,56 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
         if not np.isfinite(a).all():
             text = f"With {what} {name} is NaN or infinite, where the answer is finite."
             return Finding("numeric_instability", 0.92, text, name.removeprefix("d"))
-        if abs(a.astype(high) - b).max(initial=0) > 1e-2 * abs(b).max(initial=0) + 1e-4 * _unit(b):
+        off, top = abs(a.astype(high) - b).max(initial=0), abs(b).max(initial=0)
+        rounding = 30 * float(np.finfo(low).eps) * max(_largest(inputs), 1.0)
+        if off > 1e-2 * top + rounding + 100 * shaken.get(name, np.inf):
             text = f"With {what} {name} is rounded to garbage."
             return Finding("numeric_instability", 0.85, text, name.removeprefix("d"))
     return None
 
 
-def _unit(b: Array) -> float:
-    return min(1.0, float(abs(b).max(initial=0)) + 1e-6)
+def _largest(inputs: list[Any]) -> float:
+    return max((float(abs(x).max(initial=0)) for x in map(np.asarray, inputs) if x.dtype.kind == "f"),
+               default=0.0)  # fmt: skip
+
+
+def _shaken(case: Case, inputs: list[Any], low: Any, high: Any, right: Run) -> dict[str, float]:
+    """How much the right answer moves when the inputs do, by as much as they are rounded."""
+    eps = float(np.finfo(low).eps)
+    rng = np.random.default_rng(3)
+    moved = [_cast(x, high) * (1 + eps * rng.uniform(-1, 1, np.shape(x))) if is_real(x) else fresh(x)
+             for x in inputs]  # fmt: skip
+    try:
+        other = _in_dtype(case, high, moved, right.upstream)
+    except SubjectError:
+        return {}
+    change = {"forward": max(abs(a - b).max(initial=0)
+                             for a, b in zip(other.outputs, right.outputs))}  # fmt: skip
+    for name in case.wanted:
+        a, b = other.gradients[name], right.gradients[name]
+        if a is not None and b is not None:
+            change[f"d{name}"] = abs(a - b).max(initial=0)
+    return {n: float(c) if np.isfinite(c) else np.inf for n, c in change.items()}
+
+
+def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
+    """0 / 0 where all inputs are equal, or zero in the midst of the domain."""
+    values = [np.asarray(case.inputs[k]) for k in differentiable(case)]
+    if not values or not all(v.size for v in values):
+        return
+    level = float(np.mean([abs(v).mean() for v in values]))
+    plans = [("equal inputs", level)]
+    if len(values) == 1 and values[0].min() < 0 < values[0].max():
+        plans.append(("zeros as input", 0.0))
+    for what, value in plans:
+        inputs = replaced(case, lambda x, v=value: np.full(np.shape(x), v))
+        try:
+            outputs = case.forward(case.subject.copy(), inputs)
+        except SubjectError:
+            continue
+        if any(np.isnan(y).any() for y in outputs):
+            text = f"With {what} forward is NaN: it divides zero by zero."
+            yield Finding("numeric_instability", 0.8, text)
 
 
 def _in_dtype(case: Case, dtype: Any, inputs: list[Any], upstream: Any) -> Run:

@@ -20,6 +20,9 @@ def at_edges(clue: Clue) -> Iterator[Finding]:
     if np.all(value[clue.bad] == 0) and not np.all(value == 0):
         yield clue.finding("boundary", 0.85, "it is wrong exactly where the input is zero")
         return
+    rest = ~clue.bad
+    if abs(clue.given - clue.numeric)[rest].max(initial=0) > 1e-5 * abs(clue.numeric).max():
+        return  # the others are not right either, only less wrong
     places = np.unravel_index(clue.part.index[clue.bad], clue.gap.shape)
     for axis, (at, length) in enumerate(zip(places, clue.gap.shape)):
         for end, text in ((length - 1, "last"), (0, "first")):
@@ -56,8 +59,8 @@ def rounded(clue: Clue) -> Iterator[Finding]:
     kind = clue.gap.analytic.dtype
     telling = abs(right - np.round(right)).max(initial=0) > 1e-3
     for name, values in (("integers", np.trunc(right)), ("integers", np.round(right))):
-        if telling and abs(clue.given - values).max(initial=0) < 1e-9:
-            yield clue.finding("dtype", 0.96, f"it is the right one cut to {name}")
+        if telling and np.any(values) and abs(clue.given - values).max(initial=0) < 1e-9:
+            yield clue.finding("dtype", 0.9, f"it is the right one cut to {name}")
             return
     if abs(clue.given - half).max(initial=0) <= 1e-2 * abs(clue.given - right).max(initial=0):
         yield clue.finding("dtype", 0.96, "it is the right one in half precision")

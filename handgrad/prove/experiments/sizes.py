@@ -42,7 +42,7 @@ def elsewhere(
 def batches(case: Case, base: Outcome) -> Iterator[Finding]:
     """Batches of other lengths."""
     rows = _length(case, 0)
-    for length in (1, 2, 3, rows + 1):
+    for length in (1, 2, 3, rows + 1, 17):
         inputs = resized(case, 0, length, case.rng)
         if inputs is None or not _follows(case, base, inputs, length):
             continue
@@ -101,9 +101,9 @@ def broadcasting(case: Case, base: Outcome) -> Iterator[Finding]:
         return
     a, b = (np.asarray(x) for x in case.inputs)
     output = base.run.outputs[0]
-    if not output.ndim or output.shape != np.broadcast_shapes(a.shape, b.shape):
+    if not output.ndim or not (a.shape == b.shape == output.shape or _stretches(a, b, output)):
         return
-    if not re.search(r"shape|ndim|broadcast|axis|sum\(", class_source(case.subject)):
+    if not re.search(r"\.shape|ndim|broadcast|axis|\.sum\(", class_source(case.subject)):
         return
     big = a if a.ndim >= b.ndim else b
     if big.ndim == 0 or big.size < 2:
@@ -114,6 +114,13 @@ def broadcasting(case: Case, base: Outcome) -> Iterator[Finding]:
         for inputs in ([big, small], [_like(case, small, a), _like(case, big, b)]):
             what = f"inputs of shapes {inputs[0].shape} and {inputs[1].shape}"
             yield from elsewhere(case, inputs, "broadcasting", what)
+
+
+def _stretches(a: np.ndarray, b: np.ndarray, output: np.ndarray) -> bool:
+    try:
+        return output.shape == np.broadcast_shapes(a.shape, b.shape)
+    except ValueError:
+        return False
 
 
 def _like(case: Case, values: np.ndarray, original: np.ndarray) -> np.ndarray:

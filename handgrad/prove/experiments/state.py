@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.prove.copying import duplicate
 from handgrad.prove.experiments.chance import close
 from handgrad.prove.experiments.inputs import nearby, resized, shuffled
 from handgrad.prove.report import Finding
@@ -20,13 +21,7 @@ def calls_in_turn(case: Case, base: Outcome) -> Iterator[Finding]:
     """Two full calls on one instance; and two forwards before the backward."""
     for inputs in _second_batches(case):
         for complete in (True, False):
-            used = case.subject.copy()
-            try:
-                first = _use(case, used, case.inputs, complete)
-            except SubjectError:  # shown by the first trial already
-                return
-            how = "the second call" if complete else "backward, after two forwards,"
-            finding = _second(case, used, inputs, first, how)
+            finding = _second(case, inputs, complete)
             if finding:
                 yield finding
                 return
@@ -46,26 +41,25 @@ def _batch(case: Case) -> int:
     return arrays[0].shape[0] if arrays else 1
 
 
-def _use(case: Case, used: Subject, inputs: list[Any], complete: bool) -> Run | None:
-    if complete:
-        return case.run(inputs, start=used, keep=True)
-    case.forward(used, [fresh(x) for x in inputs])
-    return None
-
-
-def _second(case: Case, used: Subject, inputs, first: Run | None, how: str) -> Finding | None:
-    """The finding when `used` gives wrong gradients for the inputs of a second call."""
+def _second(case: Case, inputs: list[Any], complete: bool) -> Finding | None:
+    """The finding when an instance that was used before gives wrong gradients for new inputs."""
+    how = "the second call" if complete else "backward, after two forwards,"
     try:
         alone = case.run(inputs)
     except SubjectError:  # it does not take these inputs
         return None
-    state = used.copy()
+    used, first = case.subject.copy(), None
+    if complete:
+        first = case.run(start=used, keep=True)
+    else:
+        case.forward(used, [fresh(x) for x in case.inputs])
+    state = used.twin(duplicate(used.thing))
     try:
         after = case.run(inputs, alone.upstream, used, keep=True)
     except SubjectError as error:
-        if error.refused or error.phase == "forward" or first is None:
+        if error.refused or (error.phase == "forward" and _keeps_state(case)):
             return None
-        text = f"backward fails in {how} after it worked alone: {error.sentence}."
+        text = f"{error.sentence}, in {how} though not alone."
         return Finding("stale_state", 0.85, text, line=error.line)
     if not all(close(a, b) for a, b in zip(after.outputs, alone.outputs)):
         outcome = case.verify(inputs, state, after)  # it keeps a state: ask the differences
@@ -81,6 +75,31 @@ def _second(case: Case, used: Subject, inputs, first: Run | None, how: str) -> F
         if a is None and b is not None:
             return Finding("stale_state", 0.85, f"In {how} d{name} is missing.", name)
     return None
+
+
+def _keeps_state(case: Case) -> bool:
+    """Whether the same input gives another output the second time, as in a stateful layer."""
+    used = case.subject.copy()
+    first = [y.copy() for y in case.forward(used, [fresh(x) for x in case.inputs])]
+    again = case.forward(used, [fresh(x) for x in case.inputs])
+    return not all(map(close, first, again))
+
+
+def backward_twice(case: Case, base: Outcome) -> Iterator[Finding]:
+    """A second backward for the same forward gives the same again, or is refused."""
+    used = case.subject.copy()
+    first = case.run(upstream=base.run.upstream, start=used, keep=True)
+    try:
+        second = case.named(used, used.backward([fresh(u) for u in first.upstream]))
+    except SubjectError:  # it has let go of what it kept
+        return
+    for name in case.wanted:
+        a, b = first.gradients[name], second[name]
+        if a is not None and b is not None and not close(a, b, 1e-7):
+            doubled = close(b, 2 * a, 1e-7) and name in case.subject.parameters
+            text = f"A second backward for the same forward gives another d{name}."
+            yield Finding("accumulates" if doubled else "stale_state", 0.86, text, name)
+            return
 
 
 def _named(name: str, after: Array, alone: Array, first: Run | None, how: str) -> Finding:
@@ -107,7 +126,7 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
             value = subject.get(name)
             subject.put(name, value * (1.1 + 0.05 * k) + 0.01)
     fresh_run = case.run(start=alone)
-    state = used.copy()
+    state = used.twin(duplicate(used.thing))
     run = case.run(upstream=fresh_run.upstream, start=used, keep=True)
     outcome = case.verify(start=state, run=run)
     for gap in outcome.gaps if outcome and not base.gaps else ():
@@ -126,16 +145,29 @@ def two_instances(case: Case, base: Outcome) -> Iterator[Finding]:
             continue
         one = case.subject.sibling() if other is others[1] else case.subject.copy()
         assert one is not None
-        one.parameters = other.parameters = case.subject.parameters
+        if any(one.get(n).dtype.kind != "f" for n in one.parameters):
+            return  # parameters still to be made
         yield from _interleaved(case, one, other)
 
 
 def _interleaved(case: Case, one: Subject, other: Subject) -> Iterator[Finding]:
-    alone = case.run(start=one)
-    outputs = one.forward([fresh(x) for x in case.inputs])[: len(alone.upstream)]
+    for inputs in (shuffled(case, case.rng), resized(case, 0, _batch(case) + 2, case.rng)):
+        if inputs is not None:
+            try:
+                alone = case.run(start=one)
+                elsewhere = case.run(inputs, start=other)
+            except SubjectError:
+                continue
+            pair = (one.twin(duplicate(one.thing)), other.twin(duplicate(other.thing)))
+            yield from _in_between(case, *pair, alone, elsewhere)
+
+
+def _in_between(
+    case: Case, one: Subject, other: Subject, alone: Run, elsewhere: Run
+) -> Iterator[Finding]:
+    outputs = one.forward([fresh(x) for x in alone.inputs])[: len(alone.upstream)]
     kept = [y.copy() for y in outputs]
-    elsewhere = case.run(nearby(case), start=other.copy())
-    other.forward([fresh(x) for x in nearby(case)])
+    other.forward([fresh(x) for x in elsewhere.inputs])
     returned = one.backward([fresh(u) for u in alone.upstream])
     gradients = case.named(one, returned)
     for name in case.wanted:

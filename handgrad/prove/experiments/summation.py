@@ -42,12 +42,13 @@ def of_some_rows(clue: Clue) -> Iterator[Finding]:
         shares, _, rank, _ = np.linalg.lstsq(pieces, clue.given, rcond=None)
         if rank < rows or not clue.explains(pieces @ shares):
             continue
-        if np.ptp(shares) < 0.05:
-            continue  # a constant factor
+        whole = np.minimum(abs(shares), abs(shares - 1)) < 0.01
+        if np.ptp(shares) < 0.05 or not whole.all():
+            continue  # a constant factor, or weights that mean nothing
         used = ", ".join(f"{s:.3g}" for s in shares[:6])
         where = f"axis {axis} of the output enter with the weights {used}, not all 1"
         ends = np.allclose(shares[1:], 1, atol=0.02) or np.allclose(shares[:-1], 1, atol=0.02)
-        cause = "boundary" if ends and rows > 2 else "missing_batch_sum"
+        cause = "boundary" if (ends and rows > 2) or axis else "missing_batch_sum"
         yield clue.finding(cause, 0.85, f"slices along {where}")
         return
 
@@ -63,7 +64,7 @@ def across_rows(clue: Clue) -> Iterator[Finding]:
         if rows < 2 or upstream.shape[axis] != rows:
             continue
         masked = _only(upstream, axis, 0).reshape(upstream.shape)
-        given = clue.case.run(upstream=[masked]).gradients[clue.name]
+        given = clue.case.run(clue.base.run.inputs, [masked]).gradients[clue.name]
         if given is None or given.shape != shape:
             return
         right = clue.pulled(masked.reshape(-1)).reshape(shape)

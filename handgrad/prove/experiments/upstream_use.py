@@ -27,9 +27,7 @@ def _readings(upstream: list[Array]) -> Iterator[Reading]:
         yield cause, weight, sentence, _joined([change(u) for u in upstream])
     for k in range(len(upstream)) if len(upstream) > 1 else ():
         without = [0 * u if j == k else u for j, u in enumerate(upstream)]
-        yield "upstream_ignored", 0.9, f"the gradient of output {k} is not used", _joined(without)
-        others = [u if j == k else 0 * u for j, u in enumerate(upstream)]
-        yield "upstream_ignored", 0.8, f"only the gradient of output {k} is used", _joined(others)
+        yield "missing_term", 0.9, f"the gradient of output {k} is not used", _joined(without)
     if len(upstream) == 2 and upstream[0].shape == upstream[1].shape:
         yield "swapped_outputs", 0.9, "the upstream gradients are swapped", _joined(upstream[::-1])
     if len(upstream) == 1:
@@ -51,7 +49,7 @@ def _along_axes(u: Array) -> Iterator[Reading]:
         for shift in (1, -1):
             rolled = np.roll(u, shift, axis).ravel()
             yield "wrong_axis", 0.8, f"{where} is shifted by one", rolled
-        if u.shape[axis] > 1:
+        if u.shape[axis] > 2:
             for end, text in ((0, "first"), (-1, "last")):
                 less = np.moveaxis(u.copy(), axis, 0)
                 less[end] = 0

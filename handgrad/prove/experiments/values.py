@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.experiments.inputs import differentiable, nearby, replaced
+from handgrad.prove.experiments.inputs import differentiable, nearby, replaced, shuffled
 from handgrad.prove.experiments.sizes import elsewhere
 from handgrad.prove.numeric import careful
 from handgrad.prove.report import Finding
@@ -28,6 +28,7 @@ def ordinary(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
     yield "other values", nearby(case)
+    yield "another batch", shuffled(case, case.rng)
     if not differentiable(case):
         return
     low = min(float(np.min(case.inputs[k], initial=np.inf)) for k in differentiable(case))
