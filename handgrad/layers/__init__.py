@@ -34,6 +34,5 @@ __all__ = [
     "Flatten", "Huber", "Index", "LeakyReLU", "Log", "LogSoftmax", "Loss", "MatMul", "Max", "Mean",
     "MeanAbsoluteError", "MeanSquaredError", "Mul", "Neg", "Pow", "ReLU", "Reshape", "SiLU",
     "Sigmoid", "SigmoidCrossEntropy", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Sqrt",
-    "Standardize", "Step",
-    "Sub", "Sum", "SumSquaredError", "Tanh", "Transpose", "loss_for",
+    "Standardize", "Step", "Sub", "Sum", "SumSquaredError", "Tanh", "Transpose", "loss_for",
 ]  # fmt: skip

@@ -103,8 +103,8 @@ def targets(y: Array, t: Array, ignore_index: int | None) -> tuple[tuple[Array, 
         )
     if t.ndim == y.ndim:
         t = probabilities(as_float(t, y.dtype)).reshape(-1, n)
-        at = t.nonzero()
-        return at, t[at].astype(y.dtype)
+        rows, classes = t.nonzero()
+        return (rows, classes), t[rows, classes].astype(y.dtype)
     if t.dtype.kind not in "iub":
         raise ValueError(
             f"SoftmaxCrossEntropy: labels must be integers, got {t.dtype}; use t.astype(int), or "
