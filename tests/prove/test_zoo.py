@@ -13,7 +13,7 @@ from tests.prove.zoo.fair import FAIR
 from tests.prove.zoo.handmade import MISTAKES
 from tests.prove.zoo.mutate import mutants
 from tests.prove.zoo.right import SAMPLES
-from tests.prove.zoo.score import FLOOR, healthy, opinion, scores, table, wrong
+from tests.prove.zoo.score import FLOOR, healthy, opinions, scores, table, wrong
 
 
 @pytest.fixture(scope="module")
@@ -96,9 +96,8 @@ def test_right_layers_lie_between_their_one_sided_differences(specimen, monkeypa
 def test_the_doctor_only_gets_better(mistakes):
     """The table of the zoo, against the numbers of last time."""
     floor = json.loads(FLOOR.read_text())
-    opinions = [opinion(s) for s in mistakes]
-    alarms = [o for o in map(opinion, healthy()) if o.verdict == "wrong"]
-    result = scores(opinions, alarms)
+    alarms = [o for o in opinions(healthy()) if o.verdict == "wrong"]
+    result = scores(opinions(mistakes), alarms)
     print(table(result))
     assert [str(o) for o in alarms] == []
     assert result["total"] == floor["total"], "the zoo has changed: run zoo.score --set-floor"

@@ -29,6 +29,20 @@ def works(specimen):
         return _run(plain, specimen.make, specimen.inputs) is not None
 
 
+def is_linear(specimen):
+    """Whether twice the upstream gradient gives twice the gradients, and zero gives zero."""
+
+    def scaled(factor):
+        layer = specimen.make()
+        y = layer.forward(*map(np.array, specimen.inputs))
+        return _gradients(layer, [factor * g for g in _upstream(y)])
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        once, twice = scaled(1), scaled(2)
+        return _same([None if g is None else 2 * g for g in once], twice)
+
+
 def _run(experiment, make, inputs):
     try:
         return experiment(make, [np.array(x) for x in inputs])

@@ -76,7 +76,7 @@ class FruitStall330(FruitStall):
         return dsum * apples, dapples, dsum * oranges, dsum * orange, dprice * self.sum
 
 
-@mistake("missing_term", of=BatchNorm)
+@mistake("missing_term", "wrong_axis", of=BatchNorm)
 class BatchNormMeanLost(BatchNorm):
     """One missing axis=0 in the mean's gradient."""
 

@@ -73,7 +73,7 @@ class AttentionNormalizesQueries(Attention):
         return ds @ self.k, ds.transpose(0, 2, 1) @ self.q, dv
 
 
-@mistake("missing_batch_sum", "wrong_axis", "shape", of=WeightedSum)
+@mistake("missing_batch_sum", "wrong_axis", "shape", "broadcasting", of=WeightedSum)
 class WeightedSumKeepsWidth(WeightedSum):
     """da is not summed over D."""
 

@@ -201,7 +201,7 @@ class GRUCellFirstRow(GRUCell):
         return gradients
 
 
-@mistake("missing_batch_sum", of=RNNCell)
+@mistake("missing_batch_sum", "upstream_ignored", of=RNNCell)
 class RNNCellMaximum(RNNCell):
     """max over the batch where a sum belongs."""
 
@@ -211,7 +211,7 @@ class RNNCellMaximum(RNNCell):
         return gradients
 
 
-@mistake("missing_batch_sum", "wrong_scale", "wrong_axis", of=TwoLayers)
+@mistake("missing_batch_sum", "wrong_scale", "wrong_axis", "boundary", of=TwoLayers)
 class TwoLayersHalfBatch(TwoLayers):
     """The last row of the batch is left out of the sum."""
 
@@ -225,6 +225,7 @@ class TwoLayersHalfBatch(TwoLayers):
     "wrong_axis",
     "wrong_formula",
     "broadcasting",
+    "transpose",
     of=Sum,
     sample=lambda r: ((), (r.normal(size=(4, 4)),)),
 )

@@ -204,7 +204,7 @@ class GlobalPoolingHeightTwice(GlobalAveragePooling):
         return np.ones(self.shape, dout.dtype) * dout[:, :, None, None] / self.shape[2] ** 2
 
 
-@mistake("boundary", "wrong_formula", of=AveragePooling, sample=_even)
+@mistake("boundary", "wrong_formula", "wrong_scale", of=AveragePooling, sample=_even)
 class AveragePoolingFirstWindow(AveragePooling):
     def backward(self, dout):
         share = np.repeat(dout[..., None] / self.size**2, self.size**2, axis=-1)

@@ -66,7 +66,7 @@ class ErrorNoTwo(MeanSquaredError):
         return dy, -dy
 
 
-@mistake("wrong_sign", of=SumSquaredError)
+@mistake("wrong_sign", "swapped_outputs", of=SumSquaredError)
 class TargetMinusOutput(SumSquaredError):
     def backward(self, dout=1):
         return -dout * self.diff, dout * self.diff
@@ -104,7 +104,7 @@ class SoftmaxSumsDown(Softmax):
         return self.y * (dout - np.sum(dout * self.y, axis=0, keepdims=True))
 
 
-@mistake("missing_term", of=LogSoftmax)
+@mistake("missing_term", "upstream_ignored", of=LogSoftmax)
 class LogSoftmaxIdentity(LogSoftmax):
     def backward(self, dout):
         return dout - np.exp(self.y)

@@ -113,7 +113,7 @@ class UnitLengthConstant(UnitLength):
         return dout / self.length
 
 
-@mistake("wrong_formula", of=UnitLength)
+@mistake("wrong_formula", "wrong_axis", of=UnitLength)
 class UnitLengthOneInner(UnitLength):
     """One inner product for the whole batch."""
 

@@ -54,7 +54,7 @@ class TimeRNNMeanOverTime(TimeRNN):
         return dxs
 
 
-@mistake("missing_term", "missing_batch_sum", "wrong_formula", of=TimeRNN)
+@mistake("missing_term", "missing_batch_sum", "wrong_formula", "boundary", of=TimeRNN)
 class TimeRNNLastStepOnly(TimeRNN):
     """db is that of the first step of the sequence; earlier ones are overwritten."""
 

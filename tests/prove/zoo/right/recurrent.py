@@ -134,7 +134,7 @@ class TimeLinear:
         return np.stack(out, axis=1)
 
     def backward(self, dout):
-        dx = np.empty_like(dout)
+        dx = np.zeros_like(dout)
         da = np.zeros_like(self.a)
         dh = np.zeros_like(dout[:, 0])
         for t in reversed(range(dout.shape[1])):
