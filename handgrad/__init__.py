@@ -15,6 +15,7 @@ from handgrad.optim import (
     Nesterov,
     RMSProp,
 )
+from handgrad.prove import Report, check, numerical_gradient
 from handgrad.tensor import Tensor, no_grad
 from handgrad.train import (
     DivergenceError,
@@ -32,7 +33,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping", "History",
-    "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Residual",
-    "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "fit", "load",
-    "no_grad", "optim", "save", *layers.__all__,
+    "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Report",
+    "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
+    "fit", "load", "no_grad", "numerical_gradient", "optim", "save", *layers.__all__,
 ]  # fmt: skip

@@ -85,6 +85,10 @@ class Network(Layer):
             for _, inner in walk(self):
                 if isinstance(inner, Network):
                     inner._inside, inner._ready = inner is not self, True
+            cast: dict[int, Array] = {}  # tied weights stay tied
+            for slot in slots(self):
+                if slot.value is not None and slot.value.dtype != self.dtype:
+                    slot.set(cast.setdefault(id(slot.value), slot.value.astype(self.dtype)))
 
     def build(self, *inputs: Any) -> Any:
         """Make every parameter, with sizes from these inputs; draws nothing else, trains nothing.
@@ -174,10 +178,7 @@ class Network(Layer):
         """A copy of this network with its parameters in another dtype."""
         other = copy.deepcopy(self)
         other.dtype, other._ready = np.dtype(dtype), False
-        cast: dict[int, Array] = {}  # tied weights stay tied
-        for slot in slots(other):
-            if slot.value is not None:
-                slot.set(cast.setdefault(id(slot.value), slot.value.astype(dtype)))
+        other._adopt()
         return other
 
     # -- use ----------------------------------------------------------------------------------

@@ -1,0 +1,39 @@
+"""The README's and the guides' code runs as it stands, and prints what they say."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path) -> list[str]:
+    """The Python blocks of a page, one after the other: later ones use names of earlier ones."""
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.S)
+
+
+@pytest.mark.parametrize(
+    "page", [p for p in PAGES if p.name != "mistakes.md"], ids=lambda p: p.name
+)  # the page of mistakes has a test of its own
+def test_the_code_of_a_page_runs(page, tmp_path):
+    script = tmp_path / "page.py"
+    script.write_text("\n".join(blocks(page)))
+    result = subprocess.run(
+        [sys.executable, "-W", "error", str(script)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    shown = re.findall(r"<!-- printed -->\n```\n(.*?)```", page.read_text(), re.S)
+    for text in shown:
+        assert text.strip() in result.stdout.replace(f"{script}:", "page.py:"), result.stdout
+
+
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
