@@ -1,5 +1,8 @@
 """Neural networks whose every gradient can be read, proved and run."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from handgrad import layers, optim
 from handgrad.arrays import ShapeError
 from handgrad.layer import Layer, Parameter
@@ -15,7 +18,6 @@ from handgrad.optim import (
     Nesterov,
     RMSProp,
 )
-from handgrad.prove import Report, check, numerical_gradient
 from handgrad.tensor import Tensor, no_grad
 from handgrad.train import (
     DivergenceError,
@@ -29,6 +31,9 @@ from handgrad.train import (
     save,
 )
 
+if TYPE_CHECKING:
+    from handgrad.prove import Report, check, numerical_gradient
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -37,3 +42,10 @@ __all__ = [
     "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
     "fit", "load", "no_grad", "numerical_gradient", "optim", "save", *layers.__all__,
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """The names of `handgrad.prove`, imported when first used: a program in service needs none."""
+    if name not in ("Report", "check", "numerical_gradient"):
+        raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
+    return getattr(import_module("handgrad.prove"), name)

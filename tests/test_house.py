@@ -18,6 +18,7 @@ ROOMS = {
 }  # fmt: skip
 PARTNERS = {
     "cupy", "matplotlib", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py", "pandas",
+    "tqdm",  # a base dependency, but slow to import
 }  # fmt: skip
 BASE = {"numpy", "safetensors", "tqdm", "click"}
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -115,6 +116,7 @@ def run(code: str) -> str:
 def test_import_brings_in_no_optional_partner():
     loaded = run("import sys, handgrad; print(*sys.modules)").split()
     assert not PARTNERS & set(loaded)
+    assert "handgrad.prove" not in loaded  # imported when used
 
 
 def test_import_leaves_the_float_flags_alone():

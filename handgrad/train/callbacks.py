@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from handgrad.train.checkpoint import save
 from handgrad.train.history import is_lower_better
@@ -55,6 +54,8 @@ class Progress(Callback):
 
     def on_start(self, trainer: Any) -> None:
         if self.show:
+            from tqdm import tqdm  # here, for it takes longer to import than all of handgrad
+
             self.bar = tqdm(total=trainer.total_steps, initial=trainer.step, unit="step",
                             desc="training", dynamic_ncols=True, leave=True)  # fmt: skip
             self.shown = time.monotonic()

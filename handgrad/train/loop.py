@@ -154,10 +154,10 @@ class Trainer:
         order = random_order(count, self.seed, self.epoch) if self.shuffle else np.arange(count)
         while self.place < self.batches:
             rows = order[self.place * self.batch : (self.place + 1) * self.batch]
-            self._batch(rows)
+            self.batch_step(rows)
             self.place += 1
             if self.place % self.accumulate == 0 or self.place == self.batches:
-                self._update()
+                self.update_step()
             if self.step >= self.total_steps or (self.interrupted and not self._accumulated):
                 break
         if self.interrupted and self.place < self.batches:
@@ -178,7 +178,7 @@ class Trainer:
         self.optimizer.observe(numbers.get("val_loss", numbers["loss"]))
         self._call("on_epoch")
 
-    def _batch(self, rows: Array) -> None:
+    def batch_step(self, rows: Array) -> None:
         """Forward and backward for some rows; their gradients are in the network after it."""
         network, x, t = self.network, self.x[rows], self.t[rows]
         y = network.forward(x)
@@ -201,7 +201,7 @@ class Trainer:
             gradient += network.gradients * n
             self._accumulated = gradient, rows_before + n
 
-    def _update(self) -> None:
+    def update_step(self) -> None:
         network: Any = self.network
         if self._accumulated is not None:
             gradient, count = self._accumulated
