@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from handgrad.prove import doctor
+from handgrad.prove import doctor, peers
 from handgrad.prove.prepare import prepare
 from handgrad.prove.report import UNKNOWN, WRONG, Report
 from handgrad.prove.sandbox import Sandbox, SubjectError
@@ -23,7 +23,8 @@ def check(
     """Prove a backward pass by experiment, and diagnose it when it is wrong.
 
     `subject` is an object with forward and backward (a layer, a loss, a network; no base class
-    is needed), a pair of functions `(forward, backward)`, a class, or `(Class, *arguments)`.
+    is needed), a pair of functions `(forward, backward)`, a class, or `(Class, *arguments)`; a
+    torch.autograd.Function, a torch.nn.Module, a function of JAX's; a layer on CuPy arrays.
     `inputs` are what its forward takes. `reference(*inputs)` is what forward should compute,
     for a subject whose forward may be wrong too. `timeout` limits one call of the subject, in
     seconds.
@@ -48,6 +49,7 @@ def check(
 def _examine(
     thing: Any, inputs: Sequence[Any], sandbox: Sandbox, reference: Callable | None
 ) -> Report:
+    thing, inputs = peers.adapt(thing, inputs)
     subject = adapt(thing, sandbox)
     _bind(subject.thing.forward, inputs, subject.name)
     case = prepare(subject, inputs)

@@ -71,6 +71,8 @@ def compare(point: Point, part: Part, upstream: Array, analytic: Array) -> tuple
         if count >= _LOOKED_AT and bad[order[:_LOOKED_AT]].all():
             bad[k] = True  # all that were looked at are wrong: so are the rest
             continue
+        if count >= 2 * _LOOKED_AT and not bad.any():
+            break  # kinks, all of them
         entry = int(part.index[k])
         if entry not in part.trouble:
             part.trouble[entry] = point.careful(part.name, entry)

@@ -88,22 +88,20 @@ def _rebuild(value: Any, change: Change, dtype: np.dtype, seen: dict[int, Any]) 
     """value with every array inside changed, containers and objects in place."""
     if id(value) in seen:
         return seen[id(value)][0]
+    new: Any = value
     if isinstance(value, np.ndarray):
         new = change(value)
     elif isinstance(value, list):
         value[:] = [_rebuild(v, change, dtype, seen) for v in value]
-        new = value
     elif isinstance(value, dict):
         seen[id(value)] = (value, value)
         value.update({k: _rebuild(v, change, dtype, seen) for k, v in value.items()})
-        new = value
     elif type(value) is tuple:
         new = tuple(_rebuild(v, change, dtype, seen) for v in value)
     elif isinstance(value, types.FunctionType):
         seen[id(value)] = (value, value)
         for cell in value.__closure__ or ():
             cell.cell_contents = _rebuild(cell.cell_contents, change, dtype, seen)
-        new = value
     elif hasattr(value, "__dict__") and not isinstance(value, type | types.ModuleType):
         seen[id(value)] = (value, value)
         for name, inner in list(vars(value).items()):
@@ -111,8 +109,5 @@ def _rebuild(value: Any, change: Change, dtype: np.dtype, seen: dict[int, Any]) 
                 value.__dict__[name] = dtype.type if isinstance(inner, type) else dtype
             else:
                 value.__dict__[name] = _rebuild(inner, change, dtype, seen)
-        new = value
-    else:
-        new = value
     seen[id(value)] = (new, value)  # the old value is kept so that its id stays taken
     return new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,8 @@ def _name_parameters(case: Case) -> None:
     used.find_parameters()
     before = {n: used.get(n).copy() for n in used.parameters}
     other = [x * 1.25 + 0.1 if _is_float(x) else fresh(x) for x in case.inputs]
-    try:
+    with suppress(SubjectError):  # if it does not take them, nothing is learned
         case.forward(used, other)
-    except SubjectError:  # it does not take them: nothing is learned from that
-        pass
     case.subject.parameters = dict(used.parameters)
     made = {n: _made(case.subject, before, n) for n in used.parameters}
     found = {

@@ -99,7 +99,7 @@ class Sandbox:
                 np.errstate(all="ignore"),
             ):
                 warnings.simplefilter("ignore")
-                np.random.default_rng = seeded  # type: ignore[assignment]
+                np.random.default_rng = seeded
                 yield
         finally:
             np.random.default_rng = fresh

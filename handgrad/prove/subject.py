@@ -72,13 +72,13 @@ class Statics:
                 setattr(cls, name, copying.duplicate(value))
 
 
+_CODE: tuple[Any, ...] = (property, staticmethod, classmethod)
+_CODE += (types.GetSetDescriptorType, types.MemberDescriptorType)
 _UNCHANGING = (int, float, str, bool, bytes, tuple, frozenset, types.NoneType)
 
 
 def _is_data(name: str, value: Any) -> bool:
-    code = (property, staticmethod, classmethod, type, types.GetSetDescriptorType)
-    code += (types.MemberDescriptorType,)
-    return not (name.startswith("__") or callable(value) or isinstance(value, code))
+    return not (name.startswith("__") or callable(value) or isinstance(value, _CODE))
 
 
 class Subject:
@@ -87,6 +87,7 @@ class Subject:
     def __init__(self, thing: Any, sandbox: Sandbox, maker: Callable[[], Any] | None = None):
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
         self.statics = Statics(thing)
+        self.capacity: int | None = None  # upstream gradients that backward takes
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
 
@@ -146,14 +147,15 @@ class Subject:
 
     def upstream_count(self, outputs: int) -> int:
         """How many upstream gradients backward takes, of one for each output."""
-        backward, hidden = self.thing.backward, 0
-        if isinstance(self.thing, Pair):
-            backward = self.thing.backward_function
-            hidden = int(self.thing.cache_place is not None)
-        parameters = positional(backward)
-        if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-            return outputs
-        return min(outputs, len(parameters) - hidden)
+        if self.capacity is None:
+            backward, hidden = self.thing.backward, 0
+            if isinstance(self.thing, Pair):
+                backward = self.thing.backward_function
+                hidden = int(self.thing.cache_place is not None)
+            parameters = positional(backward)
+            several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+            self.capacity = 1_000_000 if several else len(parameters) - hidden
+        return min(outputs, self.capacity)
 
     def get(self, name: str) -> Array:
         """A parameter's value."""
@@ -202,10 +204,6 @@ class Subject:
 
 def adapt(thing: Any, sandbox: Sandbox) -> Subject:
     """The subject in anything that `check` accepts; TypeError in plain words for the rest."""
-    if type(thing).__module__.split(".")[0] in ("torch", "jax", "jaxlib") or _torch_like(thing):
-        from handgrad.prove.peers import adapt as adapt_peer
-
-        thing = adapt_peer(thing)
     if isinstance(thing, list | tuple) and thing and isinstance(thing[0], type):
         thing = functools.partial(thing[0], *thing[1:])
     if isinstance(thing, type | functools.partial):
@@ -227,11 +225,6 @@ def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable | None) -> Subje
     return Subject(thing, sandbox, maker)
 
 
-def _torch_like(thing: Any) -> bool:
-    classes = thing.__mro__ if isinstance(thing, type) else type(thing).__mro__
-    return any(c.__module__.split(".")[0] in ("torch", "jax") for c in classes)
-
-
 def positional(function: Callable) -> list[inspect.Parameter]:
     """The parameters that can be given by place."""
     try:
@@ -244,7 +237,7 @@ def positional(function: Callable) -> list[inspect.Parameter]:
 
 def _made_again(thing: Any) -> Any:
     """type(thing)(...) with arguments read from the attributes of the constructor's names."""
-    if isinstance(thing, Pair) or isinstance(thing, types.ModuleType):
+    if isinstance(thing, Pair | types.ModuleType):
         return None
     given = {}
     for p in positional(type(thing)):

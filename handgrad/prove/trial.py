@@ -56,6 +56,7 @@ class Case:
         self.wanted: list[str] = []  # arguments that have a gradient
         self.original = subject  # before it was cast to float64, ...
         self.given = self.inputs  # ... and what it was given
+        self.casts: dict[Any, Subject] = {}  # the subject in other precisions
         self.dtype: Any = np.float64  # of upstream gradients
         self.writes: list[Finding] = []  # seen in any run
 

@@ -70,7 +70,8 @@ def swapped(clue: Clue) -> Iterator[Finding]:
             clue.gap.shape != clue.gap.analytic.shape or not clue.near(clue.numeric, clue.given)
         ):
             both = any(gap.name == other for gap in clue.base.gaps)
-            weight = 0.95 if both else 0.6
+            loss = all(u.size == 1 for u in clue.upstream)
+            weight = (0.9 if loss else 0.95) if both else 0.6
             yield clue.finding("swapped_outputs", weight, f"this is the gradient of {other}")
 
 
@@ -90,12 +91,29 @@ def transposed(clue: Clue) -> Iterator[Finding]:
         if _fits(clue, inner.transpose(np.argsort(axes))):
             yield clue.finding("transpose", 0.95, "it was reshaped instead of transposed")
             return
-    for axes in (0, 1, -1, None) if given.ndim else ():
-        if (axes != 1 or given.ndim > 1) and _fits(clue, np.flip(given, axes)):
+    for axis in range(given.ndim):
+        if _fits(clue, np.flip(given, axis)) or _fits(clue, np.flip(given)):
             yield clue.finding("transpose", 0.9, "its entries are in reverse order")
             return
-    if clue.whole and given.size > 3 and _fits_sorted(clue):
-        yield clue.finding("transpose", 0.85, "its entries are right, in another order")
+    for axis in range(given.ndim):
+        if any(_fits(clue, np.roll(given, shift, axis)) for shift in (-1, 1)):
+            yield clue.finding("boundary", 0.8, f"it is shifted by one along axis {axis}")
+            return
+    if clue.whole and given.size > 3 and np.all(given) and _fits_sorted(clue):
+        yield clue.finding("transpose", 0.6, "its entries are right, in another order")
+
+
+def stretched(clue: Clue) -> Iterator[Finding]:
+    """Of the inputs of an elementwise layer, only one that was stretched is wrong."""
+    outputs = clue.base.run.outputs
+    if clue.is_parameter or len(outputs) != 1 or len(clue.case.names) < 2:
+        return
+    shapes = [np.shape(x) for x in clue.base.run.inputs]
+    if clue.gap.shape == outputs[0].shape or outputs[0].shape not in shapes:
+        return
+    if all(g.shape != outputs[0].shape for g in clue.base.gaps):
+        text = f"shape {clue.gap.shape} was stretched to {outputs[0].shape}"
+        yield clue.finding("broadcasting", 0.75, text)
 
 
 def _fits(clue: Clue, array: np.ndarray) -> bool:

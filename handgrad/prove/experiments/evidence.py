@@ -68,6 +68,15 @@ class Clue:
         """The right gradient, at part.index, for another upstream gradient (flat)."""
         return self.part.expected(upstream)
 
+    def again(self) -> tuple[list[Array], Array]:
+        """Another upstream gradient, of the other sign on the whole, and what backward gives."""
+        noise = self.case.upstream(self.upstream)
+        second = [-0.7 * u + 0.2 * n for u, n in zip(self.upstream, noise)]
+        gradient = self.case.run(self.base.run.inputs, second).gradients[self.name]
+        if gradient is None or gradient.shape != self.gap.analytic.shape:
+            return second, np.full(self.given.shape, np.nan)
+        return second, gradient.reshape(-1)[self.part.index]
+
     def finding(self, cause: str, weight: float, sentence: str) -> Finding:
         """A finding about this gradient."""
         text = f"d{self.name}: {sentence}."

@@ -35,7 +35,7 @@ def constant(clue: Clue) -> Iterator[Finding]:
     if not clue.explains(ratio * right) or not _holds_elsewhere(clue, ratio):
         return
     if abs(ratio + 1) < 1e-3:
-        yield clue.finding("wrong_sign", 0.92, "every entry has the opposite sign")
+        yield clue.finding("wrong_sign", 0.93, "every entry has the opposite sign")
     else:
         text = f"every entry is {named(ratio, _sizes(clue))} times what it should be"
         yield clue.finding("wrong_scale", 0.9, text)
@@ -63,7 +63,7 @@ def partial(clue: Clue) -> Iterator[Finding]:
 def _holds_elsewhere(clue: Clue, ratio: float) -> bool:
     """Whether the same factor explains the gradient at other inputs of the same shapes."""
     case = clue.case
-    outcome = case.verify(nearby(case), seconds=0.1)
+    outcome = case.verify(nearby(case, inputs=clue.base.run.inputs), seconds=0.1)
     if outcome is None or outcome.point is None or clue.name not in outcome.parts:
         return True
     part = outcome.parts[clue.name]

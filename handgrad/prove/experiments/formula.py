@@ -22,6 +22,7 @@ HYPOTHESES = (
     arrangement.swapped,
     arrangement.transposed,
     arrangement.turned_parameter,
+    arrangement.stretched,
     factor.constant,
     factor.partial,
     upstream_use.other_upstream,

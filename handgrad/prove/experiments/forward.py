@@ -131,11 +131,29 @@ def plain_name(name: str) -> str:
 def _affine(case: Case, name: str) -> list[Callable]:
     """x W + b with the parameters of the subject, in either orientation of W."""
     values = {n.split(".")[-1].lower(): case.subject.get(n) for n in case.subject.parameters}
+    if name in ("layernorm", "batchnorm"):
+        return _normalized(name, values)
     W, b = values.get("w", values.get("weight")), values.get("b", values.get("bias", 0.0))
     if name not in ("affine", "linear", "dense", "fullyconnected") or W is None or W.ndim != 2:
         return []
     flat = [lambda x: x.reshape(len(x), -1) @ W + b, lambda x: x.reshape(len(x), -1) @ W.T + b]
     return [lambda x: x @ W + b, lambda x: x @ W.T + b, *flat]
+
+
+def _normalized(name: str, values: dict[str, Array]) -> list[Callable]:
+    """(x - mean) / deviation · gamma + beta, over the usual axes."""
+    gamma, beta = values.get("gamma", np.ones(())), values.get("beta", np.zeros(()))
+    if gamma.ndim > 1 or beta.ndim > 1:
+        return []
+
+    def normal(x: Array, axes: Any) -> Array:
+        y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-6)
+        if axes in ((0, 2, 3), (1, 2, 3)):
+            return y * gamma.reshape(-1, 1, 1) + beta.reshape(-1, 1, 1)
+        return y * gamma + beta
+
+    usual: list[Any] = [0, (0, 2, 3)] if name == "batchnorm" else [-1, (1, 2), (1, 2, 3)]
+    return [lambda x, a=a: normal(x, a) for a in usual]
 
 
 def _held_against(

@@ -22,14 +22,31 @@ def differentiable(case: Case) -> list[int]:
 
 def replaced(case: Case, change: Any) -> list[Any]:
     """The inputs with `change` applied to those that have a gradient."""
-    wanted = set(differentiable(case))
+    wanted = set(movable(case))
     return [change(x) if k in wanted else fresh(x) for k, x in enumerate(case.inputs)]
 
 
-def nearby(case: Case, seed: int = 7) -> list[Any]:
+def movable(case: Case) -> list[int]:
+    """Places of the inputs with a gradient; without the shares among them, if others are not."""
+    places = differentiable(case)
+    free = [k for k in places if not _is_share(case.inputs[k])]
+    return free or places
+
+
+def _is_share(x: Any) -> bool:
+    """Whether all numbers lie between 0 and 1: probabilities, targets, masks."""
+    x = np.asarray(x)
+    return bool(x.size and x.min() >= 0 and x.max() <= 1)
+
+
+def nearby(case: Case, seed: int = 7, inputs: Sequence[Any] | None = None) -> list[Any]:
     """Inputs of the same shapes and signs, with other values; labels stay."""
     rng = np.random.default_rng(seed)
-    return replaced(case, lambda x: np.asarray(x) * rng.uniform(0.6, 1.2, np.shape(x)))
+    wanted = set(movable(case))
+    return [
+        np.asarray(x) * rng.uniform(0.6, 1.2, np.shape(x)) if k in wanted else fresh(x)
+        for k, x in enumerate(case.inputs if inputs is None else inputs)
+    ]
 
 
 def shuffled(case: Case, rng: np.random.Generator) -> list[Any]:
@@ -54,6 +71,23 @@ def resized(case: Case, axis: int, length: int, rng: np.random.Generator) -> lis
     if old == 0 or length == old:
         return None
     return [_rows(x, order, old, rng, axis) for x in case.inputs]
+
+
+def resized_alike(case: Case, old: int, length: int, rng: np.random.Generator) -> list[Any]:
+    """Inputs in which every axis of length `old`, wherever it stands, has another length."""
+    order = np.arange(length) % old
+    inputs = [fresh(x) for x in case.inputs]
+    for axis in range(max(np.ndim(x) for x in inputs)):
+        inputs = [_rows(x, order, old, rng, axis) for x in inputs]
+    return inputs
+
+
+def resized_alone(case: Case, k: int, axis: int, rng: np.random.Generator) -> list[Any]:
+    """Inputs of which one has one axis longer by one."""
+    old = case.inputs[k].shape[axis]
+    order = np.arange(old + 1) % max(old, 1)
+    return [_rows(x, order, old, rng, axis) if j == k else fresh(x)
+            for j, x in enumerate(case.inputs)]  # fmt: skip
 
 
 def _rows(x: Any, order: Array, old: int, rng: np.random.Generator, axis: int = 0) -> Any:

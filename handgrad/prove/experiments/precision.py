@@ -9,11 +9,14 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.experiments.chance import close
-from handgrad.prove.experiments.inputs import differentiable, is_real, replaced
+from handgrad.prove.experiments.inputs import differentiable, is_real, movable, replaced
+from handgrad.prove.experiments.region import low_precision_state
 from handgrad.prove.point import DOUBLE
 from handgrad.prove.report import Finding
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.trial import Case, Outcome, Run, fresh
+
+Plan = tuple[Any, Any, float]  # a precision, a higher one, and what is large for the first
 
 
 def integers(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -56,8 +59,26 @@ def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
         if gradient.dtype.kind == "f" and (gradient.dtype.itemsize < 8 or cut):
             text = f"d{name} is cut to {np.float32.__name__}, though everything else is float64."
             yield Finding("dtype", 0.93, text, name)
+        elif _single_state(case, base, name, gradient):
+            text = f"d{name} is off by what float32 rounds: state is kept in it."
+            yield Finding("dtype", 0.9, text, name)
         elif gradient.dtype.kind != "f" and gradient.dtype.kind != "c":
             yield Finding("dtype", 0.9, f"d{name} has dtype {gradient.dtype}.", name)
+
+
+def _single_state(case: Case, base: Outcome, name: str, gradient: Array) -> bool:
+    """Whether an array kept in float32 makes the gradient inexact, against the best estimate."""
+    if gradient.dtype.kind != "f" or not low_precision_state(case):
+        return False
+    assert base.point is not None
+    for entry in np.argsort(-abs(gradient.reshape(-1)))[:3]:
+        best = base.point.careful(name, int(entry))
+        right = best.value @ base.run.flat_upstream
+        off = abs(gradient.reshape(-1)[entry] - right)
+        error = best.error @ abs(base.run.flat_upstream)
+        if off > 10 * error and 3e-9 * abs(right) < off < 1e-5 * abs(right):
+            return True
+    return False
 
 
 def _double(y: Array) -> bool:
@@ -66,7 +87,8 @@ def _double(y: Array) -> bool:
 
 def large(case: Case, base: Outcome) -> Iterator[Finding]:
     """At large, shifted and constant inputs, more digits and fewer give the same answer."""
-    wide, narrow = (np.float64, np.longdouble, 1e7), (np.float32, np.float64, 2e3)
+    wide: Plan = (np.float64, np.longdouble, 1e7)
+    narrow: Plan = (np.float32, np.float64, 2e3)
     plans = [wide] if np.finfo(np.longdouble).max > np.finfo(np.float64).max else [narrow]
     if any(getattr(x, "dtype", None) == np.float32 for x in case.given):
         plans.append(narrow)
@@ -80,7 +102,7 @@ def large(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _extreme(case: Case, offset: float) -> Iterator[tuple[str, list[Any]]]:
-    values = [np.asarray(case.inputs[k]) for k in differentiable(case)]
+    values = [np.asarray(case.inputs[k]) for k in movable(case)]
     values = [v for v in values if v.size]
     if not values:
         return
@@ -106,8 +128,8 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
         given = _in_dtype(case, low, inputs, [_cast(u, low) for u in right.upstream])
     except SubjectError:
         return None
-    shaken = _shaken(case, inputs, low, high, right)
     ceiling = float(np.finfo(low).max) / 1e4
+    pairs: list[tuple[str, Array | None, Array | None]]
     pairs = [("forward", y, z) for y, z in zip(given.outputs, right.outputs)]
     pairs += [(f"d{n}", given.gradients[n], right.gradients[n]) for n in case.wanted]
     for name, a, b in pairs:
@@ -117,8 +139,10 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
             text = f"With {what} {name} is NaN or infinite, where the answer is finite."
             return Finding("numeric_instability", 0.92, text, name.removeprefix("d"))
         off, top = abs(a.astype(high) - b).max(initial=0), abs(b).max(initial=0)
-        rounding = 30 * float(np.finfo(low).eps) * max(_largest(inputs), 1.0)
-        if off > 1e-2 * top + rounding + 100 * shaken.get(name, np.inf):
+        rounding = 1e-6 + 30 * float(np.finfo(low).eps) * max(_largest(inputs), 1.0)
+        if off <= 1e-2 * top + rounding:
+            continue
+        if off > 100 * _shaken(case, inputs, low, high, right).get(name, np.inf):
             text = f"With {what} {name} is rounded to garbage."
             return Finding("numeric_instability", 0.85, text, name.removeprefix("d"))
     return None
@@ -150,7 +174,7 @@ def _shaken(case: Case, inputs: list[Any], low: Any, high: Any, right: Run) -> d
 
 def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
     """0 / 0 where all inputs are equal, or zero in the midst of the domain."""
-    values = [np.asarray(case.inputs[k]) for k in differentiable(case)]
+    values = [np.asarray(case.inputs[k]) for k in movable(case)]
     if not values or not all(v.size for v in values):
         return
     level = float(np.mean([abs(v).mean() for v in values]))
@@ -170,7 +194,9 @@ def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _in_dtype(case: Case, dtype: Any, inputs: list[Any], upstream: Any) -> Run:
     """A run with parameters, inputs and upstream gradients in one dtype."""
-    subject = case.subject.cast(dtype)
+    if dtype not in case.casts:
+        case.casts[dtype] = case.subject.cast(dtype)
+    subject = case.casts[dtype]
     given = [_cast(x, dtype) for x in inputs]
     outputs = case.forward(subject.copy(), given) if upstream is None else []
     fair = upstream if upstream is not None else case.upstream(outputs)
@@ -193,7 +219,9 @@ def _differs(
             yield Finding(cause, weight, f"{what} forward gives another result.")
             return
     for name in case.wanted:
-        a, b = given.gradients[name], right.gradients[name]
-        if a is not None and b is not None and np.isfinite(b).all() and not close(a, b, tolerance):
+        mine, other = given.gradients[name], right.gradients[name]
+        if mine is None or other is None or not np.isfinite(other).all():
+            continue
+        if not close(mine, other, tolerance):
             yield Finding(cause, weight, f"{what} d{name} is another.", name)
             return

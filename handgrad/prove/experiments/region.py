@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.parameters import owners
 from handgrad.prove.report import Finding
+from handgrad.prove.trial import Case
 
 
 def at_edges(clue: Clue) -> Iterator[Finding]:
@@ -51,12 +53,31 @@ def left_over(clue: Clue) -> Iterator[Finding]:
         yield clue.finding("missing_param_grad", 0.9, "it is not set: it is what it was before")
 
 
+def low_precision_state(case: Case) -> bool:
+    """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
+    used = case.subject.copy()
+    case.run(start=used, keep=True)
+    arrays = [v for owner in owners(used.thing) for v in vars(owner).values()
+              if isinstance(v, np.ndarray) and v.dtype.kind == "f"]  # fmt: skip
+    return any(_cut(a) for a in arrays)
+
+
+def _cut(array: np.ndarray) -> bool:
+    """Whether an array's numbers all fit in fewer digits, as computed ones would not."""
+    telling = array[array != np.round(array * 64) / 64]
+    return bool(telling.size > 1 and np.all(telling == telling.astype(np.float32)))
+
+
 def rounded(clue: Clue) -> Iterator[Finding]:
     """The gradient is the right one, rounded to integers or to half precision."""
     right = clue.numeric
     with np.errstate(over="ignore"):
         half = right.astype(np.float16).astype(np.float64)
     kind = clue.gap.analytic.dtype
+    with np.errstate(all="ignore"):
+        ratios = (clue.given / right)[abs(right) > 1e-3 * abs(right).max(initial=0)]
+    if np.all(abs(ratios - 1) < 3e-3) and len(ratios) > 1 and low_precision_state(clue.case):
+        yield clue.finding("dtype", 0.92, "it is off by rounding: state is kept in low precision")
     telling = abs(right - np.round(right)).max(initial=0) > 1e-3
     for name, values in (("integers", np.trunc(right)), ("integers", np.round(right))):
         if telling and np.any(values) and abs(clue.given - values).max(initial=0) < 1e-9:

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.prove.experiments import formula
-from handgrad.prove.experiments.inputs import differentiable, resized, with_indices
+from handgrad.prove.experiments.inputs import (
+    differentiable,
+    resized,
+    resized_alike,
+    resized_alone,
+    with_indices,
+)
 from handgrad.prove.report import Finding
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.source import class_source
@@ -72,6 +78,19 @@ def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
             inputs = resized(case, axis, other, case.rng)
             if inputs is not None:
                 what = f"axis {axis} of length {other}"
+                yield from elsewhere(case, inputs, "boundary", what)
+    arrays = [(k, x) for k, x in enumerate(case.inputs) if isinstance(x, np.ndarray) and x.size]
+    if len(arrays) < 2:
+        return
+    for old in sorted({n for _, x in arrays for n in x.shape if n > 1}):
+        inputs = resized_alike(case, old, old + 1, case.rng)
+        yield from elsewhere(case, inputs, "boundary", f"every axis of {old} longer by one")
+    for k, x in arrays:
+        others = {n for j, y in arrays if j != k for n in y.shape}
+        for axis in range(x.ndim):
+            if x.shape[axis] > 1 and x.shape[axis] not in others:
+                inputs = resized_alone(case, k, axis, case.rng)
+                what = f"axis {axis} of {case.names[k]} longer by one"
                 yield from elsewhere(case, inputs, "boundary", what)
 
 

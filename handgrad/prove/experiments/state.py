@@ -168,7 +168,12 @@ def _in_between(
     outputs = one.forward([fresh(x) for x in alone.inputs])[: len(alone.upstream)]
     kept = [y.copy() for y in outputs]
     other.forward([fresh(x) for x in elsewhere.inputs])
-    returned = one.backward([fresh(u) for u in alone.upstream])
+    try:
+        returned = one.backward([fresh(u) for u in alone.upstream])
+    except SubjectError as error:
+        text = f"When another instance is used in between, {error.sentence}."
+        yield Finding("stale_state", 0.93, text, line=error.line)
+        return
     gradients = case.named(one, returned)
     for name in case.wanted:
         a, b = gradients[name], alone.gradients[name]

@@ -15,8 +15,10 @@ Reading = tuple[str, float, str, Array]  # cause, weight, sentence, upstream
 
 def other_upstream(clue: Clue) -> Iterator[Finding]:
     """backward's result is right for another upstream gradient than the one it was given."""
-    for cause, weight, sentence, upstream in _readings(clue.upstream):
-        if clue.explains(clue.pulled(upstream)):
+    second, given = clue.again()
+    pairs = zip(_readings(clue.upstream), _readings(second))
+    for (cause, weight, sentence, upstream), (*_, other) in pairs:
+        if clue.explains(clue.pulled(upstream)) and clue.near(given, clue.pulled(other)):
             yield clue.finding(cause, weight, sentence)
             return
 
@@ -48,7 +50,7 @@ def _along_axes(u: Array) -> Iterator[Reading]:
         yield "transpose", 0.85, f"{where} is read backwards", np.flip(u, axis).ravel()
         for shift in (1, -1):
             rolled = np.roll(u, shift, axis).ravel()
-            yield "wrong_axis", 0.8, f"{where} is shifted by one", rolled
+            yield "boundary", 0.8, f"{where} is shifted by one", rolled
         if u.shape[axis] > 2:
             for end, text in ((0, "first"), (-1, "last")):
                 less = np.moveaxis(u.copy(), axis, 0)

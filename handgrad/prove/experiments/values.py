@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.experiments.inputs import differentiable, nearby, replaced, shuffled
+from handgrad.prove.experiments.inputs import movable, nearby, replaced, shuffled
 from handgrad.prove.experiments.sizes import elsewhere
 from handgrad.prove.numeric import careful
 from handgrad.prove.report import Finding
@@ -29,10 +29,12 @@ def ordinary(case: Case, base: Outcome) -> Iterator[Finding]:
 def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
     yield "other values", nearby(case)
     yield "another batch", shuffled(case, case.rng)
-    if not differentiable(case):
+    for _ in range(3):
+        yield "the values in another order", replaced(case, lambda x: _permuted(case, x))
+    if not movable(case):
         return
-    low = min(float(np.min(case.inputs[k], initial=np.inf)) for k in differentiable(case))
-    high = max(float(np.max(case.inputs[k], initial=-np.inf)) for k in differentiable(case))
+    low = min(float(np.min(case.inputs[k], initial=np.inf)) for k in movable(case))
+    high = max(float(np.max(case.inputs[k], initial=-np.inf)) for k in movable(case))
     size = max(abs(low), abs(high), 1e-300)
     if low >= 0 and high <= 1:
         yield "smaller values", replaced(case, lambda x: 0.3 * np.asarray(x))
@@ -50,6 +52,11 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
         yield "mixed values", replaced(case, lambda x: _mixed(case, x))
 
 
+def _permuted(case: Case, x: Any) -> Array:
+    flat = np.asarray(x).reshape(-1)
+    return case.rng.permutation(flat).reshape(np.shape(x)) * case.rng.uniform(0.9, 1.0, np.shape(x))
+
+
 def _mixed(case: Case, x: Any) -> Array:
     return np.asarray(case.rng.normal(0, 1.5, np.shape(x)))
 
@@ -57,7 +64,7 @@ def _mixed(case: Case, x: Any) -> Array:
 def ties(case: Case, base: Outcome) -> Iterator[Finding]:
     """Equal values, and zeros: any subgradient is right, but it has to be one."""
     rng = np.random.default_rng(case.seed)
-    sample = [abs(np.asarray(case.inputs[k])) for k in differentiable(case)]
+    sample = [abs(np.asarray(case.inputs[k])) for k in movable(case)]
     level = float(np.mean([x.mean() for x in sample if x.size] or [1.0]))
     for what, value in (("equal values", level), ("zeros", 0.0)):
         inputs = replaced(case, lambda x, v=value: np.full(np.shape(x), v))
@@ -72,7 +79,7 @@ def ties(case: Case, base: Outcome) -> Iterator[Finding]:
 def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
     """Where all inputs are equal they may move together: that derivative is between its sides."""
     inputs = replaced(case, lambda x: np.full(np.shape(x), level))
-    for k in differentiable(case):
+    for k in movable(case):
         name = case.names[k]
         try:
             outcome = case.verify(inputs)
