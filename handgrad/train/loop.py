@@ -52,6 +52,8 @@ class Trainer:
         over batches, for validation exactly; by default accuracy for labels.
     sample_weights: one weight per row; a batch's loss is their weighted mean.
     accumulate: batches whose gradients are averaged, by rows, for one update.
+    augment: a function of a training batch's x and the number of batches before it, such as
+        `Augment`.
     seed: of the order of the rows; shuffle=False keeps them as they come.
     progress: show a bar; by default where standard error is a terminal.
 
@@ -66,8 +68,9 @@ class Trainer:
         optimizer: Optimizer | None = None, epochs: int | None = None, steps: int | None = None,
         batch: int | None = None, validation: Any = None,
         metrics: Sequence[Metric] | None = None, callbacks: Iterable[Any] = (),
-        sample_weights: Any = None, accumulate: int = 1, shuffle: bool = True, seed: int = 0,
-        progress: bool | None = None,
+        sample_weights: Any = None, accumulate: int = 1,
+        augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True,
+        seed: int = 0, progress: bool | None = None,
     ):  # fmt: skip
         self.network = network if isinstance(network, Network) else Sequential(network)
         self._take_data(x, t, sample_weights, validation, seed)
@@ -80,7 +83,7 @@ class Trainer:
         if self.batch > rows:
             raise ValueError(f"batch: {self.batch} is more than the {rows} rows of data")
         self.accumulate = _check_count("accumulate", accumulate)
-        self.shuffle, self.seed = shuffle, seed
+        self.augment, self.shuffle, self.seed = augment, shuffle, seed
         self.batches = -(-rows // self.batch)
         self.total_steps = self._count_steps(epochs, steps)
         self.callbacks = [*callbacks, Progress(progress)]
@@ -181,6 +184,8 @@ class Trainer:
     def batch_step(self, rows: Array) -> None:
         """Forward and backward for some rows; their gradients are in the network after it."""
         network, x, t = self.network, self.x[rows], self.t[rows]
+        if self.augment is not None:
+            x = self.augment(x, self.epoch * self.batches + self.place)
         y = network.forward(x)
         weights = () if self.weights is None else (self.weights[rows],)
         value = float(self.loss.forward(y, t, *weights))
