@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from handgrad.prove import doctor, peers
+from handgrad.prove.blame import blame
 from handgrad.prove.prepare import prepare
 from handgrad.prove.report import UNKNOWN, WRONG, Report
 from handgrad.prove.sandbox import Sandbox, SubjectError
 from handgrad.prove.subject import adapt
+from handgrad.prove.trial import Case
 
 
 def check(
@@ -54,8 +56,19 @@ def _examine(
     _bind(subject.thing.forward, inputs, subject.name)
     case = prepare(subject, inputs)
     report = doctor.examine(case, reference)
+    if report.verdict == WRONG:
+        _blame(report, case, sandbox)
     report.notes += sorted(subject.notes | case.subject.notes)
     return report
+
+
+def _blame(report: Report, case: Case, sandbox: Sandbox) -> None:
+    """Name the first wrong layer of a network, with its own report."""
+    found = blame(case, lambda layer, inputs: _examine(layer, inputs, sandbox, None))
+    if found is not None:
+        report.layer, report.blame = found
+        report.cause = report.blame.cause or report.cause
+        report.line = report.blame.line or report.line
 
 
 def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:

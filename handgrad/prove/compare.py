@@ -78,8 +78,8 @@ def compare(point: Point, part: Part, upstream: Array, analytic: Array) -> tuple
             part.trouble[entry] = point.careful(part.name, entry)
         best = part.trouble[entry]
         low, high = best.range(upstream)
-        error = float(best.error @ abs(upstream))
-        slack = loose * max(abs(low), abs(high)) + floor[k] + 3 * error
+        error = 3 * float(np.sqrt(best.error**2 @ upstream**2))
+        slack = loose * max(abs(low), abs(high)) + floor[k] + error
         if not np.isfinite(low + high + error):
             unknown += 1  # forward has no derivative here
             continue

@@ -19,6 +19,7 @@ from handgrad.prove.experiments import (
     state,
     values,
 )
+from handgrad.prove.large import examine_large
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Finding, Report, Row, Where
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.source import line_of
@@ -52,12 +53,15 @@ ELSEWHERE: list[Experiment] = [
     precision.undefined,
 ]
 
-SECONDS = 0.4  # for differentiating one argument at the given inputs
+SECONDS = 0.5  # for differentiating everything at the given inputs
 
 
 def examine(case: Case, reference: Callable | None = None) -> Report:
     """The report on a case."""
-    base = case.verify(seconds=SECONDS)
+    if case.large:
+        outcome, found = examine_large(case)
+        return conclude(case, outcome, found)
+    base = case.verify(seconds=SECONDS / max(len(case.wanted), 1))
     findings = list(forward.against_name(case, base))
     if reference is not None:
         findings += forward.against_reference(case, base, reference)

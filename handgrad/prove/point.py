@@ -27,7 +27,8 @@ class Point:
     """
 
     def __init__(self, start: Subject, names: Sequence[str], inputs: Sequence[Any], outputs: int):
-        self.start, self.names, self.inputs, self.outputs = start, list(names), list(inputs), outputs
+        self.start, self.names, self.inputs = start, list(names), list(inputs)
+        self.outputs = outputs
         self.worker: Subject | None = None
         started = time.perf_counter()
         self.base = self({})
@@ -141,7 +142,7 @@ class Part:
 
     def doubt(self, upstream: Array) -> Array:
         """The error of `expected`."""
-        return self.error @ abs(upstream)
+        return 3 * np.sqrt(self.error**2 @ upstream**2)
 
     def size(self, upstream: Array) -> Array:
         """How large the terms are that `expected` adds up."""
@@ -158,7 +159,7 @@ def differentiate(point: Point, name: str, seconds: float, rng: np.random.Genera
         index = np.arange(size)
     else:
         edges = np.array([0, size - 1])
-        index = np.unique(np.concatenate([edges, rng.choice(size, count - 2, replace=False)]))
+        index = np.unique(np.concatenate([edges, rng.integers(0, size, count - 2)]))
     return differentiate_at(point, name, index, affine)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layer import Layer
 from handgrad.prove.copying import duplicate
+from handgrad.prove.parameters import owners
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.subject import Subject
 from handgrad.prove.trial import Case, fresh, same
@@ -18,23 +19,24 @@ from handgrad.prove.trial import Case, fresh, same
 # Inputs with these names need no gradient: targets, indices, masks, modes.
 _LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", "mask", "idx"}
 _LABELS |= {"index", "indices", "ids", "weight_mask", "train_flg", "training", "lengths", "tgt"}
-
-
 _PARAMETERS = {"W", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
+LARGE = 4_000_000  # numbers in a subject and its inputs, from which on it is copied only once
 
 
 def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
     """The case in float64, with `wanted`: the arguments whose gradients can be proved."""
     given = [_array(x, subject.notes) for x in inputs]
+    if _numbers(subject, given) > LARGE:
+        return _as_it_is(subject, given)
     real = [x.astype(np.float64) if _is_float(x) else x for x in given]
-    case = Case(_built(subject.cast(np.float64), real), real, subject.sandbox.seed)
+    case = Case(_built(subject, real).cast(np.float64), real, subject.sandbox.seed)
     try:
         _name_parameters(case)
     except SubjectError as error:
         if not error.refused or all(x is y for x, y in zip(real, given)):
             raise
         subject.notes.add("it takes no float64, and was checked in the precision it came in")
-        case = Case(_built(subject.copy(), given), given, subject.sandbox.seed)
+        case = Case(_built(subject, given), given, subject.sandbox.seed)
         case.dtype = np.float32
         _name_parameters(case)
     case.original, case.given = subject, given
@@ -43,6 +45,27 @@ def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
         run = case.run()
     case.wanted = [n for n in case.names if _wants(case, n, run.gradients[n], run.outputs)]
     case.wanted += list(case.subject.parameters)
+    return case
+
+
+def _numbers(subject: Subject, inputs: list[Any]) -> int:
+    held = [v for owner in owners(subject.thing) for v in vars(owner).values()]
+    arrays = {id(v): v.size for v in (*held, *inputs) if isinstance(v, np.ndarray)}
+    return sum(arrays.values())
+
+
+def _as_it_is(subject: Subject, inputs: list[Any]) -> Case:
+    """The case of a large subject, in its own precision."""
+    case = Case(_built(subject, inputs), inputs, subject.sandbox.seed)
+    case.large = True
+    used = case.subject.copy()
+    outputs = case.forward(used, [fresh(x) for x in inputs])
+    returned = used.backward([u.astype(y.dtype) for u, y in zip(case.upstream(outputs), outputs)])
+    used.find_parameters()
+    case.subject.parameters = used.parameters
+    gradients = case.named(used, returned, copies=False)
+    case.wanted = [n for n in case.names if _wants(case, n, gradients[n], outputs)]
+    case.wanted += list(used.parameters)
     return case
 
 
@@ -59,10 +82,10 @@ def _is_float(x: Any) -> bool:
 
 def _built(subject: Subject, inputs: list[Any]) -> Subject:
     """The subject with its parameters made, where it makes them from the first inputs."""
-    if isinstance(subject.thing, Layer):
-        copy = duplicate(inputs)
-        subject.sandbox.call("forward", subject.thing.build, *copy)
-        return subject.cast(np.float64)
+    if not isinstance(subject.thing, Layer):
+        return subject
+    subject = subject.copy()
+    subject.sandbox.call("forward", subject.thing.build, *duplicate(inputs))
     return subject
 
 

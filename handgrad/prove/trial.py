@@ -56,6 +56,7 @@ class Case:
         self.wanted: list[str] = []  # arguments that have a gradient
         self.original = subject  # before it was cast to float64, ...
         self.given = self.inputs  # ... and what it was given
+        self.large = False  # too large to be copied often
         self.casts: dict[Any, Subject] = {}  # the subject in other precisions
         self.dtype: Any = np.float64  # of upstream gradients
         self.writes: list[Finding] = []  # seen in any run
@@ -105,8 +106,10 @@ class Case:
         gradients = self.named(subject, returned)
         return Run(before, outputs, list(upstream), gradients, writes)
 
-    def named(self, subject: Subject, returned: list[Array | None]) -> dict[str, Array | None]:
-        """Copies of the gradients by the name of their argument."""
+    def named(
+        self, subject: Subject, returned: list[Array | None], copies: bool = True
+    ) -> dict[str, Array | None]:
+        """The gradients, or copies of them, by the name of their argument."""
         found: dict[str, Array | None] = dict.fromkeys(self.names)
         found.update(zip(self.names, returned))
         unset = [n for n, p in subject.parameters.items() if p.gradient is None]
@@ -119,6 +122,8 @@ class Case:
                 left = getattr(subject.thing, f"d{name}", None)
                 if isinstance(left, np.ndarray) and left.dtype.kind == "f":
                     found[name] = left
+        if not copies:
+            return found
         return {n: None if g is None else np.array(g) for n, g in found.items()}
 
     def _written(self, phase, given, before, subject: Subject, held) -> list[Finding]:
@@ -202,7 +207,9 @@ def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]
 
 def same(a: Array, b: Array) -> bool:
     """Equal bit for bit, or nearly: NaN equals NaN."""
-    return np.shape(a) == np.shape(b) and bool(np.array_equal(a, b, equal_nan=_real(a)))
+    if np.shape(a) != np.shape(b):
+        return False
+    return bool(np.array_equal(a, b) or (_real(a) and np.array_equal(a, b, equal_nan=True)))
 
 
 def _real(a: Any) -> bool:

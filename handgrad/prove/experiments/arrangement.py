@@ -130,7 +130,7 @@ def _fits_sorted(clue: Clue) -> bool:
 def turned_parameter(clue: Clue) -> Iterator[Finding]:
     """The gradient is right for a forward in which a square parameter is transposed."""
     subject, base = clue.case.subject, clue.base
-    if clue.is_parameter:
+    if clue.is_parameter or clue.case.large:
         return
     for name in subject.parameters:
         value = subject.get(name)

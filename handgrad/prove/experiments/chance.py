@@ -46,7 +46,7 @@ def _states(thing: Any, depth: int = 3) -> list[Any]:
         if isinstance(value, np.random.Generator):
             found.append(value.bit_generator.state)
         elif isinstance(value, np.random.RandomState):
-            found.append([a.tolist() if isinstance(a, np.ndarray) else a for a in value.get_state()])
+            found.append(value.get_state(legacy=False))
         elif isinstance(value, random.Random):
             found.append(value.getstate())
         elif isinstance(value, Stream):

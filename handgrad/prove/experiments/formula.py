@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from handgrad.arrays import Array
 from handgrad.prove.compare import Gap
 from handgrad.prove.experiments import arrangement, factor, region, summation, upstream_use
 from handgrad.prove.experiments.evidence import Clue
@@ -45,6 +46,11 @@ def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
         for hypothesis in HYPOTHESES:
             yield from hypothesis(clue)
         yield clue.finding("wrong_formula", 0.3, "no simple mistake explains the difference")
+
+
+def misfit(name: str, shape: tuple[int, ...], gradient: Array) -> Gap:
+    """The gap of a gradient that has not the shape of its argument."""
+    return Gap(name, shape, gradient, None, np.empty(0), np.empty(0))
 
 
 def _clue(case: Case, base: Outcome, gap: Gap) -> Clue:

@@ -25,11 +25,10 @@ def linear(case: Case, base: Outcome) -> Iterator[Finding]:
     for name, gradient in one.items():
         if name not in two or name not in zero or not np.any(gradient):
             continue
-        if close(gradient, two[name], tolerance) and not close(gradient, zero[name] * 0):
-            if np.any(zero[name]):
-                text = f"d{name} does not depend on the upstream gradient at all."
-                yield Finding("upstream_ignored", 0.96, text, name)
-                return
+        if close(gradient, two[name], tolerance) and np.any(zero[name]):
+            text = f"d{name} does not depend on the upstream gradient at all."
+            yield Finding("upstream_ignored", 0.96, text, name)
+            return
         if abs(zero[name]).max(initial=0) > tolerance * abs(gradient).max(initial=0):
             text = f"d{name} is not zero when the upstream gradient is."
             yield Finding("upstream_ignored", 0.93, text, name)
@@ -64,8 +63,9 @@ def _rounded(one: Gradients, two: Gradients, both: Gradients) -> Iterator[Findin
 
 def _combined(case, first, second, one: Gradients, two: Gradients, tolerance: float):
     mixed = _given(case, [0.75 * a - 1.25 * b for a, b in zip(first, second)])
-    yield from _differs(mixed, {n: 0.75 * one[n] - 1.25 * two[n] for n in one if n in two}, tolerance,
-                        "of a sum of upstream gradients is not the sum of its values")  # fmt: skip
+    sums = {n: 0.75 * one[n] - 1.25 * two[n] for n in one if n in two}
+    sentence = "of a sum of upstream gradients is not the sum of its values"
+    yield from _differs(mixed, sums, tolerance, sentence)
     for factor in (1e5, 1e-5, -1.0):
         scaled = _given(case, [factor * a for a in first])
         sentence = f"is not {factor:g} times as large when the upstream gradient is"

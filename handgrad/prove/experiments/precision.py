@@ -149,7 +149,7 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
 
 
 def _largest(inputs: list[Any]) -> float:
-    return max((float(abs(x).max(initial=0)) for x in map(np.asarray, inputs) if x.dtype.kind == "f"),
+    return max((float(abs(x).max(initial=0)) for x in map(np.asarray, inputs) if is_real(x)),
                default=0.0)  # fmt: skip
 
 
@@ -157,8 +157,8 @@ def _shaken(case: Case, inputs: list[Any], low: Any, high: Any, right: Run) -> d
     """How much the right answer moves when the inputs do, by as much as they are rounded."""
     eps = float(np.finfo(low).eps)
     rng = np.random.default_rng(3)
-    moved = [_cast(x, high) * (1 + eps * rng.uniform(-1, 1, np.shape(x))) if is_real(x) else fresh(x)
-             for x in inputs]  # fmt: skip
+    noise = [1 + eps * rng.uniform(-1, 1, np.shape(x)) for x in inputs]
+    moved = [_cast(x, high) * n if is_real(x) else fresh(x) for x, n in zip(inputs, noise)]
     try:
         other = _in_dtype(case, high, moved, right.upstream)
     except SubjectError:
