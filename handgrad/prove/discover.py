@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.prove import peers
 from handgrad.prove.check import check
 from handgrad.prove.guess import Guess, guesses
 from handgrad.prove.report import Report
@@ -203,9 +204,10 @@ def best_guess(target: Target, timeout: float) -> Guess | None:
 
 def _reached(target: Target, guess: Guess) -> int:
     """How far a guess gets: 1 forward, 2 finite, 3 backward, 4 gradients of the right shapes."""
-    made = adapt(target.subject(guess.arguments), Sandbox())
+    thing, inputs = peers.adapt(target.subject(guess.arguments), guess.inputs)
+    made = adapt(thing, Sandbox())
     rng = np.random.default_rng(1)
-    inputs = [x.copy() if isinstance(x, np.ndarray) else x for x in guess.inputs]
+    inputs = [x.copy() if isinstance(x, np.ndarray) else x for x in inputs]
     outputs = made.forward(inputs)
     if not all(np.isfinite(y).any() for y in outputs):
         return 1

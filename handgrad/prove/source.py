@@ -54,7 +54,7 @@ def _parsed(function: Any) -> tuple[ast.AST, str, int] | None:
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
         return None
-    return tree, inspect.getsourcefile(function) or "", first
+    return tree, inspect.getsourcefile(inspect.unwrap(function)) or "", first
 
 
 def _spelled(function: Any, node: ast.AST) -> str:
