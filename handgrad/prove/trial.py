@@ -205,6 +205,13 @@ def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]
     return [Finding("inplace_dout", 1.0, "backward writes into the gradient it was given.")]
 
 
+def vanishing(gradients: dict[str, Array | None]) -> set[str]:
+    """Names whose gradient is zero but for rounding: that of a bias before BatchNorm."""
+    sizes = {n: abs(g).max(initial=0) for n, g in gradients.items() if g is not None}
+    least = 1e-12 * max(sizes.values(), default=0)
+    return {n for n, size in sizes.items() if 0 < size <= least}
+
+
 def same(a: Array, b: Array) -> bool:
     """Equal bit for bit, or nearly: NaN equals NaN."""
     if np.shape(a) != np.shape(b):

@@ -10,7 +10,7 @@ from handgrad.arrays import Array
 from handgrad.prove.experiments.chance import close
 from handgrad.prove.point import DOUBLE
 from handgrad.prove.report import Finding
-from handgrad.prove.trial import Case, Outcome
+from handgrad.prove.trial import Case, Outcome, vanishing
 
 Gradients = dict[str, Array]
 
@@ -81,4 +81,6 @@ def _differs(given: Gradients, right: Gradients, tolerance: float, sentence: str
 
 def _given(case: Case, upstream: list[Array]) -> Gradients:
     gradients = case.run(upstream=upstream).gradients
-    return {n: g for n, g in gradients.items() if g is not None and g.dtype.kind == "f"}
+    nothing = vanishing(gradients)
+    real = {n: g for n, g in gradients.items() if g is not None and g.dtype.kind == "f"}
+    return {n: g for n, g in real.items() if n not in nothing}

@@ -112,7 +112,7 @@ def table(result):
     lines = [f"{'cause':<22}{'mistakes':>9}{'detected':>10}{'named':>8}"]
     rows = [*result["causes"].items(), ("all", result)]
     for cause, row in rows:
-        share = f"{row['named'] / row['total']:.0%}"
+        share = f"{row['named'] / max(row['total'], 1):.0%}"
         lines.append(f"{cause:<22}{row['total']:>9}{row['detected']:>10}{share:>8}")
     lines.append(f"false alarms on right layers: {result['false alarms']}")
     return "\n".join(lines)

@@ -16,7 +16,7 @@ def _odd(r):
 
 
 def _even(r):
-    return (2,), (r.normal(size=(2, 2, 4, 4)),)
+    return (2,), (r.normal(size=(2, 1, 4, 4)),)
 
 
 def _back(layer, dout, weights):

@@ -60,7 +60,7 @@ class GlobalAveragePooling:
 
 
 SAMPLES = {
-    MaxPooling: lambda r: ((2,), (r.normal(size=(2, 2, 5, 4)),)),
-    AveragePooling: lambda r: ((2,), (r.normal(size=(2, 2, 4, 5)),)),
+    MaxPooling: lambda r: ((2,), (r.normal(size=(2, 1, 5, 4)),)),
+    AveragePooling: lambda r: ((2,), (r.normal(size=(2, 1, 4, 5)),)),
     GlobalAveragePooling: lambda r: ((), (r.normal(size=(2, 3, 3, 2)),)),
 }
