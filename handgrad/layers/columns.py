@@ -1,0 +1,110 @@
+"""Convolution as matrix products: the windows of an image, written out as columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from handgrad.arrays import Array, ShapeError, array_module
+from handgrad.layers.windows import Grid, Window
+
+BLOCK = 2**20  # elements of the columns made at once: few enough for the cache
+
+
+def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad: int = 0) -> Array:
+    """The windows of images as rows of a matrix, in the images' dtype.
+
+    Shapes: input_data (N, C, H, W), result (N·OH·OW, C·filter_h·filter_w).
+    Raises ShapeError where the filter is larger than the padded image.
+    Source: Saito, "Deep Learning from Scratch", section 7.4.2.
+    """
+    window = Window("im2col", (filter_h, filter_w), stride, pad)
+    window.require_image(input_data.shape)
+    grid = window.place(input_data.shape[2:])
+    view = grid.view(grid.padded(input_data))
+    return view.transpose(3, 4, 5, 0, 1, 2).reshape(-1, prod(view.shape[:3]))
+
+
+def col2im(
+    col: Array,
+    input_shape: tuple[int, int, int, int],
+    filter_h: int,
+    filter_w: int,
+    stride: int = 1,
+    pad: int = 0,
+) -> Array:
+    """Each element of im2col's rows added to the pixel that it came from: im2col's gradient.
+
+    Shapes: col (N·OH·OW, C·filter_h·filter_w), result input_shape (N, C, H, W).
+    Raises ShapeError where col has not the shape that im2col gives for input_shape.
+    Source: Saito, "Deep Learning from Scratch", section 7.4.2.
+    """
+    window = Window("col2im", (filter_h, filter_w), stride, pad)
+    window.require_image(tuple(input_shape))
+    n, c, *sizes = input_shape
+    grid = window.place(tuple(sizes))
+    expected = (n * prod(grid.outputs), c * prod(grid.kernel))
+    if col.shape != expected:
+        raise ShapeError(f"col2im: col must be {expected} for these images, got {col.shape}")
+    cells = col.reshape(n, *grid.outputs, c, *grid.kernel).transpose(3, 4, 5, 0, 1, 2)
+    images = array_module(col).zeros(input_shape, col.dtype)
+    fold(cells, images, grid)
+    return images
+
+
+def fold(cells: Array, images: Array, grid: Grid) -> None:
+    """Add cells (C, *kernel, N, *outputs) to the pixels (N, C, *sizes) that they were read from."""
+    images = images.swapaxes(0, 1)
+    for cell, pixels, outputs in grid.taps():
+        images[pixels] += cells[(slice(None), *cell)][outputs]
+
+
+def correlate(x: Array, W: Array, grid: Grid, groups: int) -> Array:
+    """y[n, f, o] = Σ W[f, c, k] · x[n, c, o·stride + k·dilation − pad], over c and k.
+
+    Shapes: x (N, C, *sizes), W (F, C/groups, *kernel), y (N, F, *outputs).
+    """
+    y = array_module(x).empty((len(x), len(W), *grid.outputs), x.dtype)
+    filters = W.reshape(groups, len(W) // groups, -1)
+    for part in blocks(x, grid):
+        product = filters @ columns(x[part], grid, groups)
+        y[part] = product.reshape(len(W), -1, *grid.outputs).swapaxes(0, 1)
+    return y
+
+
+def correlate_dx(dy: Array, W: Array, grid: Grid, groups: int) -> Array:
+    """The gradient of correlate's x: Wᵀ @ dy for each window, added where the windows overlap."""
+    channels = W.shape[1] * groups
+    dx = array_module(dy).zeros((len(dy), channels, *grid.sizes), dy.dtype)
+    filters = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2)
+    for part in blocks(dx, grid):
+        cells = filters @ rows(dy[part], groups)
+        fold(cells.reshape(channels, *grid.kernel, -1, *grid.outputs), dx[part], grid)
+    return dx
+
+
+def correlate_dW(x: Array, dy: Array, grid: Grid, groups: int) -> Array:
+    """The gradient of correlate's W: dy @ columnsᵀ, summed over the batch and all places."""
+    filters, channels = dy.shape[1], x.shape[1] // groups
+    dW = array_module(x).zeros((groups, filters // groups, channels * prod(grid.kernel)), x.dtype)
+    for part in blocks(x, grid):
+        dW += rows(dy[part], groups) @ columns(x[part], grid, groups).swapaxes(1, 2)
+    return dW.reshape(filters, channels, *grid.kernel)
+
+
+def blocks(x: Array, grid: Grid) -> Iterator[slice]:
+    """Slices of the batch whose columns have about BLOCK elements, or one image."""
+    per_image = x.shape[1] * prod(grid.kernel) * prod(grid.outputs)
+    step = max(1, BLOCK // per_image)
+    return (slice(i, i + step) for i in range(0, len(x), step))
+
+
+def columns(x: Array, grid: Grid, groups: int) -> Array:
+    """Every window of x (N, C, *sizes) as a column: (groups, C/groups·kernel, N·outputs)."""
+    cells = x.shape[1] // groups * prod(grid.kernel)
+    return grid.view(grid.padded(x)).reshape(groups, cells, len(x) * prod(grid.outputs))
+
+
+def rows(dy: Array, groups: int) -> Array:
+    """dy (N, F, *outputs) with a row for each filter: (groups, F/groups, N·outputs)."""
+    return dy.swapaxes(0, 1).reshape(groups, dy.shape[1] // groups, -1)
