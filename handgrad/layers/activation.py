@@ -9,14 +9,24 @@ from __future__ import annotations
 import numpy as np
 
 from handgrad.arrays import Array, as_float
-from handgrad.layer import Layer
-from handgrad.layers.gauss import cdf_and_pdf
+from handgrad.layer import Layer, apply
+from handgrad.layers.special import normal
+from handgrad.tensor import Tensor
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + e⁻ˣ), written with e^−|x|, which cannot overflow."""
+    """1 / (1 + e⁻ˣ), written with e^−|x|, which cannot overflow; recorded on a tensor."""
+    if isinstance(x, Tensor):
+        return apply(Sigmoid(), x)
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def softplus(x: Array) -> Array:
+    """ln(1 + eˣ), written with e^−|x|, which cannot overflow; recorded on a tensor."""
+    if isinstance(x, Tensor):
+        return apply(Softplus(), x)
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 class Step(Layer):
@@ -161,7 +171,7 @@ class Softplus(Layer):
 
     def forward(self, x: Array) -> Array:
         self.x = as_float(x)
-        return np.maximum(self.x, 0) + np.log1p(np.exp(-np.abs(self.x)))
+        return softplus(self.x)
 
     def backward(self, dy: Array) -> Array:
         return dy * sigmoid(self.x)
@@ -205,7 +215,7 @@ class GELU(Layer):
 
     def forward(self, x: Array) -> Array:
         self.x = as_float(x)
-        gate = tanh_gate if self.approximate == "tanh" else cdf_and_pdf
+        gate = tanh_gate if self.approximate == "tanh" else normal
         self.phi, self.slope = gate(self.x)
         return self.x * self.phi
 

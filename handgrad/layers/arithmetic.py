@@ -34,6 +34,8 @@ class Add(Layer):
     Source: Saito, "Deep Learning from Scratch", section 5.4.2.
     """
 
+    linear = True
+
     def forward(self, a: Array, b: Array) -> Array:
         _equal_shapes(self, a, b)
         return a + b
@@ -48,6 +50,8 @@ class Sub(Layer):
     Gradient: da = dy, db = −dy.
     Raises ShapeError for unequal shapes.
     """
+
+    linear = True
 
     def forward(self, a: Array, b: Array) -> Array:
         _equal_shapes(self, a, b)
@@ -96,6 +100,8 @@ class Neg(Layer):
 
     Gradient: dx = −dy.
     """
+
+    linear = True
 
     def forward(self, x: Array) -> Array:
         return -x
@@ -194,7 +200,7 @@ class Sqrt(Layer):
         return dy / (2 * self.y)
 
 
-def _operands(a: Any, b: Any) -> tuple[Any, Any]:
+def operands(a: Any, b: Any) -> tuple[Any, Any]:
     """Both as tensors; a number or an array takes the dtype of the tensor beside it."""
     dtype = a.dtype if isinstance(a, Tensor) else b.dtype
     if not isinstance(a, Tensor):
@@ -204,36 +210,41 @@ def _operands(a: Any, b: Any) -> tuple[Any, Any]:
     return a, b
 
 
-def _stretch(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+def stretch(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """x, with a Broadcast where its shape is another."""
     return x if x.shape == shape else apply(Broadcast(shape), x)
 
 
-def _common(name: str, a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+def common_shape(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape to which all broadcast. Raises ShapeError where there is none."""
     try:
-        return np.broadcast_shapes(a, b)
+        return np.broadcast_shapes(*shapes)
     except ValueError:
-        raise ShapeError(f"{name}: shapes {a} and {b} do not broadcast together") from None
+        every = " and ".join(map(str, shapes))
+        raise ShapeError(f"{name}: shapes {every} do not broadcast together") from None
 
 
-def _elementwise(cls: type[Layer]) -> Callable[[Any, Any], Tensor]:
+def elementwise(cls: type[Layer]) -> Callable[[Any, Any], Tensor]:
+    """The layer as an operator: on tensors, arrays and numbers, broadcasting as a step."""
+
     def operator(a: Any, b: Any) -> Tensor:
-        a, b = _operands(a, b)
-        shape = _common(cls.__name__, a.shape, b.shape)
-        return apply(cls(), _stretch(a, shape), _stretch(b, shape))
+        a, b = operands(a, b)
+        shape = common_shape(cls.__name__, a.shape, b.shape)
+        return apply(cls(), stretch(a, shape), stretch(b, shape))
 
     return operator
 
 
 def _matmul(a: Any, b: Any) -> Tensor:
     """a @ b with NumPy's rules: a vector is a row on the left and a column on the right."""
-    a, b = _operands(a, b)
+    a, b = operands(a, b)
     if not a.ndim or not b.ndim:
         raise ShapeError(f"MatMul: scalars are multiplied by *, got {a.shape} and {b.shape}")
     row, column = a.ndim == 1, b.ndim == 1
     a = a[None, :] if row else a
     b = b[:, None] if column else b
-    lead = _common("MatMul", a.shape[:-2], b.shape[:-2])
-    y = apply(MatMul(), _stretch(a, lead + a.shape[-2:]), _stretch(b, lead + b.shape[-2:]))
+    lead = common_shape("MatMul", a.shape[:-2], b.shape[:-2])
+    y = apply(MatMul(), stretch(a, lead + a.shape[-2:]), stretch(b, lead + b.shape[-2:]))
     if row or column:
         key = (..., *((0,) if row else (slice(None),)), *((0,) if column else ()))
         y = y[key]
@@ -249,7 +260,7 @@ def _transpose(x: Tensor, *axes: Any) -> Tensor:
     """Axes in another order; see Transpose."""
     if len(axes) == 1 and (axes[0] is None or np.ndim(axes[0])):
         axes = axes[0]
-    return apply(Transpose(axes or None), x)
+    return apply(Transpose(None if axes is None or not len(axes) else axes), x)
 
 
 def _reduction(cls: Any) -> Callable[..., Tensor]:
@@ -259,31 +270,34 @@ def _reduction(cls: Any) -> Callable[..., Tensor]:
     return operator
 
 
-def _data(x: Any) -> Any:
+def plain(x: Any) -> Any:
+    """The array of a tensor; anything else as it is."""
     return x.data if isinstance(x, Tensor) else x
 
 
 _BINARY = {
-    "add": (_elementwise(Add), np.add),
-    "sub": (_elementwise(Sub), np.subtract),
-    "mul": (_elementwise(Mul), np.multiply),
-    "truediv": (_elementwise(Div), np.divide),
-    "pow": (_elementwise(Pow), np.power),
+    "add": (elementwise(Add), np.add),
+    "sub": (elementwise(Sub), np.subtract),
+    "mul": (elementwise(Mul), np.multiply),
+    "truediv": (elementwise(Div), np.divide),
+    "pow": (elementwise(Pow), np.power),
     "matmul": (_matmul, np.matmul),
 }
 _COMPARISONS = {
     "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
     "eq": np.equal, "ne": np.not_equal,
 }  # fmt: skip
-_REDUCTIONS: dict[str, tuple[type, Callable]] = {
-    "sum": (Sum, np.sum), "mean": (Mean, np.mean), "max": (Max, np.max),
+_REDUCTIONS: dict[str, tuple[type[Layer], Callable]] = {
+    "sum": (Sum, np.sum),
+    "mean": (Mean, np.mean),
+    "max": (Max, np.max),
 }
 _UNARY = {np.negative: Neg, np.exp: Exp, np.log: Log, np.sqrt: Sqrt}
 
 
 def _comparison(ufunc: Any) -> Callable[[Any, Any], Array]:
     """A comparison has no gradient: it gives a plain array of booleans."""
-    return lambda a, b: ufunc(_data(a), _data(b))
+    return lambda a, b: ufunc(plain(a), plain(b))
 
 
 def _put_operators_on_tensor() -> None:
@@ -302,7 +316,7 @@ def _put_operators_on_tensor() -> None:
     members = {
         "__neg__": numpy_rules[np.negative],
         "__hash__": object.__hash__,  # tensors are told apart by identity, == compares numbers
-        "__getitem__": lambda x, key: apply(Index(_data(key)), x),
+        "__getitem__": lambda x, key: apply(Index(plain(key)), x),
         "reshape": _reshape,
         "transpose": _transpose,
         "T": property(_transpose),
@@ -311,9 +325,6 @@ def _put_operators_on_tensor() -> None:
         setattr(Tensor, name, member)
     numpy_rules[np.reshape] = _reshape
     numpy_rules[np.transpose] = _transpose
-    plain: tuple[Callable, ...] = (np.shape, np.ndim, np.size)
-    for function in plain:
-        numpy_rules[function] = lambda x, function=function: function(x.data)
     numpy_rules[np.broadcast_to] = lambda x, shape: apply(Broadcast(shape), x)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, array_module, as_float
 from handgrad.layer import Layer
 from handgrad.layers.loss import MeanSquaredError, sample_weights
+from handgrad.tensor import Tensor
 
 
 class SoftmaxCrossEntropy(Layer):
@@ -53,16 +54,19 @@ class SoftmaxCrossEntropy(Layer):
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
         dloss = as_float(dloss).astype(self.p.dtype)
         dy = self.p * (dloss * self.total)
-        dy[self.at] -= dloss * self.m
+        if isinstance(dy, Tensor):
+            m = np.zeros(dy.shape, dy.dtype)
+            m[self.at] = self.m
+            dy = dy - dloss * m
+        else:
+            dy[self.at] -= dloss * self.m
         return dy.reshape(self.shape), None
 
 
-def share_out(
-    loss: SoftmaxCrossEntropy, y: Array, t: Any, weights: Array | None
-) -> tuple[Any, Array, Array]:
+def share_out(loss: Any, y: Array, t: Any, weights: Array | None) -> tuple[Any, Array, Array]:
     """Where m lies among the rows of scores, m there, and Σ_c m as a column."""
     t = t if hasattr(t, "dtype") else np.asarray(t)
-    (rows, classes), m = targets(y, t, loss.ignore_index)
+    (rows, classes), m = targets(loss, y, t)
     n, v = prod(y.shape[:-1]), None
     alike = weights is None and loss.class_weights is None and not loss.label_smoothing
     if alike and 0 < len(rows) == t.size == n:  # a label in every row: the usual case
@@ -72,12 +76,12 @@ def share_out(
         w = np.broadcast_to(sample_weights(loss, weights, y)[..., 0], y.shape[:-1])
         m = m * w.reshape(-1)[rows]
     if loss.class_weights is not None:
-        v = class_weights(loss.class_weights, y)
+        v = class_weights(loss, y)
     share = m if v is None else m * v[classes]
     whole = share.sum()
     if not whole > 0:
         raise ValueError(
-            "SoftmaxCrossEntropy: nothing to learn from: the batch is empty, or every label is "
+            f"{type(loss).__name__}: nothing to learn from: the batch is empty, or every label is "
             "ignored or has weight 0"
         )
     if loss.label_smoothing:
@@ -90,24 +94,25 @@ def share_out(
     return (rows, classes), share, np.bincount(rows, share, n).astype(y.dtype)[:, None]
 
 
-def targets(y: Array, t: Array, ignore_index: int | None) -> tuple[tuple[Array, Array], Array]:
+def targets(loss: Any, y: Array, t: Array) -> tuple[tuple[Array, Array], Array]:
     """Rows and classes at which t is not 0, and t there, in the dtype of y.
 
     A row is one set of C scores; where its label is ignored, it does not occur.
     """
     n = y.shape[-1] if y.ndim > 1 else 0
+    name, ignore_index = type(loss).__name__, loss.ignore_index
     if not n or t.shape not in (y.shape, y.shape[:-1]):
         raise ShapeError(
-            "SoftmaxCrossEntropy: y (N, …, C) needs labels t (N, …) or probabilities (N, …, C), "
-            f"got y {y.shape} and t {t.shape}"
+            f"{name}: y (N, …, C) needs labels t (N, …) or probabilities (N, …, C), got "
+            f"y {y.shape} and t {t.shape}"
         )
     if t.ndim == y.ndim:
-        t = probabilities(as_float(t, y.dtype)).reshape(-1, n)
+        t = probabilities(name, as_float(t, y.dtype)).reshape(-1, n)
         rows, classes = t.nonzero()
         return (rows, classes), t[rows, classes].astype(y.dtype)
     if t.dtype.kind not in "iub":
         raise ValueError(
-            f"SoftmaxCrossEntropy: labels must be integers, got {t.dtype}; use t.astype(int), or "
+            f"{name}: labels must be integers, got {t.dtype}; use t.astype(int), or "
             "probabilities shaped like y"
         )
     xp, labels = array_module(t), t.reshape(-1)
@@ -118,35 +123,33 @@ def targets(y: Array, t: Array, ignore_index: int | None) -> tuple[tuple[Array, 
     classes = labels.astype(np.intp, copy=False)
     if labels.size and classes.view(np.uintp).max() >= n:  # seen unsigned, -1 is a huge number
         raise ValueError(
-            f"SoftmaxCrossEntropy: labels must lie from 0 to {n - 1}, or equal ignore_index "
+            f"{name}: labels must lie from 0 to {n - 1}, or equal ignore_index "
             f"({ignore_index}), got {labels.min()} to {labels.max()}"
         )
     return (rows, classes), xp.ones(len(rows), y.dtype)
 
 
-def probabilities(t: Array) -> Array:
+def probabilities(name: str, t: Array) -> Array:
     """t itself, once every row has been seen to be a distribution."""
     sums = t.sum(axis=-1)
     if t.size and not (t.min() >= 0 and np.abs(sums - 1).max() < 1e-3):
         raise ValueError(
-            "SoftmaxCrossEntropy: probabilities must be ≥ 0 and sum to 1 in each row, got numbers "
-            f"from {t.min()} and sums from {sums.min()} to {sums.max()}"
+            f"{name}: probabilities must be ≥ 0 and sum to 1 in each row, got numbers from "
+            f"{t.min()} and sums from {sums.min()} to {sums.max()}"
         )
     return t
 
 
-def class_weights(weights: Any, y: Array) -> Array:
+def class_weights(loss: Any, y: Array) -> Array:
     """The weights of the C classes in the dtype of y."""
-    weights = as_float(weights, y.dtype).astype(y.dtype, copy=False)
+    name = type(loss).__name__
+    weights = as_float(loss.class_weights, y.dtype).astype(y.dtype, copy=False)
     if weights.shape != y.shape[-1:]:
         raise ShapeError(
-            f"SoftmaxCrossEntropy: class_weights must have shape {y.shape[-1:]}, got "
-            f"{weights.shape}"
+            f"{name}: class_weights must have shape {y.shape[-1:]}, got {weights.shape}"
         )
     if not (weights.min() >= 0 and weights.max() < np.inf):
-        raise ValueError(
-            f"SoftmaxCrossEntropy: class_weights must be finite and ≥ 0, got {weights}"
-        )
+        raise ValueError(f"{name}: class_weights must be finite and ≥ 0, got {weights}")
     return weights
 
 

@@ -40,6 +40,8 @@ class Sum(Reduction):
     Raises ShapeError where x lacks an axis.
     """
 
+    linear = True
+
     def forward(self, x: Array) -> Array:
         return self.start(x).sum(axis=self.axes, keepdims=self.keepdims)
 
@@ -53,6 +55,8 @@ class Mean(Reduction):
     Gradient: dx = dy / n, copied along the axes.
     Raises ShapeError where x lacks an axis, or n is 0.
     """
+
+    linear = True
 
     def forward(self, x: Array) -> Array:
         x = self.start(x)

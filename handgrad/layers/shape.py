@@ -21,6 +21,8 @@ class Broadcast(Layer):
     Source: Baydin et al., "Automatic differentiation in machine learning", JMLR 2018 (fan-out).
     """
 
+    linear = True
+
     def __init__(self, shape: tuple[int, ...]):
         self.shape = tuple(shape)
 
@@ -52,6 +54,8 @@ class Reshape(Layer):
     Raises ShapeError where the numbers of elements differ.
     """
 
+    linear = True
+
     def __init__(self, shape: tuple[int, ...]):
         self.shape = tuple(shape)
 
@@ -76,6 +80,8 @@ class Flatten(Layer):
     Raises ShapeError for an array without axes.
     """
 
+    linear = True
+
     def forward(self, x: Array) -> Array:
         if not x.ndim:
             raise ShapeError("Flatten: x needs a batch axis (N, …), got a scalar of shape ()")
@@ -94,6 +100,8 @@ class Transpose(Layer):
     Gradient: dx = dy with the axes put back, in the inverse order.
     Raises ShapeError where axes does not name each axis of x once.
     """
+
+    linear = True
 
     def __init__(self, axes: tuple[int, ...] | None = None):
         self.axes = None if axes is None else tuple(axes)
@@ -120,6 +128,8 @@ class Concat(Layer):
     Raises ShapeError where another axis differs.
     """
 
+    linear = True
+
     def __init__(self, axis: int = -1):
         self.axis = axis
 
@@ -145,6 +155,8 @@ class Index(Layer):
     Gradient: dx = 0 but at key, where dy is added: an element read twice gets both gradients.
     Raises ShapeError where the key lies outside x.
     """
+
+    linear = True
 
     def __init__(self, key: Any):
         self.key = key
