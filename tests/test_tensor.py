@@ -178,7 +178,7 @@ def test_comparisons_are_plain_arrays_and_tensors_hash():
     x = Tensor([1.0, 3.0])
     np.testing.assert_array_equal(x > 2, [False, True])
     np.testing.assert_array_equal(np.array([1.0, 2.0]) == x, [True, False])
-    np.testing.assert_array_equal(2 >= x, [True, False])
+    np.testing.assert_array_equal(x <= 2, [True, False])
     assert len({x, x}) == 1
 
 
@@ -190,10 +190,10 @@ def test_clear_errors():
         (x * 2).backward(np.ones(3))
     with pytest.raises(ShapeError, match=r"Add: shapes \(2, 3\) and \(2,\)"):
         x + np.ones(2)
-    with pytest.raises(TypeError, match=r"np.arctan has no gradient rule"):
-        np.arctan(x)
-    with pytest.raises(TypeError, match=r"np.linalg.norm|norm has no gradient rule"):
-        np.linalg.norm(x)
+    with pytest.raises(TypeError, match=r"np.arctan2 has no gradient rule"):
+        np.arctan2(x, x)
+    with pytest.raises(TypeError, match=r"inv has no gradient rule"):
+        np.linalg.inv(x)
     with pytest.raises(ShapeError, match="Index"):
         Index(7)(x)
     with pytest.raises(ValueError, match="real numbers"):

@@ -1,5 +1,6 @@
 """Every layer: a class with forward, and its backward right below."""
 
+from handgrad.layers.accumulate import CumSum, Prod
 from handgrad.layers.activation import (
     ELU,
     GELU,
@@ -14,10 +15,20 @@ from handgrad.layers.activation import (
 )
 from handgrad.layers.affine import Affine
 from handgrad.layers.arithmetic import Add, Div, Exp, Log, MatMul, Mul, Neg, Pow, Sqrt, Sub
+from handgrad.layers.choose import Abs, Clip, Maximum, Minimum, Where
 from handgrad.layers.columns import col2im, im2col
 from handgrad.layers.convolution import Convolution, TransposedConvolution
 from handgrad.layers.cross_entropy import SoftmaxCrossEntropy, loss_for
 from handgrad.layers.dropout import Dropout
+from handgrad.layers.einsum import Einsum
+from handgrad.layers.hyperbolic import Arccosh, Arcsinh, Arctanh, Cosh, Sinh
+from handgrad.layers.join import Flip, Pad, Split, Stack, Tile
+from handgrad.layers.likelihood import (
+    BinaryCrossEntropy,
+    GaussianKL,
+    KLDivergence,
+    NegativeLogLikelihood,
+)
 from handgrad.layers.loss import (
     Huber,
     Loss,
@@ -26,6 +37,9 @@ from handgrad.layers.loss import (
     SigmoidCrossEntropy,
     SumSquaredError,
 )
+from handgrad.layers.margin import CosineEmbedding, CosineSimilarity, Hinge
+from handgrad.layers.numpy_functions import enter_rules
+from handgrad.layers.piecewise import HardSigmoid, HardSwish, PReLU, ReLU6
 from handgrad.layers.pooling import (
     AveragePooling,
     GlobalAveragePooling,
@@ -33,16 +47,29 @@ from handgrad.layers.pooling import (
     MaxPooling,
 )
 from handgrad.layers.reduction import Max, Mean, Sum
+from handgrad.layers.select import ArgMax, Gather, OneHot, ScatterAdd, TopK
 from handgrad.layers.shape import Broadcast, Concat, Flatten, Index, Reshape, Transpose
+from handgrad.layers.smooth import CELU, GLU, Mish, Softsign
 from handgrad.layers.softmax import LogSoftmax, Softmax
+from handgrad.layers.special import Erf, Expm1, Log1p
 from handgrad.layers.standardize import Standardize
+from handgrad.layers.statistics import LogSumExp, Norm, Std, Var
+from handgrad.layers.trigonometry import Arccos, Arcsin, Arctan, Cos, Sin, Tan
+
+enter_rules()
 
 __all__ = [
-    "ELU", "GELU", "SELU", "Add", "Affine", "AveragePooling", "Broadcast", "Concat", "Convolution",
-    "Div", "Dropout", "Exp", "Flatten", "GlobalAveragePooling", "GlobalMaxPooling", "Huber",
-    "Index", "LeakyReLU", "Log", "LogSoftmax", "Loss", "MatMul", "Max", "MaxPooling", "Mean",
-    "MeanAbsoluteError", "MeanSquaredError", "Mul", "Neg", "Pow", "ReLU", "Reshape", "SiLU",
-    "Sigmoid", "SigmoidCrossEntropy", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Sqrt",
-    "Standardize", "Step", "Sub", "Sum", "SumSquaredError", "Tanh", "Transpose",
-    "TransposedConvolution", "col2im", "im2col", "loss_for",
+    "CELU", "ELU", "GELU", "GLU", "SELU", "Abs", "Add", "Affine", "Arccos", "Arccosh", "Arcsin",
+    "Arcsinh", "Arctan", "Arctanh", "ArgMax", "AveragePooling", "BinaryCrossEntropy", "Broadcast",
+    "Clip", "Concat", "Convolution", "Cos", "Cosh", "CosineEmbedding", "CosineSimilarity", "CumSum",
+    "Div", "Dropout", "Einsum", "Erf", "Exp", "Expm1", "Flatten", "Flip", "Gather", "GaussianKL",
+    "GlobalAveragePooling", "GlobalMaxPooling", "HardSigmoid", "HardSwish", "Hinge", "Huber",
+    "Index", "KLDivergence", "LeakyReLU", "Log", "Log1p", "LogSoftmax", "LogSumExp", "Loss",
+    "MatMul", "Max", "MaxPooling", "Maximum", "Mean", "MeanAbsoluteError", "MeanSquaredError",
+    "Minimum", "Mish", "Mul", "Neg", "NegativeLogLikelihood", "Norm", "OneHot", "PReLU", "Pad",
+    "Pow", "Prod", "ReLU", "ReLU6", "Reshape", "ScatterAdd", "SiLU", "Sigmoid",
+    "SigmoidCrossEntropy", "Sin", "Sinh", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Softsign",
+    "Split", "Sqrt", "Stack", "Standardize", "Std", "Step", "Sub", "Sum", "SumSquaredError", "Tan",
+    "Tanh", "Tile", "TopK", "Transpose", "TransposedConvolution", "Var", "Where", "col2im",
+    "im2col", "loss_for",
 ]  # fmt: skip

@@ -68,6 +68,21 @@ def positive(*shape: int) -> Maker:
     return lambda rng, batch: rng.uniform(0.5, 2, _sized(shape, batch))
 
 
+def inside(*shape: int) -> Maker:
+    """Numbers from −0.9 to 0.9."""
+    return lambda rng, batch: rng.uniform(-0.9, 0.9, _sized(shape, batch))
+
+
+def above_one(*shape: int) -> Maker:
+    """Numbers from 1.2 to 3."""
+    return lambda rng, batch: rng.uniform(1.2, 3, _sized(shape, batch))
+
+
+def signs(*shape: int) -> Maker:
+    """−1 and 1."""
+    return lambda rng, batch: 2.0 * rng.integers(0, 2, _sized(shape, batch)) - 1
+
+
 def labels(*shape: int, classes: int) -> Maker:
     """Class numbers."""
     return lambda rng, batch: rng.integers(0, classes, _sized(shape, batch))
@@ -96,6 +111,25 @@ SAMPLES: tuple[Sample, ...] = (
     row("Exp", real(N, 3)),
     row("Log", positive(N, 3)),
     row("Sqrt", positive(N, 3)),
+    row("Log1p", positive(N, 3)),
+    row("Expm1", real(N, 3)),
+    row("Erf", real(N, 3)),
+    *(row(name, real(N, 3)) for name in ("Sin", "Cos", "Tan", "Arctan")),
+    *(row(name, real(N, 3)) for name in ("Sinh", "Cosh", "Arcsinh")),
+    *(row(name, inside(N, 3)) for name in ("Arcsin", "Arccos", "Arctanh")),
+    row("Arccosh", above_one(N, 3)),
+    row("Einsum", real(N, 3), real(3, 4), subscripts="ik,kj->ij"),
+    row("Einsum", real(N, 3), real(3), real(N), subscripts="ij,j,i->i"),
+    row("Einsum", real(3, 4, 3), subscripts="iji->i"),
+    row("Einsum", real(N, 2, 3), real(3, 3), subscripts="...i,ii->..."),
+    row("Einsum", real(3), real(4), subscripts="i,j->i"),
+    # choose
+    row("Abs", real(N, 3)),
+    row("Maximum", real(N, 3), real(N, 3)),
+    row("Minimum", real(N, 3), real(N, 3)),
+    row("Where", labels(N, 3, classes=2), real(N, 3), real(N, 3)),
+    row("Clip", real(N, 3), low=-0.5, high=0.7),
+    row("Clip", real(N, 3), low=None, high=0.1),
     # shape
     row("Broadcast", real(3, 1), shape=(2, 3, 4)),
     row("Broadcast", real(3), shape=(2, 3)),
@@ -107,6 +141,23 @@ SAMPLES: tuple[Sample, ...] = (
     row("Concat", real(N, 2), real(3, 2), real(N, 2), axis=0),
     row("Index", real(4, 3), key=1),
     row("Index", real(N, 3), key=(slice(None), [0, 2, 0])),
+    row("Stack", real(N, 3), real(N, 3)),
+    row("Stack", real(N, 3), real(N, 3), real(N, 3), axis=-1),
+    row("Split", real(N, 6), parts=3),
+    row("Split", real(N, 3, 4), parts=(1, 1, 3), axis=1),
+    row("Pad", real(N, 3), width=1),
+    row("Pad", real(N, 3), width=((0, 0), (2, 1)), value=1.5),
+    row("Pad", real(2, 4), width=2, mode="edge"),
+    row("Pad", real(3, 4), width=2, mode="reflect"),
+    row("Pad", real(2, 4), width=((1, 3), (2, 0)), mode="wrap"),
+    row("Tile", real(N, 3), times=2),
+    row("Tile", real(N, 3), times=(2, 1, 3)),
+    row("Flip", real(N, 3)),
+    row("Flip", real(N, 3, 2), axis=(0, -1)),
+    row("Gather", real(N, 4), labels(N, 6, classes=4)),
+    row("Gather", real(4, 3), labels(2, 3, classes=4), axis=0),
+    row("ScatterAdd", real(N, 6), labels(N, 6, classes=4), length=4),
+    row("ScatterAdd", real(5, 3), labels(5, 3, classes=4), length=4, axis=0),
     # reduction
     row("Sum", real(N, 3)),
     row("Sum", real(N, 3, 4), axis=1),
@@ -117,6 +168,19 @@ SAMPLES: tuple[Sample, ...] = (
     row("Max", real(N, 3)),
     row("Max", real(N, 3, 4), axis=1),
     row("Max", real(N, 3, 4), axis=(-1, 0), keepdims=True),
+    row("CumSum", real(N, 3)),
+    row("CumSum", real(N, 3, 4), axis=1),
+    row("Prod", real(N, 3)),
+    row("Prod", real(N, 3, 4), axis=(0, 2), keepdims=True),
+    row("Var", real(N, 3)),
+    row("Var", real(N, 3, 4), axis=(1, -1), ddof=1),
+    row("Std", real(N, 4), axis=1, keepdims=True),
+    row("Std", real(N, 4), axis=-1, ddof=1),
+    row("LogSumExp", real(N, 3)),
+    row("LogSumExp", real(N, 3, 4), axis=1, keepdims=True),
+    row("Norm", real(N, 3)),
+    row("Norm", real(N, 3), p=1, axis=-1),
+    row("Norm", real(N, 3, 4), p=3, axis=(1, 2), keepdims=True),
     # standardize
     row("Standardize", real(N, 3), mean=(1.0, -2.0, 0.5), scale=(2.0, 0.5, 3.0)),
     # activation
@@ -133,6 +197,17 @@ SAMPLES: tuple[Sample, ...] = (
     row("GELU", real(N, 3)),
     row("GELU", real(N, 3), approximate="tanh"),
     row("SiLU", real(N, 3)),
+    row("ReLU6", real(N, 3, scale=5)),
+    row("PReLU", real(N, 3)),
+    row("PReLU", real(N, 3, 2), per_channel=True, init=0.1),
+    row("HardSigmoid", real(N, 3, scale=3)),
+    row("HardSwish", real(N, 3, scale=3)),
+    row("CELU", real(N, 3)),
+    row("CELU", real(N, 3), alpha=0.5),
+    row("Softsign", real(N, 3)),
+    row("Mish", real(N, 3)),
+    row("GLU", real(N, 6)),
+    row("GLU", real(N, 4, 3), axis=1),
     row("Softmax", real(N, 4)),
     row("Softmax", real(N, 4, 2), axis=1),
     row("LogSoftmax", real(N, 4)),
@@ -183,4 +258,27 @@ SAMPLES: tuple[Sample, ...] = (
     row("MeanAbsoluteError", real(N, 3), real(N, 3), positive(N)),
     row("Huber", real(N, 3), real(N, 3)),
     row("Huber", real(N, 3), real(N, 3, scale=2), positive(N), delta=0.5),
+    row("NegativeLogLikelihood", real(N, 4), labels(N, classes=4)),
+    row("NegativeLogLikelihood", real(N, 3, 4), labels(N, 3, classes=4), positive(N),
+        class_weights=(1, 2, 0.5, 3)),
+    row("NegativeLogLikelihood", real(N, 4), distributions(N, 4)),
+    row("KLDivergence", real(N, 4), distributions(N, 4)),
+    row("KLDivergence", real(N, 3, 4), distributions(N, 3, 4), positive(N)),
+    row("BinaryCrossEntropy", distributions(N, 3), one_hot(N, 3)),
+    row("BinaryCrossEntropy", distributions(N, 3), distributions(N, 3), positive(N)),
+    row("Hinge", real(N, 3), signs(N, 3)),
+    row("Hinge", real(N), signs(N), positive(N)),
+    row("CosineSimilarity", real(N, 3), real(N, 3)),
+    row("CosineSimilarity", real(N, 3, 2), real(N, 3, 2), axis=1),
+    row("CosineEmbedding", real(N, 3), real(N, 3), signs(N)),
+    row("CosineEmbedding", real(N, 3), real(N, 3), signs(N), positive(N), margin=0.2),
+    row("GaussianKL", real(N, 3), real(N, 3)),
+    row("GaussianKL", real(N, 3), real(N, 3), positive(N)),
 )  # fmt: skip
+
+# Layers whose outputs are whole numbers, or made of them: no gradient, so no proof.
+WITHOUT_GRADIENT: tuple[Sample, ...] = (
+    row("OneHot", labels(N, classes=4), classes=4),
+    row("ArgMax", real(N, 3)),
+    row("TopK", real(N, 5), k=2),
+)

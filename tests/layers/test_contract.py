@@ -11,13 +11,16 @@ import pytest
 from handgrad import layers
 from handgrad.layer import Layer, slots
 from handgrad.layers.reduction import Reduction
-from handgrad.layers.samples import SAMPLES
+from handgrad.layers.samples import SAMPLES, WITHOUT_GRADIENT
+from handgrad.layers.select import WithoutGradient
 from handgrad.tensor import Tensor
 from tests.reference.numeric import slope
 
-every = pytest.mark.parametrize("sample", SAMPLES, ids=str)
-WITH_BATCH = [s for s in SAMPLES if s.has_batch]
-BASES = {layers.Loss, Reduction}
+# Layers of several outputs are tested beside their siblings; here one output is looked at.
+SINGLE = [s for s in SAMPLES if s.cls is not layers.Split]
+every = pytest.mark.parametrize("sample", SINGLE, ids=str)
+WITH_BATCH = [s for s in SINGLE if s.has_batch]
+BASES = {layers.Loss, Reduction, WithoutGradient}
 
 
 def is_real(x):
@@ -63,11 +66,11 @@ def assert_same(got, expected, **tolerance):
 
 def test_every_layer_has_a_row():
     found = {v for v in vars(layers).values() if isinstance(v, type) and issubclass(v, Layer)}
-    assert {s.cls for s in SAMPLES} == found - BASES
+    assert {s.cls for s in (*SAMPLES, *WITHOUT_GRADIENT)} == found - BASES
 
 
 def test_every_layer_is_listed():
-    assert {s.cls.__name__ for s in SAMPLES} <= set(layers.__all__)
+    assert {s.cls.__name__ for s in (*SAMPLES, *WITHOUT_GRADIENT)} <= set(layers.__all__)
 
 
 @every
@@ -231,13 +234,17 @@ def test_a_batch_of_one(sample, rng):
             np.testing.assert_allclose(dx, numeric, rtol=1e-6, atol=1e-8)
 
 
+LOSSES = (layers.SoftmaxCrossEntropy, layers.NegativeLogLikelihood, layers.KLDivergence,
+          layers.CosineEmbedding, layers.GaussianKL)  # fmt: skip
+
+
 def needs_a_sample(layer, inputs):
     """Whether the layer's answer for an empty batch would be 0 / 0, or a maximum of nothing."""
-    if isinstance(layer, layers.Mean | layers.Max):
+    if isinstance(layer, layers.Mean | layers.Max | layers.LogSumExp | layers.Norm | layers.Var):
         return layer.axis is None or 0 in np.arange(inputs[0].ndim)[np.ravel(layer.axis)]
     if isinstance(layer, layers.SumSquaredError):
         return len(inputs) == 3
-    return isinstance(layer, layers.Loss | layers.SoftmaxCrossEntropy)
+    return isinstance(layer, (layers.Loss, *LOSSES))
 
 
 @pytest.mark.parametrize("sample", WITH_BATCH, ids=str)
@@ -265,11 +272,14 @@ def test_the_configuration_makes_the_same_layer_again(sample):
     assert repr(again) == repr(layer)
 
 
-@pytest.mark.parametrize("cls", sorted({s.cls for s in SAMPLES} | BASES, key=lambda c: c.__name__))
+CLASSES = {s.cls for s in (*SAMPLES, *WITHOUT_GRADIENT)} | BASES
+
+
+@pytest.mark.parametrize("cls", sorted(CLASSES, key=lambda c: c.__name__))
 def test_the_docstring_has_its_parts_in_order(cls):
     text = inspect.getdoc(cls) or ""
-    if cls is Reduction:
-        assert "axis" in text
+    if cls in (Reduction, WithoutGradient):
+        assert ("`axis`" in text) or ("On tensors" in text)
         return
     parts = ["Shapes:", "Gradient:", "\nAt ", "\nRaises ", "Source:"]
     places = [text.find(part) for part in parts]

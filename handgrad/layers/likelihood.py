@@ -1,0 +1,138 @@
+"""Losses on probabilities or their logarithms: of labels, of distributions, of yes and no.
+
+On scores, SoftmaxCrossEntropy and SigmoidCrossEntropy are safer: they take the logarithm of
+nothing small. `forward(y, t, weights=None)` gives one number; `weights` (N) are of the samples.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, as_float
+from handgrad.layer import Layer
+from handgrad.layers.cross_entropy import share_out
+from handgrad.layers.loss import Loss, sample_weights
+
+
+class NegativeLogLikelihood(Layer):
+    """loss = −Σ m · y, where y are logarithms of probabilities, as LogSoftmax gives them.
+
+    m shares 1 out over samples and classes: m = w · v · t / Σ w · v · t, with t one-hot or
+    probabilities, v = class_weights, w = weights of samples, and no share where the label is
+    ignore_index. After LogSoftmax it is SoftmaxCrossEntropy.
+    Shapes: y (N, …, C); t labels (N, …) or probabilities (N, …, C); weights (N); loss ().
+    Gradient: dy = −dloss · m.
+    Raises ShapeError where t or weights do not fit y; ValueError for labels that are not whole
+    numbers from 0 to C − 1, probabilities that are negative or do not sum to 1, and where
+    nothing is left to learn from.
+    Source: Bishop, "Pattern recognition and machine learning", 2006, section 4.3.4.
+    """
+
+    label_smoothing = 0.0
+
+    def __init__(self, *, class_weights: Any = None, ignore_index: int | None = None):
+        self.class_weights, self.ignore_index = class_weights, ignore_index
+
+    def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
+        y = as_float(y)
+        at, share, _ = share_out(self, y, t, weights)
+        self.m = np.zeros((prod(y.shape[:-1]), y.shape[-1]), y.dtype)
+        self.m[at] = share
+        self.m = self.m.reshape(y.shape)
+        return -(self.m * y).sum()
+
+    def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
+        return as_float(dloss).astype(self.m.dtype) * -self.m, None
+
+
+class KLDivergence(Layer):
+    """loss = Σ wₙ · Σ_c t · (ln t − y) / Σ wₙ, where y are logarithms of probabilities.
+
+    The mean over samples, all wₙ = 1 where none are given, of what t tells and y does not; where
+    t = 0 the term is 0. Further axes between N and C count as more samples.
+    Shapes: y and t (N, …, C) alike, t probabilities; weights (N); loss ().
+    Gradient: dy = −dloss · t · wₙ / Σ wₙ.
+    Raises ShapeError where t or weights do not fit y, ValueError for negative t or an empty batch.
+    Source: Kullback & Leibler, "On information and sufficiency", 1951.
+    """
+
+    def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
+        y = as_float(y)
+        t = as_float(t, y.dtype).astype(y.dtype, copy=False)
+        if y.shape != t.shape or not y.ndim:
+            raise ShapeError(
+                f"KLDivergence: y and t need one shape (N, …, C), got {y.shape} and {t.shape}"
+            )
+        if not y.size or t.min() < 0:
+            raise ValueError(
+                f"KLDivergence: t must be ≥ 0 and the batch not empty, got shape {y.shape}"
+                + (f" and t from {t.min()}" if y.size else "")
+            )
+        w = np.ones(y.shape, y.dtype) if weights is None else sample_weights(self, weights, y)
+        w = np.broadcast_to(w, y.shape)
+        self.share = t * (w / w[..., 0].sum())
+        return (self.share * (np.log(np.where(t > 0, t, 1)) - y)).sum()
+
+    def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
+        return as_float(dloss).astype(self.share.dtype) * -self.share, None
+
+
+class BinaryCrossEntropy(Loss):
+    """The mean of −t · ln y − (1 − t) · ln(1 − y), where y are probabilities.
+
+    y is first cut to [ε, 1 − ε], ε being the spacing of numbers at 1, so the loss is finite.
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = dloss · (y − t) / (y · (1 − y)) / n, y being the cut one.
+    At y = 0 or 1: the slope at the cut, so that a sure mistake still learns.
+    Raises as `Loss` says; ValueError where y or t lies outside [0, 1].
+    Source: Bishop, "Pattern recognition and machine learning", 2006, section 4.3.2.
+    """
+
+    def term(self, y: Array, t: Array) -> Array:
+        for name, a in (("y", y), ("t", t)):
+            if not (a.min() >= 0 and a.max() <= 1):
+                raise ValueError(
+                    f"BinaryCrossEntropy: {name} must lie in [0, 1], got numbers from {a.min()} "
+                    f"to {a.max()}; for scores use SigmoidCrossEntropy"
+                )
+        tiny = np.finfo(y.dtype).eps
+        self.y, self.t = np.clip(y, tiny, 1 - tiny), t
+        return -t * np.log(self.y) - (1 - t) * np.log1p(-self.y)
+
+    def slope(self) -> Array:
+        return (self.y - self.t) / (self.y * (1 - self.y))
+
+
+class GaussianKL(Layer):
+    """The divergence of N(μ, e^s) from N(0, 1), summed over a sample, and its mean over samples.
+
+    loss = Σ wₙ · Σ_d ½ · (μ² + e^s − 1 − s) / Σ wₙ, where s = ln σ²; all wₙ = 1 where none are
+    given.
+    Shapes: μ and s (N, …) alike, weights (N), loss ().
+    Gradient: dμ = dloss · μ · wₙ / Σ wₙ, ds = dloss · ½ · (e^s − 1) · wₙ / Σ wₙ.
+    Raises ShapeError where s or weights do not fit μ, ValueError for an empty batch.
+    Source: Kingma & Welling, "Auto-encoding variational Bayes", ICLR 2014, appendix B.
+    """
+
+    def forward(self, mu: Array, s: Array, weights: Array | None = None) -> Array:
+        self.mu = as_float(mu)
+        s = as_float(s)
+        if self.mu.shape != s.shape or not self.mu.ndim:
+            raise ShapeError(
+                f"GaussianKL: μ and s need one shape (N, …), got {self.mu.shape} and {s.shape}"
+            )
+        if not s.size:
+            raise ValueError(f"GaussianKL: the batch is empty, shape {s.shape}")
+        self.share: Any = 1 / len(s)
+        if weights is not None:
+            w = sample_weights(self, weights, s)
+            self.share = w / w.sum()
+        self.excess = np.expm1(s)
+        return (0.5 * (self.mu**2 + self.excess - s) * self.share).sum()
+
+    def backward(self, dloss: Any = 1.0) -> tuple[Array, Array]:
+        scale = as_float(dloss).astype(self.mu.dtype) * self.share
+        return scale * self.mu, scale * (0.5 * self.excess)

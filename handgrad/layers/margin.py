@@ -1,0 +1,119 @@
+"""Losses with a margin, and the cosine: Hinge, CosineSimilarity, CosineEmbedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, as_float
+from handgrad.layer import Layer
+from handgrad.layers.axes import normal_axes
+from handgrad.layers.choose import require_equal_shapes
+from handgrad.layers.loss import Loss, sample_weights
+
+
+def _require_signs(layer: Layer, t: Array) -> None:
+    if not (np.abs(t) == 1).all():
+        raise ValueError(
+            f"{type(layer).__name__}: t must be −1 or 1, got numbers from {t.min()} to "
+            f"{t.max()}; labels 0 and 1 become them by 2 * t - 1"
+        )
+
+
+class Hinge(Loss):
+    """The mean of max(0, 1 − t · y): no loss where the score y has t's sign and |y| ≥ 1.
+
+    Shapes: y and t (N, …) alike, t −1 or 1; weights (N), loss ().
+    Gradient: dy = −dloss · t / n where t · y < 1, else 0.
+    At t · y = 1: the slope counts as 0, the least of the subgradients in length.
+    Raises as `Loss` says; ValueError for t other than −1 and 1.
+    Source: Cortes & Vapnik, "Support-vector networks", 1995.
+    """
+
+    def term(self, y: Array, t: Array) -> Array:
+        _require_signs(self, t)
+        self.t, self.inside = t, t * y < 1
+        return np.maximum(1 - t * y, 0)
+
+    def slope(self) -> Array:
+        return np.where(self.inside, -self.t, 0)
+
+
+class CosineSimilarity(Layer):
+    """y = Σ a · b / (|a| · |b|) along one axis, each length being at least ε.
+
+    Shapes: a, b (…, D, …) alike, y (…) without the axis.
+    Gradient: with â = a / |a| and b̂ = b / |b|: da = dy · (b̂ − y · â) / |a|, db = dy ·
+    (â − y · b̂) / |b|.
+    At |a| ≤ ε: the length counts as the constant ε, so da = dy · b̂ / ε.
+    Raises ShapeError where a and b differ in shape, or lack the axis.
+    Source: Salton, Wong & Yang, "A vector space model for automatic indexing", 1975.
+    """
+
+    def __init__(self, axis: int = -1, epsilon: float = 1e-8):
+        self.axis, self.epsilon = axis, epsilon
+
+    def forward(self, a: Array, b: Array) -> Array:
+        require_equal_shapes(self, a, b)
+        a, b = as_float(a), as_float(b)
+        (self.place,) = normal_axes(self, a)
+        self.a, self.length_a, self.free_a = self._unit(a)
+        self.b, self.length_b, self.free_b = self._unit(b)
+        y = (self.a * self.b).sum(axis=self.place, keepdims=True)
+        self.y = y
+        return y.sum(axis=self.place)
+
+    def _unit(self, x: Array) -> tuple[Array, Array, Array]:
+        """x / |x|, |x|, and whether |x| is above ε."""
+        squares = (x**2).sum(axis=self.place, keepdims=True)
+        free = squares > self.epsilon**2
+        length = np.sqrt(np.where(free, squares, self.epsilon**2))
+        return x / length, length, free
+
+    def backward(self, dy: Array) -> tuple[Array, Array]:
+        dy = as_float(dy)
+        dy = dy.reshape(self.y.shape)
+        da = dy * (self.b - self.y * self.a * self.free_a) / self.length_a
+        db = dy * (self.a - self.y * self.b * self.free_b) / self.length_b
+        return da, db
+
+
+class CosineEmbedding(Layer):
+    """Pulls pairs together where t = 1, and apart where t = −1.
+
+    loss = Σ wₙ · termₙ / Σ wₙ, the term of a pair with cosine c being 1 − c where t = 1, and
+    max(0, c − margin) where t = −1.
+
+    Shapes: a, b (N, D), t (N) of −1 and 1, weights (N), loss ().
+    Gradient: da, db those of CosineSimilarity, with dc = −1, or 1 where c > margin and t = −1,
+    times dloss · wₙ / Σ wₙ.
+    At c = margin: the slope counts as 0.
+    Raises ShapeError where the shapes do not fit, ValueError for t other than −1 and 1 or an empty
+    batch.
+    Source: Hadsell, Chopra & LeCun, "Dimensionality reduction by learning an invariant mapping",
+    CVPR 2006, for pairs pulled together and apart.
+    """
+
+    def __init__(self, margin: float = 0.0):
+        self.margin, self.cosine = margin, CosineSimilarity()
+
+    def forward(self, a: Array, b: Array, t: Array, weights: Array | None = None) -> Array:
+        c = self.cosine.forward(a, b)
+        t = as_float(t, c.dtype)
+        if c.ndim != 1 or t.shape != c.shape:
+            raise ShapeError(
+                f"CosineEmbedding: a and b must be (N, D) and t (N), got {np.shape(a)}, "
+                f"{np.shape(b)} and {t.shape}"
+            )
+        if not c.size:
+            raise ValueError(f"CosineEmbedding: the batch is empty, shape {np.shape(a)}")
+        _require_signs(self, t)
+        w = np.ones_like(c) if weights is None else sample_weights(self, weights, c)
+        share = w / w.sum()
+        self.dc = np.where(t > 0, -share, share * (c > self.margin))
+        return (share * np.where(t > 0, 1 - c, np.maximum(c - self.margin, 0))).sum()
+
+    def backward(self, dloss: Any = 1.0) -> tuple[Array, Array, None]:
+        da, db = self.cosine.backward(as_float(dloss).astype(self.dc.dtype) * self.dc)
+        return da, db, None

@@ -1,0 +1,164 @@
+"""Reading and adding at places given by whole numbers, and finding such places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError
+from handgrad.layer import Layer
+from handgrad.layers.axes import normal_axes
+from handgrad.tensor import Tensor
+
+
+def whole_numbers(layer: Layer, indices: Any, length: int) -> Array:
+    """The indices as an array. Raises ValueError unless they are whole numbers below `length`."""
+    indices = np.asarray(indices)
+    if indices.dtype.kind not in "iu":
+        raise ValueError(
+            f"{type(layer).__name__}: indices must be whole numbers, got {indices.dtype}"
+        )
+    if indices.size and not (indices.min() >= 0 and indices.max() < length):
+        raise ValueError(
+            f"{type(layer).__name__}: indices must lie from 0 to {length - 1}, got "
+            f"{indices.min()} to {indices.max()}"
+        )
+    return indices
+
+
+class Gather(Layer):
+    """Elements of x at indices along one axis: y[i, j] = x[indices[i, j], j] for axis 0.
+
+    Shapes: x (…, D, …), indices (…, K, …) equal but for the axis, y that of the indices.
+    Gradient: dx = ScatterAdd of dy: an element read twice gets both gradients.
+    Raises ShapeError where the shapes differ in another axis, ValueError for indices that are
+    not whole numbers from 0 to D − 1.
+    """
+
+    linear = True
+
+    def __init__(self, axis: int = -1):
+        self.axis = axis
+
+    def forward(self, x: Array, indices: Array) -> Array:
+        (axis,) = normal_axes(self, x)
+        self.length = x.shape[axis]
+        self.indices = whole_numbers(self, indices, self.length)
+        _require_alike(self, x.shape, self.indices.shape, axis)
+        return np.take_along_axis(x, self.indices, axis)
+
+    def backward(self, dy: Array) -> tuple[Array, None]:
+        return ScatterAdd(self.length, self.axis)(dy, self.indices), None
+
+
+class ScatterAdd(Layer):
+    """Zeros, to which x is added at indices along one axis: y[indices[i, j], j] += x[i, j].
+
+    Shapes: x, indices (…, K, …), y (…, D, …) with D = `length` at the axis (0 in the formula).
+    Gradient: dx = Gather of dy at the indices.
+    Raises ShapeError where x and indices differ in shape, ValueError for indices that are not
+    whole numbers from 0 to D − 1.
+    """
+
+    linear = True
+
+    def __init__(self, length: int, axis: int = -1):
+        self.length, self.axis = length, axis
+
+    def forward(self, x: Array, indices: Array) -> Array:
+        (axis,) = normal_axes(self, x)
+        self.indices = whole_numbers(self, indices, self.length)
+        if x.shape != self.indices.shape:
+            raise ShapeError(
+                f"ScatterAdd: indices must have the shape of x, {x.shape}, got {self.indices.shape}"
+            )
+        y = np.zeros((*x.shape[:axis], self.length, *x.shape[axis + 1 :]), x.dtype)
+        places = list(np.ix_(*map(np.arange, x.shape)))
+        places[axis] = self.indices
+        np.add.at(y, tuple(places), x)
+        return y
+
+    def backward(self, dy: Array) -> tuple[Array, None]:
+        return Gather(self.axis)(dy, self.indices), None
+
+
+def _require_alike(layer: Layer, x: tuple, indices: tuple, axis: int) -> None:
+    if len(x) != len(indices) or any(
+        m != n for a, (m, n) in enumerate(zip(x, indices)) if a != axis
+    ):
+        raise ShapeError(
+            f"{type(layer).__name__}: x and indices must have equal shapes but for axis {axis}, "
+            f"got {x} and {indices}"
+        )
+
+
+class WithoutGradient(Layer):
+    """Base of layers whose outputs are whole numbers, or come from them: nothing flows back.
+
+    On tensors they give plain arrays, as comparisons do.
+    """
+
+    def __call__(self, *inputs: Any) -> Array:
+        return self.forward(*(x.data if isinstance(x, Tensor) else x for x in inputs))
+
+    def backward(self, dy: Array) -> Array:
+        raise ValueError(
+            f"{type(self).__name__} has no gradient: its output jumps; leave it out of what is "
+            "learned, or read elements of x at its indices with Gather"
+        )
+
+
+class OneHot(WithoutGradient):
+    """y[…, c] = 1 at c = the label, else 0, in float64 or the given dtype.
+
+    Shapes: labels (…), y (…, C) with C classes.
+    Gradient: none, labels are data.
+    Raises ValueError for labels that are not whole numbers from 0 to C − 1.
+    """
+
+    def __init__(self, classes: int, dtype: Any = np.float64):
+        self.classes, self.dtype = classes, dtype
+
+    def forward(self, labels: Array) -> Array:
+        labels = whole_numbers(self, labels, self.classes)
+        return (labels[..., None] == np.arange(self.classes)).astype(self.dtype)
+
+
+class ArgMax(WithoutGradient):
+    """The index of the largest element along one axis. Shapes: x (…, D, …), y (…) without it.
+
+    Gradient: none, an index jumps.
+    At a tie: the first (NumPy).
+    Raises ShapeError where x lacks the axis.
+    """
+
+    def __init__(self, axis: int = -1):
+        self.axis = axis
+
+    def forward(self, x: Array) -> Array:
+        x = np.asarray(x)
+        (axis,) = normal_axes(self, x)
+        return x.argmax(axis=axis)
+
+
+class TopK(WithoutGradient):
+    """The indices of the k largest elements along one axis, the largest first.
+
+    `Gather(axis)(x, indices)` reads the elements themselves, and has a gradient.
+    Shapes: x (…, D, …), y (…, k, …).
+    Gradient: none, an index jumps.
+    At a tie: the first in order comes first.
+    Raises ShapeError where x lacks the axis, or has fewer than k elements along it.
+    """
+
+    def __init__(self, k: int, axis: int = -1):
+        self.k, self.axis = k, axis
+
+    def forward(self, x: Array) -> Array:
+        x = np.asarray(x)
+        (axis,) = normal_axes(self, x)
+        if not 1 <= self.k <= x.shape[axis]:
+            raise ShapeError(f"TopK: axis {self.axis} of shape {x.shape} has no {self.k} largest")
+        order = np.argsort(-x, axis=axis, kind="stable")
+        return np.take(order, np.arange(self.k), axis=axis)
