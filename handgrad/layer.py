@@ -48,6 +48,7 @@ class Layer:
     params: tuple[str, ...] = ()  # learned arrays; backward sets d<name> for each
     buffers: tuple[str, ...] = ()  # arrays that are saved but not learned
     training = True
+    linear = False  # y is linear in the real inputs: backward uses only their shapes
     wants_dx = True  # False where nobody needs the gradient of the input
     stream: Stream | None = None  # random numbers; a network gives each layer its own
     dtype: Any = None  # of parameters still to be made; None: that of the first input
@@ -280,17 +281,20 @@ def apply(layer: Any, *inputs: Any) -> Any:
 
     copy = twin(layer)
     copy.wants_dx = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    alone = isinstance(layer, Layer) and next(sublayers(layer), None) is None
+    inner = (copy,) if alone else [inside for _, inside in walk(copy)]
+    streams = [(inside, getattr(inside, "stream", None)) for inside in inner]
+    steps = [(inside, stream.step) for inside, stream in streams if stream is not None]
     outputs = copy.forward(*arrays)
     several = isinstance(outputs, tuple | list)
-    application = Application(copy, layer, inputs, _owners(copy, layer))
+    owners = [(copy, layer, name) for name in layer.params] if alone else _owners(copy, layer)
+    application = Application(copy, layer, inputs, owners, steps)
     tensors = application.produce(tuple(outputs) if several else (outputs,))
     return tensors if several else tensors[0]
 
 
 def _owners(copy: Any, layer: Any) -> list[tuple]:
     """(copy, original, name) for every parameter of a layer that was twinned."""
-    if isinstance(layer, Layer) and next(sublayers(layer), None) is None:
-        return [(copy, layer, name) for name in layer.params]
     return [(c.owner, s.owner, s.name) for c, s in zip(slots(copy), slots(layer))]
 
 

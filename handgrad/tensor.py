@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, array_module, as_float
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
+_refusing: ContextVar[bool] = ContextVar("refusing", default=False)
 _order = itertools.count()
 
 # NumPy function or ufunc -> what it does on tensors.
@@ -40,19 +41,34 @@ def no_grad() -> Iterator[None]:
         _recording.reset(token)
 
 
+@contextmanager
+def arrays_refused() -> Iterator[None]:
+    """Inside, a tensor does not become an array or a number: its past would be lost unseen."""
+    token = _refusing.set(True)
+    try:
+        yield
+    finally:
+        _refusing.reset(token)
+
+
 class Application:
     """One use of a layer: a copy with its own state, its inputs, and who gets the gradients.
 
     `layer` is the copy that ran forward; `owners` lists (copy, original, parameter name), so
-    that gradients of a parameter used several times meet at the original. Outputs are held
-    weakly: a tensor owns its past, the past does not own the tensor.
+    that gradients of a parameter used several times meet at the original; `given` are the inputs
+    as they came, `steps` lists (copy, step) of random streams before the use: with these it can
+    be repeated. Outputs are held weakly: a tensor owns its past, the past does not own the tensor.
     """
 
-    __slots__ = ("__weakref__", "inputs", "layer", "order", "original", "outputs", "owners",
-                 "shapes")
+    __slots__ = ("__weakref__", "given", "inputs", "layer", "order", "original", "outputs",
+                 "owners", "shapes", "steps")  # fmt: skip
 
-    def __init__(self, layer: Any, original: Any, inputs: tuple, owners: list[tuple]):
+    def __init__(
+        self, layer: Any, original: Any, inputs: tuple, owners: list[tuple],
+        steps: Sequence[tuple] = (),
+    ):  # fmt: skip
         self.layer, self.original, self.owners = layer, original, owners
+        self.given, self.steps = inputs, steps
         self.inputs = tuple(x if isinstance(x, Tensor) else None for x in inputs)
         self.order = next(_order)
 
@@ -90,7 +106,7 @@ class Application:
 
     def free(self) -> None:
         """Let go of the saved state and of the inputs."""
-        self.layer, self.inputs, self.owners = None, (), []
+        self.layer, self.inputs, self.given, self.owners, self.steps = None, (), (), [], ()
 
 
 class Tensor:
@@ -142,11 +158,11 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self.__array__())
 
     def item(self) -> float:
         """The only element, as a Python number."""
-        return self.data.item()
+        return self.__array__().item()
 
     def detach(self) -> Tensor:
         """The same numbers without a past: gradients stop here."""
@@ -180,6 +196,8 @@ class Tensor:
         def max(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if _refusing.get():
+            raise TypeError("a tensor is taken for a plain array")
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
