@@ -19,7 +19,7 @@ from handgrad.layers.choose import Abs, Clip, Maximum, Minimum, Where
 from handgrad.layers.columns import col2im, im2col
 from handgrad.layers.convolution import Convolution, TransposedConvolution
 from handgrad.layers.cross_entropy import SoftmaxCrossEntropy, loss_for
-from handgrad.layers.dropout import Dropout
+from handgrad.layers.dropout import Dropout, SpatialDropout
 from handgrad.layers.einsum import Einsum
 from handgrad.layers.hyperbolic import Arccosh, Arcsinh, Arctanh, Cosh, Sinh
 from handgrad.layers.join import Flip, Pad, Split, Stack, Tile
@@ -38,6 +38,13 @@ from handgrad.layers.loss import (
     SumSquaredError,
 )
 from handgrad.layers.margin import CosineEmbedding, CosineSimilarity, Hinge
+from handgrad.layers.normalization import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+)
 from handgrad.layers.numpy_functions import enter_rules
 from handgrad.layers.piecewise import HardSigmoid, HardSwish, PReLU, ReLU6
 from handgrad.layers.pooling import (
@@ -60,15 +67,16 @@ enter_rules()
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "Abs", "Add", "Affine", "Arccos", "Arccosh", "Arcsin",
-    "Arcsinh", "Arctan", "Arctanh", "ArgMax", "AveragePooling", "BinaryCrossEntropy", "Broadcast",
-    "Clip", "Concat", "Convolution", "Cos", "Cosh", "CosineEmbedding", "CosineSimilarity", "CumSum",
-    "Div", "Dropout", "Einsum", "Erf", "Exp", "Expm1", "Flatten", "Flip", "Gather", "GaussianKL",
-    "GlobalAveragePooling", "GlobalMaxPooling", "HardSigmoid", "HardSwish", "Hinge", "Huber",
-    "Index", "KLDivergence", "LeakyReLU", "Log", "Log1p", "LogSoftmax", "LogSumExp", "Loss",
-    "MatMul", "Max", "MaxPooling", "Maximum", "Mean", "MeanAbsoluteError", "MeanSquaredError",
-    "Minimum", "Mish", "Mul", "Neg", "NegativeLogLikelihood", "Norm", "OneHot", "PReLU", "Pad",
-    "Pow", "Prod", "ReLU", "ReLU6", "Reshape", "ScatterAdd", "SiLU", "Sigmoid",
-    "SigmoidCrossEntropy", "Sin", "Sinh", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Softsign",
+    "Arcsinh", "Arctan", "Arctanh", "ArgMax", "AveragePooling", "BatchNorm", "BinaryCrossEntropy",
+    "Broadcast", "Clip", "Concat", "Convolution", "Cos", "Cosh", "CosineEmbedding",
+    "CosineSimilarity", "CumSum", "Div", "Dropout", "Einsum", "Erf", "Exp", "Expm1", "Flatten",
+    "Flip", "Gather", "GaussianKL", "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm",
+    "HardSigmoid", "HardSwish", "Hinge", "Huber", "Index", "InstanceNorm", "KLDivergence",
+    "LayerNorm", "LeakyReLU", "Log", "Log1p", "LogSoftmax", "LogSumExp", "Loss", "MatMul", "Max",
+    "MaxPooling", "Maximum", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Minimum", "Mish",
+    "Mul", "Neg", "NegativeLogLikelihood", "Norm", "OneHot", "PReLU", "Pad", "Pow", "Prod",
+    "RMSNorm", "ReLU", "ReLU6", "Reshape", "ScatterAdd", "SiLU", "Sigmoid", "SigmoidCrossEntropy",
+    "Sin", "Sinh", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Softsign", "SpatialDropout",
     "Split", "Sqrt", "Stack", "Standardize", "Std", "Step", "Sub", "Sum", "SumSquaredError", "Tan",
     "Tanh", "Tile", "TopK", "Transpose", "TransposedConvolution", "Var", "Where", "col2im",
     "im2col", "loss_for",

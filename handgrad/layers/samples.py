@@ -234,9 +234,22 @@ SAMPLES: tuple[Sample, ...] = (
         count_padding=False),
     row("GlobalMaxPooling", real(N, 2, 3, 4)),
     row("GlobalAveragePooling", real(N, 2, 3, 4)),
+    # normalization
+    row("BatchNorm", real(N, 3)),
+    row("BatchNorm", real(N, 3, 4, 2), momentum=0.5, eps=1e-3),
+    row("LayerNorm", real(N, 4)),
+    row("LayerNorm", real(N, 2, 3, 2), axis=(1, 3), eps=1e-3),
+    row("RMSNorm", real(N, 4)),
+    row("RMSNorm", real(N, 3, 2), axis=1, eps=1e-3),
+    row("GroupNorm", real(N, 4, 3, 2), groups=2),
+    row("GroupNorm", real(N, 6), groups=2, eps=1e-3),
+    row("InstanceNorm", real(N, 3, 4)),
+    row("InstanceNorm", real(N, 2, 3, 2), eps=1e-3),
     # dropout
     row("Dropout", real(N, 8), seed=1),
     row("Dropout", real(N, 8), ratio=0.2, seed=1),
+    row("Dropout", real(N, 8), ratio=0.2, scaled=True, seed=1),
+    row("SpatialDropout", real(N, 4, 3, 2), seed=1),
     # loss
     row("SoftmaxCrossEntropy", real(N, 4), labels(N, classes=4)),
     row("SoftmaxCrossEntropy", real(N, 3, 4), labels(N, 3, classes=4)),
