@@ -129,10 +129,10 @@ def signs(rng: np.random.Generator, value: Array) -> Array:
 
 def _agrees(point: Point, upstream: Array, analytic: dict, moves: dict[str, Array]) -> bool:
     terms = [analytic[n] * v for n, v in moves.items()]
-    total, size = sum(t.sum() for t in terms), sum(abs(t).sum() for t in terms)
+    total, size = sum(t.sum() for t in terms), np.sqrt(sum((t**2).sum() for t in terms))
     value, error = quick(point.along(moves), point.step() / 10, point.noise)
     floor = 1e-10 * abs(upstream).max(initial=0) * _top(point.base)
-    off, doubt = abs(value @ upstream - total), error @ abs(upstream)
+    off, doubt = abs(value @ upstream - total), np.sqrt(error**2 @ upstream**2)
     tight = 3e-7 if point.noise < SINGLE else 1e-4
     return bool(off <= tight * size + 10 * doubt + floor and doubt <= 1e-4 * size + floor)
 

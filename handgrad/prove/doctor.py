@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from math import prod
 
@@ -53,6 +54,7 @@ ELSEWHERE: list[Experiment] = [
     precision.undefined,
 ]
 
+PATIENCE = 6.0  # seconds, after which no further experiment at other inputs begins
 SECONDS = 0.5  # for differentiating everything at the given inputs
 
 
@@ -69,7 +71,14 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         return _not_finite(case, findings)
     if base.gaps:
         findings += formula.diagnose(case, base)
-    for experiment in BEHAVIOUR + ([] if base.gaps else ELSEWHERE):
+    for experiment in BEHAVIOUR:
+        findings += _tried(experiment, case, base)
+    started = time.monotonic()
+    for experiment in [] if base.gaps else ELSEWHERE:
+        if time.monotonic() - started > PATIENCE:
+            what = experiment.__name__.replace("_", " ")
+            case.subject.notes.add(f"it is slow: not tried at other inputs, from {what} on")
+            break
         findings += _tried(experiment, case, base)
     findings += dict.fromkeys(case.writes)
     return conclude(case, base, findings)

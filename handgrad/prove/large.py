@@ -16,7 +16,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.compare import compare, widen
 from handgrad.prove.experiments import formula
-from handgrad.prove.numeric import Derivative, Line, careful, quick
+from handgrad.prove.numeric import Derivative, Line, quick
 from handgrad.prove.point import DOUBLE, SINGLE, Point, differentiate_at
 from handgrad.prove.report import Finding
 from handgrad.prove.sandbox import SubjectError
@@ -24,7 +24,8 @@ from handgrad.prove.subject import Subject
 from handgrad.prove.trial import Case, Outcome, Run, fresh, same
 
 _PIECE = 1 << 18
-_SAMPLE = 40  # entries of a wrong gradient that are differentiated one by one
+_STEPS = (1.0, 0.1, 1e-3)  # relative to the largest entry; the best one counts
+_SAMPLE = 12  # entries of a wrong gradient that are differentiated one by one
 
 
 class Lean(Point):
@@ -35,7 +36,7 @@ class Lean(Point):
         self.original, self.inputs = run.inputs, [fresh(x) for x in run.inputs]
         self.outputs = len(run.upstream)
         self.base = self._evaluated()
-        self.seconds = 1.0
+        self.seconds, self.steps = 1.0, dict[str, float]()
         self.noise = SINGLE if self.base.dtype == np.float32 else DOUBLE
         self.base = self.base.astype(np.float64)
 
@@ -71,8 +72,9 @@ class Lean(Point):
         return False  # not asked: the answer would take whole copies
 
     def careful(self, name: str, index: int) -> Derivative:
-        scale = max(abs(float(self.value(name).flat[index])), 0.1)
-        return careful(self.entry(name, index), scale, self.noise)
+        line, scale = self.entry(name, index), _scale(self.value(name))
+        value, error = self._best(name, line, scale)
+        return Derivative(value, error, value, value)
 
     def signed(self, name: str, low: int, high: int) -> Line:
         """The line on which the entries low..high move, by random signs."""
@@ -89,6 +91,14 @@ class Lean(Point):
 
         return line
 
+    def _best(self, name: str, line: Line, scale: float) -> tuple[Array, Array]:
+        """Derivative and error with the step that suits the argument, found in the first call."""
+        if name in self.steps:
+            return quick(line, self.steps[name] * scale, self.noise)
+        tried = {s: quick(line, s * scale, self.noise) for s in _STEPS}
+        self.steps[name] = min(tried, key=lambda s: float(np.linalg.norm(tried[s][1])))
+        return tried[self.steps[name]]
+
     def agrees(self, name: str, gradient: Array, upstream: Array, low: int, high: int) -> bool:
         """Whether the gradient is right along random signs in the entries low..high."""
         total = size = 0.0
@@ -96,13 +106,16 @@ class Lean(Point):
         for a, b, signs in _pieces(low, high):
             terms = (flat[a:b] * signs).astype(np.float64)
             total, size = total + float(terms.sum()), size + float(terms @ terms)
-        value = self.value(name)
-        scale = max(float(value.max(initial=0)), -float(value.min(initial=0)), 1e-3)
-        step = scale * (1e-3 if self.noise == DOUBLE else 0.1)
-        slope, error = quick(self.signed(name, low, high), step, self.noise)
+        line, scale = self.signed(name, low, high), _scale(self.value(name))
+        slope, error = self._best(name, line, scale)
         off, doubt = abs(slope @ upstream - total), float(np.sqrt(error**2 @ upstream**2))
         tight = 1e-7 if self.noise == DOUBLE else 2e-6
         return bool(off <= tight * np.sqrt(size) + 6 * doubt)
+
+
+def _scale(value: Array) -> float:
+    """The largest size of an entry."""
+    return max(float(value.max(initial=0)), -float(value.min(initial=0)), 1e-3)
 
 
 def _flat(array: Array) -> Any:
@@ -123,12 +136,11 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
     """A trial of a large subject, and what it found."""
     worker = case.subject.copy()
     run = _one_run(case, worker)
-    wanted = {n: g for n, g in run.gradients.items() if n in case.wanted and g is not None}
     point = Lean(case.subject, worker, run, case.names)
     outcome = Outcome(run, point=point)
     upstream = run.flat_upstream
     for name in case.wanted:
-        gradient = wanted.get(name)
+        gradient = run.gradients[name]
         shape = point.value(name).shape
         if gradient is None or gradient.shape != shape:
             gradient = np.zeros(shape) if gradient is None else gradient
@@ -146,6 +158,7 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         outcome.judged &= judged
         outcome.gaps += [gap] if gap.bad.any() else []
     findings = list(formula.diagnose(case, outcome)) if outcome.gaps else []
+    gradient = None  # their memory is needed for the next ones
     return outcome, findings + case.writes + list(_repeated(case, worker, run))
 
 

@@ -20,15 +20,19 @@ from handgrad.prove.trial import Case, fresh, same
 _LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", "mask", "idx"}
 _LABELS |= {"index", "indices", "ids", "weight_mask", "train_flg", "training", "lengths", "tgt"}
 _PARAMETERS = {"W", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
-LARGE = 4_000_000  # numbers in a subject and its inputs, from which on it is copied only once
+LARGE = 400_000  # numbers in a subject and its inputs, from which on it is copied once only, ...
+HUGE = 4_000_000  # ... and from which on not even to float64
 
 
 def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
     """The case in float64, with `wanted`: the arguments whose gradients can be proved."""
     given = [_array(x, subject.notes) for x in inputs]
-    if _numbers(subject, given) > LARGE:
-        return _as_it_is(subject, given)
+    numbers = _numbers(subject, given)
+    if numbers > HUGE:
+        return _large(subject, given)
     real = [x.astype(np.float64) if _is_float(x) else x for x in given]
+    if numbers > LARGE:
+        return _large(_built(subject, given).cast(np.float64), real)
     case = Case(_built(subject, real).cast(np.float64), real, subject.sandbox.seed)
     try:
         _name_parameters(case)
@@ -54,8 +58,8 @@ def _numbers(subject: Subject, inputs: list[Any]) -> int:
     return sum(arrays.values())
 
 
-def _as_it_is(subject: Subject, inputs: list[Any]) -> Case:
-    """The case of a large subject, in its own precision."""
+def _large(subject: Subject, inputs: list[Any]) -> Case:
+    """The case of a large subject, in the precision it has."""
     case = Case(_built(subject, inputs), inputs, subject.sandbox.seed)
     case.large = True
     used = case.subject.copy()

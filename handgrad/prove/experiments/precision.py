@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.experiments.chance import close
-from handgrad.prove.experiments.inputs import differentiable, is_real, movable, replaced
+from handgrad.prove.experiments.inputs import is_real, movable, replaced
 from handgrad.prove.experiments.region import low_precision_state
 from handgrad.prove.point import DOUBLE
 from handgrad.prove.report import Finding
@@ -22,7 +22,7 @@ Plan = tuple[Any, Any, float]  # a precision, a higher one, and what is large fo
 def integers(case: Case, base: Outcome) -> Iterator[Finding]:
     """Whole numbers as integers give what they give as reals, or are refused."""
     whole = replaced(case, lambda x: np.copysign(np.ceil(2 * abs(np.asarray(x))), x))
-    for k in differentiable(case):
+    for k in movable(case):
         cut = [np.asarray(x).astype(np.int64) if j == k else fresh(x) for j, x in enumerate(whole)]
         cut = [x[()] if j == k and not np.ndim(case.inputs[j]) else x for j, x in enumerate(cut)]
         try:
