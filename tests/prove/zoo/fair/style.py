@@ -271,3 +271,15 @@ class StaticHelpers:
 
     def backward(self, dout):
         return dout * self.slope(self.y)
+
+
+@fair(on=lambda r: (r.normal(size=(3, 4)), r.uniform(size=(3, 4))))
+class ShareBesideOthers:
+    """One of two factors happens to lie between 0 and 1, like a target or a mask."""
+
+    def forward(self, x, y):
+        self.x, self.y = x, y
+        return x * y
+
+    def backward(self, dout):
+        return dout * self.y, dout * self.x
