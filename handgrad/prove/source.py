@@ -11,16 +11,16 @@ from typing import Any
 from handgrad.prove.report import Finding
 from handgrad.prove.subject import Pair, Subject, positional
 
-_FORWARD = ("forward_bug",)
+_IN_FORWARD = ("forward", "A later call changes the output")  # how its findings begin
 
 
 def line_of(subject: Subject, finding: Finding) -> str | None:
     """`path:number: code` of the statement to look at; None where the source is not known."""
-    if finding.cause in _FORWARD or finding.sentence.startswith("forward"):
-        found = _returned(_method(subject, "forward"))
-    else:
-        found = _assigned(_method(subject, "backward"), subject, finding)
-    return found
+    if finding.cause != "forward_bug" and not finding.sentence.startswith(_IN_FORWARD):
+        return _assigned(_method(subject, "backward"), subject, finding)
+    if finding.cause == "inplace_input":
+        return _assigned(_method(subject, "forward"), subject, finding)
+    return _returned(_method(subject, "forward"))
 
 
 def method_source(subject: Subject, name: str) -> str:
