@@ -1,4 +1,4 @@
-"""Convolution as matrix products: the windows of an image, written out as columns."""
+"""The windows of an image written out as columns of a matrix, and columns added up again."""
 
 from __future__ import annotations
 
@@ -56,40 +56,7 @@ def fold(cells: Array, images: Array, grid: Grid) -> None:
     """Add cells (C, *kernel, N, *outputs) to the pixels (N, C, *sizes) that they were read from."""
     images = images.swapaxes(0, 1)
     for cell, pixels, outputs in grid.taps():
-        images[pixels] += cells[(slice(None), *cell)][outputs]
-
-
-def correlate(x: Array, W: Array, grid: Grid, groups: int) -> Array:
-    """y[n, f, o] = Σ W[f, c, k] · x[n, c, o·stride + k·dilation − pad], over c and k.
-
-    Shapes: x (N, C, *sizes), W (F, C/groups, *kernel), y (N, F, *outputs).
-    """
-    y = array_module(x).empty((len(x), len(W), *grid.outputs), x.dtype)
-    filters = W.reshape(groups, len(W) // groups, -1)
-    for part in blocks(x, grid):
-        product = filters @ columns(x[part], grid, groups)
-        y[part] = product.reshape(len(W), -1, *grid.outputs).swapaxes(0, 1)
-    return y
-
-
-def correlate_dx(dy: Array, W: Array, grid: Grid, groups: int) -> Array:
-    """The gradient of correlate's x: Wᵀ @ dy for each window, added where the windows overlap."""
-    channels = W.shape[1] * groups
-    dx = array_module(dy).zeros((len(dy), channels, *grid.sizes), dy.dtype)
-    filters = W.reshape(groups, len(W) // groups, -1).swapaxes(1, 2)
-    for part in blocks(dx, grid):
-        cells = filters @ rows(dy[part], groups)
-        fold(cells.reshape(channels, *grid.kernel, -1, *grid.outputs), dx[part], grid)
-    return dx
-
-
-def correlate_dW(x: Array, dy: Array, grid: Grid, groups: int) -> Array:
-    """The gradient of correlate's W: dy @ columnsᵀ, summed over the batch and all places."""
-    filters, channels = dy.shape[1], x.shape[1] // groups
-    dW = array_module(x).zeros((groups, filters // groups, channels * prod(grid.kernel)), x.dtype)
-    for part in blocks(x, grid):
-        dW += rows(dy[part], groups) @ columns(x[part], grid, groups).swapaxes(1, 2)
-    return dW.reshape(filters, channels, *grid.kernel)
+        images[pixels] += cells[:, *cell][outputs]
 
 
 def blocks(x: Array, grid: Grid) -> Iterator[slice]:

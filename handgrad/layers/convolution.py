@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
-from handgrad.layers.columns import correlate, correlate_dW, correlate_dx
+from handgrad.layers.correlate import Correlate, CorrelateDW, CorrelateDx
 from handgrad.layers.init import choose, initialize
 from handgrad.layers.windows import Sizes, Window, whole
 
@@ -53,8 +53,9 @@ class Filters(Layer):
             )
         dtype = self.dtype or (np.float64 if x is None else as_float(x).dtype)
         how = choose(self.followed_by) if self.init is None else self.init
-        fans = (prod(self.window.kernel) * n // self.groups for n in (self.inputs, self.filters))
-        self.W = initialize(how, self.weights_shape(), *fans, self.draw(), dtype)
+        cells, groups = prod(self.window.kernel), self.groups
+        fan_in, fan_out = cells * self.inputs // groups, cells * self.filters // groups
+        self.W = initialize(how, self.weights_shape(), fan_in, fan_out, self.draw(), dtype)
         if self.bias:
             self.b = np.zeros(self.filters, dtype)
 
@@ -108,13 +109,13 @@ class Convolution(Filters):
 
     def forward(self, x: Array) -> Array:
         self.x = x = self.enter(x)
-        self.grid = self.window.place(x.shape[2:])
-        return self.add_bias(correlate(x, self.W, self.grid, self.groups))
+        self.on = self.window.place(x.shape[2:]), self.groups
+        return self.add_bias(Correlate(*self.on)(x, self.W))
 
     def backward(self, dy: Array) -> Array | None:
-        self.dW = correlate_dW(self.x, dy, self.grid, self.groups)
+        self.dW = CorrelateDW(*self.on)(self.x, dy)
         self.set_db(dy)
-        return correlate_dx(dy, self.W, self.grid, self.groups) if self.wants_dx else None
+        return CorrelateDx(*self.on)(dy, self.W) if self.wants_dx else None
 
 
 class TransposedConvolution(Filters):
@@ -148,10 +149,10 @@ class TransposedConvolution(Filters):
 
     def forward(self, x: Array) -> Array:
         self.x = x = self.enter(x)
-        self.grid = self.window.place_under(x.shape[2:], self.extra)
-        return self.add_bias(correlate_dx(x, self.W, self.grid, self.groups))
+        self.on = self.window.place_under(x.shape[2:], self.extra), self.groups
+        return self.add_bias(CorrelateDx(*self.on)(x, self.W))
 
     def backward(self, dy: Array) -> Array | None:
-        self.dW = correlate_dW(dy, self.x, self.grid, self.groups)
+        self.dW = CorrelateDW(*self.on)(dy, self.x)
         self.set_db(dy)
-        return correlate(dy, self.W, self.grid, self.groups) if self.wants_dx else None
+        return Correlate(*self.on)(dy, self.W) if self.wants_dx else None

@@ -85,6 +85,8 @@ class AveragePooling(Pooling):
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
     """
 
+    linear = True
+
     def __init__(
         self, kernel: Any, *, stride: Any = None, pad: Any = 0, ceil_mode: bool = False,
         count_padding: bool = True,
@@ -147,6 +149,8 @@ class GlobalAveragePooling(Layer):
     Raises ShapeError where x has no axis after (N, C), or nothing along it.
     Source: Lin et al., "Network in network", ICLR 2014.
     """
+
+    linear = True
 
     def forward(self, x: Array) -> Array:
         images = whole_images(self, x)
