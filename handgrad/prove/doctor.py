@@ -60,6 +60,9 @@ SECONDS = 0.5  # for differentiating everything at the given inputs
 
 def examine(case: Case, reference: Callable | None = None) -> Report:
     """The report on a case."""
+    if not case.wanted:
+        reason = "there is no gradient to prove: no input is real, and no parameter was found."
+        return Report(case.subject.name, UNKNOWN, evidence=[reason])
     if case.large:
         outcome, found = examine_large(case)
         return conclude(case, outcome, found)
@@ -152,7 +155,7 @@ def _table(base: Outcome) -> list[Row]:
             numeric = part.expected(base.run.flat_upstream)
             numeric = wrong[name].numeric if name in wrong else numeric
             off = abs(gradient.reshape(-1)[part.index] - numeric)
-            error = float(np.max(off / (abs(numeric).max() + 1e-30), initial=0.0))
+            error = float(np.max(off / (abs(numeric).max(initial=0) + 1e-30), initial=0.0))
             method = f"{len(part.index)} of {gradient.size} entries differentiated"
         rows.append(Row(f"d{name}", shape, error, WRONG if name in wrong else RIGHT, method))
     return rows

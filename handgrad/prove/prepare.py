@@ -74,6 +74,8 @@ def _large(subject: Subject, inputs: list[Any]) -> Case:
 
 
 def _array(x: Any, notes: set[str]) -> Any:
+    if isinstance(x, str | bytes):
+        raise TypeError(f"inputs have to be arrays or numbers, got {type(x).__name__}")
     if isinstance(x, list | tuple):
         notes.add("a list among the inputs was converted to an array")
         return np.asarray(x, dtype=np.float64 if np.asarray(x).dtype.kind == "f" else None)

@@ -62,12 +62,18 @@ class Sandbox:
 
         def body() -> None:
             try:
-                with self._quiet():
+                with np.errstate(all="ignore"):
                     outcome["value"] = work()
             except BaseException as error:  # handed to the caller, below
                 outcome["error"] = error
 
-        thread = threading.Thread(target=body, daemon=True)
+        with self._quiet():
+            self._await(threading.Thread(target=body, daemon=True))
+        if "error" in outcome:
+            raise outcome["error"]
+        return outcome["value"]
+
+    def _await(self, thread: threading.Thread) -> None:
         thread.start()
         while thread.is_alive():
             thread.join(0.05 if self.timeout > 0.5 else self.timeout / 4)
@@ -77,9 +83,6 @@ class Sandbox:
                 raise SubjectError(
                     self.phase, f"{self.phase} did not return within {self.timeout:g} s"
                 )
-        if "error" in outcome:
-            raise outcome["error"]
-        return outcome["value"]
 
     @contextlib.contextmanager
     def _quiet(self) -> Iterator[None]:
@@ -96,7 +99,6 @@ class Sandbox:
                 contextlib.redirect_stdout(self.printed),
                 contextlib.redirect_stderr(self.printed),
                 warnings.catch_warnings(),
-                np.errstate(all="ignore"),
             ):
                 warnings.simplefilter("ignore")
                 np.random.default_rng = seeded

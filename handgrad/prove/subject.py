@@ -185,6 +185,7 @@ class Subject:
             items = [result]
         if isinstance(result, list):
             self.notes.add("forward returns a list; it was read as arrays")
+        items = items[: max(self.upstream_count(len(items)), 1)]  # the rest is for other uses
         arrays = [as_array(getattr(v, "data", v) if _is_tensor(v) else v) for v in items]
         if any(a is None for a in arrays):
             kinds = ", ".join(type(v).__name__ for v in items)
@@ -194,6 +195,8 @@ class Subject:
     def _input_gradients(self, result: Any) -> list[Array | None]:
         if isinstance(result, list):
             self.notes.add("backward returns a list; it was read as arrays")
+            if all(isinstance(v, list) for v in result):
+                result = np.asarray(result)
         if isinstance(result, dict):
             result = tuple(result.get(n, result.get(f"d{n}")) for n in self.input_names)
         several = isinstance(result, list | tuple) and not all(_plain_number(v) for v in result)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.trial import Case, fresh
 
 
@@ -70,7 +71,36 @@ def resized(case: Case, axis: int, length: int, rng: np.random.Generator) -> lis
     order = np.arange(length) % max(old, 1)
     if old == 0 or length == old:
         return None
-    return [_rows(x, order, old, rng, axis) for x in case.inputs]
+    tied = _tied(case, old) if axis == 0 else range(len(case.inputs))
+    return [_rows(x, order, old, rng, axis) if k in tied else fresh(x)
+            for k, x in enumerate(case.inputs)]  # fmt: skip
+
+
+def _tied(case: Case, rows: int) -> set[int]:
+    """Places of the inputs whose length is that of the batch, not by chance the same number.
+
+    One that forward does not need longer or shorter when the others are has no part in it.
+    """
+    if case.tied is None:
+        equal = {k for k, x in enumerate(case.inputs)
+                 if isinstance(x, np.ndarray) and x.ndim and x.shape[0] == rows}  # fmt: skip
+        first = min(equal)
+        free = {k for k in equal - {first} if _goes(case, equal - {k}, rows)}
+        case.tied = equal - free
+    return case.tied
+
+
+def _goes(case: Case, places: set[int], rows: int) -> bool:
+    """Whether forward takes these inputs, and not the others, with a row more and a row less."""
+    for length in (rows + 1, max(rows - 1, 1)):
+        order = np.arange(length) % rows
+        inputs = [np.take(x, order, 0) if k in places else fresh(x)
+                  for k, x in enumerate(case.inputs)]  # fmt: skip
+        try:
+            case.forward(case.subject.copy(), inputs)
+        except SubjectError:
+            return False
+    return True
 
 
 def resized_alike(case: Case, old: int, length: int, rng: np.random.Generator) -> list[Any]:
