@@ -53,6 +53,18 @@ from handgrad.layers.pooling import (
     GlobalMaxPooling,
     MaxPooling,
 )
+from handgrad.layers.recurrent import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    Stacked,
+    VariationalDropout,
+    length_mask,
+)
 from handgrad.layers.reduction import Max, Mean, Sum
 from handgrad.layers.select import ArgMax, Gather, OneHot, ScatterAdd, TopK
 from handgrad.layers.shape import Broadcast, Concat, Flatten, Index, Reshape, Transpose
@@ -66,18 +78,20 @@ from handgrad.layers.trigonometry import Arccos, Arcsin, Arctan, Cos, Sin, Tan
 enter_rules()
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "SELU", "Abs", "Add", "Affine", "Arccos", "Arccosh", "Arcsin",
-    "Arcsinh", "Arctan", "Arctanh", "ArgMax", "AveragePooling", "BatchNorm", "BinaryCrossEntropy",
-    "Broadcast", "Clip", "Concat", "Convolution", "Cos", "Cosh", "CosineEmbedding",
-    "CosineSimilarity", "CumSum", "Div", "Dropout", "Einsum", "Erf", "Exp", "Expm1", "Flatten",
-    "Flip", "Gather", "GaussianKL", "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm",
-    "HardSigmoid", "HardSwish", "Hinge", "Huber", "Index", "InstanceNorm", "KLDivergence",
-    "LayerNorm", "LeakyReLU", "Log", "Log1p", "LogSoftmax", "LogSumExp", "Loss", "MatMul", "Max",
-    "MaxPooling", "Maximum", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Minimum", "Mish",
-    "Mul", "Neg", "NegativeLogLikelihood", "Norm", "OneHot", "PReLU", "Pad", "Pow", "Prod",
-    "RMSNorm", "ReLU", "ReLU6", "Reshape", "ScatterAdd", "SiLU", "Sigmoid", "SigmoidCrossEntropy",
-    "Sin", "Sinh", "Softmax", "SoftmaxCrossEntropy", "Softplus", "Softsign", "SpatialDropout",
-    "Split", "Sqrt", "Stack", "Standardize", "Std", "Step", "Sub", "Sum", "SumSquaredError", "Tan",
-    "Tanh", "Tile", "TopK", "Transpose", "TransposedConvolution", "Var", "Where", "col2im",
-    "im2col", "loss_for",
+    "CELU", "ELU", "GELU", "GLU", "GRU", "LSTM", "RNN", "SELU", "Abs", "Add", "Affine",
+    "Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "ArgMax", "AveragePooling",
+    "BatchNorm", "Bidirectional", "BinaryCrossEntropy", "Broadcast", "Clip", "Concat",
+    "Convolution", "Cos", "Cosh", "CosineEmbedding", "CosineSimilarity", "CumSum", "Div",
+    "Dropout", "Einsum", "Erf", "Exp", "Expm1", "Flatten", "Flip", "GRUCell", "Gather",
+    "GaussianKL", "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm", "HardSigmoid",
+    "HardSwish", "Hinge", "Huber", "Index", "InstanceNorm", "KLDivergence", "LSTMCell",
+    "LayerNorm", "LeakyReLU", "Log", "Log1p", "LogSoftmax", "LogSumExp", "Loss", "MatMul",
+    "Max", "MaxPooling", "Maximum", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Minimum",
+    "Mish", "Mul", "Neg", "NegativeLogLikelihood", "Norm", "OneHot", "PReLU", "Pad", "Pow",
+    "Prod", "RMSNorm", "RNNCell", "ReLU", "ReLU6", "Reshape", "ScatterAdd", "SiLU", "Sigmoid",
+    "SigmoidCrossEntropy", "Sin", "Sinh", "Softmax", "SoftmaxCrossEntropy", "Softplus",
+    "Softsign", "SpatialDropout", "Split", "Sqrt", "Stack", "Stacked", "Standardize", "Std",
+    "Step", "Sub", "Sum", "SumSquaredError", "Tan", "Tanh", "Tile", "TopK", "Transpose",
+    "TransposedConvolution", "Var", "VariationalDropout", "Where", "col2im", "im2col",
+    "length_mask", "loss_for",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ layer is two edits: the class, and a row here.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +32,7 @@ class Sample:
 
     def make(self) -> Layer:
         """A new layer."""
-        return self.cls(**self.arguments)
+        return self.cls(**copy.deepcopy(self.arguments))
 
     def inputs(self, rng: np.random.Generator, batch: int = 5) -> tuple[Array, ...]:
         """Valid inputs, float64 where they are real numbers."""
@@ -96,6 +97,16 @@ def one_hot(*shape: int) -> Maker:
 def distributions(*shape: int) -> Maker:
     """Rows of probabilities that sum to 1."""
     return lambda rng, batch: rng.dirichlet(np.ones(shape[-1]), _sized(shape[:-1], batch))
+
+
+def mask(*shape: int) -> Maker:
+    """Booleans, True up to a length of at least one step."""
+
+    def make(rng: np.random.Generator, batch: int) -> Array:
+        n, steps = _sized(shape, batch)
+        return all_layers.length_mask(rng.integers(1, steps + 1, n), steps)
+
+    return make
 
 
 SAMPLES: tuple[Sample, ...] = (
@@ -250,6 +261,26 @@ SAMPLES: tuple[Sample, ...] = (
     row("Dropout", real(N, 8), ratio=0.2, seed=1),
     row("Dropout", real(N, 8), ratio=0.2, scaled=True, seed=1),
     row("SpatialDropout", real(N, 4, 3, 2), seed=1),
+    # recurrent
+    row("RNNCell", real(N, 3), real(N, 2), hidden=2, seed=1),
+    row("LSTMCell", real(N, 3), real(N, 2), real(N, 2), hidden=2, seed=1),
+    row("GRUCell", real(N, 3), real(N, 2), hidden=2, seed=1),
+    row("GRUCell", real(N, 3), real(N, 2), hidden=2, reset="before", seed=1),
+    row("RNN", real(N, 4, 3), hidden=2, seed=1),
+    row("RNN", real(N, 4, 3), mask(N, 4), real(N, 2), hidden=2, inputs=3, seed=1),
+    row("LSTM", real(N, 4, 3), hidden=2, seed=1),
+    row("LSTM", real(N, 1, 3), hidden=2, init=0.5, seed=1),
+    row("LSTM", real(N, 4, 3), mask(N, 4), real(N, 2), real(N, 2), hidden=2, seed=1),
+    row("LSTM", real(N, 4, 3), hidden=6, recurrent_dropout=0.3, seed=1),
+    row("GRU", real(N, 4, 3), hidden=2, seed=1),
+    row("GRU", real(N, 4, 3), mask(N, 4), hidden=2, seed=1),
+    row("GRU", real(N, 4, 3), mask(N, 4), real(N, 2), hidden=2, reset="before", seed=1),
+    row("Stacked", real(N, 4, 3), mask(N, 4),
+        layers=(all_layers.LSTM(2, seed=1), all_layers.RNN(3, seed=2))),
+    row("Bidirectional", real(N, 4, 3), mask(N, 4), ahead=all_layers.GRU(2, seed=1),
+        back=all_layers.RNN(3, seed=2)),
+    row("VariationalDropout", real(N, 4, 8), seed=1),
+    row("VariationalDropout", real(N, 4, 8), ratio=0.2, seed=1),
     # loss
     row("SoftmaxCrossEntropy", real(N, 4), labels(N, classes=4)),
     row("SoftmaxCrossEntropy", real(N, 3, 4), labels(N, 3, classes=4)),

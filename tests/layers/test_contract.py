@@ -17,7 +17,7 @@ from handgrad.tensor import Tensor
 from tests.reference.numeric import slope
 
 # Layers of several outputs are tested beside their siblings; here one output is looked at.
-SINGLE = [s for s in SAMPLES if s.cls is not layers.Split]
+SINGLE = [s for s in SAMPLES if s.cls not in (layers.Split, layers.LSTMCell)]
 every = pytest.mark.parametrize("sample", SINGLE, ids=str)
 WITH_BATCH = [s for s in SINGLE if s.has_batch]
 BASES = {layers.Loss, Reduction, WithoutGradient}
@@ -262,11 +262,16 @@ def test_an_empty_batch_has_an_answer_or_a_clear_error(sample, rng):
     assert all(not np.any(w) for w in gradients[len(inputs) :] if w is not None)
 
 
+def shown(arguments):
+    """The arguments as text: layers among them are copies."""
+    return {name: repr(value) for name, value in arguments.items()}
+
+
 @every
 def test_the_configuration_makes_the_same_layer_again(sample):
     layer = sample.make()
     config = layer.config()
-    assert config.items() >= sample.arguments.items()
+    assert shown(config).items() >= shown(sample.arguments).items()
     again = sample.cls(**config)
     assert again.config() == config
     assert repr(again) == repr(layer)

@@ -1,0 +1,60 @@
+"""Memory: the state that a recurrent layer keeps from one call to the next, and masks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, array_module
+
+
+class Memory:
+    """Holds the last state. Every use of a layer shares it, so the state survives a use."""
+
+    def __init__(self) -> None:
+        self.state: tuple[Array, ...] | None = None
+
+
+def length_mask(lengths: Any, steps: int) -> Array:
+    """True where step t of sequence n has data, t < lengths[n].
+
+    Shapes: lengths (N) of integers from 1 to T = steps, mask (N, T).
+    Raises ValueError for a length outside, ShapeError for another shape.
+    """
+    lengths = np.asarray(lengths)
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu":
+        raise ShapeError(
+            f"length_mask: lengths must be integers (N,), got {lengths.dtype} {lengths.shape}"
+        )
+    if lengths.size and not 1 <= lengths.min() <= lengths.max() <= steps:
+        raise ValueError(
+            f"length_mask: lengths must lie from 1 to {steps}, got {lengths.min()} to "
+            f"{lengths.max()}"
+        )
+    return np.arange(steps) < lengths[:, None]
+
+
+def accept_mask(layer: Any, mask: Any, shape: tuple[int, ...]) -> Array | None:
+    """The mask as booleans, once its shape is seen to be right."""
+    if mask is None:
+        return None
+    mask = mask if hasattr(mask, "dtype") else np.asarray(mask)
+    if mask.shape != shape:
+        raise ShapeError(
+            f"{type(layer).__name__}: the mask must be (N, T) = {shape}, got {mask.shape}; "
+            "length_mask(lengths, T) makes one"
+        )
+    if mask.dtype != bool:
+        raise ValueError(
+            f"{type(layer).__name__}: the mask must be of booleans, True where there is data, "
+            f"got {mask.dtype}"
+        )
+    return mask
+
+
+def draw_mask(layer: Any, ratio: float, like: Array) -> Array:
+    """Zero with probability `ratio`, else 1 / (1 − ratio): one word of the stream per element."""
+    keep = layer.draw().bits(like.size) >= ratio * 2**32
+    mask = keep.reshape(like.shape) * like.dtype.type(1 / (1 - ratio))
+    return array_module(like).asarray(mask)
