@@ -17,7 +17,8 @@ ROOMS = {
     "__main__": 9, "__init__": 9,
 }  # fmt: skip
 PARTNERS = {
-    "cupy", "matplotlib", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py", "pandas",
+    "cupy", "matplotlib", "PIL", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py",
+    "pandas",
     "tqdm",  # a base dependency, but slow to import
 }  # fmt: skip
 BASE = {"numpy", "safetensors", "tqdm", "click"}

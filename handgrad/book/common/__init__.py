@@ -1,0 +1,1 @@
+"""The books' `common`: their classes and functions, on top of handgrad's layers."""

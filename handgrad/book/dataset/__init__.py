@@ -1,0 +1,1 @@
+"""The books' `dataset`: MNIST, Penn Treebank, sequence tasks, a spiral."""
