@@ -301,7 +301,7 @@ RULES = (
     Rule("not transposed", ("transpose", "wrong_formula"), _untransposed),
     Rule("reshaped", ("transpose", "wrong_formula"), _reshaped),
     Rule("transposed", ("transpose",), _transposed),
-    Rule("swapped", ("swapped_outputs",), _swapped_results),
+    Rule("swapped", ("swapped_outputs", "wrong_sign"), _swapped_results),  # of y - t: the same
     Rule("swapped parameters", ("swapped_outputs",), _swapped_parameters),
     Rule("index without add.at", ("wrong_formula", "boundary", "missing_batch_sum"), _indexed_add),
     Rule("assigned for added", ("wrong_formula", "boundary", "missing_batch_sum"), _assigned),

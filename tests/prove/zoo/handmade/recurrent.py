@@ -84,7 +84,7 @@ class RNNCellTanhForgotten(RNNCell):
         return dy @ self.Wx.T, dy @ self.Wh.T
 
 
-@mistake("missing_term", of=LSTMCell)
+@mistake("missing_term", "upstream_ignored", of=LSTMCell)
 class LSTMCellIgnoresCellGradient(LSTMCell):
     def backward(self, dh, dc):
         return super().backward(dh, np.zeros_like(dc))
