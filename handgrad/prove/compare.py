@@ -13,7 +13,6 @@ from handgrad.prove.report import Where
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up
-_LOOKED_AT = 24  # entries that are differentiated with care before the rest is believed
 
 
 @dataclass
@@ -49,11 +48,14 @@ class Gap:
         )
 
 
-def compare(point: Point, part: Part, upstream: Array, analytic: Array) -> tuple[Gap, bool]:
+def compare(
+    point: Point, part: Part, upstream: Array, analytic: Array, top: float = 0.0, looks: int = 24
+) -> tuple[Gap, bool]:
     """The gap between a gradient and its numerical twin, and whether all entries could be judged.
 
     An entry within tolerance is right. One that is not, or whose difference quotient is in
-    doubt, is differentiated with care; there any subgradient is right.
+    doubt, is differentiated with care; there any subgradient is right. `top` is the largest entry
+    of all gradients; `looks`, how many entries get that care before the rest is believed.
     """
     shape = point.value(part.name).shape
     numeric = part.expected(upstream).copy()
@@ -61,6 +63,7 @@ def compare(point: Point, part: Part, upstream: Array, analytic: Array) -> tuple
     doubt, size = part.doubt(upstream), part.size(upstream)
     loose = RELATIVE if point.noise < SINGLE else 3e-3
     floor = ABSOLUTE * size + 1e-3 * ABSOLUTE * abs(upstream).max(initial=0) * _top(point.base)
+    floor += 1e-10 * top
     allowed = loose * abs(numeric) + floor
     suspect = ~(abs(given - numeric) <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
     suspect &= ~(abs(given - numeric) + doubt <= allowed)
@@ -68,10 +71,10 @@ def compare(point: Point, part: Part, upstream: Array, analytic: Array) -> tuple
     unknown = 0
     order = np.argsort(-np.nan_to_num(abs(given - numeric), nan=np.inf) * suspect)
     for count, k in enumerate(order[: int(suspect.sum())]):
-        if count >= _LOOKED_AT and bad[order[:_LOOKED_AT]].all():
+        if count >= looks and bad[order[:looks]].all():
             bad[k] = True  # all that were looked at are wrong: so are the rest
             continue
-        if count >= 2 * _LOOKED_AT and not bad.any():
+        if count >= looks and not bad.any():
             break  # kinks, all of them
         entry = int(part.index[k])
         if entry not in part.trouble:
@@ -103,7 +106,7 @@ def _around(
     sides do not show them all.
     """
     rng = np.random.default_rng(5)
-    real = [n for n in point.names if point.is_real(n)]
+    real = [n for n in point.names if point.is_real(n)] + list(point.start.parameters)
     for _ in range(24):
         shift = {n: 1e-4 * rng.uniform(-1, 1, point.value(n).shape) for n in real}
         shift.setdefault(name, np.zeros(point.value(name).shape))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from handgrad.prove.report import Finding
@@ -39,6 +41,18 @@ def class_source(subject: Subject) -> str:
         return inspect.getsource(type(subject.thing))
     except (OSError, TypeError):
         return method_source(subject, "forward") + method_source(subject, "backward")
+
+
+def called_source(subject: Subject) -> str:
+    """The text of the subject's class and of the functions of its own module that it calls."""
+    text = class_source(subject)
+    scope = getattr(_method(subject, "forward"), "__globals__", {})
+    helpers = {n: scope[n] for n in set(re.findall(r"\b(\w+)\(", text)) if n in scope}
+    functions = [f for f in helpers.values() if inspect.isfunction(f)]
+    for function in functions:
+        with suppress(OSError, TypeError):
+            text += inspect.getsource(function)
+    return text
 
 
 def _method(subject: Subject, name: str) -> Any:

@@ -64,6 +64,8 @@ class Case:
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
+        if self.subject.upstream_count(1) == 0:  # a loss whose backward takes nothing
+            return [np.ones(np.shape(y)) for y in outputs]
         return [self._signed(np.shape(y)) for y in outputs]
 
     def _signed(self, shape: tuple[int, ...]) -> Array:
@@ -186,14 +188,16 @@ class Case:
         flat = run.flat_upstream
         if not seconds and (not wanted or probe(point, flat, wanted, self.rng)):
             return
+        top = max(float(abs(g).max(initial=0)) for g in wanted.values())
+        looks = 24 if seconds else 8
         for name, gradient in wanted.items():
             part = differentiate(point, name, seconds or 0.05, self.rng)
-            gap, judged = compare(point, part, flat, gradient)
+            gap, judged = compare(point, part, flat, gradient, top, looks)
             if not gap.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)
                 if entry is not None:
                     part = widen(point, part, entry)
-                    gap, judged = compare(point, part, flat, gradient)
+                    gap, judged = compare(point, part, flat, gradient, top, looks)
             outcome.parts[name] = part
             outcome.judged &= judged
             if gap.bad.any():

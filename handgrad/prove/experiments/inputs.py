@@ -71,9 +71,18 @@ def resized(case: Case, axis: int, length: int, rng: np.random.Generator) -> lis
     order = np.arange(length) % max(old, 1)
     if old == 0 or length == old:
         return None
+    if axis and any(_is_label(case, k, axis, old) for k in range(len(case.inputs))):
+        return None  # a target that is made longer is no target any more
     tied = _tied(case, old) if axis == 0 else range(len(case.inputs))
     return [_rows(x, order, old, rng, axis) if k in tied else fresh(x)
             for k, x in enumerate(case.inputs)]  # fmt: skip
+
+
+def _is_label(case: Case, k: int, axis: int, old: int) -> bool:
+    """Whether an input without gradient has an axis of this length here."""
+    x = case.inputs[k]
+    has_axis = isinstance(x, np.ndarray) and x.ndim > axis and x.shape[axis] == old
+    return has_axis and is_real(x) and case.names[k] not in case.wanted
 
 
 def _tied(case: Case, rows: int) -> set[int]:
@@ -85,7 +94,7 @@ def _tied(case: Case, rows: int) -> set[int]:
         equal = {k for k, x in enumerate(case.inputs)
                  if isinstance(x, np.ndarray) and x.ndim and x.shape[0] == rows}  # fmt: skip
         first = min(equal)
-        free = {k for k in equal - {first} if _goes(case, equal - {k}, rows)}
+        free = {k for k in equal - {first} if rows > 1 and _goes(case, equal - {k}, rows)}
         case.tied = equal - free
     return case.tied
 

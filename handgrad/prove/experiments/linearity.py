@@ -17,6 +17,8 @@ Gradients = dict[str, Array]
 
 def linear(case: Case, base: Outcome) -> Iterator[Finding]:
     """Sums, zero, parts and large multiples of upstream gradients."""
+    if case.subject.upstream_count(1) == 0:
+        return
     first = base.run.upstream
     second = case.upstream(first)
     tolerance = 1e-7 if base.point and base.point.noise == DOUBLE else 1e-3

@@ -140,7 +140,8 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
             text = f"With {what} {name} is NaN or infinite, where the answer is finite."
             return Finding("numeric_instability", 0.92, text, name.removeprefix("d"))
         off, top = abs(a.astype(high) - b).max(initial=0), abs(b).max(initial=0)
-        rounding = 1e-6 + 30 * float(np.finfo(low).eps) * max(_largest(inputs), 1.0)
+        size = max(_largest(inputs), 1.0) ** len(movable(case))  # inputs may be multiplied
+        rounding = 1e-6 + 30 * float(np.finfo(low).eps) * size
         if off <= 1e-2 * top + rounding:
             continue
         if off > 100 * _shaken(case, inputs, low, high, right).get(name, np.inf):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.prove import guard
 from handgrad.prove.experiments import formula
 from handgrad.prove.experiments.inputs import (
     differentiable,
@@ -34,7 +35,7 @@ def elsewhere(
         if not error.refused:
             yield Finding(cause, 0.85, f"With {what} {error.sentence}.", line=error.line)
         return
-    if outcome is None or not outcome.gaps:
+    if outcome is None or not outcome.gaps or guard.explains(case, inputs):
         return
     gap = outcome.gaps[0]
     found = [f for f in formula.diagnose(case, outcome) if f.weight >= _EXPLAINED]
@@ -82,7 +83,8 @@ def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
     arrays = [(k, x) for k, x in enumerate(case.inputs) if isinstance(x, np.ndarray) and x.size]
     if len(arrays) < 2:
         return
-    for old in sorted({n for _, x in arrays for n in x.shape if n > 1}):
+    labels = {n for k, x in arrays if case.names[k] not in case.wanted for n in x.shape[1:]}
+    for old in sorted({n for _, x in arrays for n in x.shape if n > 1} - labels):
         inputs = resized_alike(case, old, old + 1, case.rng)
         yield from elsewhere(case, inputs, "boundary", f"every axis of {old} longer by one")
     for k, x in arrays:

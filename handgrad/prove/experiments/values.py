@@ -66,14 +66,23 @@ def ties(case: Case, base: Outcome) -> Iterator[Finding]:
     rng = np.random.default_rng(case.seed)
     sample = [abs(np.asarray(case.inputs[k])) for k in movable(case)]
     level = float(np.mean([x.mean() for x in sample if x.size] or [1.0]))
-    for what, value in (("equal values", level), ("zeros", 0.0)):
+    zeros = _has_zeros(case)
+    for what, value in (("equal values", level), ("zeros", 0.0))[: 1 + zeros]:
         inputs = replaced(case, lambda x, v=value: np.full(np.shape(x), v))
         yield from elsewhere(case, inputs, "boundary", what)
     yield from _shared_tie(case, level)
+    if not zeros:
+        return
     some = replaced(case, lambda x: np.asarray(x) * (rng.random(np.shape(x)) < 0.6))
     yield from elsewhere(case, some, "boundary", "some zeros")
     pairs = replaced(case, lambda x: np.round(np.asarray(x)))
     yield from elsewhere(case, pairs, "boundary", "ties among the values")
+
+
+def _has_zeros(case: Case) -> bool:
+    """Whether zero is in the domain, by what the sample shows and the code says."""
+    low = min((float(np.min(case.inputs[k], initial=np.inf)) for k in movable(case)), default=0.0)
+    return low <= 0 or not _DOMAIN.search(class_source(case.subject))
 
 
 def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
