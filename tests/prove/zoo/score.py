@@ -3,7 +3,7 @@
     python -m tests.prove.zoo.score            the table, and every mistake missed or named wrongly
     python -m tests.prove.zoo.score memory     only specimens whose name contains a word
 
-`floor.json` holds the scores that may only get better; `--set-floor` writes it.
+`floor.json` holds the scores that may only get better; `--write FILE` writes such a file.
 """
 
 import argparse
@@ -29,7 +29,6 @@ from .right import SAMPLES
 from .specimen import Specimen
 
 _specimens: list[Specimen] = []
-FLOOR = Path(__file__).with_name("floor.json")
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,17 @@ def _opinion_of(number):
     return said.verdict, said.cause, said.seconds
 
 
-def scores(of_wrong, alarms):
+def scores(of_wrong, of_right):
     """The numbers that may only get better."""
     by_cause = defaultdict(Counter)
     for o in of_wrong:
-        by_cause[o.specimen.cause].update(total=1, detected=o.detected, named=o.named)
+        by_cause[o.specimen.cause].update(total=1, detected=int(o.detected), named=int(o.named))
     return {
         "detected": sum(o.detected for o in of_wrong),
         "named": sum(o.named for o in of_wrong),
         "total": len(of_wrong),
-        "false alarms": len(alarms),
+        "right": len(of_right),
+        "false alarms": [str(o) for o in of_right if o.detected],
         "causes": {cause: dict(by_cause[cause]) for cause in CAUSES if cause in by_cause},
     }
 
@@ -114,32 +114,31 @@ def table(result):
     for cause, row in rows:
         share = f"{row['named'] / max(row['total'], 1):.0%}"
         lines.append(f"{cause:<22}{row['total']:>9}{row['detected']:>10}{share:>8}")
-    lines.append(f"false alarms on right layers: {result['false alarms']}")
+    lines.append(f"false alarms on {result['right']} right layers: {len(result['false alarms'])}")
     return "\n".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("word", nargs="?", default="", help="part of a specimen's name")
-    parser.add_argument("--set-floor", action="store_true", help="write floor.json")
+    parser.add_argument("--write", type=Path, help="write the scores to this file, as JSON")
     given = parser.parse_args()
     start = perf_counter()
     of_wrong = opinions(s for s in wrong() if given.word in s.name)
     of_right = opinions(s for s in healthy() if given.word in s.name)
-    alarms = [o for o in of_right if o.verdict != "right"]
     for title, some in (
         ("not detected", [o for o in of_wrong if not o.detected]),
         ("named wrongly", [o for o in of_wrong if o.detected and not o.named]),
-        ("false alarm or no verdict", alarms),
+        ("false alarm or no verdict", [o for o in of_right if o.verdict != "right"]),
     ):
         print("".join(f"{title}: {o}\n" for o in some), end="")
     slow = sorted(of_wrong + of_right, key=lambda o: -o.seconds)[:5]
     print("slowest:", ", ".join(f"{o.specimen.name} {o.seconds:.2f} s" for o in slow))
-    result = scores(of_wrong, [o for o in alarms if o.verdict == "wrong"])
+    result = scores(of_wrong, of_right)
     print(table(result))
     print(f"{perf_counter() - start:.0f} s")
-    if given.set_floor:
-        FLOOR.write_text(json.dumps(result, indent=1) + "\n")
+    if given.write:
+        given.write.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":
