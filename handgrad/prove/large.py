@@ -94,8 +94,8 @@ class Lean(Point):
     def _best(self, name: str, line: Line, scale: float) -> tuple[Array, Array]:
         """Derivative and error with the step that suits the argument, found in the first call."""
         if name in self.steps:
-            return quick(line, self.steps[name] * scale, self.noise)
-        tried = {s: quick(line, s * scale, self.noise) for s in _STEPS}
+            return _still(*quick(line, self.steps[name] * scale, self.noise))
+        tried = {s: _still(*quick(line, s * scale, self.noise)) for s in _STEPS}
         self.steps[name] = min(tried, key=lambda s: float(np.linalg.norm(tried[s][1])))
         return tried[self.steps[name]]
 
@@ -116,6 +116,11 @@ class Lean(Point):
 def _scale(value: Array) -> float:
     """The largest size of an entry."""
     return max(float(value.max(initial=0)), -float(value.min(initial=0)), 1e-3)
+
+
+def _still(value: Array, error: Array) -> tuple[Array, Array]:
+    """No error for outputs that a large step leaves as they are: they have no part in it."""
+    return value, np.where(value == 0, 0.0, error)
 
 
 def _flat(array: Array) -> Any:

@@ -51,7 +51,6 @@ def quick(line: Line, step: float, noise: float = 1e-15) -> tuple[Array, Array]:
     near = (high - low) / step
     value = (4 * near - far) / 3
     rounding = noise * np.maximum(abs(high), abs(low)) / step
-    rounding = np.where((high == low) & (far == 0), 0.0, rounding)  # it does not move at all
     return value, abs(value - near) + rounding
 
 
