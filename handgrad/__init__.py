@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from handgrad import layers, optim
 from handgrad.arrays import ShapeError
+from handgrad.derivative import grad, hessian, hvp
 from handgrad.layer import Layer, Parameter
 from handgrad.layers import *  # noqa: F403
 from handgrad.network import Network, Parallel, Residual, Sequential
@@ -40,7 +41,8 @@ __all__ = [
     "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping", "History",
     "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Report",
     "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "fit", "load", "no_grad", "numerical_gradient", "optim", "save", *layers.__all__,
+    "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient", "optim", "save",
+    *layers.__all__,
 ]  # fmt: skip
 
 

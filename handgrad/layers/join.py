@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError
+from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
 from handgrad.layers.axes import normal_axes
 
@@ -69,6 +69,7 @@ class Split(Layer):
 class Pad(Layer):
     """x with a margin: `width` on every side, or (before, after) for each axis.
 
+    Integers become float64.
     mode: "constant" (filled with `value`), "edge" (the border again), "reflect" (mirrored at the
     border), "wrap" (from the other end), as NumPy pads.
     Shapes: x (D₁, …), y (D₁ + before₁ + after₁, …).
@@ -85,6 +86,7 @@ class Pad(Layer):
         self.linear = mode != "constant" or value == 0
 
     def forward(self, x: Array) -> Array:
+        x = as_float(x)
         try:
             margins = np.broadcast_to(self.width, (x.ndim, 2)).tolist()
         except ValueError:

@@ -119,7 +119,7 @@ class GaussianKL(Layer):
 
     def forward(self, mu: Array, s: Array, weights: Array | None = None) -> Array:
         self.mu = as_float(mu)
-        s = as_float(s)
+        s = as_float(s, self.mu.dtype)
         if self.mu.shape != s.shape or not self.mu.ndim:
             raise ShapeError(
                 f"GaussianKL: μ and s need one shape (N, …), got {self.mu.shape} and {s.shape}"
