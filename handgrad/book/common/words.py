@@ -50,6 +50,6 @@ def analogy(
 
 def show(scores: Array, id_to_word: dict, without: set[str], top: int) -> None:
     """Print the words with the highest scores, the given ones left out."""
-    order = [i for i in np.argsort(-scores, kind="stable") if not np.isnan(scores[i])]
+    order = [i for i in np.argsort(-scores) if not np.isnan(scores[i])]
     for i in [i for i in order if id_to_word[i] not in without][:top]:
         print(f" {id_to_word[i]}: {scores[i]}")

@@ -38,9 +38,13 @@ def ppmi(counts: Array, eps: float = 1e-8) -> Array:
     """
     counts = np.asarray(counts)
     each = counts.sum(axis=0, dtype=np.float64)
-    expected = np.outer(each, each) / max(each.sum(), 1)
-    ratio = np.divide(counts, expected, out=np.zeros(counts.shape), where=expected > 0)
-    return np.maximum(np.log2(ratio + eps), 0).astype(np.float32)
+    shares = each / max(each.sum(), 1)
+    result = np.zeros(counts.shape, np.float32)
+    for row, count, total in zip(result, counts, each):
+        expected = shares * total
+        ratio = np.divide(count, expected, out=np.zeros_like(each), where=expected > 0)
+        row[:] = np.maximum(np.log2(ratio + eps), 0)
+    return result
 
 
 def truncated_svd(
