@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, Stream
-from handgrad.tensor import Application, Tensor, is_recording
+from handgrad.tensor import Application, Tensor, is_learning, is_recording
 
 # Attributes that a layer without base class keeps from forward, even if d<name> exists too.
 _NOT_PARAMETERS = {"x", "y", "t", "out", "h", "mask"}
@@ -267,8 +267,12 @@ def twin(layer: Any, training: bool | None = None) -> Any:
 
 
 def apply(layer: Any, *inputs: Any) -> Any:
-    """Use a layer on inputs: forward on arrays, a recorded application on tensors."""
-    if not any(isinstance(x, Tensor) for x in inputs):
+    """Use a layer on inputs: forward on arrays, a recorded application on tensors.
+
+    Inside `learning()` a layer with parameters is recorded on arrays too.
+    """
+    on_tensors = any(isinstance(x, Tensor) for x in inputs)
+    if not on_tensors and not (is_learning() and slots(layer)):
         return layer.forward(*inputs)
     arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
     if isinstance(layer, Layer):
@@ -283,8 +287,7 @@ def apply(layer: Any, *inputs: Any) -> Any:
     copy.wants_dx = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
     alone = isinstance(layer, Layer) and next(sublayers(layer), None) is None
     inner = (copy,) if alone else [inside for _, inside in walk(copy)]
-    streams = [(inside, getattr(inside, "stream", None)) for inside in inner]
-    steps = [(inside, stream.step) for inside, stream in streams if stream is not None]
+    steps = [(i, i.stream.step) for i in inner if getattr(i, "stream", None) is not None]
     outputs = copy.forward(*arrays)
     several = isinstance(outputs, tuple | list)
     owners = [(copy, layer, name) for name in layer.params] if alone else _owners(copy, layer)

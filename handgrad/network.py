@@ -17,7 +17,7 @@ from handgrad.arrays import Array, ShapeError
 from handgrad.flat import Flat
 from handgrad.layer import Layer, adopt, apply, as_input, is_layer, slots, twin, walk
 from handgrad.layers import Concat, loss_for
-from handgrad.tensor import Application, Tensor, no_grad
+from handgrad.tensor import Application, Tensor, learning, no_grad
 
 Metric = Callable[[Array, Array], Any]
 
@@ -53,7 +53,8 @@ class Network(Layer):
         """The output for arrays, recorded for `backward`."""
         self._adopt()
         tensors = [self._tensor(x) for x in inputs]
-        output = self(*tensors)
+        with learning():
+            output = self(*tensors)
         if not isinstance(output, Tensor):
             raise ValueError(
                 f"{type(self).__name__}: __call__ must return one tensor, "

@@ -20,6 +20,7 @@ from handgrad.arrays import Array, ShapeError, array_module, as_float
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _refusing: ContextVar[bool] = ContextVar("refusing", default=False)
+_learning: ContextVar[bool] = ContextVar("learning", default=False)
 _order = itertools.count()
 
 # NumPy function or ufunc -> what it does on tensors.
@@ -49,6 +50,24 @@ def arrays_refused() -> Iterator[None]:
         yield
     finally:
         _refusing.reset(token)
+
+
+def is_learning() -> bool:
+    """Whether uses of parameters are being recorded where no input is a tensor, too."""
+    return _learning.get() and _recording.get()
+
+
+@contextmanager
+def learning() -> Iterator[None]:
+    """Inside, a layer with parameters is recorded on plain arrays too: on indices, on constants.
+
+    A network's forward runs inside, so that an embedding, whose input is never a tensor, learns.
+    """
+    token = _learning.set(True)
+    try:
+        yield
+    finally:
+        _learning.reset(token)
 
 
 class Application:
