@@ -10,6 +10,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
 from handgrad.layers.init import initialize
+from handgrad.layers.sizes import require_dtype, require_positive
 
 
 class Recurrence(Layer):
@@ -32,7 +33,7 @@ class Recurrence(Layer):
         self, hidden: int, *, inputs: int | None = None, init: Any = "xavier",
         seed: int | None = None,
     ):  # fmt: skip
-        require_sizes(self, hidden=hidden, inputs=inputs)
+        require_positive(self, hidden=hidden, inputs=inputs)
         self.hidden, self.inputs, self.init, self.seed = hidden, inputs, init, seed
         if seed is not None:
             self.stream = Stream(seed)
@@ -72,24 +73,6 @@ def logistic(x: Array) -> Array:
     y *= 0.5
     y += 0.5
     return y
-
-
-def require_sizes(layer: Layer, **sizes: int | None) -> None:
-    """Raise ValueError unless each size is a positive whole number, or None."""
-    for name, size in sizes.items():
-        if size is not None and (not isinstance(size, int | np.integer) or size < 1):
-            raise ValueError(
-                f"{type(layer).__name__}: {name} must be a positive whole number, got {size!r}"
-            )
-
-
-def require_dtype(layer: Layer, name: str, x: Array, dtype: Any) -> None:
-    """Raise ValueError where x has another dtype than the parameters."""
-    if x.dtype != dtype:
-        raise ValueError(
-            f"{type(layer).__name__}: {name} is {x.dtype} but the parameters are {dtype}; "
-            "convert one of them"
-        )
 
 
 def accept_input(layer: Any, x: Any, letters: str, axes: int) -> Array:

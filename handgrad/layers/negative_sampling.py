@@ -1,0 +1,95 @@
+"""Negative sampling: learn from the right word and a few wrong ones instead of all others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError, Stream, as_float
+from handgrad.layers.activation import sigmoid
+from handgrad.layers.embedding import EmbeddingDot, accept_ids
+from handgrad.layers.sizes import require_positive
+
+
+class UnigramSampler:
+    """Draws words with probability p(v) = counts[v]^power / Σ counts^power.
+
+    A power below 1 lifts rare words. Draws come from a `Stream`, one step each, never from global
+    state.
+    Shapes: counts (V), how often each word occurs.
+    Raises ShapeError where counts is not (V); ValueError for counts that are negative or not
+    finite, or of which one has nearly all: then there is no other word to draw.
+    Source: Mikolov et al., "Distributed representations of words and phrases", NIPS 2013, section
+    2.2 (power ¾).
+    """
+
+    def __init__(self, counts: Any, *, power: float = 0.75, seed: int = 0):
+        counts = np.asarray(counts, np.float64)
+        if counts.ndim != 1:
+            raise ShapeError(f"UnigramSampler: counts must be (V), got {counts.shape}")
+        if not (np.isfinite(counts).all() and (counts >= 0).all() and (counts > 0).sum() > 1):
+            raise ValueError(
+                "UnigramSampler: counts must be finite and ≥ 0, and two or more above 0, got "
+                f"{(counts > 0).sum()} above 0"
+            )
+        weights = np.where(counts > 0, counts, 1) ** power * (counts > 0)  # also for power 0
+        self.p = weights / weights.sum()
+        if self.p.max() > 0.9999:
+            raise ValueError(
+                "UnigramSampler: no word may have more than 99.99 % of the probability, word "
+                f"{self.p.argmax()} has {self.p.max():.6%}"
+            )
+        self.upto = np.cumsum(self.p)
+        self.stream = Stream(seed)
+
+    def sample(self, targets: Array, size: int, stream: Stream | None = None) -> Array:
+        """`size` words for each target, independent, none equal to its target: (N) → (N, size)."""
+        rng = (stream or self.stream).generator()
+        targets = np.asarray(targets)[:, None]
+        words = self._draw(rng, (len(targets), size))
+        while (same := words == targets).any():  # draw those again
+            words[same] = self._draw(rng, int(same.sum()))
+        return words
+
+    def _draw(self, rng: np.random.Generator, shape: Any) -> Array:
+        return np.searchsorted(self.upto, rng.random(shape) * self.upto[-1], side="right")
+
+
+class NegativeSampling(EmbeddingDot):
+    """The loss of telling the right word from `size` words drawn by `UnigramSampler`.
+
+    loss = mean over n of −ln σ(W[tₙ] · hₙ) − Σ_k ln σ(−W[sₙₖ] · hₙ), s drawn anew each time.
+    Shapes: h (N, D), t (N) of integers from 0 to V − 1, s (N, K), W (V, D), loss (). V is the
+    length of `counts`; D is found from the first batch, or given as `dimension`.
+    Gradient: dscore = dloss · (σ(score) − label) / N, label 1 for t and 0 for s; from there dh,
+    dW, `rows` and `drows` as in `EmbeddingDot`. t has none.
+    Raises ShapeError where h and t do not fit; ValueError for an empty batch, and as
+    `EmbeddingDot` and `UnigramSampler` say.
+    Source: Mikolov et al., 2013, equation 4; Saito, "Deep Learning from Scratch 2", section 4.2.
+    """
+
+    def __init__(
+        self, counts: Any, *, size: int = 5, power: float = 0.75, dimension: int | None = None,
+        init: Any = 0.01, seed: int | None = None,
+    ):  # fmt: skip
+        super().__init__(len(counts), dimension=dimension, init=init, seed=seed)
+        require_positive(self, size=size)
+        self.counts, self.size, self.power = counts, size, power
+        self.sampler = UnigramSampler(counts, power=power)
+
+    def forward(self, h: Array, t: Array) -> Array:
+        self.build(h)
+        t = accept_ids(self, t, self.vocabulary)
+        if t.ndim != 1 or not len(t):
+            raise ShapeError(f"NegativeSampling: t must be (N) with N ≥ 1, got {t.shape}")
+        negatives = self.sampler.sample(t, self.size, self.draw())
+        scores = super().forward(h, np.concatenate([t[:, None], negatives], axis=1))
+        each = scores.dtype.type(1 / len(t))
+        self.slope = sigmoid(scores) * each  # the label 0
+        self.slope[:, 0] -= each  # the label 1
+        scores[:, 0] *= -1
+        return (np.maximum(scores, 0) + np.log1p(np.exp(-np.abs(scores)))).sum() * each
+
+    def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
+        return super().backward(self.slope * as_float(dloss).astype(self.slope.dtype))
