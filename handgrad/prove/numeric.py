@@ -57,30 +57,33 @@ def quick(line: Line, step: float, noise: float = 1e-15) -> tuple[Array, Array]:
 def careful(line: Line, scale: float = 1.0, noise: float = 1e-15) -> Derivative:
     """The derivative from the best of many steps, with its two one-sided versions."""
     base = line(0.0)
-    value, error = quick(line, _LADDER[0] * scale, noise)
-    left = right = value
-    sided = np.full(base.shape, np.inf)
-    for step in (s * scale for s in _LADDER):
-        new, doubt = quick(line, step, noise)
-        better = (doubt < error) | ~(error < np.inf)
-        value, error = np.where(better, new, value), np.where(better, doubt, error)
-        up, down, doubt = _one_sided(line, base, step, noise)
-        better = (doubt < sided) | ~(sided < np.inf)
-        left, right = np.where(better, down, left), np.where(better, up, right)
-        sided = np.where(better, doubt, sided)
+    steps = [s * scale for s in _LADDER]
+    tried = [quick(line, step, noise) for step in steps]
+    value, error = _best(tried)
     # A jump looks smooth from far away: what is seen close by counts.
-    close_by = value
-    for step in (s * scale for s in _LADDER[-3:]):
-        further, (close_by, doubt) = close_by, quick(line, step, noise)
-        new = close_by
+    for new, doubt in tried[-3:]:
         jump = abs(new - value) > 10 * (error + doubt) + 1e-4 * abs(value)
         value, error = np.where(jump, new, value), np.where(jump, doubt, error)
-        left, right = np.where(jump, new, left), np.where(jump, new, right)
-    rounding = 10 * noise * abs(base) / (_LADDER[-1] * scale)
-    endless = abs(close_by) > 2.5 * abs(further) + rounding + 1.0
-    error = np.where(endless, np.inf, error)  # a jump, or a vertical tangent, just here
+    sides = [_one_sided(line, base, step, noise) for step in steps]
+    right, doubt_right = _best([(up, doubt) for up, _, doubt in sides])
+    left, doubt_left = _best([(down, doubt) for _, down, doubt in sides])
+    sided = np.maximum(doubt_left, doubt_right)
+    rounding = 10 * noise * abs(base) / steps[-1]
+    for slopes in ([d for d, _ in tried], [u for u, _, _ in sides], [d for _, d, _ in sides]):
+        # A jump, or a vertical tangent, just here: slopes without end.
+        endless = abs(slopes[-1]) > 2.5 * abs(slopes[-2]) + rounding + 1.0
+        error = np.where(endless, np.inf, error)
     kink = abs(right - left) > 10 * (sided + error) + 1e-6 * (abs(right) + abs(left))
     return Derivative(value, error, np.where(kink, left, value), np.where(kink, right, value))
+
+
+def _best(tried: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Of several estimates with errors, for each number the one with the least error."""
+    value, error = tried[0]
+    for new, doubt in tried[1:]:
+        better = (doubt < error) | ~(error < np.inf)
+        value, error = np.where(better, new, value), np.where(better, doubt, error)
+    return value, error
 
 
 def _one_sided(line: Line, base: Array, step: float, noise: float) -> tuple[Array, Array, Array]:

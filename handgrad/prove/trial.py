@@ -188,7 +188,7 @@ class Case:
         flat = run.flat_upstream
         if not seconds and (not wanted or probe(point, flat, wanted, self.rng)):
             return
-        top = max(float(abs(g).max(initial=0)) for g in wanted.values())
+        top = max((float(abs(g).max(initial=0)) for g in wanted.values()), default=0.0)
         looks = 24 if seconds else 8
         for name, gradient in wanted.items():
             part = differentiate(point, name, seconds or 0.05, self.rng)
