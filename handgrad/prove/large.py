@@ -24,7 +24,7 @@ from handgrad.prove.subject import Subject
 from handgrad.prove.trial import Case, Outcome, Run, fresh, same
 
 _PIECE = 1 << 18
-_STEPS = (1.0, 0.1, 1e-3)  # relative to the largest entry; the best one counts
+_STEPS = (1.0, 0.1, 1e-3, 1e-4)  # relative to the largest entry; the best one counts
 _SAMPLE = 12  # entries of a wrong gradient that are differentiated one by one
 
 

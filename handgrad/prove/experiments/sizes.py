@@ -26,11 +26,11 @@ _EXPLAINED = 0.85  # an explanation of this weight says more than the size at wh
 
 
 def elsewhere(
-    case: Case, inputs: Sequence[Any], cause: str, what: str, start: Any = None
+    case: Case, inputs: Sequence[Any], cause: str, what: str, weight: float = 0.8
 ) -> Iterator[Finding]:
     """Findings at other inputs: what explains the gap there, else the cause that is given."""
     try:
-        outcome = case.verify(inputs, start)
+        outcome = case.verify(inputs)
     except SubjectError as error:  # forward worked, backward did not
         if not error.refused:
             yield Finding(cause, 0.85, f"With {what} {error.sentence}.", line=error.line)
@@ -40,7 +40,7 @@ def elsewhere(
     gap = outcome.gaps[0]
     found = [f for f in formula.diagnose(case, outcome) if f.weight >= _EXPLAINED]
     text = f"With {what} d{gap.name} is wrong."
-    yield Finding(cause, 0.8, text, gap.name, gap.where())
+    yield Finding(cause, weight, text, gap.name, gap.where())
     for finding in found[:1]:
         sentence = f"With {what} {finding.sentence}"
         yield Finding(finding.cause, 0.6, sentence, finding.gradient, finding.where)
@@ -170,7 +170,8 @@ def indices(case: Case, base: Outcome) -> Iterator[Finding]:
         (list(range(top + 1)), "boundary", "every index in turn"),
     ):
         for inputs in with_indices(case, values):
-            yield from elsewhere(case, inputs, cause, what)
+            weight = 0.83 if cause == "missing_batch_sum" else 0.8
+            yield from elsewhere(case, inputs, cause, what, weight)
 
 
 def _classes(case: Case, base: Outcome, high: int) -> int:

@@ -1,0 +1,96 @@
+"""Numerical differentiation: exact where it can be, and with an error that is true."""
+
+import numpy as np
+import pytest
+
+from handgrad.prove import numerical_gradient
+from handgrad.prove.numeric import careful, complex_step, quick
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 1, 3), (0, 2)])
+def test_any_rank(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    gradient = numerical_gradient(lambda a: np.sum(np.sin(a) * a), x)
+    np.testing.assert_allclose(gradient, np.cos(x) * x + np.sin(x), atol=1e-10)
+
+
+@pytest.mark.parametrize("x", [np.array([3, 4]), [3.0, 4.0], [3, 4]])
+def test_integers_and_lists_are_converted_with_a_warning(x):
+    with pytest.warns(UserWarning, match="float64 copy"):
+        gradient = numerical_gradient(lambda a: np.sum(a**2), x)
+    np.testing.assert_allclose(gradient, [6, 8], rtol=1e-9)
+
+
+def test_float32_is_differentiated_in_float64():
+    x = np.array([0.3, -1.2], np.float32)
+    gradient = numerical_gradient(lambda a: np.sum(np.exp(a)), x)
+    np.testing.assert_allclose(gradient, np.exp(x.astype(np.float64)), rtol=1e-10)
+
+
+def test_function_that_reads_the_array_by_another_name():
+    W = np.array([1.0, 2.0])
+    np.testing.assert_allclose(numerical_gradient(lambda _: np.sum(W**3), W), [3, 12], rtol=1e-9)
+
+
+def test_array_is_put_back_when_the_function_raises():
+    x = np.array([1.0, 2.0])
+    calls = []
+
+    def f(a):
+        calls.append(1)
+        if len(calls) == 3:
+            raise RuntimeError("enough")
+        return a.sum()
+
+    with pytest.raises(RuntimeError, match="enough"):
+        numerical_gradient(f, x)
+    np.testing.assert_array_equal(x, [1.0, 2.0])
+
+
+def test_refuses_what_has_no_gradient():
+    with pytest.raises(ValueError, match="one number"):
+        numerical_gradient(lambda a: a, np.ones(2))
+    with pytest.raises(ValueError, match="real numbers"):
+        numerical_gradient(lambda a: 1.0, np.array([1j]))
+
+
+def test_the_error_is_an_upper_bound():
+    x = np.random.default_rng(1).normal(size=40)
+    gradient, error = numerical_gradient(lambda a: np.sum(np.tanh(3 * a)), x, with_error=True)
+    true = 3 * (1 - np.tanh(3 * x) ** 2)
+    assert np.all(abs(gradient - true) <= error + 1e-12)
+    assert np.all(error < 1e-4)
+
+
+def test_quick_is_exact_for_cubics():
+    value, _ = quick(lambda t: np.array([(2 + t) ** 3]), 0.5)
+    np.testing.assert_allclose(value, 12, rtol=1e-13)
+
+
+def test_careful_finds_the_scale_of_the_function():
+    best = careful(lambda t: np.array([np.sin(1e4 * (0.3 + t))]))
+    np.testing.assert_allclose(best.value, 1e4 * np.cos(3000), rtol=1e-5)
+
+
+def test_kink_has_two_sides():
+    best = careful(lambda t: np.array([abs(t), max(t, 0.0), t]))
+    np.testing.assert_allclose(best.left, [-1, 0, 1], atol=1e-9)
+    np.testing.assert_allclose(best.right, [1, 1, 1], atol=1e-9)
+
+
+def test_step_function_is_flat_between_its_steps_and_undefined_at_them():
+    assert careful(lambda t: np.array([np.floor(3.5 + t)])).value == 0
+    assert not np.isfinite(careful(lambda t: np.array([np.floor(3.0 + t)])).error)
+
+
+def test_vertical_tangent_and_edge_of_the_domain_have_no_derivative():
+    with np.errstate(invalid="ignore"):
+        best = careful(lambda t: np.array([np.sqrt(t), np.sqrt(abs(t))]))
+    assert not np.any(np.isfinite(best.error) & (best.error < 1))
+
+
+def test_complex_step_is_exact_and_knows_when_it_does_not_apply():
+    exact = complex_step(lambda t: np.array([np.exp(1 + t)]))
+    np.testing.assert_allclose(exact, np.exp(1.0), rtol=1e-15)
+    assert complex_step(lambda t: np.array([abs(1 + t)])) is None
+    assert complex_step(lambda t: np.array([1 + t]).astype(np.float64)) is None
