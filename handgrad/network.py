@@ -17,6 +17,7 @@ from handgrad.arrays import Array, ShapeError
 from handgrad.flat import Flat
 from handgrad.layer import Layer, adopt, apply, as_input, is_layer, slots, twin, walk
 from handgrad.layers import Concat, loss_for
+from handgrad.layers.recurrent.memory import forgetting
 from handgrad.tensor import Application, Tensor, learning, no_grad
 
 Metric = Callable[[Array, Array], Any]
@@ -99,7 +100,7 @@ class Network(Layer):
         self._adopt()
         if not self._built:
             if inputs and any(slot.value is None for slot in slots(self)):
-                with self.evaluating(), no_grad():
+                with self.evaluating(), forgetting(self), no_grad():
                     self(*(as_input(x, self.dtype) for x in inputs))
             if not self._inside:
                 self._buffers()
@@ -187,15 +188,18 @@ class Network(Layer):
     def predict(self, x: Any, *, batch: int = 1024) -> Array:
         """The outputs for x (N, …) in evaluation mode, computed `batch` rows at a time.
 
-        Mode, state and random streams of the network are left alone.
+        Mode, state and random streams of the network are left alone; recurrent layers start
+        from zero.
         """
         x = as_input(x, self.dtype)
         if not x.ndim:
             raise ShapeError("predict: x needs a batch axis (N, …), got a scalar")
         self.build(x[:batch])
         network = twin(self, training=False)
-        with no_grad():
-            parts = [network(x[i : i + batch]) for i in range(0, max(len(x), 1), batch)]
+        parts = []
+        for i in range(0, max(len(x), 1), batch):
+            with no_grad(), forgetting(network):
+                parts.append(network(x[i : i + batch]))
         arrays = [y.data if isinstance(y, Tensor) else y for y in parts]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
