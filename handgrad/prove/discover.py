@@ -61,17 +61,22 @@ class Target:
         return thing[0] if isinstance(thing, tuple) else thing.forward
 
     @property
+    def is_static(self) -> bool:
+        """Whether forward is a static method, as that of a torch.autograd.Function is."""
+        return isinstance(inspect.getattr_static(self.thing, "forward", None), staticmethod)
+
+    @property
     def inputs(self) -> list[inspect.Parameter]:
         """The parameters of forward, without self and ctx."""
         parameters = list(inspect.signature(self.forward).parameters.values())
-        return parameters[1:] if isinstance(self.thing, type) else parameters
+        own = parameters[:1] if isinstance(self.thing, type) and not self.is_static else []
+        own += [p for p in parameters[:1] if p.name == "ctx"]
+        return [p for p in parameters if p not in own]
 
     @property
     def arguments(self) -> list[inspect.Parameter]:
         """The parameters of the constructor; none where forward needs no instance."""
-        if not isinstance(self.thing, type):
-            return []
-        if isinstance(inspect.getattr_static(self.thing, "forward"), staticmethod):
+        if not isinstance(self.thing, type) or self.is_static:
             return []
         return list(inspect.signature(self.thing).parameters.values())
 

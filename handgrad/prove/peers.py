@@ -82,8 +82,8 @@ class Peer:
         signature = inspect.signature(forward)
         named = list(signature.parameters.values())[skipped:]
         methods = {
-            "forward": _standing_in(cls.forward, forward, named),  # type: ignore[attr-defined]
-            "backward": _standing_in(cls.backward, backward, None),  # type: ignore[attr-defined]
+            "forward": _standing_in(cls.forward, forward, named),
+            "backward": _standing_in(cls.backward, backward, [ANY_NUMBER]),
         }
         return type(name, (cls,), methods)(thing)
 
@@ -91,6 +91,17 @@ class Peer:
     def sources(thing: Any) -> tuple[Callable, Callable, int]:
         """The subject's own forward and backward, and how many parameters come before inputs."""
         return thing.forward, thing.backward, 0
+
+    def __init__(self, thing: Any):
+        raise NotImplementedError
+
+    def forward(self, *inputs: Any) -> Any:
+        """Outputs as NumPy arrays."""
+        raise NotImplementedError
+
+    def backward(self, *gradients: Any) -> Any:
+        """Gradients of the inputs as NumPy arrays."""
+        raise NotImplementedError
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Peer:
         twin = object.__new__(type(self))
@@ -100,21 +111,18 @@ class Peer:
         return twin
 
 
-def _standing_in(
-    method: Callable, source: Callable, inputs: list[inspect.Parameter] | None
-) -> Callable:
-    """The adapter's method, which shows the subject's source and names of inputs."""
+ANY_NUMBER = inspect.Parameter("gradients", inspect.Parameter.VAR_POSITIONAL)
+
+
+def _standing_in(method: Callable, source: Callable, named: list[inspect.Parameter]) -> Callable:
+    """The adapter's method, which shows the subject's source and the names of its arguments."""
 
     def standing_in(self: Any, *arrays: Any) -> Any:
         return method(self, *arrays)
 
     own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    standing_in.__wrapped__ = source  # type: ignore[attr-defined]
-    any_number = inspect.Parameter("gradients", inspect.Parameter.VAR_POSITIONAL)
-    parameters = [own, *(inputs if inputs is not None else [any_number])]
-    plain = [p.replace(kind=p.POSITIONAL_OR_KEYWORD) if p.kind is p.POSITIONAL_ONLY else p
-             for p in parameters]  # fmt: skip
-    standing_in.__signature__ = inspect.Signature(plain)  # type: ignore[attr-defined]
+    shown = {"__wrapped__": source, "__signature__": inspect.Signature([own, *named])}
+    vars(standing_in).update(shown)
     return standing_in
 
 

@@ -241,3 +241,23 @@ def test_plain_layers_need_no_sample(family):
         outputs = cls(*guess.arguments).forward(*guess.inputs)
         several = isinstance(outputs, tuple)
         assert all(np.isfinite(y).all() for y in (outputs if several else (outputs,)))
+
+
+def test_a_function_of_pytorch_is_a_subject(write):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    code = """
+        import torch
+
+        class Scale(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x, y):
+                ctx.save_for_backward(x, y)
+                return x * y
+
+            @staticmethod
+            def backward(ctx, g):
+                x, y = ctx.saved_tensors
+                return g * x, g * y
+    """
+    (found,) = discover(write(code))
+    assert (found.name, found.report.cause) == ("Scale", "swapped_outputs")
