@@ -102,5 +102,3 @@ def _name(thing: Any) -> str:
     first = thing[0] if isinstance(thing, list | tuple) and thing else thing
     first = getattr(first, "func", first)
     return getattr(first, "__name__", type(first).__name__)
-
-

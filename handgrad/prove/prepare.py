@@ -123,8 +123,10 @@ def _made(start: Subject, used: dict[str, Array], name: str) -> bool:
     """Whether the constructor made it. What changes in every forward is state, though it may
     have the look of a parameter; names as usual as W are parameters all the same."""
     value = start.get(name)
-    return value.dtype.kind == "f" and value.shape == used[name].shape and (
-        same(value, used[name]) or name.split(".")[-1] in _PARAMETERS
+    return (
+        value.dtype.kind == "f"
+        and value.shape == used[name].shape
+        and (same(value, used[name]) or name.split(".")[-1] in _PARAMETERS)
     )
 
 

@@ -103,13 +103,20 @@ def transposed(clue: Clue) -> Iterator[Finding]:
         yield clue.finding("transpose", 0.6, "its entries are right, in another order")
 
 
+def _fits_in(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether a shape is stretched to the target by broadcasting."""
+    padded = (1,) * (len(target) - len(shape)) + shape
+    return all(a in (1, b) for a, b in zip(padded, target)) and len(padded) == len(target)
+
+
 def stretched(clue: Clue) -> Iterator[Finding]:
     """Of the inputs of an elementwise layer, only one that was stretched is wrong."""
     outputs = clue.base.run.outputs
     if clue.is_parameter or len(outputs) != 1 or len(clue.case.names) < 2:
         return
     shapes = [np.shape(x) for x in clue.base.run.inputs]
-    if clue.gap.shape == outputs[0].shape or outputs[0].shape not in shapes:
+    target = outputs[0].shape
+    if clue.gap.shape == target or target not in shapes or not _fits_in(clue.gap.shape, target):
         return
     if all(g.shape != outputs[0].shape for g in clue.base.gaps):
         text = f"shape {clue.gap.shape} was stretched to {outputs[0].shape}"

@@ -81,9 +81,7 @@ def _sizes(clue: Clue) -> dict[str, int]:
     sizes: dict[str, int] = {}
     arrays: list[tuple[str, Array]] = [("output", y) for y in clue.base.run.outputs]
     arrays += [
-        (n, x)
-        for n, x in zip(clue.case.names, clue.base.run.inputs)
-        if isinstance(x, np.ndarray)
+        (n, x) for n, x in zip(clue.case.names, clue.base.run.inputs) if isinstance(x, np.ndarray)
     ]
     for name, array in arrays:
         for axis, length in enumerate(array.shape):

@@ -115,8 +115,9 @@ def _extreme(case: Case, offset: float) -> Iterator[tuple[str, list[Any]]]:
         yield f"inputs up to {size:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
         for s in (-scale, scale) if low < 0 else ():
             what = "positive" if s > 0 else "negative"
-            yield f"{what} inputs up to {size:g}", replaced(
-                case, lambda x, s=s: s * abs(np.asarray(x))
+            yield (
+                f"{what} inputs up to {size:g}",
+                replaced(case, lambda x, s=s: s * abs(np.asarray(x))),
             )
     yield f"inputs near {offset:g}", replaced(case, lambda x: offset + np.asarray(x))
     yield f"equal inputs of {offset:g}", replaced(case, lambda x: np.full(np.shape(x), offset))

@@ -42,7 +42,7 @@ def of_some_rows(clue: Clue) -> Iterator[Finding]:
         for text, kept in _selections(rows):
             if not clue.explains(kept @ pieces):
                 continue
-            one_off = kept.sum() == rows - 1 and rows > 2
+            one_off = kept.sum() == rows - 1 and (rows > 2 or axis)
             cause = "boundary" if one_off or (axis and kept.sum() > 1) else "missing_batch_sum"
             yield clue.finding(cause, 0.9, f"of axis {axis} of the output {text} counted")
             return
