@@ -42,6 +42,7 @@ class Einsum(Layer):
         return _einsum([*self.terms], self.result, *self.xs)
 
     def backward(self, dy: Array) -> tuple[Array, ...]:
+        dy = as_float(dy)
         return tuple(self._gradient(i, dy) for i in range(len(self.xs)))
 
     def _gradient(self, i: int, dy: Array) -> Array:
