@@ -90,7 +90,7 @@ def test_a_diagonal_and_a_lonely_index(rng):
     )
     a, b = rng.standard_normal((2, 3, 4)), rng.standard_normal((4, 5))
     np.testing.assert_allclose(layers.Einsum("...i,ij->...j")(a, b), a @ b, rtol=1e-13)
-    np.testing.assert_allclose(layers.Einsum("ij,ki")(b.T, a[0]), (a[0] @ b).T, rtol=1e-13)
+    np.testing.assert_allclose(layers.Einsum("ij,kj")(b.T, a[0]), (a[0] @ b).T, rtol=1e-13)
 
 
 def test_binary_cross_entropy_is_finite_for_sure_mistakes():
