@@ -124,8 +124,9 @@ def against_name(case: Case, base: Outcome | None) -> Iterator[Finding]:
 def plain_name(name: str) -> str:
     """A class's name in lower case, without words like Layer and My."""
     words = re.findall(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+", name)
+    whole = "".join(words).lower()
     joined = "".join(w for w in words if not re.fullmatch(_NOISE_WORDS, w.lower())).lower()
-    return joined if joined in KNOWN else "".join(words).lower()
+    return joined if joined in KNOWN and whole not in KNOWN else whole
 
 
 def _affine(case: Case, name: str) -> list[Callable]:
