@@ -109,8 +109,13 @@ def masked_softmax(scores: Array, seen: Array | None) -> Array:
 
 
 def softmax_backward(weights: Array, dweights: Array) -> Array:
-    """dscores from the gradient of the weights; 0 where a weight is 0."""
-    return weights * (dweights - (dweights * weights).sum(axis=-1, keepdims=True))
+    """dscores from the gradient of the weights; 0 where a weight is 0.
+
+    The mean is taken off twice: where all values are nearly alike, the first time leaves rounding.
+    """
+    d = dweights - (dweights * weights).sum(axis=-1, keepdims=True)
+    d -= (d * weights).sum(axis=-1, keepdims=True)
+    return weights * d
 
 
 def accept(

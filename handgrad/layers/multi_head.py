@@ -8,9 +8,9 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
-from handgrad.layers.attention import DotProductAttention, flat
+from handgrad.layers.attention import DotProductAttention, accept, flat
 from handgrad.layers.init import initialize
-from handgrad.layers.sizes import require_dtype, require_positive
+from handgrad.layers.sizes import require_positive
 
 
 class MultiHeadAttention(Layer):
@@ -87,16 +87,15 @@ def build_projections(layer: Any, q: Any, k: Any, v: Any) -> None:
     layer.bq, layer.bv, layer.bo = np.zeros((3, M), dtype)
 
 
-def accept_inputs(layer: Any, *inputs: Any) -> tuple[Array, ...]:
-    """q, k and v as real numbers, once their last axes are seen to fit the weights."""
-    arrays = tuple(as_float(x, layer.Wq.dtype) for x in inputs)
-    for letter, x, W in zip("qkv", arrays, (layer.Wq, layer.Wk, layer.Wv)):
-        if x.ndim != 3 or x.shape[2] != len(W):
-            raise ShapeError(
-                f"{type(layer).__name__}: {letter} must be (batch, steps, {len(W)}), got {x.shape}"
-            )
-        require_dtype(layer, letter, x, W.dtype)
-    return arrays
+def accept_inputs(layer: Any, q: Any, k: Any, v: Any) -> tuple[Array, Array, Array]:
+    """q, k and v as real numbers, once their shapes are seen to fit each other and the weights."""
+    q, k, v = accept(layer, q, k, v, layer.Wq, layer.Wk)
+    if q.ndim != 3 or v.shape[2] != len(layer.Wv):
+        raise ShapeError(
+            f"{type(layer).__name__}: q (N, T, D), k (N, S, F) and v (N, S, E) are needed with "
+            f"E = {len(layer.Wv)}, got q {q.shape}, k {k.shape}, v {v.shape}"
+        )
+    return q, k, v
 
 
 def gather(stands_in: tuple[bool, bool], dq: Array, dk: Array, dv: Array) -> tuple:
