@@ -12,7 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
-import handgrad
+from handgrad.book.run import run_script
 from handgrad.explain import draw_curves
 from handgrad.layers import Affine, ReLU, Softmax, Standardize, loss_for
 from handgrad.layers.samples import SAMPLES
@@ -54,7 +54,7 @@ def plain_errors() -> Iterator[None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(handgrad.__version__, prog_name="handgrad")
+@click.version_option(package_name="handgrad", prog_name="handgrad")
 def main() -> None:
     """Neural networks whose every gradient can be read, proved and run."""
 
@@ -279,6 +279,28 @@ def _prediction_rows(y: Any, classes: list[str] | None) -> Iterator[tuple]:
     p = Softmax().forward(y)
     for i, k in enumerate(p.argmax(axis=1)):
         yield (i, classes[k], f"{p[i, k]:.4f}")
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.option("--book", "number", type=int, help="1 or 2  [default: found by the script's folder]")
+@click.option("--strict", is_flag=True, help="with the original's mistakes")
+@click.option("--samples", type=int, help="only so many examples of each data set, for a try")
+def book(script: Path, arguments: tuple[str, ...], number: int | None, strict: bool,
+         samples: int | None) -> None:
+    """Run a chapter's SCRIPT of "Deep Learning from Scratch" 1 or 2, unchanged, on handgrad.
+
+    The script is executed. Its `common` and `dataset` are handgrad's; MNIST is read from
+    HANDGRAD_DATA; pictures go to files where there is no screen.
+    """
+    with plain_errors():
+        if not script.is_file():
+            raise ValueError(f"book: no script {script}")
+    try:
+        run_script(script, arguments, book=number, strict=strict, samples=samples)
+    except FileNotFoundError as missing:
+        raise Refused(str(missing)) from None
 
 
 @main.command("check")
