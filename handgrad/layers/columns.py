@@ -8,7 +8,7 @@ from math import prod
 from handgrad.arrays import Array, ShapeError, array_module
 from handgrad.layers.windows import Grid, Window
 
-BLOCK = 2**20  # elements of the columns made at once: few enough for the cache
+BLOCK = 2**21  # elements of the columns made at once: few enough for the last cache
 
 
 def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad: int = 0) -> Array:
@@ -56,7 +56,8 @@ def fold(cells: Array, images: Array, grid: Grid) -> None:
     """Add cells (C, *kernel, N, *outputs) to the pixels (N, C, *sizes) that they were read from."""
     images = images.swapaxes(0, 1)
     for cell, pixels, outputs in grid.taps():
-        images[pixels] += cells[:, *cell][outputs]
+        key: tuple = (slice(None), *cell)
+        images[pixels] += cells[key][outputs]
 
 
 def blocks(x: Array, grid: Grid) -> Iterator[slice]:

@@ -11,7 +11,7 @@ from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
 from handgrad.layers.correlate import Correlate, CorrelateDW, CorrelateDx
 from handgrad.layers.init import choose, initialize
-from handgrad.layers.windows import Sizes, Window, whole
+from handgrad.layers.windows import Sizes, Window, per_axis, whole
 
 
 class Filters(Layer):
@@ -32,13 +32,15 @@ class Filters(Layer):
         self.window = Window(name, kernel, stride, pad, dilation)
         self.filters, self.groups = whole(name, "filters", filters, 1), groups
         self.inputs = inputs if inputs is None else whole(name, "inputs", inputs, 1)
-        if filters % whole(name, "groups", groups, 1):
-            raise ValueError(f"{name}: groups must divide filters, got {groups} and {filters}")
+        whole(name, "groups", groups, 1)
+        require_divisor(self, filters, "filters")
         self.kernel, self.stride, self.pad, self.dilation = kernel, stride, pad, dilation
         self.bias, self.init, self.seed = bias, init, seed
         self.params = ("W", "b") if bias else ("W",)
         if seed is not None:
             self.stream = Stream(seed)
+
+    weights_shape: Any  # the shape of W, once `inputs` is known
 
     def build(self, x: Any = None) -> None:
         if "W" in self.__dict__ or (x is None and self.inputs is None):
@@ -46,11 +48,7 @@ class Filters(Layer):
         if x is not None:
             self.window.require_image(np.shape(x))
         self.inputs = self.inputs or int(np.shape(x)[1])
-        if self.inputs % self.groups:
-            raise ValueError(
-                f"{type(self).__name__}: groups must divide the channels of x, got {self.groups} "
-                f"and {self.inputs}"
-            )
+        require_divisor(self, self.inputs, "the channels of x")
         dtype = self.dtype or (np.float64 if x is None else as_float(x).dtype)
         how = choose(self.followed_by) if self.init is None else self.init
         cells, groups = prod(self.window.kernel), self.groups
@@ -58,10 +56,6 @@ class Filters(Layer):
         self.W = initialize(how, self.weights_shape(), fan_in, fan_out, self.draw(), dtype)
         if self.bias:
             self.b = np.zeros(self.filters, dtype)
-
-    def weights_shape(self) -> Sizes:
-        """The shape of W, once `inputs` is known."""
-        raise NotImplementedError
 
     def enter(self, x: Array) -> Array:
         """x as an image in the dtype of W. Raises ShapeError or ValueError where it is not."""
@@ -76,15 +70,23 @@ class Filters(Layer):
         return x
 
     def add_bias(self, y: Array) -> Array:
-        """y + b in place, b being one number for each channel; y is this layer's own."""
+        """y + b, in place for an array of this layer's own: b is one number for each channel."""
         if self.bias:
             y += self.b.reshape(-1, *[1] * (y.ndim - 2))
         return y
 
-    def set_db(self, dy: Array) -> None:
-        """db = Σ dy over all axes but the channels: one b was copied to every place."""
-        if self.bias:
-            self.db = dy.sum(axis=(0, *range(2, dy.ndim)))
+
+def channel_sum(dy: Array) -> Array:
+    """Σ dy over all axes but the channels: db, because one b was copied to every place."""
+    return dy.sum(axis=(0, *range(2, dy.ndim)))
+
+
+def require_divisor(layer: Filters, n: int, what: str) -> None:
+    """Raise ValueError unless the layer's groups divide n."""
+    if n % layer.groups:
+        raise ValueError(
+            f"{type(layer).__name__}: groups must divide {what}, got {layer.groups} and {n}"
+        )
 
 
 class Convolution(Filters):
@@ -114,8 +116,21 @@ class Convolution(Filters):
 
     def backward(self, dy: Array) -> Array | None:
         self.dW = CorrelateDW(*self.on)(self.x, dy)
-        self.set_db(dy)
+        if self.bias:
+            self.db = channel_sum(dy)
         return CorrelateDx(*self.on)(dy, self.W) if self.wants_dx else None
+
+
+def longer(window: Window, output_pad: Any) -> Sizes:
+    """output_pad as one number for each axis. Raises ValueError unless it is below the stride."""
+    extra = per_axis(window.owner, "output_pad", output_pad, len(window.kernel), 0)
+    if any(more >= stride for more, stride in zip(extra, window.stride)):
+        raise ValueError(
+            f"{window.owner}: output_pad must be below the stride {window.stride}, got {output_pad}"
+        )
+    if window.pad is None and any(extra):
+        raise ValueError(f'{window.owner}: output_pad goes with numbers for pad, not "same"')
+    return extra
 
 
 class TransposedConvolution(Filters):
@@ -142,7 +157,7 @@ class TransposedConvolution(Filters):
             inputs=inputs, bias=bias, init=init, seed=seed,
         )  # fmt: skip
         self.output_pad = output_pad
-        self.extra = self.window.extra(output_pad)
+        self.extra = longer(self.window, output_pad)
 
     def weights_shape(self) -> Sizes:
         return (self.inputs or 0, self.filters // self.groups, *self.window.kernel)
@@ -154,5 +169,6 @@ class TransposedConvolution(Filters):
 
     def backward(self, dy: Array) -> Array | None:
         self.dW = CorrelateDW(*self.on)(dy, self.x)
-        self.set_db(dy)
+        if self.bias:
+            self.db = channel_sum(dy)
         return Correlate(*self.on)(dy, self.W) if self.wants_dx else None

@@ -69,18 +69,8 @@ class Grid:
         """For each cell of the kernel in C order: the cell, and slices of the image and of the
         output that select, element by element, what it reads and where that goes."""
         for cell in product(*map(range, self.kernel)):
-            pairs = [self._meet(axis, k) for axis, k in enumerate(cell)]
+            pairs = [meet(self, axis, k) for axis, k in enumerate(cell)]
             yield cell, (..., *(p[0] for p in pairs)), (..., *(p[1] for p in pairs))
-
-    def _meet(self, axis: int, k: int) -> tuple[slice, slice]:
-        """The slices of one axis where cell k lies inside the image: 0 ≤ o·stride + at < size."""
-        stride, at = self.stride[axis], k * self.dilation[axis] - self.pad[axis][0]
-        first = max(0, ceil(-at / stride))
-        stop = min(self.outputs[axis], ceil((self.sizes[axis] - at) / stride))
-        if first >= stop:
-            return slice(0, 0), slice(0, 0)
-        start = first * stride + at
-        return slice(start, start + (stop - first - 1) * stride + 1, stride), slice(first, stop)
 
     def counts(self, *, padding: bool) -> Array:
         """The cells of each window that lie inside the image, or inside the image and its pad."""
@@ -118,6 +108,32 @@ class Grid:
         )
 
 
+def meet(grid: Grid, axis: int, k: int) -> tuple[slice, slice]:
+    """The slices of one axis where cell k lies inside the image: 0 ≤ o·stride + at < size."""
+    stride, at = grid.stride[axis], k * grid.dilation[axis] - grid.pad[axis][0]
+    first = max(0, ceil(-at / stride))
+    stop = min(grid.outputs[axis], ceil((grid.sizes[axis] - at) / stride))
+    if first >= stop:
+        return slice(0, 0), slice(0, 0)
+    start = first * stride + at
+    return slice(start, start + (stop - first - 1) * stride + 1, stride), slice(first, stop)
+
+
+def lay(
+    size: int, reach: int, stride: int, pad: tuple[int, int] | None, ceil_mode: bool
+) -> tuple[tuple[int, int], int]:
+    """The pad of one axis, and the number of windows along it: 0 where none fits."""
+    if pad is None:
+        need = max(0, (ceil(size / stride) - 1) * stride + reach - size)
+        pad = need // 2, need - need // 2
+    room = size + sum(pad) - reach
+    if room < 0 or size < 1:
+        return pad, 0
+    count = room // stride + 1
+    over = ceil_mode and room % stride and count * stride < size + pad[0]
+    return pad, count + 1 if over else count
+
+
 class Window:
     """kernel, stride, pad and dilation of a layer, checked, one number for each spatial axis.
 
@@ -149,39 +165,15 @@ class Window:
         "same" pads so that ⌈size / stride⌉ outputs come, the odd zero after the image. With
         `ceil_mode` a last window may reach over the end, if it starts before the end.
         """
-        pads, outputs = [], []
-        for i, (size, reach, stride) in enumerate(zip(sizes, self.reach, self.stride)):
-            if self.pad is None:
-                need = max(0, (-(-size // stride) - 1) * stride + reach - size)
-                before, after = need // 2, need - need // 2
-            else:
-                before, after = self.pad[i]
-            room = size + before + after - reach
-            if room < 0 or size < 1:
-                raise ShapeError(
-                    f"{self.owner}: the kernel reaches over {self.reach} elements, more than the "
-                    f"image {tuple(sizes)} with pad {self.pad or 'same'}; use a smaller kernel or "
-                    "more pad"
-                )
-            count = room // stride + 1
-            if ceil_mode and room % stride and count * stride < size + before:
-                count += 1
-            pads.append((before, after))
-            outputs.append(count)
-        return Grid(
-            tuple(sizes), self.kernel, self.stride, self.dilation, tuple(pads), tuple(outputs)
-        )
-
-    def extra(self, output_pad: Any) -> Sizes:
-        """How much longer than the shortest an image under given outputs shall be, per axis."""
-        extra = per_axis(self.owner, "output_pad", output_pad, len(self.kernel), 0)
-        if any(more >= stride for more, stride in zip(extra, self.stride)):
-            raise ValueError(
-                f"{self.owner}: output_pad must be below the stride {self.stride}, got {output_pad}"
+        axes = zip(sizes, self.reach, self.stride, self.pad or [None] * len(sizes))
+        laid = [lay(*axis, ceil_mode) for axis in axes]
+        pads, outputs = tuple(pad for pad, _ in laid), tuple(count for _, count in laid)
+        if min(outputs) < 1:
+            raise ShapeError(
+                f"{self.owner}: the kernel reaches over {self.reach} elements, more than the "
+                f"image {sizes} with pad {pads}; use a smaller kernel or more pad"
             )
-        if self.pad is None and any(extra):
-            raise ValueError(f'{self.owner}: output_pad goes with numbers for pad, not "same"')
-        return extra
+        return Grid(sizes, self.kernel, self.stride, self.dilation, pads, outputs)
 
     def place_under(self, outputs: Sizes, extra: Sizes) -> Grid:
         """The grid that has these outputs, on the shortest image made `extra` longer."""
