@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from handgrad import Dropout
+from handgrad import Dropout, ShapeError, SpatialDropout, check
 from handgrad.arrays import Stream
 
 
@@ -79,3 +79,31 @@ def test_a_word_equal_to_the_threshold_is_kept():
         y = Dropout(ratio, seed=2)(np.ones(16))
         assert y[i] == 1 / (1 - ratio)
         np.testing.assert_array_equal(y > 0, words >= words[i])
+
+
+def test_the_scaled_form_keeps_in_training_and_shrinks_in_evaluation(rng):
+    x, dy = rng.standard_normal((2, 6, 8))
+    layer, inverted = Dropout(0.2, scaled=True, seed=3), Dropout(0.2, seed=3)
+    y = layer(x)
+    np.testing.assert_array_equal(y, np.where(inverted(x) == 0, 0, x))
+    np.testing.assert_array_equal(layer.backward(dy), np.where(y == 0, 0, dy))
+    layer.eval()
+    np.testing.assert_allclose(layer(x), 0.8 * x)
+    np.testing.assert_allclose(layer.backward(dy), 0.8 * dy)
+    assert layer(x.astype(np.float32)).dtype == np.float32
+    assert check(layer, x)
+
+
+def test_spatial_dropout_drops_whole_channels(rng):
+    x, dy = rng.uniform(1, 2, (2, 5, 6, 3, 2))
+    layer = SpatialDropout(0.4, seed=3)
+    y = layer(x)
+    keep = Stream(3).bits(30).reshape(5, 6, 1, 1) >= 0.4 * 2**32
+    np.testing.assert_allclose(y, x * keep / 0.6)
+    np.testing.assert_allclose(layer.backward(dy), dy * keep / 0.6)
+    assert 0 < keep.sum() < 30
+    np.testing.assert_array_equal(layer.eval()(x), x)
+    with pytest.raises(ShapeError, match=r"SpatialDropout: x must be \(N, C, …\) with an image"):
+        layer(x[0, 0])
+    with pytest.raises(ValueError, match=r"SpatialDropout: ratio must lie in \[0, 1\), got 1"):
+        SpatialDropout(1)

@@ -11,9 +11,7 @@ def places(x, kernel, stride, before, dilation, outputs):
     """(output, cell, pixel) for every cell of every window that lies inside the image."""
     for o in product(*map(range, outputs)):
         for k in product(*map(range, kernel)):
-            at = tuple(
-                a * s + b * d - p for a, b, s, d, p in zip(o, k, stride, dilation, before)
-            )
+            at = tuple(a * s + b * d - p for a, b, s, d, p in zip(o, k, stride, dilation, before))
             if all(0 <= a < n for a, n in zip(at, x.shape[2:])):
                 yield o, k, at
 
