@@ -141,7 +141,9 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
             text = f"With {what} {name} is NaN or infinite, where the answer is finite."
             return Finding("numeric_instability", 0.92, text, name.removeprefix("d"))
         off, top = abs(a.astype(high) - b).max(initial=0), abs(b).max(initial=0)
-        size = max(_largest(inputs), 1.0) ** len(movable(case))  # inputs may be multiplied
+        # Inputs may be multiplied, and equal ones cancel: what is left is rounding.
+        power = max(len(movable(case)), 2 if what.startswith("equal") else 1)
+        size = max(_largest(inputs), 1.0) ** power
         rounding = 1e-6 + 30 * float(np.finfo(low).eps) * size
         if off <= 1e-2 * top + rounding:
             continue

@@ -100,7 +100,7 @@ def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
         line = outcome.point.along({name: np.ones(np.shape(inputs[k]))})
         best = careful(line, max(level, 0.1), outcome.point.noise)
         low, high = best.range(outcome.run.flat_upstream)
-        slack = 1e-3 * (abs(gradient).sum() + abs(low) + abs(high))
+        slack = 1e-3 * (abs(gradient).sum() + abs(low) + abs(high)) + 1e-12
         error = 10 * float(best.error @ abs(outcome.run.flat_upstream))
         if error < slack and not low - slack <= gradient.sum() <= high + slack:
             text = (
