@@ -15,6 +15,8 @@ from handgrad.layers.reduction import Axis, Reduction
 class Var(Reduction):
     """y = Σ (x − mean)² / (n − ddof) along axes, n elements each: first the mean, then the squares.
 
+    The first element is taken off before, so that of equal elements y and dx are exactly 0.
+
     Shapes: x (any), y without the axes, or 1 there.
     Gradient: dx = dy · 2 · (x − mean) / (n − ddof); what goes through the mean sums to 0.
     Raises ShapeError where x lacks an axis, or n ≤ ddof.
@@ -32,6 +34,7 @@ class Var(Reduction):
                 f"{type(self).__name__}: axis {self.axis} needs more than {self.ddof} elements, "
                 f"got shape {x.shape}"
             )
+        x = x - x[tuple(slice(1) if a in self.axes else slice(None) for a in range(x.ndim))]
         self.difference = x - x.mean(axis=self.axes, keepdims=True)
         return (self.difference**2).sum(axis=self.axes, keepdims=self.keepdims)
 

@@ -51,6 +51,13 @@ def test_at_kinks_and_ties():
     np.testing.assert_array_equal(back(hinge, np.array([1.0, 0.5]), np.ones(2))[0], [0, -0.5])
 
 
+@pytest.mark.parametrize("layer", [layers.Var(), layers.Std(), layers.Std(axis=1)])
+def test_equal_numbers_have_no_variance_to_the_bit(layer):
+    x = np.full((3, 7), 0.3)
+    assert not np.any(layer(x))
+    np.testing.assert_array_equal(back(layer, x), np.zeros((3, 7)))
+
+
 def test_products_with_zeros_are_exact():
     x = np.array([[2.0, 0, 3], [0, 0, 5], [7, 2, 3]])
     np.testing.assert_array_equal(back(layers.Prod(axis=1), x), [[0, 6, 0], [0, 0, 0], [6, 21, 14]])
