@@ -34,9 +34,8 @@ class Dropout(Layer):
 
     def forward(self, x: Array) -> Array:
         x = as_float(x)
-        number, self.mask = x.dtype.type, None
+        number, shape, self.mask = x.dtype.type, self.mask_shape(x), None
         if self.training:
-            shape = self.mask_shape(x)
             keep = self.draw().bits(prod(shape)) >= self.ratio * 2**32
             mask = keep.reshape(shape) * number(1 if self.scaled else 1 / (1 - self.ratio))
             self.mask = array_module(x).asarray(mask)
