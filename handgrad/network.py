@@ -219,8 +219,9 @@ class Network(Layer):
         """A twin of this network, and the uses of its layers on these inputs, in order."""
         self.build(*inputs)
         network = twin(self, training=False)
-        output = network(*(Tensor(a) if a.dtype.kind == "f" else a
-                        for a in (as_input(x, self.dtype) for x in inputs)))  # fmt: skip
+        arrays = (as_input(x, self.dtype) for x in inputs)
+        with learning(), forgetting(network):
+            output = network(*(Tensor(a) if a.dtype.kind == "f" else a for a in arrays))
         found: set[Application] = set()
         waiting = [output.creator]
         while waiting:

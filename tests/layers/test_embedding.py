@@ -85,6 +85,13 @@ def test_an_embedding_learns_in_a_network_on_tensors(rng):
     assert network.table.dW.any(axis=1).sum() == len(np.unique(ids))
 
 
+def test_the_summary_of_a_network_that_begins_with_an_embedding(rng):
+    text = Sequential(Embedding(6, 3), RNN(4), Affine(2)).summary(rng.integers(0, 6, (2, 5)))
+    assert [line.split()[1].split("(")[0] for line in text.splitlines()[2:5]] == [
+        "Embedding", "RNN", "Affine",
+    ]  # fmt: skip
+
+
 def test_outside_a_network_arrays_stay_arrays(rng):
     layer, ids = Embedding(6, 3, seed=1), rng.integers(0, 6, 4)
     assert isinstance(layer(ids), np.ndarray)
