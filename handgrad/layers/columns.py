@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
+import numpy as np
+
 from handgrad.arrays import Array, ShapeError, array_module
 from handgrad.layers.windows import Grid, Window
 
@@ -22,7 +24,7 @@ def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad
     window.require_image(input_data.shape)
     grid = window.place(input_data.shape[2:])
     view = grid.view(grid.padded(input_data))
-    return view.transpose(3, 4, 5, 0, 1, 2).reshape(-1, prod(view.shape[:3]))
+    return view.transpose(0, 4, 5, 1, 2, 3).reshape(-1, prod(view.shape[1:4]))
 
 
 def col2im(
@@ -46,17 +48,16 @@ def col2im(
     expected = (n * prod(grid.outputs), c * prod(grid.kernel))
     if col.shape != expected:
         raise ShapeError(f"col2im: col must be {expected} for these images, got {col.shape}")
-    cells = col.reshape(n, *grid.outputs, c, *grid.kernel).transpose(3, 4, 5, 0, 1, 2)
+    cells = col.reshape(n, *grid.outputs, c, *grid.kernel).transpose(0, 3, 4, 5, 1, 2)
     images = array_module(col).zeros(input_shape, col.dtype)
     fold(cells, images, grid)
     return images
 
 
 def fold(cells: Array, images: Array, grid: Grid) -> None:
-    """Add cells (C, *kernel, N, *outputs) to the pixels (N, C, *sizes) that they were read from."""
-    images = images.swapaxes(0, 1)
+    """Add cells (N, C, *kernel, *outputs) to the pixels (N, C, *sizes) that they were read from."""
     for cell, pixels, outputs in grid.taps():
-        key: tuple = (slice(None), *cell)
+        key: tuple = (slice(None), slice(None), *cell)
         images[pixels] += cells[key][outputs]
 
 
@@ -68,11 +69,18 @@ def blocks(x: Array, grid: Grid) -> Iterator[slice]:
 
 
 def columns(x: Array, grid: Grid, groups: int) -> Array:
-    """Every window of x (N, C, *sizes) as a column: (groups, C/groups·kernel, N·outputs)."""
+    """The windows of each image as columns: x (N, C, *sizes), (N, groups, C/groups·kernel, O)."""
     cells = x.shape[1] // groups * prod(grid.kernel)
-    return grid.view(grid.padded(x)).reshape(groups, cells, len(x) * prod(grid.outputs))
+    return grid.view(grid.padded(x)).reshape(len(x), groups, cells, prod(grid.outputs))
 
 
-def rows(dy: Array, groups: int) -> Array:
-    """dy (N, F, *outputs) with a row for each filter: (groups, F/groups, N·outputs)."""
+def all_columns(x: Array, grid: Grid, groups: int) -> Array:
+    """The windows of all images side by side: x (N, C, *sizes), (groups, C/groups·kernel, N·O)."""
+    cells = x.shape[1] // groups * prod(grid.kernel)
+    windows = np.moveaxis(grid.view(grid.padded(x)), 0, 1 + len(grid.kernel))
+    return windows.reshape(groups, cells, len(x) * prod(grid.outputs))
+
+
+def all_rows(dy: Array, groups: int) -> Array:
+    """dy (N, F, *outputs) with one row for each filter: (groups, F/groups, N·O)."""
     return dy.swapaxes(0, 1).reshape(groups, dy.shape[1] // groups, -1)

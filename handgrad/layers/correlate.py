@@ -11,7 +11,7 @@ from math import prod
 
 from handgrad.arrays import Array, array_module
 from handgrad.layer import Layer
-from handgrad.layers.columns import blocks, columns, fold, rows
+from handgrad.layers.columns import all_columns, all_rows, blocks, columns, fold
 from handgrad.layers.windows import Grid
 
 
@@ -31,12 +31,12 @@ class Correlate(Bilinear):
 
     def forward(self, x: Array, W: Array) -> Array:
         self.x, self.W = x, W
-        y = array_module(x).empty((len(x), len(W), *self.grid.outputs), x.dtype)
-        filters = W.reshape(self.groups, len(W) // self.groups, -1)
+        xp, each = array_module(x), len(W) // self.groups
+        y = xp.empty((len(x), self.groups, each, prod(self.grid.outputs)), x.dtype)
+        filters = W.reshape(self.groups, each, -1)
         for part in blocks(x, self.grid):
-            block = filters @ columns(x[part], self.grid, self.groups)
-            y[part] = block.reshape(len(W), -1, *self.grid.outputs).swapaxes(0, 1)
-        return y
+            xp.matmul(filters, columns(x[part], self.grid, self.groups), out=y[part])
+        return y.reshape(len(x), len(W), *self.grid.outputs)
 
     def backward(self, dy: Array) -> tuple[Array, Array]:
         options = self.grid, self.groups
@@ -53,12 +53,13 @@ class CorrelateDx(Bilinear):
 
     def forward(self, dy: Array, W: Array) -> Array:
         self.dy, self.W = dy, W
-        channels = W.shape[1] * self.groups
+        channels, each = W.shape[1] * self.groups, len(W) // self.groups
         dx = array_module(dy).zeros((len(dy), channels, *self.grid.sizes), dy.dtype)
-        filters = W.reshape(self.groups, len(W) // self.groups, -1).swapaxes(1, 2)
+        filters = W.reshape(self.groups, each, -1).swapaxes(1, 2)
+        rows = dy.reshape(len(dy), self.groups, each, prod(self.grid.outputs))
         for part in blocks(dx, self.grid):
-            cells = filters @ rows(dy[part], self.groups)
-            cells = cells.reshape(channels, *self.grid.kernel, -1, *self.grid.outputs)
+            cells = filters @ rows[part]
+            cells = cells.reshape(-1, channels, *self.grid.kernel, *self.grid.outputs)
             fold(cells, dx[part], self.grid)
         return dx
 
@@ -80,8 +81,8 @@ class CorrelateDW(Bilinear):
         matrix = (self.groups, filters // self.groups, channels * prod(self.grid.kernel))
         dW = array_module(x).zeros(matrix, x.dtype)
         for part in blocks(x, self.grid):
-            cells = columns(x[part], self.grid, self.groups)
-            dW += rows(dy[part], self.groups) @ cells.swapaxes(1, 2)
+            cells = all_columns(x[part], self.grid, self.groups)
+            dW += all_rows(dy[part], self.groups) @ cells.swapaxes(1, 2)
         return dW.reshape(filters, channels, *self.grid.kernel)
 
     def backward(self, g: Array) -> tuple[Array, Array]:

@@ -94,17 +94,12 @@ class Grid:
         return array_module(x).pad(x, [(0, 0)] * (x.ndim - len(sides)) + sides)
 
     def view(self, x: Array) -> Array:
-        """Every window of a padded x (N, C, *sizes) as a view (C, *kernel, N, *outputs)."""
+        """Every window of a padded x (N, C, *sizes) as a view (N, C, *kernel, *outputs)."""
         steps = x.strides[2:]
+        within = (s * d for s, d in zip(steps, self.dilation))
+        between = (s * d for s, d in zip(steps, self.stride))
         return array_module(x).lib.stride_tricks.as_strided(
-            x,
-            (x.shape[1], *self.kernel, x.shape[0], *self.outputs),
-            (
-                x.strides[1],
-                *(s * d for s, d in zip(steps, self.dilation)),
-                x.strides[0],
-                *(s * d for s, d in zip(steps, self.stride)),
-            ),
+            x, (*x.shape[:2], *self.kernel, *self.outputs), (*x.strides[:2], *within, *between)
         )
 
 
