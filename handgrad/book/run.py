@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import runpy
@@ -63,8 +64,11 @@ def in_place_of_python(
     """The folder, arguments, path and readers that the script shall find; as before, afterwards."""
     before = Path.cwd(), sys.argv, sys.path, pickle.load, pickle.loads, sizes.samples
     os.chdir(script.parent)
+    importlib.invalidate_caches()  # ".." is another folder now
     sys.argv = [str(script), *arguments]
-    sys.path = [str(script.parent), *sys.path]
+    chapters = sorted(map(str, script.parent.parent.glob("ch*")))
+    # A module of another chapter finds its neighbours too: ch08/train.py needs that.
+    sys.path = [str(script.parent), *sys.path, *chapters]
     pickle.load, pickle.loads = unpickle.load, unpickle.loads  # type: ignore[assignment]
     sizes.samples = samples
     try:
@@ -72,3 +76,4 @@ def in_place_of_python(
     finally:
         folder, sys.argv, sys.path, pickle.load, pickle.loads, sizes.samples = before
         os.chdir(folder)
+        importlib.invalidate_caches()

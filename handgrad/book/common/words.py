@@ -4,12 +4,17 @@ import numpy as np
 
 from handgrad.arrays import Array
 
+EPS = 1e-8  # keeps a zero vector from dividing by 0
 
-def cos_similarity(x: Array, y: Array, eps: float = 1e-8) -> float:
-    """The cosine of the angle between x and y; eps keeps a zero vector from dividing by 0."""
-    nx = x / (np.sqrt(np.sum(x**2)) + eps)
-    ny = y / (np.sqrt(np.sum(y**2)) + eps)
-    return np.dot(nx, ny)
+
+def cos_similarity(x: Array, y: Array, eps: float = EPS) -> float:
+    """The cosine of the angle between x and y."""
+    return np.dot(unit(x, eps), unit(y, eps))
+
+
+def unit(x: Array, eps: float = EPS) -> Array:
+    """x divided by its length along the last axis."""
+    return x / (np.sqrt(np.sum(x**2, axis=-1, keepdims=True)) + eps)
 
 
 def normalize(x: Array) -> Array:
@@ -26,8 +31,8 @@ def most_similar(
         print(f"{query} is not found")
         return
     print(f"\n[query] {query}")
-    vector = word_matrix[word_to_id[query]]
-    cosines = np.array([cos_similarity(row, vector) for row in word_matrix], dtype=float)
+    rows = unit(word_matrix)
+    cosines = np.array([np.dot(row, rows[word_to_id[query]]) for row in rows], dtype=float)
     show(cosines, id_to_word, {query}, top)
 
 

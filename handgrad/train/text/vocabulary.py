@@ -79,6 +79,6 @@ def read_penn_treebank(
     Raises ValueError for a word that it lacks.
     Source: Marcus et al., 1993; Mikolov's preparation of it, 2010.
     """
-    words = Path(path).read_text(encoding="utf-8").replace("\n", "<eos>").split()
+    words = Path(path).read_text(encoding="utf-8").replace("\n", " <eos> ").split()
     vocabulary = Vocabulary(words) if vocabulary is None else vocabulary
     return vocabulary.encode(words), vocabulary
