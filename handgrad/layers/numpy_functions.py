@@ -151,7 +151,9 @@ def _expand_dims(x: Tensor, axis: Any) -> Tensor:
 def _astype(x: Tensor, dtype: Any, copy: bool = True) -> Tensor:
     """x itself, when it has this dtype: tensors of a graph share one."""
     if np.dtype(dtype) != x.dtype:
-        raise TypeError(f"a tensor of {x.dtype} cannot become {np.dtype(dtype)}; convert the data first")
+        raise TypeError(
+            f"a tensor of {x.dtype} cannot become {np.dtype(dtype)}; convert the data first"
+        )
     return x
 
 
