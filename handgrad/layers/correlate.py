@@ -1,8 +1,9 @@
 """Correlation, the sum inside a convolution, and its two gradients: each a layer of two arrays.
 
 Each is linear in both of its arrays, and the backward of each is made of the other two; so a
-convolution has derivatives of every order. Blocks of images are written out as columns, multiplied
-by the filters as one matrix product, and forgotten: they are many times larger than the images.
+convolution has derivatives of every order. Blocks of images are written out as columns, meet the
+filters in a matrix product, and are forgotten: columns are many times larger than images. The
+products of each image lie where they belong; only dW, a sum over images, wants them side by side.
 """
 
 from __future__ import annotations
