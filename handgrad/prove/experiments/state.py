@@ -29,6 +29,8 @@ def calls_in_turn(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _second_batches(case: Case) -> list[list[Any]]:
     batches = [shuffled(case, case.rng), nearby(case)]
+    if _keeps_state(case):
+        return batches  # what it keeps has the batch's length
     for length in (_batch(case) + 1, max(_batch(case) - 1, 1)):
         other = resized(case, 0, length, case.rng)
         if other is not None:
@@ -57,7 +59,7 @@ def _second(case: Case, inputs: list[Any], complete: bool) -> Finding | None:
     try:
         after = case.run(inputs, alone.upstream, used, keep=True)
     except SubjectError as error:
-        if error.refused or (error.phase == "forward" and _keeps_state(case)):
+        if error.refused:
             return None
         text = f"{error.sentence}, in {how} though not alone."
         return Finding("stale_state", 0.85, text, line=error.line)
