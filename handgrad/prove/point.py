@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.layer import sublayers
 from handgrad.prove.numeric import Derivative, Line, careful, complex_step, quick
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.subject import Subject
@@ -35,6 +37,22 @@ class Point:
         self.seconds = time.perf_counter() - started  # of one evaluation
         self.noise = SINGLE if _is_single(self.base) else DOUBLE
         self.worker = self._reusable()
+
+    @cached_property
+    def is_network(self) -> bool:
+        """Whether there are layers inside.
+
+        Where the kinks of several meet, each may take a subgradient of its own, and what comes of
+        it need not be a subgradient of the whole: no gradient there is called wrong. Points
+        beside it, where nothing jumps, are looked at by another experiment.
+        """
+        return next(sublayers(self.start.thing), None) is not None
+
+    @cached_property
+    def has_ties(self) -> bool:
+        """Whether zeros or equal values stand among the inputs."""
+        real = [self.value(n).reshape(-1) for n in self.names if self.is_real(n)]
+        return any((x == 0).any() or len(np.unique(x)) < x.size for x in real)
 
     def value(self, name: str) -> Array:
         """An argument where it is."""

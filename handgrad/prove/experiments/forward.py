@@ -133,7 +133,8 @@ def _affine(case: Case, name: str) -> list[Callable]:
     """x W + b with the parameters of the subject, in either orientation of W."""
     values = {n.split(".")[-1].lower(): case.subject.get(n) for n in case.subject.parameters}
     if name in ("layernorm", "batchnorm"):
-        return _normalized(name, values)
+        training = getattr(case.subject.thing, "training", True)
+        return _normalized(name, values, training)
     W, b = values.get("w", values.get("weight")), values.get("b", values.get("bias", 0.0))
     if name not in ("affine", "linear", "dense", "fullyconnected") or W is None or W.ndim != 2:
         return []
@@ -141,11 +142,11 @@ def _affine(case: Case, name: str) -> list[Callable]:
     return [lambda x: x @ W + b, lambda x: x @ W.T + b, *flat]
 
 
-def _normalized(name: str, values: dict[str, Array]) -> list[Callable]:
+def _normalized(name: str, values: dict[str, Array], training: bool) -> list[Callable]:
     """(x - mean) / deviation · gamma + beta, over the usual axes."""
     gamma, beta = values.get("gamma", np.ones(())), values.get("beta", np.zeros(()))
-    if gamma.ndim > 1 or beta.ndim > 1:
-        return []
+    if gamma.ndim > 1 or beta.ndim > 1 or values.keys() - {"gamma", "beta"} or not training:
+        return []  # parameters of another meaning, or statistics gathered before
 
     def normal(x: Array, axes: Any) -> Array:
         y = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-6)
