@@ -65,6 +65,7 @@ def handgrad_by_hand(x: np.ndarray, t: np.ndarray, weights: list[np.ndarray]) ->
 def handgrad_trainer(x: np.ndarray, t: np.ndarray, weights: list[np.ndarray]) -> Step:
     """What `fit` does for a step, with its checks for NaN."""
     trainer = hg.Trainer(build(weights), x, t, batch=BATCH, optimizer=hg.SGD(LR), metrics=[])
+    trainer.network.wants_dx = False  # as inside `run`
 
     def step(batch: np.ndarray) -> float:
         trainer.batch_step(batch)

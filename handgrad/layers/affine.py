@@ -56,7 +56,9 @@ class Affine(Layer):
             raise ValueError(f"Affine: x is {x.dtype} but W is {self.W.dtype}; convert one of them")
         self.x = x
         y = x @ self.W
-        return y + self.b if self.bias else y
+        if self.bias:
+            y += self.b
+        return y
 
     def backward(self, dy: Array) -> Array | None:
         rows = dy.reshape(-1, dy.shape[-1])

@@ -26,12 +26,12 @@ _KEEP_EVERY = 50  # steps between copies of good weights
 
 
 class _Update(NamedTuple):
-    """What an optimizer reads of a network, with gradients summed over several batches."""
+    """What an optimizer reads of a network: the gradients are collected once, or averaged."""
 
     parameters: Array
     gradients: Array
     layout: list
-    frozen: list[str]
+    frozen: frozenset[str]
 
 
 def fit(network: Network, x: Any, t: Any, **options: Any) -> History:
@@ -207,20 +207,21 @@ class Trainer:
             self._accumulated = gradient, rows_before + n
 
     def update_step(self) -> None:
-        network: Any = self.network
-        if self._accumulated is not None:
-            gradient, count = self._accumulated
-            gradient /= count
-            network = _Update(network.parameters, gradient, network.layout, network.frozen)
+        network = self.network
+        if self._accumulated is None:
+            gradients = network.gradients
+        else:
+            gradients, count = self._accumulated
+            gradients /= count
             self._accumulated = None
-        gradients = network.gradients
         if not math.isfinite(np.dot(gradients, gradients)):
             self._diverged("a gradient is no longer finite", backward_origin)
         if self.step == 0:
             self.first_loss = self.loss_value
         if self.step % _KEEP_EVERY == 0 and self.loss_value <= self.first_loss:
             self._good = self.network.parameters.copy(), self.step
-        self.optimizer.step(network)
+        update = _Update(network.parameters, gradients, network.layout, network.frozen)
+        self.optimizer.step(update)
         self.step += 1
         self._call("on_step")
 
