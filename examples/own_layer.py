@@ -1,4 +1,4 @@
-"""Book-style layers: one with a mistake, the check that names it, and the mended one in training."""
+"""Book-style layers: one with a mistake, the check that names it, the mended one in training."""
 
 import numpy as np
 

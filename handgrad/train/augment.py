@@ -85,9 +85,9 @@ class Warp:
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
         n, _, height, width = x.shape
-        angle = np.deg2rad(rng.uniform(-self.degrees, self.degrees, n))
-        scale = rng.uniform(self.low, self.high, n)
-        cos, sin = (f(angle)[:, None, None] / scale[:, None, None] for f in (np.cos, np.sin))
+        angle = np.deg2rad(rng.uniform(-self.degrees, self.degrees, n))[:, None, None]
+        scale = rng.uniform(self.low, self.high, n)[:, None, None]
+        cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
         middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
         i = np.arange(height)[:, None] - middle_y
         j = np.arange(width) - middle_x

@@ -1,4 +1,4 @@
-"""Right code on which an alarm would be false: kinks that meet, ties, rounding, other statistics."""
+"""Right code on which an alarm would be false: kinks that meet, ties, rounding, statistics."""
 
 from __future__ import annotations
 

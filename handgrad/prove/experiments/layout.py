@@ -88,10 +88,10 @@ def _held_against(
         yield Finding("layout", 0.88, f"With {what} forward gives another result.")
         return
     for name in case.wanted:
-        a, b = gradients[name], right.gradients[name]
-        if a is None or b is None or base.run.gradients.get(name) is None:
+        a, b, ordinary = gradients[name], right.gradients[name], base.run.gradients.get(name)
+        if a is None or b is None or ordinary is None:
             continue
-        usual = tolerance * abs(base.run.gradients[name]).max(initial=0)  # what cancels is noise
+        usual = tolerance * abs(ordinary).max(initial=0)  # what cancels is noise
         if not close(a, b, tolerance) and not abs(a - b).max(initial=0) <= usual:
             text = f"With {what}, equal number for number, d{name} is another."
             yield Finding("layout", 0.88, text, name)
