@@ -10,8 +10,10 @@ dapples, doranges = total.backward(dtotal)
 dapple_price, dapple_count = apples.backward(dapples)
 dorange_price, dorange_count = oranges.backward(doranges)
 print(f"3 apples at 100 and 4 oranges at 50, with tax: {price:.0f}")
-print(f"gradients: tax {dtax:.0f}, sum {dtotal:.1f}, apple price {dapple_price:.1f}, apple count "
-      f"{dapple_count:.0f}, orange price {dorange_price:.1f}, orange count {dorange_count:.0f}")
+print(
+    f"gradients: tax {dtax:.0f}, sum {dtotal:.1f}, apple price {dapple_price:.1f}, apple count "
+    f"{dapple_count:.0f}, orange price {dorange_price:.1f}, orange count {dorange_count:.0f}"
+)
 
 # On tensors: the operators record the same layers.
 apple, count = Tensor(100.0), Tensor(3.0)

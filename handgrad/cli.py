@@ -60,18 +60,30 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--data", default="digits", show_default=True,
-              help="digits, spiral, moons, circles, xor, sine, mnist, fashion, FILE.csv, FILE.npz")
+@click.option(
+    "--data",
+    default="digits",
+    show_default=True,
+    help="digits, spiral, moons, circles, xor, sine, mnist, fashion, FILE.csv, FILE.npz",
+)
 @click.option("--net", help="sizes such as 64-100-10, or FILE.py[:name] with a network")
 @click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, adam, …")
 @click.option("--lr", type=float, help="learning rate; by default the optimizer's usual one")
 @click.option("--batch", type=int, help="rows per step  [default: 32, or all where fewer]")
 @click.option("--epochs", type=int, default=40, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("out"), show_default=True,
-              help="folder for the model, the history and the learning curve")
-@click.option("--data-dir", type=click.Path(path_type=Path),
-              help="folder with MNIST's files  [default: HANDGRAD_DATA]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("out"),
+    show_default=True,
+    help="folder for the model, the history and the learning curve",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="folder with MNIST's files  [default: HANDGRAD_DATA]",
+)
 @click.option("--download", is_flag=True, help="fetch mnist or fashion where it is missing")
 @click.option("--resume", is_flag=True, help="continue the training whose model is in --out")
 @click.option("--no-proof", is_flag=True, help="skip the comparison of the gradients")
@@ -287,8 +299,9 @@ def _prediction_rows(y: Any, classes: list[str] | None) -> Iterator[tuple]:
 @click.option("--book", "number", type=int, help="1 or 2  [default: found by the script's folder]")
 @click.option("--strict", is_flag=True, help="with the original's mistakes")
 @click.option("--samples", type=int, help="only so many examples of each data set, for a try")
-def book(script: Path, arguments: tuple[str, ...], number: int | None, strict: bool,
-         samples: int | None) -> None:
+def book(
+    script: Path, arguments: tuple[str, ...], number: int | None, strict: bool, samples: int | None
+) -> None:
     """Run a chapter's SCRIPT of "Deep Learning from Scratch" 1 or 2, unchanged, on handgrad.
 
     The script is executed. Its `common` and `dataset` are handgrad's; MNIST is read from

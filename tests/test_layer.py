@@ -148,9 +148,7 @@ def test_repr_shows_what_differs_from_the_default():
     assert repr(Dropout(0.3)) == "Dropout(0.3)"
     assert repr(Affine(5, bias=False)) == "Affine(5, bias=False)"
     loss = SoftmaxCrossEntropy(label_smoothing=0.1, class_weights=np.ones(2))
-    assert repr(loss) == (
-        "SoftmaxCrossEntropy(class_weights=array([1., 1.]), label_smoothing=0.1)"
-    )
+    assert repr(loss) == ("SoftmaxCrossEntropy(class_weights=array([1., 1.]), label_smoothing=0.1)")
 
 
 def test_modes_reach_everything_inside():

@@ -16,9 +16,7 @@ from handgrad.layers import Add, Affine, Exp, Index, Mul, Neg
 
 def test_fruit_stall_by_hand():
     apples, oranges, total, tax = Mul(), Mul(), Add(), Mul()
-    price = tax.forward(
-        total.forward(apples.forward(100.0, 3.0), oranges.forward(50.0, 4.0)), 1.1
-    )
+    price = tax.forward(total.forward(apples.forward(100.0, 3.0), oranges.forward(50.0, 4.0)), 1.1)
     assert price == pytest.approx(550)
     dsum, dtax = tax.backward(1.0)
     dapples, doranges = total.backward(dsum)
