@@ -65,7 +65,9 @@ def test_every_layer_is_described_by_its_arguments(sample):
     rng = np.random.default_rng(0)
     inputs = sample.inputs(rng)
     if not layer.params:
-        np.testing.assert_array_equal(layer.forward(*inputs), again.forward(*inputs))
+        made = [made_by.forward(*inputs) for made_by in (layer, again)]
+        for a, b in zip(*(y if isinstance(y, tuple) else (y,) for y in made)):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(
