@@ -57,7 +57,7 @@ class Statics:
     def __init__(self, thing: Any):
         classes = {c for owner in owners(thing) for c in type(owner).__mro__}
         self.held = {
-            c: {n: copying.duplicate(v) for n, v in vars(c).items() if _is_data(n, v)}
+            c: {n: (v, copying.duplicate(v)) for n, v in vars(c).items() if _is_data(n, v)}
             for c in classes
             if c.__module__.split(".")[0] not in ("builtins", "handgrad", "abc", "typing")
         }
@@ -66,10 +66,24 @@ class Statics:
         for cls, held in self.held.items():
             for name in [n for n, v in vars(cls).items() if _is_data(n, v) and n not in held]:
                 delattr(cls, name)
-            for name, value in held.items():
-                if isinstance(value, _UNCHANGING) and vars(cls).get(name) is value:
+            for name, (own, value) in held.items():
+                if isinstance(value, _UNCHANGING) and vars(cls).get(name) is own:
                     continue
-                setattr(cls, name, copying.duplicate(value))
+                setattr(cls, name, _refilled(own, copying.duplicate(value)))
+
+
+def _refilled(own: Any, content: Any) -> Any:
+    """The same array, list or dict as before with its first content: others may hold it too."""
+    if isinstance(own, np.ndarray) and own.flags.writeable and own.shape == content.shape:
+        own[...] = content
+    elif isinstance(own, list):
+        own[:] = content
+    elif isinstance(own, dict):
+        own.clear()
+        own.update(content)
+    else:
+        return content
+    return own
 
 
 _CODE: tuple[Any, ...] = (property, staticmethod, classmethod)

@@ -11,6 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.copying import duplicate
 from handgrad.prove.experiments.chance import close
 from handgrad.prove.experiments.inputs import nearby, resized, shuffled
+from handgrad.prove.parameters import owners, reach
 from handgrad.prove.report import Finding
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.subject import Pair, Subject
@@ -19,9 +20,10 @@ from handgrad.prove.trial import Case, Outcome, Run, fresh, same
 
 def calls_in_turn(case: Case, base: Outcome) -> Iterator[Finding]:
     """Two full calls on one instance; and two forwards before the backward."""
+    wrong = {gap.name for gap in base.gaps}  # in the first call too
     for inputs in _second_batches(case):
         for complete in (True, False):
-            finding = _second(case, inputs, complete)
+            finding = _second(case, inputs, complete, wrong)
             if finding:
                 yield finding
                 return
@@ -31,19 +33,21 @@ def _second_batches(case: Case) -> list[list[Any]]:
     batches = [shuffled(case, case.rng), nearby(case)]
     if _keeps_state(case):
         return batches  # what it keeps has the batch's length
-    for length in (_batch(case) + 1, max(_batch(case) - 1, 1)):
-        other = resized(case, 0, length, case.rng)
-        if other is not None:
-            batches.append(other)
+    for axis in (0, 1):  # the batch, and the steps of time
+        length = _length(case, axis)
+        for other in (length + 1, max(length - 1, 1)):
+            inputs = resized(case, axis, other, case.rng)
+            if inputs is not None:
+                batches.append(inputs)
     return batches
 
 
-def _batch(case: Case) -> int:
-    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]
-    return arrays[0].shape[0] if arrays else 1
+def _length(case: Case, axis: int = 0) -> int:
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim > axis]
+    return arrays[0].shape[axis] if arrays else 1
 
 
-def _second(case: Case, inputs: list[Any], complete: bool) -> Finding | None:
+def _second(case: Case, inputs: list[Any], complete: bool, wrong: set[str]) -> Finding | None:
     """The finding when an instance that was used before gives wrong gradients for new inputs."""
     how = "the second call" if complete else "backward, after two forwards,"
     try:
@@ -65,11 +69,12 @@ def _second(case: Case, inputs: list[Any], complete: bool) -> Finding | None:
         return Finding("stale_state", 0.85, text, line=error.line)
     if not all(close(a, b) for a, b in zip(after.outputs, alone.outputs)):
         outcome = case.verify(inputs, state, after)  # it keeps a state: ask the differences
-        if outcome is not None and outcome.gaps:
-            name = outcome.gaps[0].name
+        gaps = [g for g in outcome.gaps if g.name not in wrong] if outcome is not None else []
+        if outcome is not None and gaps:
+            name = gaps[0].name
             text = f"In {how} d{name} does not fit what forward computes."
-            return Finding("stale_state", 0.88, text, name, outcome.gaps[0].where())
-        return None
+            return Finding("stale_state", 0.88, text, name, gaps[0].where())
+        return _first_kept(case, after, alone)
     for name in case.wanted:
         a, b = after.gradients[name], alone.gradients[name]
         if a is not None and b is not None and not close(a, b, 1e-7):
@@ -77,6 +82,16 @@ def _second(case: Case, inputs: list[Any], complete: bool) -> Finding | None:
         if a is None and b is not None:
             return Finding("stale_state", 0.85, f"In {how} d{name} is missing.", name)
     return None
+
+
+def _first_kept(case: Case, after: Run, alone: Run) -> Finding | None:
+    """A loss has no memory: it depends on this batch alone, not on an earlier one."""
+    loss = all(y.size == 1 for y in alone.outputs)
+    if not loss or case.subject.parameters or _keeps_state(case):
+        return None
+    text = f"After another batch the loss is {float(after.outputs[0].reshape(-1)[0]):.6g}, "
+    text += f"and {float(alone.outputs[0].reshape(-1)[0]):.6g} without: something was kept."
+    return Finding("stale_state", 0.88, text)
 
 
 def _keeps_state(case: Case) -> bool:
@@ -152,16 +167,31 @@ def two_instances(case: Case, base: Outcome) -> Iterator[Finding]:
         yield from _interleaved(case, one, other)
 
 
+def held_by_class(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Gradients lie in the instance, not in an array or list that the class holds for all."""
+    kinds = {type(owner) for owner in owners(case.original.thing)}
+    shared = [v for c in kinds for v in vars(c).values() if isinstance(v, list | dict | np.ndarray)]
+    subject = case.original.twin(duplicate(case.original.thing, {id(v): v for v in shared}))
+    case.run(case.given, start=subject, keep=True)
+    mine = [v for owner in owners(subject.thing) for v in vars(owner).values()]
+    held = {id(v) for v in shared} & {id(v) for v in mine}
+    for name, parameter in case.subject.parameters.items():
+        path = parameter.gradient or ()
+        if any(id(reach(subject.thing, path[:k])) in held for k in range(1, len(path) + 1)):
+            text = f"d{name} lies in what the class holds: every instance writes over it."
+            yield Finding("aliasing", 0.93, text, name)
+
+
 def _interleaved(case: Case, one: Subject, other: Subject) -> Iterator[Finding]:
-    for inputs in (shuffled(case, case.rng), resized(case, 0, _batch(case) + 2, case.rng)):
+    for inputs in (shuffled(case, case.rng), resized(case, 0, _length(case) + 2, case.rng)):
         if inputs is not None:
             try:
                 alone = case.run(start=one)
                 elsewhere = case.run(inputs, start=other)
             except SubjectError:
                 continue
-            pair = (one.twin(duplicate(one.thing)), other.twin(duplicate(other.thing)))
-            yield from _in_between(case, *pair, alone, elsewhere)
+            pair = duplicate([one.thing, other.thing])  # in one, so that what they share stays so
+            yield from _in_between(case, one.twin(pair[0]), other.twin(pair[1]), alone, elsewhere)
 
 
 def _in_between(
