@@ -18,9 +18,14 @@ from handgrad.prove.trial import Case
 _GUARDED = re.compile(r"log\(.*(\d*\.?\d*e-\d+|eps|delta|tiny)|clip\(.*(e-\d+|eps|delta|tiny)")
 
 
+def is_guarded(case: Case) -> bool:
+    """Whether the code keeps the argument of a logarithm away from zero."""
+    return bool(_GUARDED.search(called_source(case.subject)))
+
+
 def explains(case: Case, inputs: Sequence[Any]) -> bool:
     """Whether a gap at these inputs comes from a guard: it is gone where the inputs are small."""
-    if not _GUARDED.search(called_source(case.subject)):
+    if not is_guarded(case):
         return False
     places = [k for k, n in enumerate(case.names) if n in case.wanted]
     size = max((float(abs(np.asarray(inputs[k])).max(initial=0)) for k in places), default=0.0)

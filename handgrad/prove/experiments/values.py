@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.prove import guard
 from handgrad.prove.experiments.inputs import movable, nearby, replaced, shuffled
 from handgrad.prove.experiments.sizes import elsewhere
 from handgrad.prove.numeric import careful
+from handgrad.prove.point import DOUBLE
 from handgrad.prove.report import Finding
-from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.source import class_source
 from handgrad.prove.trial import Case, Outcome
 
@@ -36,11 +37,15 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
     low = min(float(np.min(case.inputs[k], initial=np.inf)) for k in movable(case))
     high = max(float(np.max(case.inputs[k], initial=-np.inf)) for k in movable(case))
     size = max(abs(low), abs(high), 1e-300)
+    if low >= 0:
+        yield from _turned(case)
     if low >= 0 and high <= 1:
         yield "smaller values", replaced(case, lambda x: 0.3 * np.asarray(x))
         return
     loss = all(y.size == 1 for y in base.run.outputs)
-    for top in (0.5, 3.0) if loss else (0.1, 0.5, 3.0, 8.0, 30.0):
+    exact = base.point is not None and base.point.noise == DOUBLE
+    tops = (0.5, 3.0) if loss else (0.1, 0.5, 3.0, 8.0, 30.0) + (300.0,) * exact
+    for top in tops:
         scale = top / size
         yield f"values up to {top:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
     if low < 0 < high or not _DOMAIN.search(class_source(case.subject)):
@@ -50,6 +55,19 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
                 inputs = replaced(case, lambda x, s=scale: s * (0.05 * size + abs(np.asarray(x))))
                 yield f"{word} values", inputs
         yield "mixed values", replaced(case, lambda x: _mixed(case, x))
+
+
+def _turned(case: Case) -> Iterator[tuple[str, list[Any]]]:
+    """Values of the other sign, which the sample has not; where forward is finite they count.
+
+    Not where the code guards a logarithm, and so says that it means positive values only.
+    """
+    if guard.is_guarded(case):
+        return
+    for scale in (-1.0, -5.0):
+        yield "negative values", replaced(case, lambda x, s=scale: s * np.asarray(x))
+    signs = case.rng.choice
+    yield "values of both signs", replaced(case, lambda x: x * signs([-1.0, 1.0], np.shape(x)))
 
 
 def _permuted(case: Case, x: Any) -> Array:
@@ -82,29 +100,30 @@ def ties(case: Case, base: Outcome) -> Iterator[Finding]:
 def _has_zeros(case: Case) -> bool:
     """Whether zero is in the domain, by what the sample shows and the code says."""
     low = min((float(np.min(case.inputs[k], initial=np.inf)) for k in movable(case)), default=0.0)
-    return low <= 0 or not _DOMAIN.search(class_source(case.subject))
+    return low <= 0 or not guard.is_guarded(case)
 
 
 def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
     """Where all inputs are equal they may move together: that derivative is between its sides."""
     inputs = replaced(case, lambda x: np.full(np.shape(x), level))
-    for k in movable(case):
-        name = case.names[k]
-        try:
-            outcome = case.verify(inputs)
-        except SubjectError:
+    names = [case.names[k] for k in movable(case)]
+    for together in [[name] for name in names] + [names] * (len(names) > 1):
+        outcome = case.verify(inputs)
+        if outcome is None or outcome.point is None:
             return
-        gradient = outcome.run.gradients[name] if outcome else None
-        if outcome is None or outcome.point is None or gradient is None:
+        gradients = [outcome.run.gradients[name] for name in together]
+        given = [g for g in gradients if g is not None]
+        if len(given) < len(together):
             return
-        line = outcome.point.along({name: np.ones(np.shape(inputs[k]))})
-        best = careful(line, max(level, 0.1), outcome.point.noise)
+        moves = {name: np.ones(np.shape(outcome.point.value(name))) for name in together}
+        best = careful(outcome.point.along(moves), max(level, 0.1), outcome.point.noise)
         low, high = best.range(outcome.run.flat_upstream)
-        slack = 1e-3 * (abs(gradient).sum() + abs(low) + abs(high)) + 1e-12
+        total = float(sum(g.sum() for g in given))
+        slack = 1e-3 * (sum(abs(g).sum() for g in given) + abs(low) + abs(high)) + 1e-12
         error = 10 * float(best.error @ abs(outcome.run.flat_upstream))
-        if error < slack and not low - slack <= gradient.sum() <= high + slack:
+        if error < slack and not low - slack <= total <= high + slack:
             text = (
-                f"With equal values d{name} adds up to {gradient.sum():.6g}, and moving them "
-                f"together gives {low:.6g}: a tie is counted more than once, or not at all."
+                f"With equal values d{' + d'.join(together)} adds up to {total:.6g}, and moving "
+                f"them together gives {low:.6g}: a tie is counted more than once, or not at all."
             )
-            yield Finding("boundary", 0.84, text, name)
+            yield Finding("boundary", 0.84, text, together[0])
