@@ -121,6 +121,16 @@ def resized_alike(case: Case, old: int, length: int, rng: np.random.Generator) -
     return inputs
 
 
+def resized_odd(case: Case, rng: np.random.Generator) -> list[Any] | None:
+    """A single input with an odd number of entries; None where there are others to fit."""
+    if len(case.inputs) != 1 or not np.size(case.inputs[0]) or np.size(case.inputs[0]) % 2:
+        return None
+    x = np.asarray(case.inputs[0])
+    for axis, length in enumerate(x.shape):
+        x = _rows(x, np.arange(length | 1) % length, length, rng, axis)
+    return [x]
+
+
 def resized_alone(case: Case, k: int, axis: int, rng: np.random.Generator) -> list[Any]:
     """Inputs of which one has one axis longer by one."""
     old = case.inputs[k].shape[axis]

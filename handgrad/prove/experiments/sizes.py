@@ -15,6 +15,7 @@ from handgrad.prove.experiments.inputs import (
     resized,
     resized_alike,
     resized_alone,
+    resized_odd,
     with_indices,
 )
 from handgrad.prove.report import Finding
@@ -43,13 +44,14 @@ def elsewhere(
     yield Finding(cause, weight, text, gap.name, gap.where())
     for finding in found[:1]:
         sentence = f"With {what} {finding.sentence}"
-        yield Finding(finding.cause, 0.6, sentence, finding.gradient, finding.where)
+        likely = 0.82 if finding.cause == "wrong_scale" and cause == "boundary" else 0.6
+        yield Finding(finding.cause, likely, sentence, finding.gradient, finding.where)
 
 
 def batches(case: Case, base: Outcome) -> Iterator[Finding]:
     """Batches of other lengths."""
     rows = _length(case, 0)
-    for length in (1, 2, 3, rows + 1, 17):
+    for length in (1, 2, 3, rows + 1, 17, 67):
         inputs = resized(case, 0, length, case.rng)
         if inputs is None or not _follows(case, base, inputs, length):
             continue
@@ -72,6 +74,9 @@ def _larger_batch(case: Case, inputs: list[Any], length: int) -> Iterator[Findin
 
 def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
     """Other lengths of the other axes: odd, and not square."""
+    odd = resized_odd(case, case.rng)
+    if odd is not None:
+        yield from elsewhere(case, odd, "boundary", "every length odd")
     deepest = max((x.ndim for x in case.inputs if isinstance(x, np.ndarray)), default=0)
     for axis in range(1, deepest):
         length = _length(case, axis)
@@ -129,12 +134,24 @@ def broadcasting(case: Case, base: Outcome) -> Iterator[Finding]:
     big = a if a.ndim >= b.ndim else b
     if big.ndim == 0 or big.size < 2:
         return
+    if 1 < big.ndim < 4:
+        yield from _crosswise(case, a, b, big.shape)
     for shape in _narrower(big.shape):
         small = np.resize(b if big is a else a, shape).astype(np.float64)
         small = small * case.rng.uniform(0.9, 1.1, shape)
         for inputs in ([big, small], [_like(case, small, a), _like(case, big, b)]):
             what = f"inputs of shapes {inputs[0].shape} and {inputs[1].shape}"
             yield from elsewhere(case, inputs, "broadcasting", what)
+
+
+def _crosswise(
+    case: Case, a: np.ndarray, b: np.ndarray, shape: tuple[int, ...]
+) -> Iterator[Finding]:
+    """One more axis on one side, and a kept axis of one on the other."""
+    wide, column = (2, *shape), (*shape[:-1], 1)
+    for one, two in ((wide, column), (column, wide), (column, (1, *shape[1:]))):
+        inputs = [_like(case, np.empty(one), a), _like(case, np.empty(two), b)]
+        yield from elsewhere(case, inputs, "broadcasting", f"inputs of shapes {one} and {two}")
 
 
 def _stretches(a: np.ndarray, b: np.ndarray, output: np.ndarray) -> bool:
@@ -153,6 +170,7 @@ def _narrower(shape: tuple[int, ...]) -> list[tuple[int, ...]]:
     """Shapes that broadcast to this one."""
     narrow = [shape[1:], (1,) * len(shape), ()]
     narrow += [(*shape[:k], 1, *shape[k + 1 :]) for k in range(len(shape))]
+    narrow += [(*shape[1:k], 1, *shape[k + 1 :]) for k in range(1, len(shape))]
     return list(dict.fromkeys(s for s in narrow if s != shape))
 
 
