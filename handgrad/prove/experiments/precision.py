@@ -48,6 +48,11 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
 def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
     """Gradients are as precise as the output: not cut to float32, half precision or integers."""
     outputs = base.run.outputs
+    if all(_double(np.asarray(x)) for x in case.given) and not all(map(_double, outputs)):
+        kinds = [g.dtype for g in base.run.gradients.values() if g is not None]
+        if np.float64 in kinds:  # code that is single throughout may be meant so
+            text = f"forward gives {outputs[0].dtype} where it got float64, backward float64."
+            yield Finding("dtype", 0.93, text)
     if base.point is None or base.point.noise != DOUBLE or not all(_double(y) for y in outputs):
         return
     nothing = vanishing(base.run.gradients)
@@ -110,7 +115,7 @@ def _extreme(case: Case, offset: float) -> Iterator[tuple[str, list[Any]]]:
     low, high = min(v.min() for v in values), max(v.max() for v in values)
     if low >= 0 and high <= 1:  # probabilities, it seems
         return
-    for size in (40.0, 100.0, 1000.0):
+    for size in (40.0, 100.0, 1000.0, 8000.0):
         scale = size / max(abs(low), abs(high), 1e-300)
         yield f"inputs up to {size:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
         for s in (-scale, scale) if low < 0 else ():
@@ -119,8 +124,16 @@ def _extreme(case: Case, offset: float) -> Iterator[tuple[str, list[Any]]]:
                 f"{what} inputs up to {size:g}",
                 replaced(case, lambda x, s=s: s * abs(np.asarray(x))),
             )
+    yield "rows at 1000 and at -1000", replaced(case, _far_apart)
     yield f"inputs near {offset:g}", replaced(case, lambda x: offset + np.asarray(x))
     yield f"equal inputs of {offset:g}", replaced(case, lambda x: np.full(np.shape(x), offset))
+
+
+def _far_apart(x: Any) -> Array:
+    """Every other row moved up, and the rest down: they have no common size."""
+    x = np.asarray(x)
+    rows = np.arange(len(x)).reshape(-1, *(1,) * (x.ndim - 1)) if x.ndim else np.zeros(())
+    return x + np.where(rows % 2, -1000.0, 1000.0)
 
 
 def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> Finding | None:
