@@ -87,7 +87,9 @@ def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
 def _failed(name: str, error: SubjectError) -> Report:
     """The report on a subject that did not survive its first forward and backward."""
     sentence = f"{error.sentence}."
-    if error.refused or error.phase == "constructor" or "did not return" in error.sentence:
+    slip = any(e in error.sentence for e in ("IndexError", "KeyError", "ZeroDivisionError"))
+    refused = error.refused and not slip  # those are no answer to a wrong input
+    if refused or error.phase == "constructor" or "did not return" in error.sentence:
         return Report(name, UNKNOWN, evidence=[sentence], line=error.line)
     if error.phase == "forward":
         return Report(name, WRONG, "forward_bug", evidence=[sentence], line=error.line)

@@ -12,6 +12,7 @@ from handgrad.prove import guard
 from handgrad.prove.compare import Gap
 from handgrad.prove.experiments import (
     chance,
+    factor,
     formula,
     forward,
     labels,
@@ -34,6 +35,7 @@ Experiment = Callable[[Case, Outcome], Iterable[Finding]]
 BEHAVIOUR: list[Experiment] = [
     chance.backward_draws,
     linearity.linear,
+    factor.slight,
     state.calls_in_turn,
     state.backward_twice,
     state.new_parameters,

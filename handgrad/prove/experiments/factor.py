@@ -9,7 +9,9 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.experiments.evidence import Clue
 from handgrad.prove.experiments.inputs import nearby
+from handgrad.prove.point import DOUBLE
 from handgrad.prove.report import Finding
+from handgrad.prove.trial import Case, Outcome
 
 
 def absent(clue: Clue) -> Iterator[Finding]:
@@ -39,6 +41,31 @@ def constant(clue: Clue) -> Iterator[Finding]:
     else:
         text = f"every entry is {named(ratio, _sizes(clue))} times what it should be"
         yield clue.finding("wrong_scale", 0.9, text)
+
+
+def slight(case: Case, base: Outcome) -> Iterator[Finding]:
+    """A factor so close to one that every entry alone would pass: but it is the same in all."""
+    if base.point is None or base.point.noise != DOUBLE or base.gaps:
+        return
+    upstream = base.run.flat_upstream
+    for name in base.parts:
+        gradient = base.run.gradients[name]
+        if gradient is None or gradient.size < 3:
+            continue
+        flat = gradient.reshape(-1)
+        entries = np.argsort(-abs(flat))[:6]
+        best = [base.point.careful(name, int(k)) for k in entries]
+        low, high = np.array([b.range(upstream) for b in best]).T
+        right = (low + high) / 2
+        doubt = np.array([b.error @ abs(upstream) for b in best]) + high - low  # a kink
+        if not np.all(right) or np.ptp(abs(right)) < 1e-3 * abs(right).max():
+            continue
+        off = flat[entries] / right - 1
+        factor = float(np.median(off))
+        sure = np.all(doubt < 0.01 * abs(factor * right))
+        if 1e-5 < abs(factor) < 1e-2 and sure and np.all(abs(off - factor) < 0.01 * abs(factor)):
+            text = f"d{name}: every entry is {1 + factor:.9g} times what it should be."
+            yield Finding("wrong_scale", 0.9, text, name)
 
 
 def partial(clue: Clue) -> Iterator[Finding]:
