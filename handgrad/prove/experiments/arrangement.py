@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 import numpy as np
 
+from handgrad.arrays import Array
+from handgrad.prove.compare import signs
 from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.numeric import quick
 from handgrad.prove.point import Point, differentiate_at
 from handgrad.prove.report import Finding
 
@@ -28,13 +31,36 @@ def misshapen(clue: Clue) -> Iterator[Finding]:
     yield from swapped(clue)
     summed = _summed(clue)
     if summed is not None:
-        cause = "missing_batch_sum" if clue.is_parameter else "broadcasting"
+        cause = "missing_batch_sum" if clue.serves_batch else "broadcasting"
         yield clue.finding(cause, 0.95, f"{says}; {summed}")
-    elif given.size > int(np.prod(shape)) and clue.is_parameter:
+    elif _is_piece(clue):
+        yield clue.finding("shape", 0.9, f"{says}: a part of it, with the right numbers")
+    elif given.size > int(np.prod(shape)) and clue.serves_batch:
         yield clue.finding("missing_batch_sum", 0.6, f"{says}: it was not summed")
-    elif given.size < int(np.prod(shape)) or given.ndim == len(shape):
+    elif clue.is_parameter:
         yield clue.finding("wrong_axis", 0.6, f"{says}: it was summed along another axis")
     yield clue.finding("shape", 0.5, says)
+
+
+def _is_piece(clue: Clue) -> bool:
+    """Whether one lies within the other: cut out, unexpanded, or with a rim that is too much."""
+    given, shape = clue.gap.analytic, clue.gap.shape
+    if not clue.whole or given.ndim != len(shape) or not given.size:
+        return False
+    right = np.empty(int(np.prod(shape)))
+    right[clue.part.index] = clue.numeric
+    right = right.reshape(shape)
+    offsets = [range(abs(a - b) + 1) for a, b in zip(given.shape, shape)]
+    if np.prod([len(o) for o in offsets]) > 1000:
+        return False
+    for start in product(*offsets):
+        common = [min(a, b) for a, b in zip(given.shape, shape)]
+        one = [slice(s, s + n) if a > n else slice(0, n)
+               for s, n, a in zip(start, common, given.shape)]  # fmt: skip
+        two = [slice(s, s + n) if a > n else slice(0, n) for s, n, a in zip(start, common, shape)]
+        if clue.near(given[tuple(one)], right[tuple(two)]):
+            return True
+    return False
 
 
 def _equal(clue: Clue, array: np.ndarray) -> bool:
@@ -112,7 +138,7 @@ def _fits_in(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
 def stretched(clue: Clue) -> Iterator[Finding]:
     """Of the inputs of an elementwise layer, only one that was stretched is wrong."""
     outputs = clue.base.run.outputs
-    if clue.is_parameter or len(outputs) != 1 or len(clue.case.names) < 2:
+    if clue.serves_batch or len(outputs) != 1 or len(clue.case.names) < 2:
         return
     shapes = [np.shape(x) for x in clue.base.run.inputs]
     target = outputs[0].shape
@@ -141,12 +167,36 @@ def turned_parameter(clue: Clue) -> Iterator[Finding]:
         return
     for name in subject.parameters:
         value = subject.get(name)
-        if value.ndim != 2 or value.shape[0] != value.shape[1]:
+        for other, what in _turned(value) if value.size < 10_000 else ():
+            turned = subject.copy()
+            turned.put(name, other)
+            point = Point(turned, clue.case.names, base.run.inputs, len(base.run.upstream))
+            if not _agrees_once(clue, point):
+                continue
+            part = differentiate_at(point, clue.name, clue.part.index)
+            if clue.explains(part.expected(base.run.flat_upstream)):
+                yield clue.finding("transpose", 0.95, f"{name} is {what}")
+                return
+
+
+def _turned(value: Array) -> Iterator[tuple[Array, str]]:
+    """What a parameter becomes when it is transposed, reshaped for transposed, or not turned."""
+    for axes in permutations(range(value.ndim)) if 1 < value.ndim < 5 else ():
+        if axes == tuple(range(value.ndim)):
             continue
-        turned = subject.copy()
-        turned.put(name, value.T.copy())
-        point = Point(turned, clue.case.names, base.run.inputs, len(base.run.upstream))
-        part = differentiate_at(point, clue.name, clue.part.index)
-        if clue.explains(part.expected(base.run.flat_upstream)):
-            yield clue.finding("transpose", 0.95, f"{name} is used where its transpose belongs")
-            return
+        back = np.argsort(axes)
+        if value.transpose(axes).shape == value.shape:
+            yield value.transpose(axes).copy(), "used where its transpose belongs"
+        inner = value.reshape(tuple(value.shape[a] for a in axes)).transpose(back)
+        yield inner.copy(), "reshaped where it has to be transposed"
+    if value.ndim > 2:
+        yield np.flip(value, (-1, -2)).copy(), "rotated, or not, where the other belongs"
+
+
+def _agrees_once(clue: Clue, point: Point) -> bool:
+    """Whether backward's gradient fits the derivative along one direction: a cheap first look."""
+    move = signs(np.random.default_rng(3), point.value(clue.name))
+    slope = quick(point.along({clue.name: move}), point.step() / 10, point.noise)[0]
+    given = clue.gap.analytic * move
+    off = abs(slope @ clue.base.run.flat_upstream - given.sum())
+    return bool(off <= 1e-3 * np.sqrt((given**2).sum()))

@@ -35,6 +35,17 @@ class Clue:
         return self.name in self.case.subject.parameters
 
     @property
+    def serves_batch(self) -> bool:
+        """Whether it is a parameter, or one that is given as an input: `forward(x, W, b)`."""
+        if self.is_parameter:
+            return True
+        names, inputs = self.case.names, self.base.run.inputs
+        if len(names) < 3 or self.name == names[0]:
+            return False
+        batch, own = np.shape(inputs[0])[:1], np.shape(inputs[names.index(self.name)])[:1]
+        return bool(batch and own) and own != batch
+
+    @property
     def whole(self) -> bool:
         """Whether every entry was differentiated."""
         return len(self.part.index) == int(np.prod(self.gap.shape))

@@ -29,6 +29,7 @@ HYPOTHESES = (
     upstream_use.other_upstream,
     summation.over_other_axis,
     summation.of_some_rows,
+    summation.of_one_place,
     summation.across_rows,
     region.rounded,
     region.left_over,

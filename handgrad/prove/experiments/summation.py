@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.point import Point, differentiate_at
 from handgrad.prove.report import Finding
 
 
@@ -33,7 +34,7 @@ def over_other_axis(clue: Clue) -> Iterator[Finding]:
 
 def of_some_rows(clue: Clue) -> Iterator[Finding]:
     """A parameter's gradient is made of some slices of the batch, or some steps, only."""
-    if not clue.is_parameter or len(clue.upstream) != 1:
+    if not clue.serves_batch or len(clue.upstream) != 1:
         return
     upstream = clue.upstream[0]
     for axis in range(upstream.ndim):
@@ -47,6 +48,42 @@ def of_some_rows(clue: Clue) -> Iterator[Finding]:
             one_off = kept.sum() == rows - 1 and (rows > 2 or axis)
             cause = "boundary" if one_off or (axis and kept.sum() > 1) else "missing_batch_sum"
             yield clue.finding(cause, 0.9, f"of axis {axis} of the output {text} counted")
+            return
+
+
+def of_one_place(clue: Clue) -> Iterator[Finding]:
+    """It was set in a loop instead of added up, or the batch was taken for its first row."""
+    if not clue.serves_batch or len(clue.upstream) != 1:
+        return
+    upstream = clue.upstream[0]
+    for count in range(2, upstream.ndim + 1):
+        for axes in combinations(range(upstream.ndim), count):
+            for end, word in ((-1, "last"), (0, "first")):
+                kept = np.zeros_like(upstream)
+                place = tuple([end] if a in axes else slice(None) for a in range(upstream.ndim))
+                kept[place] = upstream[place]
+                if clue.explains(clue.pulled(kept.reshape(-1))):
+                    spelled = ", ".join(map(str, axes))
+                    text = f"of axes {spelled} of the output only the {word} place is counted"
+                    yield clue.finding("missing_batch_sum", 0.9, text)
+                    return
+    yield from _of_one_sample(clue)
+
+
+def _of_one_sample(clue: Clue) -> Iterator[Finding]:
+    """One row of the inputs stands for all of them."""
+    base, case = clue.base, clue.case
+    rows = {len(x) for x in base.run.inputs if isinstance(x, np.ndarray) and x.ndim}
+    if len(rows) != 1 or rows == {1} or not clue.is_parameter or case.large:
+        return
+    for row in (0, -1):
+        inputs = [np.broadcast_to(x[[row]], x.shape).copy() if np.ndim(x) else x
+                  for x in base.run.inputs]  # fmt: skip
+        point = Point(case.subject, case.names, inputs, len(clue.upstream))
+        part = differentiate_at(point, clue.name, clue.part.index)
+        if clue.explains(part.expected(base.run.flat_upstream)):
+            text = f"number {row} of the batch is taken for every one"
+            yield clue.finding("missing_batch_sum", 0.9, text)
             return
 
 
