@@ -43,6 +43,15 @@ def at_edges(clue: Clue) -> Iterator[Finding]:
         yield clue.finding("boundary", 0.5, "a single entry is wrong")
 
 
+def moves(clue: Clue) -> bool:
+    """Whether the wrong entries lie at the ends of an axis for their values, not their place."""
+    places = np.unravel_index(clue.part.index[clue.bad], clue.gap.shape)
+    for axis, (at, length) in enumerate(zip(places, clue.gap.shape)):
+        if length > 2 and np.all((at == 0) | (at == length - 1)) and _moves(clue, axis, length):
+            return True
+    return False
+
+
 def _moves(clue: Clue, axis: int, length: int) -> bool:
     """Whether entries inside are wrong too, when the values change places."""
     case, inputs = clue.case, clue.base.run.inputs

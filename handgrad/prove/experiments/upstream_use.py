@@ -8,6 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.experiments.region import moves
 from handgrad.prove.report import Finding
 
 Reading = tuple[str, float, str, Array]  # cause, weight, sentence, upstream
@@ -19,6 +20,8 @@ def other_upstream(clue: Clue) -> Iterator[Finding]:
     pairs = zip(_readings(clue.upstream), _readings(second))
     for (cause, weight, sentence, upstream), (*_, other) in pairs:
         if clue.explains(clue.pulled(upstream)) and clue.near(given, clue.pulled(other)):
+            if cause == "boundary" and moves(clue):
+                continue
             yield clue.finding(cause, weight, sentence)
             return
 
@@ -57,6 +60,12 @@ def _along_axes(u: Array) -> Iterator[Reading]:
                 less[end] = 0
                 short = np.moveaxis(less, 0, axis).ravel()
                 yield "boundary", 0.8, f"the {text} along {where} is left out", short
+    if u.ndim > 2:
+        image = (u.ndim - 2, u.ndim - 1)
+        mean = np.broadcast_to(u.mean(image, keepdims=True), u.shape)
+        yield "upstream_ignored", 0.85, "only the mean of every image is used", mean.ravel()
+        first = np.broadcast_to(u[..., :1, :1], u.shape)
+        yield "upstream_ignored", 0.85, "only the corner of every image is used", first.ravel()
     if u.ndim > 1:
         yield "transpose", 0.88, "the upstream gradient is read transposed", u.T.ravel()
         swapped = np.swapaxes(u, -1, -2).ravel()
