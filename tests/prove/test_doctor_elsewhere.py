@@ -1,0 +1,216 @@
+"""What only shows away from the sample, or takes a closer look to be named."""
+
+import numpy as np
+import pytest
+
+from handgrad.prove import check
+from handgrad.prove.report import family
+from tests.prove import learners
+
+R = np.random.default_rng(3)
+X = R.normal(size=(4, 6))
+POSITIVE = R.uniform(0.5, 1.5, size=(4, 6))
+
+
+def elementwise(forward, backward):
+    """A layer of one input from two functions: of x, and of x and dout."""
+
+    class Elementwise:
+        def forward(self, x):
+            self.x = x
+            return forward(x)
+
+        def backward(self, dout):
+            return backward(self.x, dout)
+
+    return Elementwise()
+
+
+def cube(backward):
+    return elementwise(lambda x: x**3, backward)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "cause"),
+    [
+        (cube(lambda x, d: 3 * x * abs(x) * d), POSITIVE, "wrong_formula"),
+        (elementwise(lambda x: np.clip(x, -1, 1), lambda x, d: d * (x < 1)), POSITIVE,
+         "wrong_formula"),
+        (cube(lambda x, d: 3 * x**2 * d * (1 + (abs(x).max() > 100))), X, "wrong_formula"),
+        (cube(lambda x, d: 3 * x**2 * d * (1 + x.size % 2)), X, "wrong_scale"),
+        (cube(lambda x, d: 3.0001 * x**2 * d), X, "wrong_scale"),
+        (cube(lambda x, d: 3 * x**2 * d * (1 + (len(x) > 32))), X, "wrong_scale"),
+        (elementwise(lambda x: (2 * x).astype(np.float32), lambda x, d: 2 * d), X, "dtype"),
+    ],
+    ids=["sign", "lower bound", "over 100", "odd", "slight", "long batch", "float32 out"],
+)  # fmt: skip
+def test_shows_elsewhere(layer, x, cause):
+    report = check(layer, x)
+    assert report.cause in (*family(cause), "boundary") if cause != "dtype" else ("dtype",), report
+    assert not report
+
+
+class Maximum:
+    def forward(self, a, b):
+        self.a, self.b = a, b
+        return np.maximum(a, b)
+
+    def backward(self, dout):
+        return dout * (self.a >= self.b), dout * (self.b > self.a)
+
+
+def test_a_tie_of_two_inputs():
+    class Twice(Maximum):
+        def backward(self, dout):
+            return dout * (self.a >= self.b), dout * (self.b >= self.a)
+
+    assert check(Maximum(), X, X[::-1].copy())
+    assert check(Twice(), X, X[::-1].copy()).cause == "boundary"
+
+
+def test_rows_far_apart():
+    class Softmax:
+        def __init__(self, axis):
+            self.axis = axis
+
+        def forward(self, x):
+            e = np.exp(x - x.max(axis=self.axis, keepdims=True))
+            self.y = e / e.sum(axis=1, keepdims=True)
+            return self.y
+
+        def backward(self, dout):
+            return self.y * (dout - (dout * self.y).sum(axis=1, keepdims=True))
+
+    assert check(Softmax(1), X)
+    assert check(Softmax(None), X).cause == "numeric_instability"
+
+
+@pytest.mark.parametrize(("numbers", "right"), [(True, True), (False, False)])
+def test_labels_in_the_other_form(numbers, right):
+    class Loss:
+        def forward(self, x, t):
+            e = np.exp(x - x.max(1, keepdims=True))
+            self.y, self.t = e / e.sum(1, keepdims=True), t
+            self.label = t if t.ndim == 1 else t.argmax(1)
+            return -np.log(self.y[np.arange(len(x)), self.label] + 1e-12).sum()
+
+        def backward(self, dout=1):
+            if self.t.ndim == 2:
+                return dout * (self.y - self.t)
+            dx = self.y.copy()
+            dx[np.arange(len(dx)) if numbers else 0, self.label] -= 1
+            return dout * dx
+
+    assert bool(check(Loss(), X, np.eye(6)[[1, 0, 5, 3]])) == right
+
+
+def test_certain_and_right():
+    class Loss:
+        def __init__(self, guard):
+            self.guard = guard
+
+        def forward(self, p, t):
+            self.p, self.t = p, t
+            return -np.sum(t * np.log(p + self.guard))
+
+        def backward(self, dout=1):
+            return -dout * self.t / (self.p + self.guard)
+
+    p = R.dirichlet(np.ones(3), size=4)
+    t = np.eye(3)[[0, 2, 1, 1]]
+    assert check(Loss(1e-7), p, t)
+    assert check(Loss(0.0), p, t).cause == "numeric_instability"
+
+
+def test_gradients_in_a_list_of_the_class():
+    class Scale:
+        kept = [np.zeros(6)]
+
+        def __init__(self, w):
+            self.params, self.grads = [w], self.kept
+
+        def forward(self, x):
+            self.x = x
+            return x * self.params[0]
+
+        def backward(self, dout):
+            self.grads[0][...] = (dout * self.x).sum(0)
+            return dout * self.params[0]
+
+    held = Scale.kept[0]
+    layer = Scale(np.ones(6))
+    assert check(layer, X).cause == "aliasing"
+    assert layer.grads is Scale.kept  # and as it was, afterwards
+    assert not np.any(held)
+
+
+def test_rows_of_an_earlier_longer_sequence():
+    class Positions:
+        def __init__(self, clears):
+            self.P, self.dP, self.clears = R.normal(size=(9, 2)), np.zeros((9, 2)), clears
+
+        def forward(self, x):
+            return x + self.P[: x.shape[1]]
+
+        def backward(self, dout):
+            if self.clears:
+                self.dP[...] = 0
+            self.dP[: dout.shape[1]] = dout.sum(0)
+            return dout.copy()
+
+    x = R.normal(size=(3, 4, 2))
+    assert check(Positions(True), x)
+    assert check(Positions(False), x).cause == "stale_state"
+
+
+def test_forward_that_raises_on_the_sample():
+    def forward(x):
+        raise IndexError("index 4 is out of bounds")
+
+    assert check(elementwise(forward, lambda x, d: d), X).cause == "forward_bug"
+
+
+class Affine(learners.Affine):
+    """Its gradients by name, to be changed."""
+
+    def __init__(self, **gradients):
+        super().__init__(R.normal(size=(6, 3)), np.zeros(3))
+        self.gradients = gradients
+
+    def backward(self, dout):
+        dx = super().backward(dout)
+        for name, change in self.gradients.items():
+            setattr(self, name, change(self, dout))
+        return self.__dict__.pop("dx", dx)
+
+
+@pytest.mark.parametrize(
+    ("gradients", "cause"),
+    [
+        ({"dx": lambda self, d: d @ self.W.reshape(3, 6)}, "transpose"),
+        ({"dx": lambda self, d: (d @ self.W.T)[:, 1:]}, "shape"),
+        ({"dW": lambda self, d: np.outer(self.x[0], d.sum(0))}, "missing_batch_sum"),
+    ],
+    ids=["reshaped", "cut", "one sample"],
+)
+def test_named(gradients, cause):
+    assert check(Affine(**gradients), X).cause == cause
+
+
+def test_a_place_that_moves_with_the_values():
+    x = np.array([-1.0, 0.6, 0.7, 0.8, 0.9, 2.0])
+    leaky = elementwise(lambda x: np.where(x > 0, x, 0.1 * x), lambda x, d: d * (x > 0))
+    assert check(leaky, x).cause in family("wrong_formula")
+
+
+def test_parameters_that_are_inputs():
+    class Pair:
+        def forward(self, x, w, b):
+            self.x, self.w = x, w
+            return x @ w + b
+
+        def backward(self, dout):
+            return dout @ self.w.T, self.x.T @ dout, dout
+
+    inputs = (X, R.normal(size=(6, 3)), R.normal(size=3))
+    assert check(Pair(), *inputs).cause == "missing_batch_sum"
