@@ -203,6 +203,18 @@ def test_a_place_that_moves_with_the_values():
     assert check(leaky, x).cause in family("wrong_formula")
 
 
+def test_a_scalar_has_no_ends():
+    class Shifted:
+        def forward(self, slope, x):
+            self.slope, self.x = slope, x
+            return slope * x
+
+        def backward(self, dout):
+            return (np.roll(dout, 1) * self.x).sum(), dout * self.slope
+
+    assert check(Shifted(), np.array(1.5), X[0]).cause == "boundary"
+
+
 def test_parameters_that_are_inputs():
     class Pair:
         def forward(self, x, w, b):

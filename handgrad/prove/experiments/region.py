@@ -45,6 +45,8 @@ def at_edges(clue: Clue) -> Iterator[Finding]:
 
 def moves(clue: Clue) -> bool:
     """Whether the wrong entries lie at the ends of an axis for their values, not their place."""
+    if not clue.gap.shape:
+        return False
     places = np.unravel_index(clue.part.index[clue.bad], clue.gap.shape)
     for axis, (at, length) in enumerate(zip(places, clue.gap.shape)):
         if length > 2 and np.all((at == 0) | (at == length - 1)) and _moves(clue, axis, length):
