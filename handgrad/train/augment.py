@@ -85,8 +85,8 @@ class Warp:
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
         n, _, height, width = x.shape
-        angle = np.deg2rad(rng.uniform(-self.degrees, self.degrees, n))[:, None, None]
-        scale = rng.uniform(self.low, self.high, n)[:, None, None]
+        angle = np.deg2rad(rng.uniform(-self.degrees, self.degrees, (n, 1, 1)))
+        scale = rng.uniform(self.low, self.high, (n, 1, 1))
         cos, sin = np.cos(angle) / scale, np.sin(angle) / scale
         middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
         i = np.arange(height)[:, None] - middle_y
