@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -349,11 +352,15 @@ def _layers_in(target: str, seed: int) -> list[Found]:
 
 
 def _own_layers(seed: int) -> list[Found]:
-    rng = np.random.default_rng(seed)
-    return [
-        Found(str(sample), check(sample.make(), *sample.inputs(rng), seed=seed))
-        for sample in SAMPLES
-    ]
+    """The whole table of samples, divided among the processors."""
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_own_layer, range(len(SAMPLES)), repeat(seed), chunksize=4))
+
+
+def _own_layer(number: int, seed: int) -> Found:
+    sample = SAMPLES[number]
+    inputs = sample.inputs(np.random.default_rng(seed + number))
+    return Found(str(sample), check(sample.make(), *inputs, seed=seed))
 
 
 def _verdict_line(found: Found) -> str:

@@ -279,6 +279,14 @@ def test_check_without_a_sample_says_which_one_to_add(run):
     assert "samples" in run("check", "odd.py", code=2)
 
 
+def test_without_a_file_the_librarys_own_layers_are_proved():
+    from handgrad.cli import _own_layer
+
+    found = _own_layer(0, seed=1)
+    assert found.name == "Add()-(5,3)-(5,3)"
+    assert found.report.verdict == "right"
+
+
 def test_help_says_that_files_are_executed(run):
     assert "executed" in run("check", "--help")
     assert "executed" in run("train", "--help")
