@@ -79,23 +79,31 @@ class Flat:
     def collect(self) -> Array:
         """Copy the layers' gradients into the flat array."""
         for segment in self.segments:
-            found = [g for slot in segment.slots if (g := slot.grad) is not None]
-            if segment.path in self.frozen or not found:
-                segment.grad_view[...] = 0
-            elif len(found) > 1:
-                segment.grad_view[...] = sum(found[1:], start=found[0])
-            elif found[0] is not segment.grad_view:
-                self._check(segment, found[0])
-                segment.grad_view[...] = found[0]
+            view = segment.grad_view
+            gradient = self._gradient(segment)
+            if gradient is None:
+                view[...] = 0
+            elif gradient is not view:
+                if gradient.shape != view.shape:
+                    self._refuse(segment, gradient)
+                np.copyto(view, gradient)
         return self.gradients
 
-    def _check(self, segment: Segment, gradient: Any) -> None:
-        if np.shape(gradient) != segment.view.shape:
-            slot = segment.slots[0]
-            raise ShapeError(
-                f"{type(slot.owner).__name__}: d{slot.name} must have the shape of {slot.name}, "
-                f"{segment.view.shape}, got {np.shape(gradient)}"
-            )
+    def _gradient(self, segment: Segment) -> Any:
+        """What the layers have for a parameter; None where it took no part or is frozen."""
+        if segment.path in self.frozen:
+            return None
+        if len(segment.slots) == 1:
+            return segment.slots[0].grad
+        found = [g for slot in segment.slots if (g := slot.grad) is not None]
+        return sum(found[1:], start=found[0]) if found else None
+
+    def _refuse(self, segment: Segment, gradient: Any) -> None:
+        slot = segment.slots[0]
+        raise ShapeError(
+            f"{type(slot.owner).__name__}: d{slot.name} must have the shape of {slot.name}, "
+            f"{segment.view.shape}, got {np.shape(gradient)}"
+        )
 
     def freeze(self, prefixes: Iterable[str]) -> None:
         """Freeze the parameters whose paths are, or begin with, these names."""
