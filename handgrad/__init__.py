@@ -20,20 +20,20 @@ from handgrad.optim import (
     RMSProp,
 )
 from handgrad.tensor import Tensor, no_grad
-from handgrad.train import (
-    DivergenceError,
-    EarlyStopping,
-    History,
-    SaveModel,
-    Trainer,
-    accuracy,
-    fit,
-    load,
-    save,
-)
 
 if TYPE_CHECKING:
     from handgrad.prove import Report, check, numerical_gradient
+    from handgrad.train import (
+        DivergenceError,
+        EarlyStopping,
+        History,
+        SaveModel,
+        Trainer,
+        accuracy,
+        fit,
+        load,
+        save,
+    )
 
 __version__ = "0.1.0"
 
@@ -46,8 +46,20 @@ __all__ = [
 ]  # fmt: skip
 
 
+# Rooms whose names are imported when first used: a program in service may need neither.
+_LATER = {
+    "handgrad.prove": ("Report", "check", "numerical_gradient"),
+    "handgrad.train": (
+        "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy", "fit",
+        "load", "save",
+    ),
+}  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
-    """The names of `handgrad.prove`, imported when first used: a program in service needs none."""
-    if name not in ("Report", "check", "numerical_gradient"):
-        raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
-    return getattr(import_module("handgrad.prove"), name)
+    for room, names in _LATER.items():
+        if room == f"handgrad.{name}":
+            return import_module(room)
+        if name in names:
+            return getattr(import_module(room), name)
+    raise AttributeError(f"module 'handgrad' has no attribute {name!r}")

@@ -120,6 +120,11 @@ def test_import_brings_in_no_optional_partner():
     assert "handgrad.prove" not in loaded  # imported when used
 
 
+def test_rooms_and_their_names_are_there_when_asked_for():
+    out = run("import handgrad; print(handgrad.train.fit is handgrad.fit, handgrad.prove.check)")
+    assert out.startswith("True <function check")
+
+
 def test_import_leaves_the_float_flags_alone():
     out = run("import handgrad, numpy; print(numpy.finfo(numpy.float32).smallest_subnormal > 0)")
     assert out.strip() == "True"
