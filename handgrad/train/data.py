@@ -1,8 +1,7 @@
-"""Data: what may enter training, how it is split, ordered, cut into batches and scaled."""
+"""Data: what may enter training, how it is split and ordered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -102,14 +101,6 @@ def random_order(n: int, seed: int = 0, epoch: int = 0) -> Array:
         raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed}")
     words = Stream(seed, ORDER, epoch).bit_generator().random_raw(n)
     return np.argsort(words, kind="stable")
-
-
-def batches(n: int, size: int, seed: int = 0, epoch: int = 0) -> Iterator[Array]:
-    """The row numbers of one epoch's batches, in random order; the last one may be smaller."""
-    if not 1 <= size <= n:
-        raise ValueError(f"batch must be from 1 to the {n} rows of the data, got {size}")
-    order = random_order(n, seed, epoch)
-    return (order[start : start + size] for start in range(0, n, size))
 
 
 def split_rows(

@@ -5,7 +5,6 @@ import pytest
 
 from handgrad.arrays import ShapeError
 from handgrad.train.data import (
-    batches,
     check_data,
     check_inputs,
     check_targets,
@@ -98,15 +97,6 @@ def test_order_is_the_same_on_every_machine():
     assert random_order(10).tolist() == FIRST_TEN
     with pytest.raises(ValueError, match=r"seed must be a whole number from 0 .* got -1"):
         random_order(10, seed=-1)
-
-
-def test_batches_take_every_row_once():
-    parts = list(batches(10, 4, seed=1))
-    assert [len(part) for part in parts] == [4, 4, 2]
-    np.testing.assert_array_equal(np.concatenate(parts), random_order(10, 1))
-    for size in (0, 11):
-        with pytest.raises(ValueError, match=f"batch must be from 1 to the 10 rows.* got {size}"):
-            batches(10, size)
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.2, 0.5, 0.77])
