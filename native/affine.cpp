@@ -1,0 +1,180 @@
+// Affine layers: y = f(x W + b), and the gradients dx = (dy Wᵀ) f'(x), dW = xᵀ dy, db = Σ dy.
+#include <type_traits>
+
+#include "activation.h"
+#include "product.h"
+
+namespace hg::HG_ISA {
+
+namespace {
+
+// -- product: C = finish(A B) --------------------------------------------------------------
+//
+// args: 0 M, 1 N, 2 K; A: 3 place, 4 step of i, 5 step of k, 6 whether i goes through the batch's
+// rows; B: 7 place, 8 step of k, 9 step of j; C: 10 place, 11 step of i; 12 bias (N) or none;
+// 13 activation; 14 or none: y, shaped like C, whose slope multiplies C; 15 whether to add to C.
+
+enum { M = 0, N, K, A, AI, AK, INDEXED, B, BK, BJ, C, LDC, BIAS, ACT, SLOPE, ADD };
+
+// Units of a product: rows in blocks of a few tiles, columns in blocks of a few panels.
+struct Grid { int64_t rows, columns, row_blocks, column_blocks; };
+
+Grid grid(int64_t m, int64_t n, int threads) {
+  int64_t wanted = threads > 1 ? 8 : 1;
+  Grid g{m, NR, 1, (n + NR - 1) / NR};
+  while (g.column_blocks > 2 * wanted && g.columns < 4 * NR) {
+    g.columns *= 2;
+    g.column_blocks = (n + g.columns - 1) / g.columns;
+  }
+  if (g.column_blocks < wanted && m > 2 * MR) {
+    int64_t tiles = (m + MR - 1) / MR, blocks = (wanted + g.column_blocks - 1) / g.column_blocks;
+    int64_t each = (tiles + blocks - 1) / blocks;
+    if (each < 2) each = 2;
+    g.rows = each * MR;
+    g.row_blocks = (m + g.rows - 1) / g.rows;
+  }
+  return g;
+}
+
+template <class Run>
+void each_block(const Grid& g, int64_t m, int64_t n, int64_t begin, int64_t end, Run run) {
+  for (int64_t u = begin; u < end; u++) {
+    int64_t i = u / g.column_blocks * g.rows, j = u % g.column_blocks * g.columns;
+    run(i, i + g.rows < m ? i + g.rows : m, j, j + g.columns < n ? j + g.columns : n);
+  }
+}
+
+int64_t reach(Check& c, int64_t a, int64_t a_step, int64_t b, int64_t b_step) {  // last word + 1
+  if (!a || !b) return 0;
+  return c.plus(c.plus(c.times(a - 1, a_step), c.times(b - 1, b_step)), 1);
+}
+
+void check_product(Check& c) {
+  int64_t m = c.size(M), n = c.size(N, 1), k = c.size(K, 1);
+  int64_t indexed = c.size(INDEXED, 0, 1), ai = c.size(AI), ak = c.size(AK);
+  if (indexed) {
+    c.require(c.plus(c.times(k - 1, ak), 1) <= ai, "a row of data is longer than the step between rows");
+    c.data(A, ai);
+    c.per_sample(M);
+  } else {
+    c.reads(A, reach(c, m, ai, k, ak));
+  }
+  c.reads(B, reach(c, k, c.size(BK), n, c.size(BJ)));
+  int64_t ldc = c.size(LDC);
+  c.require(ldc >= n, "rows of C overlap");
+  c.writes(C, reach(c, m, ldc, n, 1));
+  c.may_read(BIAS, n);
+  c.size(ACT, 0, kActivations - 1);
+  c.may_read(SLOPE, reach(c, m, ldc, n, 1));
+  c.size(ADD, 0, 1);
+}
+
+Product product_of(const Job& j) {
+  Product p{};
+  p.a.base = j.f(A);
+  p.a.row_table = j.i(INDEXED) ? j.batch->rows : nullptr;
+  p.a.row_step = j.i(AI), p.a.run = j.i(K), p.a.step = j.i(AK);
+  p.b = j.f(B), p.b_k = j.i(BK), p.b_j = j.i(BJ);
+  p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
+  return p;
+}
+
+int64_t product_units(const Job& j) {
+  Grid g = grid(j.i(M), j.i(N), j.threads);
+  return j.i(M) ? g.row_blocks * g.column_blocks : 0;
+}
+
+void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Product p = product_of(j);
+  const float *bias = j.f(BIAS), *saved = j.f(SLOPE);
+  with_activation(j.i(ACT), [&](auto code) {
+    auto finish = [&](int64_t i, int rows, int64_t at, int64_t columns) {
+      if (!bias && !saved && code() == kIdentity) return;
+      float* c = p.c + i * p.ldc + at;
+      for (int r = 0; r < rows; r++, c += p.ldc)
+        by_vectors(columns, [&](int64_t q, int64_t count) {
+          vec v = part(c + q, count);
+          if (bias) v = v + part(bias + at + q, count);
+          if (saved) v = v * slope<code()>(part(saved + (i + r) * p.ldc + at + q, count));
+          else v = activate<code()>(v);
+          put(c + q, v, count);
+        });
+    };
+    each_block(grid(j.i(M), j.i(N), j.threads), j.i(M), j.i(N), begin, end,
+               [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+                 multiply(p, m0, m1, n0, n1, scratch.memory, finish);
+               });
+  });
+}
+
+Cost product_cost(const Job& j) {
+  double m = double(j.i(M)), n = double(j.i(N)), k = double(j.i(K));
+  return {2 * m * n * k, 4 * (m * k + k * n + m * n)};
+}
+
+int64_t product_scratch(const Job&) { return kPackWords; }
+
+// -- weights: dW = Aᵀ dy, db = Σ dy -------------------------------------------------------
+//
+// args: 0 D, 1 N, 2 rows K; A (K, D): 3 place, 4 step of rows, 6 whether rows go through the
+// batch's; dy (K, N): 7 place, 8 step; dW (D, N): 10 place, 11 step; 12 db (N) or none; 15 add.
+
+void check_weights(Check& c) {
+  int64_t d = c.size(M, 1), n = c.size(N, 1), k = c.size(K), step = c.size(AK);
+  if (c.size(INDEXED, 0, 1)) {
+    c.require(d <= step, "a row of data is longer than the step between rows");
+    c.data(A, step);
+    c.per_sample(K);
+  } else {
+    c.reads(A, reach(c, k, step, d, 1));
+  }
+  c.reads(B, reach(c, k, c.size(BK), n, 1));
+  int64_t ldc = c.size(LDC);
+  c.require(ldc >= n, "rows of dW overlap");
+  c.writes(C, reach(c, d, ldc, n, 1));
+  c.may_write(BIAS, n);
+  c.size(ADD, 0, 1);
+}
+
+void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j1, float* db, bool add) {
+  by_vectors(j1 - j0, [&](int64_t q, int64_t count) {
+    vec total = add ? part(db + j0 + q, count) : set1(0);
+    for (int64_t k0 = 0; k0 < rows; k0 += kBlock) {
+      vec sum = set1(0);
+      int64_t k1 = k0 + kBlock < rows ? k0 + kBlock : rows;
+      for (int64_t k = k0; k < k1; k++) sum = sum + part(dy + k * step + j0 + q, count);
+      total = total + sum;
+    }
+    put(db + j0 + q, total, count);
+  });
+}
+
+int64_t weights_units(const Job& j) {
+  Grid g = grid(j.i(M), j.i(N), j.threads);
+  return g.row_blocks * g.column_blocks;
+}
+
+void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Product p{};
+  p.a.base = j.f(A), p.a.row_step = 1;
+  if (j.i(INDEXED)) p.a.run_table = j.batch->rows, p.a.runs = j.i(K), p.a.run = 1, p.a.run_step = j.i(AK);
+  else p.a.run = j.i(K), p.a.step = j.i(AK);
+  p.b = j.f(B), p.b_k = j.i(BK), p.b_j = 1;
+  p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
+  each_block(grid(j.i(M), j.i(N), j.threads), j.i(M), j.i(N), begin, end,
+             [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+               multiply(p, m0, m1, n0, n1, scratch.memory, [](int64_t, int, int64_t, int64_t) {});
+               if (j.has(BIAS) && m0 == 0) sum_rows(p.b, p.b_k, p.K, n0, n1, j.f(BIAS), p.add);
+             });
+}
+
+const Kernel kernels[] = {
+    {"product", check_product, product_units, run_product, product_cost, product_scratch},
+    {"weights", check_weights, weights_units, run_weights, product_cost, product_scratch},
+};
+
+}  // namespace
+
+Family affine_kernels() { return {kernels, int(sizeof kernels / sizeof *kernels)}; }
+
+}  // namespace hg::HG_ISA

@@ -1,0 +1,29 @@
+// The table of kernels: each family gives its own.
+#include "row.h"
+#include "simd.h"
+
+namespace hg::HG_ISA {
+
+Family affine_kernels();
+Family memory_kernels();
+
+namespace {
+constexpr int kMost = 128;
+Kernel all[kMost];
+int count = 0;
+
+void add(Family family) {
+  for (int i = 0; i < family.count && count < kMost; i++) all[count++] = family.kernels[i];
+}
+}  // namespace
+
+const KernelTable* table() {
+  static const KernelTable made = [] {
+    add(affine_kernels());
+    add(memory_kernels());
+    return KernelTable{all, count, HG_ISA_NAME};
+  }();
+  return &made;
+}
+
+}  // namespace hg::HG_ISA

@@ -1,0 +1,37 @@
+// Moving numbers: rows of the data into the batch.
+#include "row.h"
+#include "simd.h"
+
+namespace hg::HG_ISA {
+
+namespace {
+
+// -- gather: y[i] = data[batch row i] ------------------------------------------------------
+// args: 0 samples, 1 words of a row, 2 data, 3 y
+
+void check_gather(Check& c) {
+  int64_t n = c.size(0), words = c.size(1);
+  c.per_sample(0);
+  c.data(2, words);
+  c.writes(3, c.times(n, words));
+}
+
+int64_t gather_units(const Job& j) { return j.i(0); }
+
+void run_gather(const Job& j, int64_t begin, int64_t end, Scratch) {
+  int64_t words = j.i(1);
+  for (int64_t i = begin; i < end; i++)
+    std::memcpy(j.f(3) + i * words, j.f(2) + j.batch->rows[i] * words, size_t(words) * 4);
+}
+
+Cost gather_cost(const Job& j) { return {0, 8.0 * double(j.i(0)) * double(j.i(1))}; }
+
+const Kernel kernels[] = {
+    {"gather", check_gather, gather_units, run_gather, gather_cost},
+};
+
+}  // namespace
+
+Family memory_kernels() { return {kernels, int(sizeof kernels / sizeof *kernels)}; }
+
+}  // namespace hg::HG_ISA

@@ -1,0 +1,188 @@
+// Units are claimed from one counter, so that a thread which the machine gives no time costs only
+// what it holds: the others do the rest. Waiting threads spin for some microseconds, then sleep,
+// because on a machine that others use too a spinning thread takes the time of a working one.
+#include "threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+namespace hg {
+namespace {
+
+constexpr int kSpins = 4000;       // of about 10 ns: longer than most rows, shorter than a time slice
+constexpr int64_t kUnitBits = 32;  // the counter: generation << 32 | next unit
+
+void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  asm volatile("yield");
+#endif
+}
+
+void sleep_while(std::atomic<uint32_t>& word, uint32_t value) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAIT_PRIVATE, value, nullptr, nullptr, 0);
+}
+
+void wake(std::atomic<uint32_t>& word) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, kMostThreads, nullptr, nullptr, 0);
+}
+
+struct Pool {
+  alignas(64) std::atomic<uint64_t> next{0};
+  alignas(64) std::atomic<int64_t> done{0};
+  std::atomic<uint32_t> finished{0};  // generation that is complete, for a sleeping caller
+  std::atomic<int> caller_sleeps{0};
+  alignas(64) std::atomic<uint32_t> generation{0};
+  std::atomic<int> sleeping{0};
+  std::atomic<Task> task{nullptr};
+  std::atomic<void*> context{nullptr};
+  std::atomic<int64_t> units{0}, chunk{1};
+  std::atomic<int> active{1};  // threads that may work on the present job
+  int started = 1;             // the caller counts as one
+};
+
+Pool* pool = nullptr;
+std::atomic_flag held = ATOMIC_FLAG_INIT;
+
+void work(Pool& p, uint32_t generation, int thread) {
+  for (;;) {
+    uint64_t now = p.next.load(std::memory_order_acquire);
+    if (uint32_t(now >> kUnitBits) != generation) return;
+    int64_t begin = int64_t(now & 0xffffffff), units = p.units.load(std::memory_order_relaxed);
+    int64_t end = begin + p.chunk.load(std::memory_order_relaxed);
+    Task task = p.task.load(std::memory_order_relaxed);
+    void* context = p.context.load(std::memory_order_relaxed);
+    if (begin >= units) return;
+    if (end > units) end = units;
+    // Succeeds only while this job still has units left, so what was read above is of this job.
+    if (!p.next.compare_exchange_weak(now, now + uint64_t(end - begin), std::memory_order_acq_rel))
+      continue;
+    task(context, begin, end, thread);
+    if (p.done.fetch_add(end - begin, std::memory_order_acq_rel) + (end - begin) == units) {
+      p.finished.store(generation, std::memory_order_seq_cst);
+      if (p.caller_sleeps.load(std::memory_order_seq_cst)) wake(p.finished);
+    }
+  }
+}
+
+void* serve(void* argument) {
+  int thread = int(reinterpret_cast<intptr_t>(argument));
+  Pool& p = *pool;
+  uint32_t seen = 0;
+  for (;;) {
+    uint32_t now = p.generation.load(std::memory_order_acquire);
+    for (int spin = 0; now == seen && spin < kSpins; spin++) {
+      pause();
+      now = p.generation.load(std::memory_order_acquire);
+    }
+    if (now == seen) {
+      p.sleeping.fetch_add(1, std::memory_order_seq_cst);
+      now = p.generation.load(std::memory_order_seq_cst);
+      if (now == seen) sleep_while(p.generation, seen);
+      p.sleeping.fetch_sub(1, std::memory_order_seq_cst);
+      continue;
+    }
+    seen = now;
+    if (thread < p.active.load(std::memory_order_relaxed)) work(p, now, thread);
+  }
+  return nullptr;
+}
+
+void forget_pool() {  // in the child of a fork no thread but the caller's is left
+  pool = nullptr;
+  held.clear();
+}
+
+void start(int threads) {
+  static bool registered = false;
+  if (!registered) {
+    pthread_atfork(nullptr, nullptr, forget_pool);
+    registered = true;
+  }
+  if (!pool) pool = new Pool;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);  // signals belong to the program's own threads
+  while (pool->started < threads) {
+    pthread_t id;
+    if (pthread_create(&id, nullptr, serve, reinterpret_cast<void*>(intptr_t(pool->started)))) break;
+    pthread_detach(id);
+    pool->started++;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+int cgroup_limit() {
+  long quota = 0, period = 0;
+  if (FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    int read = std::fscanf(file, "%ld %ld", &quota, &period);
+    std::fclose(file);
+    if (read == 2 && quota > 0 && period > 0) return int((quota + period - 1) / period);
+  }
+  return kMostThreads;
+}
+
+}  // namespace
+
+int usable_threads() {
+  int count = kMostThreads;
+  cpu_set_t set;
+  if (!sched_getaffinity(0, sizeof set, &set)) count = CPU_COUNT(&set);
+  int limit = cgroup_limit();
+  if (limit < count) count = limit;
+  if (const char* text = std::getenv("OMP_NUM_THREADS")) {
+    int asked = std::atoi(text);
+    if (asked > 0 && asked < count) count = asked;
+  }
+  return count < 1 ? 1 : count > kMostThreads ? kMostThreads : count;
+}
+
+Team::Team(int threads) : threads_(1), owns_(false) {
+  if (threads <= 1 || held.test_and_set(std::memory_order_acquire)) return;
+  owns_ = true;
+  start(threads > kMostThreads ? kMostThreads : threads);
+  threads_ = threads < pool->started ? threads : pool->started;
+}
+
+Team::~Team() {
+  if (owns_) held.clear(std::memory_order_release);
+}
+
+void Team::run(Task task, void* context, int64_t units) {
+  if (threads_ == 1 || units <= 1) {
+    if (units > 0) task(context, 0, units, 0);
+    return;
+  }
+  Pool& p = *pool;
+  uint32_t generation = p.generation.load(std::memory_order_relaxed) + 1;
+  int64_t chunk = units / (threads_ * 8);
+  p.task.store(task, std::memory_order_relaxed);
+  p.context.store(context, std::memory_order_relaxed);
+  p.units.store(units, std::memory_order_relaxed);
+  p.chunk.store(chunk < 1 ? 1 : chunk, std::memory_order_relaxed);
+  p.active.store(threads_, std::memory_order_relaxed);
+  p.done.store(0, std::memory_order_relaxed);
+  p.next.store(uint64_t(generation) << kUnitBits, std::memory_order_release);
+  p.generation.store(generation, std::memory_order_seq_cst);
+  if (p.sleeping.load(std::memory_order_seq_cst)) wake(p.generation);
+  work(p, generation, 0);
+  for (int spin = 0; p.finished.load(std::memory_order_acquire) != generation && spin < kSpins; spin++) pause();
+  uint32_t finished;
+  while ((finished = p.finished.load(std::memory_order_acquire)) != generation) {
+    p.caller_sleeps.store(1, std::memory_order_seq_cst);
+    finished = p.finished.load(std::memory_order_seq_cst);
+    if (finished != generation) sleep_while(p.finished, finished);
+    p.caller_sleeps.store(0, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace hg
