@@ -124,7 +124,8 @@ class Network(Layer):
             self._flat = Flat(slots(self), self.dtype)
         return self._flat
 
-    def _tied(self) -> Flat:
+    @property
+    def flat(self) -> Flat:
         """The buffers, after arrays that were put in a parameter's place are taken over."""
         flat = self._buffers()
         flat.tie()
@@ -133,7 +134,7 @@ class Network(Layer):
     @property
     def parameters(self) -> Array:
         """All parameters, one after the other in one array; writing to it changes the layers."""
-        return self._tied().parameters
+        return self.flat.parameters
 
     @property
     def gradients(self) -> Array:
@@ -150,7 +151,7 @@ class Network(Layer):
 
     def named_parameters(self) -> dict[str, Array]:
         """Every parameter under its path, as a view into the flat array."""
-        return {s.path: s.view for s in self._tied().segments}
+        return {s.path: s.view for s in self.flat.segments}
 
     def named_gradients(self) -> dict[str, Array]:
         """Every gradient under its parameter's path, as a view into the flat array."""

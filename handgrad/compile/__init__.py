@@ -1,0 +1,14 @@
+"""Compile: a network as one native program. trace → plan → spec → program."""
+
+from handgrad.compile.native import why_not
+from handgrad.compile.program import Prediction, Training, compile_prediction, compile_training
+from handgrad.compile.values import NotNative
+
+__all__ = [
+    "NotNative",
+    "Prediction",
+    "Training",
+    "compile_prediction",
+    "compile_training",
+    "why_not",
+]

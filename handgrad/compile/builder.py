@@ -1,0 +1,184 @@
+"""Builder: lowerings append rows to it; it knows where every array lies and who needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.compile.values import Each, NotNative, Place, Size, Value, at_most
+
+Argument = int | Each | Value | Place | bool | None
+ALIGN = 16  # words: places in the arena begin at a cache line
+
+
+@dataclass
+class Row:
+    """One kernel call: name, arguments, real options; `label` says which layer it serves."""
+
+    kernel: str
+    args: tuple[Argument, ...]
+    reals: tuple[float, ...] = ()
+    label: str = ""
+    python: Any = None  # the call to make, where the kernel is Python
+
+
+class Builder:
+    """The rows of a program as they are written, and the memory they name.
+
+    flat: the network's flat parameters and gradients; batch: the largest batch.
+    """
+
+    def __init__(self, flat: Any, batch: int):
+        self.flat, self.batch = flat, batch
+        self.rows: list[Row] = []
+        self.label = ""
+        self.segments: dict[str, tuple[Array | None, bool]] = {}  # array, and whether writable
+        self.ahead: list[Callable[[int], Array]] = []  # numbers of the next steps, see step_number
+        self.after: list[Callable[[int], None]] = []  # told how many steps were done
+        self._written: set[int] = set()  # words at which a gradient has been written
+        self._bind("parameters", flat.parameters, True)
+        self._bind("gradients", flat.gradients, True)
+        self._homes = {id(s.view): s for s in flat.segments}
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def value(self, shape: Sequence[Size], *, last: bool = False) -> Value:
+        """A new array in the arena."""
+        return Value(tuple(shape), last)
+
+    def view(self, value: Value, shape: Sequence[Size]) -> Value:
+        """The same memory under another shape; the value must be in plain order."""
+        return Value(tuple(shape), whole=value, place=value.place, rows=value.rows)
+
+    def parameter(self, array: Array) -> Place:
+        """Where a parameter lies in the flat parameters."""
+        return Place("parameters", self._home(array).start)
+
+    def gradient(self, array: Array) -> tuple[Place | None, bool]:
+        """Where a parameter's gradient goes (None: frozen), and whether to add to it."""
+        home = self._home(array)
+        if home.path in self.flat.frozen:
+            return None, False
+        add = home.start in self._written
+        self._written.add(home.start)
+        return Place("gradients", home.start), add
+
+    def _home(self, array: Array) -> Any:
+        home = self._homes.get(id(array))
+        if home is None:
+            raise NotNative("a parameter does not lie in the network's flat array")
+        return home
+
+    def array(self, array: Array, writable: bool = False) -> Place:
+        """Bind an array of somebody else's: running statistics, a table of constants."""
+        if array.dtype.itemsize != 4 or not array.flags.c_contiguous:
+            raise NotNative(f"an array is {array.dtype}, or not contiguous")
+        for name, (bound, _) in self.segments.items():
+            if bound is array:
+                self.segments[name] = bound, writable or self.segments[name][1]
+                return Place(name)
+        return self._bind(f"array {len(self.segments)}", array, writable)
+
+    def _bind(self, name: str, array: Array | None, writable: bool) -> Place:
+        self.segments[name] = array, writable
+        return Place(name)
+
+    def step_number(self, ahead: Callable[[int], Array]) -> int:
+        """A number that changes with the step: ahead(count) gives it for the next `count` steps and
+        changes nothing. Returns its index in batch->hyper. What moves on with the steps that were
+        really done is told by a function in `after`."""
+        self.ahead.append(ahead)
+        return len(self.ahead) - 1
+
+    # -- rows ---------------------------------------------------------------------------------
+
+    def row(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+        """Append a kernel call."""
+        self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
+
+    def python(self, call: Any, *values: Value) -> None:
+        """Append a call of Python code; `values` are the arrays it reads or writes."""
+        self.rows.append(Row("python", values, (), self.label, call))
+
+    def gathered(self, value: Value) -> Value:
+        """A value whose numbers are in the arena: rows of the data are fetched where they are not."""
+        if value.rows is None:
+            return value
+        done = value.owner.moved.get("gathered")
+        if done is None:
+            done = self.value(value.owner.shape)
+            self.row("gather", Each(1), value.row, value.owner.rows, done)
+            value.owner.moved["gathered"] = done
+        return done if value is value.owner else self.view(done, value.shape)
+
+    def last(self, value: Value) -> Value:
+        """The value (N, C, H, W) with channels last in memory."""
+        return value if value.last else self._moved(value, True)
+
+    def plain(self, value: Value) -> Value:
+        """The value in the order of its shape."""
+        return self._moved(value, False) if value.last else value
+
+    def _moved(self, value: Value, last: bool) -> Value:
+        name = "last" if last else "plain"
+        if name not in value.moved:
+            value = self.gathered(value)
+            n, channels, *places = value.shape
+            pixels = int(np.prod(places)) if places else 1
+            if channels == 1 or pixels == 1:
+                other = Value(value.shape, last, whole=value, place=value.place)
+            else:
+                other = self.value(value.shape, last=last)
+                inner, outer = (pixels, channels) if last else (channels, pixels)
+                self.row("transpose", n, outer, inner, value, other)  # (N, outer, inner) turned
+            other.moved["plain" if last else "last"] = value
+            value.moved[name] = other
+        return value.moved[name]
+
+    # -- activations that a product absorbed ---------------------------------------------------
+
+    def slope(self, x: Value, *, last: bool = False) -> tuple[int, Value | None, tuple]:
+        """The activation absorbed by what made x, whose slope a gradient of x may be given.
+
+        Its code, y and options; (0, None, ()) where there is none, or x lies in another order.
+        """
+        maker = x.made_by
+        if maker is None or maker.finish is None or x.uses != 1 or x.last != last:
+            return 0, None, ()
+        return maker.finish_code, x, maker.finish_options
+
+    # -- the arena ----------------------------------------------------------------------------
+
+    def memory(self) -> int:
+        """Lay the arena out: arrays whose lives do not meet share words. Returns its words."""
+        born: dict[int, tuple[int, Value]] = {}
+        dies: dict[int, int] = {}
+        for i, row in enumerate(self.rows):
+            for a in row.args:
+                if isinstance(a, Value) and a.owner.place is None:
+                    born.setdefault(id(a.owner), (i, a.owner))
+                    dies[id(a.owner)] = i
+        taken: list[tuple[int, int, int]] = []  # start, stop, last row, by start
+        words = 0
+        for key, (first, value) in sorted(born.items(), key=lambda item: item[1][0]):
+            taken = [t for t in taken if t[2] >= first]
+            need = -(-max(at_most(value.size, self.batch), 1) // ALIGN) * ALIGN
+            start = _gap(taken, need)
+            taken = sorted([*taken, (start, start + need, dies[key])])
+            value.place = Place("arena", start)
+            words = max(words, start + need)
+        return words
+
+
+def _gap(taken: list[tuple[int, int, int]], need: int) -> int:
+    """The first word at which `need` words are free."""
+    start = 0
+    for begin, end, _ in taken:
+        if begin - start >= need:
+            break
+        start = max(start, end)
+    return start

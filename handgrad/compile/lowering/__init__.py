@@ -1,0 +1,5 @@
+"""Lowerings: how each layer becomes rows of a program, forward with backward below it."""
+
+from handgrad.compile.lowering import affine
+
+__all__ = ["affine"]

@@ -1,0 +1,205 @@
+"""Native: the shared library, its structures, and programs as Python objects."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.compile.builder import Row
+from handgrad.compile.values import Each, Place, Value
+
+ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1
+
+ROW = np.dtype(
+    [("kernel", "i4"), ("threads", "i4"), ("scaled", "u8"), ("args", "i8", ARGS), ("reals", "f8", REALS)]
+)  # fmt: skip
+PythonCall = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+
+
+class Spec(ctypes.Structure):
+    """struct hg_spec of native/api.h."""
+
+    _fields_ = [
+        ("rows", ctypes.c_void_p), ("count", ctypes.c_int64), ("batch", ctypes.c_int64),
+        ("data_rows", ctypes.c_int64), ("hyper_width", ctypes.c_int64),
+        ("segment_words", ctypes.c_void_p), ("writable", ctypes.c_void_p),
+        ("segments", ctypes.c_int64), ("bad_row", ctypes.c_int64), ("bad_arg", ctypes.c_int64),
+        ("rule", ctypes.c_char_p),
+    ]  # fmt: skip
+
+
+class Run(ctypes.Structure):
+    """struct hg_run of native/api.h."""
+
+    _fields_ = [
+        ("segments", ctypes.c_void_p), ("order", ctypes.c_void_p),
+        ("order_length", ctypes.c_int64), ("starts", ctypes.c_void_p),
+        ("counts", ctypes.c_void_p), ("steps", ctypes.c_int64), ("hyper", ctypes.c_void_p),
+        ("threads", ctypes.c_int64), ("seconds", ctypes.c_double), ("step", ctypes.c_int64),
+        ("row", ctypes.c_int64), ("times", ctypes.c_void_p), ("python", PythonCall),
+    ]  # fmt: skip
+
+
+def _load() -> Any:
+    path = Path(__file__).parents[1] / "_handgrad.so"
+    if not path.exists():
+        return None
+    found = ctypes.CDLL(str(path))
+    found.hg_isa.restype = found.hg_kernel_name.restype = ctypes.c_char_p
+    found.hg_program_new.restype = ctypes.c_void_p
+    found.hg_program_new.argtypes = [ctypes.POINTER(Spec)]
+    found.hg_program_free.argtypes = [ctypes.c_void_p]
+    found.hg_program_cost.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_int,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    ]
+    found.hg_program_run.argtypes = [ctypes.c_void_p, ctypes.POINTER(Run)]
+    return found
+
+
+library = _load()
+
+
+def why_not() -> str:
+    """Why nothing can be compiled here; empty where it can."""
+    if library is None:
+        return "the native library is not installed"
+    return "" if library.hg_isa() else "this processor has no AVX2"
+
+
+def isa() -> str:
+    """The kind of vectors that programs use here."""
+    return library.hg_isa().decode()
+
+
+def usable_threads() -> int:
+    """Threads that this process may use: by affinity, cgroup and OMP_NUM_THREADS."""
+    return library.hg_threads()
+
+
+def kernel_numbers() -> dict[str, int]:
+    """The number of each kernel in the library's table."""
+    count = library.hg_kernels()
+    return {library.hg_kernel_name(i).decode(): i for i in range(count)}
+
+
+class SpecError(ValueError):
+    """A row of a plan that is not legal."""
+
+
+class NativeProgram:
+    """Checked rows over segments of memory, ready to run."""
+
+    def __init__(
+        self, rows: Sequence[Row], segments: dict[str, tuple[Array, bool]], *, batch: int,
+        data_rows: int, hyper_width: int,
+    ):  # fmt: skip
+        numbers = {name: i for i, name in enumerate(segments)}
+        self.rows = encode(rows, numbers)
+        self.arrays = {name: array for name, (array, _) in segments.items()}
+        words = np.array([a.nbytes // 4 for a in self.arrays.values()], np.int64)
+        writable = np.array([w for _, w in segments.values()], np.uint8)
+        spec = Spec(
+            self.rows.ctypes.data, len(self.rows), batch, data_rows, hyper_width,
+            words.ctypes.data, writable.ctypes.data, len(words),
+        )  # fmt: skip
+        self._program = library.hg_program_new(spec)
+        if not self._program:
+            where = f"row {spec.bad_row}: {rows[spec.bad_row]}, " if spec.bad_row >= 0 else ""
+            argument = f" (argument {spec.bad_arg})" if spec.bad_arg >= 0 else ""
+            raise SpecError(f"{where}{spec.rule.decode()}{argument}")
+        self._calls = [row.python for row in rows]
+        self._bases = np.array([a.ctypes.data for a in self.arrays.values()], np.uint64)
+        self._run = Run(segments=self._bases.ctypes.data, python=PythonCall(self._call_python))
+        self._error: BaseException | None = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_program", None):
+            library.hg_program_free(self._program)
+
+    def bind(self, name: str, array: Array) -> None:
+        """Put another array of the same size in a segment's place."""
+        if array.nbytes != self.arrays[name].nbytes or not array.flags.c_contiguous:
+            raise ValueError(f"{name}: {self.arrays[name].nbytes} contiguous bytes are needed")
+        self.arrays[name] = array
+        self._bases[list(self.arrays).index(name)] = array.ctypes.data
+
+    def cost(self, row: int) -> tuple[float, float]:
+        """Floating-point operations and bytes of a row, for the largest batch."""
+        flops, bytes_ = ctypes.c_double(), ctypes.c_double()
+        library.hg_program_cost(self._program, row, ctypes.byref(flops), ctypes.byref(bytes_))
+        return flops.value, bytes_.value
+
+    def start(
+        self, order: Array, starts: Array, counts: Array, hyper: Array, threads: int,
+        times: Array | None = None,
+    ) -> None:  # fmt: skip
+        """Make ready for the steps whose batches are order[start : start + count]."""
+        run = self._run
+        self._held = order, starts, counts, hyper, times
+        run.order, run.order_length = order.ctypes.data, len(order)
+        run.starts, run.counts, run.steps = starts.ctypes.data, counts.ctypes.data, len(starts)
+        run.hyper, run.threads, run.step, run.row = hyper.ctypes.data, threads, 0, 0
+        run.times = None if times is None else times.ctypes.data
+
+    def go(self, seconds: float) -> int:
+        """Run on for about that long; the code that `hg_program_run` returns."""
+        self._run.seconds = seconds
+        code = library.hg_program_run(self._program, self._run)
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return code
+
+    @property
+    def step(self) -> int:
+        """The step that is running, or the number of those that are done."""
+        return self._run.step
+
+    @property
+    def row(self) -> int:
+        """The row that is to run next."""
+        return self._run.row
+
+    def _call_python(self, row: int, n: int, step: int) -> int:
+        try:
+            self._calls[row](n, step)
+        except BaseException as error:
+            self._error = error
+            return 1
+        return 0
+
+
+def encode(rows: Sequence[Row], segments: dict[str, int]) -> Array:
+    """Rows as the library reads them."""
+    numbers = kernel_numbers()
+    table = np.zeros(len(rows), ROW)
+    for i, row in enumerate(rows):
+        table[i]["kernel"] = PYTHON if row.python else numbers[row.kernel]
+        table[i]["reals"][: len(row.reals)] = row.reals
+        if row.python:
+            table[i]["args"][0] = i
+            continue
+        for k, argument in enumerate(row.args):
+            if isinstance(argument, Each):
+                table[i]["scaled"] |= np.uint64(1 << k)
+                argument = argument.count
+            table[i]["args"][k] = _number(argument, segments)
+    return table
+
+
+def _number(argument: Any, segments: dict[str, int]) -> int:
+    if isinstance(argument, Value):
+        argument = argument.owner.place
+    if argument is None:
+        return 0
+    if isinstance(argument, Place):
+        return (segments[argument.segment] + 1) << SEGMENT_BITS | argument.word
+    return int(argument)

@@ -1,0 +1,176 @@
+"""Programs: a network's training steps, or its predictions, as one native call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.registry import MOST_STEPS
+from handgrad.compile.native import NativeProgram, isa, usable_threads, why_not
+from handgrad.compile.optimizer import lower_optimizer
+from handgrad.compile.plan import plan_prediction, plan_training
+from handgrad.compile.trace import trace
+from handgrad.compile.values import NotNative
+from handgrad.network import Network
+
+_SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
+
+
+class Program:
+    """Rows, the memory they work on, and the native code that runs them."""
+
+    def __init__(self, b: Builder, data_rows: int, threads: int | None):
+        self.rows = b.rows
+        self.threads = usable_threads() if threads is None else threads
+        self._ahead, self._after = b.ahead, b.after
+        b.segments["arena"] = aligned(b.memory()), True
+        self.native = NativeProgram(
+            b.rows, b.segments, batch=b.batch, data_rows=data_rows, hyper_width=len(b.ahead)
+        )
+
+    def __str__(self) -> str:
+        return describe(self)
+
+    def describe(self) -> str:
+        """What runs, in a few words: native, threads, kind of vectors."""
+        many = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
+        return f"native, {many}, {isa()}"
+
+    def _steps(
+        self, order: Array, starts: Array, counts: Array, times: Any = None
+    ) -> Iterator[int]:
+        """Run the steps; yields now and then, so that signals are heard, and the code at the end."""
+        hyper = np.empty((len(starts), max(len(self._ahead), 1)))
+        for i, ahead in enumerate(self._ahead):
+            hyper[:, i] = ahead(len(starts))
+        self.native.start(order, starts, counts, hyper, self.threads, times)
+        code = 1
+        try:
+            while code == 1:
+                code = self.native.go(_SLICE)
+                yield code
+        finally:
+            for after in self._after:
+                after(self.native.step)
+
+
+class Training(Program):
+    """Training steps of a network: gather, forward, backward, update.
+
+    Raises NotNative where the network, the loss or the optimizer has no native form.
+    """
+
+    def __init__(
+        self, network: Network, loss: Any, optimizer: Any, x: Array, t: Array, *, batch: int,
+        threads: int | None = None,
+    ):  # fmt: skip
+        require_native(network)
+        network.build(x[:batch])
+        x, t = words_of(x, "x"), words_of(t, "t")
+        flat = network.flat
+        b = Builder(flat, batch)
+        self.metrics = np.zeros(2 * MOST_STEPS, np.float32)
+        b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
+        with network.evaluating():
+            network.train()
+            plan_training(b, trace(network, x[:3]), loss, t.shape[1:])
+        flat.gradients[...] = 0
+        b.label = "update"
+        lower_optimizer(b, optimizer, network)
+        self._flat = flat
+        super().__init__(b, len(x), threads)
+
+    def run(self, order: Array, starts: Array, counts: Array) -> tuple[int, int]:
+        """Steps over batches order[start : start + count]; how many were done, and the last code.
+
+        Losses and numbers of right answers of these steps are in `metrics`.
+        """
+        order = np.ascontiguousarray(order, np.int32)
+        code = 0
+        for code in self._steps(order, starts, counts):
+            pass
+        return self.native.step, code
+
+
+class Prediction(Program):
+    """The outputs of a network in evaluation mode, for up to `batch` rows at a time."""
+
+    def __init__(self, network: Network, x: Array, *, batch: int, threads: int | None = None):
+        require_native(network)
+        network.build(x[:batch])
+        x = words_of(x, "x")
+        b = Builder(network.flat, batch)
+        self._x = np.zeros((batch, *x.shape[1:]), x.dtype)
+        b.segments["x"] = self._x, False
+        with network.evaluating():
+            traced = trace(network, x[:3])
+        b.segments["y"] = None, True
+        y = plan_prediction(b, traced)
+        shape = tuple(s if isinstance(s, int) else s.count * batch for s in y.shape)
+        self._y = np.zeros(shape, np.float32)
+        b.segments["y"] = self._y, True
+        self._order = np.arange(batch, dtype=np.int32)
+        self._start, self._count = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        super().__init__(b, batch, threads)
+
+    def __call__(self, x: Array) -> Array:
+        """The outputs for x (N, …), N at most the batch."""
+        self._x[: len(x)] = x
+        self._count[0] = len(x)
+        for _ in self._steps(self._order, self._start, self._count):
+            pass
+        return self._y[: len(x)].copy()
+
+
+def require_native(network: Network) -> None:
+    """Raise NotNative with the reason where programs cannot run, or not for this network."""
+    reason = why_not()
+    if not reason and np.dtype(network.dtype) != np.float32:
+        reason = f"the network's numbers are {np.dtype(network.dtype)}, native code has float32"
+    if reason:
+        raise NotNative(reason)
+
+
+def words_of(array: Array, name: str) -> Array:
+    """Data as float32 or int32, which is what kernels read."""
+    if array.dtype.kind == "f":
+        return np.ascontiguousarray(array, np.float32)
+    if array.dtype.kind not in "iub":
+        raise NotNative(f"{name} is {array.dtype}")
+    if array.size and not -(2**31) <= array.min() <= array.max() < 2**31:
+        raise NotNative(f"{name} holds integers of more than 32 bits")
+    return np.ascontiguousarray(array, np.int32)
+
+
+def aligned(words: int) -> Array:
+    """Zeros whose first word lies at the start of a cache line."""
+    raw = np.zeros(words + 16, np.float32)
+    skip = -raw.ctypes.data % 64 // 4
+    return raw[skip : skip + words]
+
+
+def describe(program: Program) -> str:
+    """The table of rows: kernel, layer, operations and bytes for the largest batch."""
+    lines = [f"{'':>3}  {'kernel':<24} {'MFLOP':>9} {'kB':>9}  for"]
+    for i, row in enumerate(program.rows):
+        flops, size = program.native.cost(i) if row.python is None else (0.0, 0.0)
+        lines.append(
+            f"{i:>3}  {row.kernel:<24} {flops / 1e6:>9.3f} {size / 1e3:>9.1f}  {row.label}"
+        )
+    return "\n".join(lines)
+
+
+def compile_training(
+    network: Network, loss: Any, optimizer: Any, x: Array, t: Array, **options: Any
+) -> Training:
+    """The training steps of a network as one program; see `Training`."""
+    return Training(network, loss, optimizer, x, t, **options)
+
+
+def compile_prediction(network: Network, x: Array, **options: Any) -> Prediction:
+    """The predictions of a network as one program; see `Prediction`."""
+    return Prediction(network, x, **options)

@@ -1,0 +1,144 @@
+"""Trace: which layers an example passes, in which order, and which lengths grow with the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.layer import Parameter, Slot, as_input, slots, walk
+from handgrad.layers.recurrent.memory import forgetting
+from handgrad.network import Network
+from handgrad.tensor import Application, Tensor, learning
+
+
+@dataclass(eq=False)
+class Node:
+    """One use of a layer: its inputs and outputs as values, None for a constant input.
+
+    finish: the activation that this node computes too, because nobody else sees its input.
+    wants: whether the gradient of each input is needed; learns: whether a parameter lies here or
+    before. kept: what forward keeps for backward.
+    """
+
+    layer: Any
+    inputs: list[Value | None]
+    outputs: list[Value]
+    given: tuple = ()
+    path: str = ""
+    finish: Any = None
+    finish_code: int = 0
+    finish_options: tuple[float, ...] = ()
+    wants: list[bool] = field(default_factory=list)
+    learns: bool = False
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> list[Slot]:
+        """The parameters of the layer and those inside it."""
+        return slots(self.layer)
+
+    @property
+    def name(self) -> str:
+        """The layer's class, and where it stands."""
+        return f"{self.path} {type(self.layer).__name__}".strip()
+
+
+@dataclass
+class Trace:
+    """The uses of layers in order, the network's input, and its output."""
+
+    nodes: list[Node]
+    x: Value
+    y: Value
+
+
+@contextmanager
+def _untouched(network: Any) -> Iterator[None]:
+    """Inside, a network may be run: random streams and running statistics are put back."""
+    layers = [layer for _, layer in walk(network)]
+    steps = {id(s): (s, s.step) for x in layers if (s := getattr(x, "stream", None)) is not None}
+    buffers = [
+        (array, array.copy())
+        for layer in layers
+        for name in getattr(layer, "buffers", ())
+        if isinstance(array := getattr(layer, name, None), np.ndarray)
+    ]
+    try:
+        with forgetting(network):
+            yield
+    finally:
+        for stream, step in steps.values():
+            stream.step = step
+        for array, before in buffers:
+            array[...] = before
+
+
+def _record(network: Network, x: Array) -> tuple[Any, Any, list[Application]]:
+    """The input, the output, and the applications between them in order."""
+    x = as_input(x, network.dtype)
+    entry = Tensor(x) if x.dtype.kind == "f" else x
+    with learning():
+        output = network(entry)
+    if not isinstance(output, Tensor) or output.creator is None:
+        raise NotNative("the network's output does not come from its layers")
+    found: set[Application] = set()
+    waiting = [output.creator]
+    while waiting:
+        application = waiting.pop()
+        if application is not None and application not in found:
+            found.add(application)
+            waiting.extend(t.creator for t in application.inputs if t is not None)
+    return entry, output, sorted(found, key=lambda a: a.order)
+
+
+def trace(network: Network, x: Array) -> Trace:
+    """The uses of layers on a few rows of x in the present mode, seen for two sizes of batch."""
+    if len(x) < 3:
+        x = np.concatenate([x] * 3)
+    with _untouched(network), np.errstate(all="ignore"):
+        small, large = _record(network, x[:2]), _record(network, x[:3])
+    if [type(a.original) for a in small[2]] != [type(a.original) for a in large[2]]:
+        raise NotNative("the network takes another way for another size of batch")
+    paths = {id(layer): path for path, layer in walk(network)}
+    values: dict[int, Value] = {}
+    source = Value(tuple(_sizes(np.shape(x[:2]), np.shape(x[:3]))))
+    values[id(small[0])] = source
+    nodes = []
+    keep = []  # tensors must live while their ids are keys
+    for a, b in zip(small[2], large[2]):
+        outputs = [Value(tuple(_sizes(two, three))) for two, three in zip(a.shapes, b.shapes)]
+        inputs = [values.get(id(g)) for g in a.given]
+        for i, g in enumerate(a.given):
+            keep.append(g)
+            if isinstance(g, Parameter):
+                inputs[i] = values.setdefault(id(g), Value(g.shape, parameter=g.data))
+            if (value := inputs[i]) is not None:
+                value.uses += 1
+        node = Node(a.original, inputs, outputs, a.given, paths.get(id(a.original), ""))
+        for reference, value in zip(a.outputs, outputs):
+            tensor = reference()
+            value.made_by = node
+            if tensor is not None:
+                keep.append(tensor)
+                values[id(tensor)] = value
+        nodes.append(node)
+    result = values[id(small[1])]
+    result.uses += 1
+    return Trace(nodes, source, result)
+
+
+def _sizes(small: tuple[int, ...], large: tuple[int, ...]) -> Iterator[Size]:
+    """Lengths from a batch of two and a batch of three."""
+    for two, three in zip(small, large, strict=True):
+        if two == three:
+            yield two
+        elif two * 3 == three * 2:
+            yield Each(two // 2)
+        else:
+            raise NotNative(f"a length is {two} for two samples and {three} for three")

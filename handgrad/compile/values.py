@@ -1,0 +1,94 @@
+"""Values: the arrays of a program, whose first axes may grow with the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class NotNative(Exception):
+    """A layer, or an option of it, has no native form; the text says which."""
+
+
+@dataclass(frozen=True)
+class Each:
+    """A length that grows with the batch: `count` for each sample."""
+
+    count: int
+
+    def __repr__(self) -> str:
+        return "N" if self.count == 1 else f"{self.count}N"
+
+
+Size = int | Each
+
+
+def times(*sizes: Size) -> Size:
+    """The product of lengths, of which at most one grows with the batch."""
+    product, growing = 1, 0
+    for size in sizes:
+        growing += isinstance(size, Each)
+        product *= size.count if isinstance(size, Each) else size
+    if growing > 1:
+        raise NotNative("an array grows with the square of the batch")
+    return Each(product) if growing else product
+
+
+def at_most(size: Size, batch: int) -> int:
+    """The length in a batch of that size."""
+    return size.count * batch if isinstance(size, Each) else size
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an array begins: a segment of memory by name, and a word (4 bytes) in it."""
+
+    segment: str
+    word: int = 0
+
+    def __add__(self, words: int) -> Place:
+        return Place(self.segment, self.word + words)
+
+
+@dataclass(eq=False)
+class Value:
+    """An array of the program, in the arena or anywhere else.
+
+    shape: its lengths as the layers see them. last: channels are last in memory, (N, H, W, C),
+    though the shape says (N, C, H, W). place: None until the arena is laid out. made_by: the use
+    of a layer that computes it; uses: how many uses read it.
+    """
+
+    shape: tuple[Size, ...]
+    last: bool = False
+    place: Place | None = None
+    made_by: Any = None
+    uses: int = 0
+    sloped: bool = False  # a gradient that already holds the slope of an absorbed activation
+    rows: Any = None  # the data segment whose rows the batch picks: this value is not gathered yet
+    parameter: Any = None  # the array of a network's own Parameter
+    whole: Any = None  # the value of which this one is a view: same memory, another shape
+    moved: dict[str, Any] = field(default_factory=dict)  # the same numbers in another order
+
+    @property
+    def size(self) -> Size:
+        """The number of elements."""
+        return times(*self.shape)
+
+    @property
+    def batch(self) -> Size:
+        """The first axis."""
+        return self.shape[0]
+
+    @property
+    def row(self) -> int:
+        """Elements of one sample."""
+        size = self.size
+        if not isinstance(size, Each):
+            raise NotNative(f"an array of shape {self.shape} has no batch axis")
+        return size.count
+
+    @property
+    def owner(self) -> Value:
+        """The value whose memory this one has."""
+        return self if self.whole is None else self.whole.owner
