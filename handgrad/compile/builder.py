@@ -105,7 +105,7 @@ class Builder:
         self.rows.append(Row("python", values, (), self.label, call))
 
     def gathered(self, value: Value) -> Value:
-        """A value whose numbers are in the arena: rows of the data are fetched where they are not."""
+        """The value with its numbers in the arena: rows of the data are fetched."""
         if value.rows is None:
             return value
         done = value.owner.moved.get("gathered")

@@ -16,7 +16,8 @@ from handgrad.compile.values import Each, Place, Value
 ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1
 
 ROW = np.dtype(
-    [("kernel", "i4"), ("threads", "i4"), ("scaled", "u8"), ("args", "i8", ARGS), ("reals", "f8", REALS)]
+    [("kernel", "i4"), ("threads", "i4"), ("scaled", "u8"),
+     ("args", "i8", ARGS), ("reals", "f8", REALS)]
 )  # fmt: skip
 PythonCall = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 

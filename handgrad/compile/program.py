@@ -43,7 +43,7 @@ class Program:
     def _steps(
         self, order: Array, starts: Array, counts: Array, times: Any = None
     ) -> Iterator[int]:
-        """Run the steps; yields now and then, so that signals are heard, and the code at the end."""
+        """Run the steps; yields the code now and then, so that signals are heard."""
         hyper = np.empty((len(starts), max(len(self._ahead), 1)))
         for i, ahead in enumerate(self._ahead):
             hyper[:, i] = ahead(len(starts))
@@ -90,10 +90,8 @@ class Training(Program):
         Losses and numbers of right answers of these steps are in `metrics`.
         """
         order = np.ascontiguousarray(order, np.int32)
-        code = 0
-        for code in self._steps(order, starts, counts):
-            pass
-        return self.native.step, code
+        codes = list(self._steps(order, starts, counts))
+        return self.native.step, codes[-1]
 
 
 class Prediction(Program):

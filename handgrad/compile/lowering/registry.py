@@ -33,7 +33,7 @@ class Lowering:
         raise NotNative(f"{node.name} has no native form")
 
     def backward(self, b: Builder, node: Node, *dy: Value | None) -> Any:
-        """Append the rows that compute the gradients of inputs and parameters; return the former."""
+        """Append the rows that compute the gradients; return those of the inputs."""
         raise NotNative(f"{node.name} has no native backward")
 
 
