@@ -1,22 +1,58 @@
-// Activations as functions of a vector, and their slopes as functions of the output y.
+// Activations whose slope is a function of the output y: what makes x can apply them at once, and
+// what needs the slope later asks y. Their options are the first numbers of the row's `reals`.
 #pragma once
-#include "simd.h"
+#include <type_traits>
+
+#include "math.h"
 
 namespace hg::HG_ISA {
 
-enum Activation { kIdentity = 0, kReLU = 1 };
-constexpr int kActivations = 2;
+enum Activation {
+  kIdentity = 0,
+  kReLU,      // max(x, 0)
+  kLeakyReLU, // x, and a x where x ≤ 0; a ≥ 0
+  kELU,       // a x, and b (e^(c x) − 1) where x ≤ 0; a, b, c > 0: ELU, CELU, SELU
+  kSigmoid,
+  kTanh,
+  kSoftplus,  // ln(1 + eˣ)
+  kClip,      // a x + b, cut to [0, c]: ReLU6, HardSigmoid
+  kSoftsign,  // x / (1 + |x|)
+};
+constexpr int kActivations = 9;
+
+struct Options {
+  vec a, b, c;
+  explicit Options(const double* reals)
+      : a(set1(float(reals[0]))), b(set1(float(reals[1]))), c(set1(float(reals[2]))) {}
+};
+
+inline vec positive(vec x) { return lt(set1(0), x, x, eq(x, x, set1(0), x)); }  // max(x, 0), NaN stays
 
 template <int code>
-inline vec activate(vec x) {
-  if constexpr (code == kReLU) return lt(set1(0), x, x, eq(x, x, set1(0), x));  // NaN stays NaN
+inline vec activate(vec x, const Options& o) {
+  if constexpr (code == kReLU) return positive(x);
+  if constexpr (code == kLeakyReLU) return lt(set1(0), x, x, o.a * x);
+  if constexpr (code == kELU) return lt(set1(0), x, o.a * x, o.b * expm1(o.c * x));
+  if constexpr (code == kSigmoid) return sigmoid(x);
+  if constexpr (code == kTanh) return tanh(x);
+  if constexpr (code == kSoftplus) return softplus(x);
+  if constexpr (code == kClip) return min(o.c, max(set1(0), fma(o.a, x, o.b)));
+  if constexpr (code == kSoftsign) return x / (set1(1) + abs(x));
   return x;
 }
 
 template <int code>
-inline vec slope(vec y) {
-  if constexpr (code == kReLU) return lt(set1(0), y, set1(1), set1(0));
-  return set1(1);
+inline vec slope(vec y, const Options& o) {
+  vec one = set1(1), none = set1(0);
+  if constexpr (code == kReLU) return lt(none, y, one, none);
+  if constexpr (code == kLeakyReLU) return lt(none, y, one, o.a);
+  if constexpr (code == kELU) return lt(none, y, o.a, o.c * (y + o.b));
+  if constexpr (code == kSigmoid) return y * (one - y);
+  if constexpr (code == kTanh) return fnma(y, y, one);
+  if constexpr (code == kSoftplus) return negative(expm1(negative(y)));
+  if constexpr (code == kClip) return lt(none, y, lt(y, o.c, o.a, none), none);
+  if constexpr (code == kSoftsign) return (one - abs(y)) * (one - abs(y));
+  return one;
 }
 
 // Calls each(constant<code>) for the code that is only known when the program runs.
@@ -24,8 +60,32 @@ template <class Each>
 inline void with_activation(int64_t code, Each each) {
   switch (code) {
     case kReLU: return each(std::integral_constant<int, kReLU>());
+    case kLeakyReLU: return each(std::integral_constant<int, kLeakyReLU>());
+    case kELU: return each(std::integral_constant<int, kELU>());
+    case kSigmoid: return each(std::integral_constant<int, kSigmoid>());
+    case kTanh: return each(std::integral_constant<int, kTanh>());
+    case kSoftplus: return each(std::integral_constant<int, kSoftplus>());
+    case kClip: return each(std::integral_constant<int, kClip>());
+    case kSoftsign: return each(std::integral_constant<int, kSoftsign>());
     default: return each(std::integral_constant<int, kIdentity>());
   }
+}
+
+// What follows a product, on a piece of C: C + bias, then activated, or times the slope at `saved`.
+// `bias` and `saved` begin where the piece does, or are null.
+inline void finish(int64_t code, const Options& o, float* c, int64_t ldc, int rows, int64_t columns,
+                   const float* bias, const float* saved) {
+  if (!bias && !saved && code == kIdentity) return;
+  with_activation(code, [&](auto code) {
+    for (int r = 0; r < rows; r++)
+      by_vectors(columns, [&](int64_t q, int64_t count) {
+        vec v = part(c + r * ldc + q, count);
+        if (bias) v = v + part(bias + q, count);
+        if (saved) v = v * slope<code()>(part(saved + r * ldc + q, count), o);
+        else v = activate<code()>(v, o);
+        put(c + r * ldc + q, v, count);
+      });
+  });
 }
 
 }  // namespace hg::HG_ISA

@@ -1,6 +1,4 @@
 // Affine layers: y = f(x W + b), and the gradients dx = (dy Wᵀ) f'(x), dW = xᵀ dy, db = Σ dy.
-#include <type_traits>
-
 #include "activation.h"
 #include "product.h"
 
@@ -87,24 +85,16 @@ int64_t product_units(const Job& j) {
 void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   Product p = product_of(j);
   const float *bias = j.f(BIAS), *saved = j.f(SLOPE);
-  with_activation(j.i(ACT), [&](auto code) {
-    auto finish = [&](int64_t i, int rows, int64_t at, int64_t columns) {
-      if (!bias && !saved && code() == kIdentity) return;
-      float* c = p.c + i * p.ldc + at;
-      for (int r = 0; r < rows; r++, c += p.ldc)
-        by_vectors(columns, [&](int64_t q, int64_t count) {
-          vec v = part(c + q, count);
-          if (bias) v = v + part(bias + at + q, count);
-          if (saved) v = v * slope<code()>(part(saved + (i + r) * p.ldc + at + q, count));
-          else v = activate<code()>(v);
-          put(c + q, v, count);
-        });
-    };
-    each_block(grid(j.i(M), j.i(N), j.threads), j.i(M), j.i(N), begin, end,
-               [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
-                 multiply(p, m0, m1, n0, n1, scratch.memory, finish);
-               });
-  });
+  Options options(j.reals);
+  auto epilogue = [&](int64_t i, int rows, int64_t at, int64_t columns) {
+    int64_t from = i * p.ldc + at;
+    finish(j.i(ACT), options, p.c + from, p.ldc, rows, columns, bias ? bias + at : nullptr,
+           saved ? saved + from : nullptr);
+  };
+  each_block(grid(j.i(M), j.i(N), j.threads), j.i(M), j.i(N), begin, end,
+             [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+               multiply(p, m0, m1, n0, n1, scratch.memory, epilogue);
+             });
 }
 
 Cost product_cost(const Job& j) {
