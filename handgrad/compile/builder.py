@@ -6,10 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from handgrad.arrays import Array
-from handgrad.compile.values import Each, NotNative, Place, Size, Value, at_most
+from handgrad.compile.values import Each, NotNative, Place, Size, Value, at_most, times
 
 Argument = int | Each | Value | Place | bool | None
 ALIGN = 16  # words: places in the arena begin at a cache line
@@ -36,7 +34,7 @@ class Builder:
         self.flat, self.batch = flat, batch
         self.rows: list[Row] = []
         self.label = ""
-        self.segments: dict[str, tuple[Array | None, bool]] = {}  # array, and whether writable
+        self.segments: dict[str, tuple[Any, bool]] = {}  # array, and whether writable
         self.ahead: list[Callable[[int], Array]] = []  # numbers of the next steps, see step_number
         self.after: list[Callable[[int], None]] = []  # told how many steps were done
         self._written: set[int] = set()  # words at which a gradient has been written
@@ -128,7 +126,7 @@ class Builder:
         if name not in value.moved:
             value = self.gathered(value)
             n, channels, *places = value.shape
-            pixels = int(np.prod(places)) if places else 1
+            pixels = times(*places)
             if channels == 1 or pixels == 1:
                 other = Value(value.shape, last, whole=value, place=value.place)
             else:

@@ -65,7 +65,7 @@ def lower_backward(b: Builder, nodes: list[Node], y: Value, dy: Value) -> None:
     _mark_wanted(nodes)
     for node in reversed(nodes):
         b.label = f"{node.name} backward"
-        dys = [gradients.pop(value, None) for value in node.outputs]
+        dys: list[Any] = [gradients.pop(value, None) for value in node.outputs]
         if all(d is None for d in dys):
             continue
         if node.finish is not None:
@@ -112,8 +112,8 @@ def _add(b: Builder, one: Value, other: Value) -> Value:
     return total
 
 
-def plan_training(b: Builder, trace: Trace, loss: Any, t_shape: tuple) -> None:
-    """Forward, loss and backward; the optimizer's rows come after."""
+def plan_training(b: Builder, trace: Trace, loss: Any, t_shape: tuple) -> Value:
+    """Forward, loss and backward; returns y. The optimizer's rows come after."""
     nodes = absorb(trace.nodes)
     now = lower_forward(b, trace, nodes)
     y = now[trace.y]
@@ -121,6 +121,7 @@ def plan_training(b: Builder, trace: Trace, loss: Any, t_shape: tuple) -> None:
     b.label = type(loss).__name__
     dy = lowering_of(loss).loss(b, loss, y, t, Place("metrics"))
     lower_backward(b, nodes, y, dy)
+    return y
 
 
 def plan_prediction(b: Builder, trace: Trace) -> Value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from handgrad.compile.native import NativeProgram, isa, usable_threads, why_not
 from handgrad.compile.optimizer import lower_optimizer
 from handgrad.compile.plan import plan_prediction, plan_training
 from handgrad.compile.trace import trace
-from handgrad.compile.values import NotNative
+from handgrad.compile.values import NotNative, Value, at_most
 from handgrad.network import Network
 
-_SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
+SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
+PAUSED, BAD_INDEX, PYTHON_FAILED, BAD_BATCH, NOT_FINITE = range(1, 6)  # of hg_program_run
 
 
 class Program:
@@ -35,38 +36,54 @@ class Program:
     def __str__(self) -> str:
         return describe(self)
 
+    def array_of(self, value: Value, n: int) -> Array:
+        """A value of the program for a batch of n, as an array in the arena."""
+        shape = tuple(at_most(s, n) for s in value.shape)
+        place = value.owner.place
+        words = self.native.arrays[place.segment].reshape(-1)
+        return words[place.word : place.word + int(np.prod(shape))].reshape(shape)
+
     def describe(self) -> str:
         """What runs, in a few words: native, threads, kind of vectors."""
         many = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
         return f"native, {many}, {isa()}"
 
-    def _steps(
-        self, order: Array, starts: Array, counts: Array, times: Any = None
-    ) -> Iterator[int]:
-        """Run the steps; yields the code now and then, so that signals are heard."""
+    def start(self, order: Array, starts: Array, counts: Array, times: Any = None) -> None:
+        """Make ready for steps over the batches order[start : start + count]."""
         hyper = np.empty((len(starts), max(len(self._ahead), 1)))
         for i, ahead in enumerate(self._ahead):
             hyper[:, i] = ahead(len(starts))
+        order = np.ascontiguousarray(order, np.int32)
+        starts, counts = (np.ascontiguousarray(a, np.int64) for a in (starts, counts))
         self.native.start(order, starts, counts, hyper, self.threads, times)
-        code = 1
-        try:
-            while code == 1:
-                code = self.native.go(_SLICE)
-                yield code
-        finally:
-            for after in self._after:
-                after(self.native.step)
+        self._told = 0
+
+    def go(self, seconds: float) -> int:
+        """Run on for about that long: 0 when all steps are done, PAUSED, or what went wrong."""
+        code = self.native.go(seconds)
+        done = self.native.step
+        for after in self._after:
+            after(done - self._told)
+        self._told = done
+        return code
+
+    @property
+    def done(self) -> int:
+        """Steps that are done since `start`."""
+        return self.native.step
 
 
 class Training(Program):
     """Training steps of a network: gather, forward, backward, update.
 
+    metrics: of each step s since `start`, the loss at s; for labels the number of right answers at
+    MOST_STEPS + s. watch(y, step) is called with the outputs of every step.
     Raises NotNative where the network, the loss or the optimizer has no native form.
     """
 
     def __init__(
         self, network: Network, loss: Any, optimizer: Any, x: Array, t: Array, *, batch: int,
-        threads: int | None = None,
+        threads: int | None = None, watch: Callable[[Array, int], None] | None = None,
     ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
@@ -77,21 +94,27 @@ class Training(Program):
         b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
         with network.evaluating():
             network.train()
-            plan_training(b, trace(network, x[:3]), loss, t.shape[1:])
+            y = plan_training(b, trace(network, x[:3]), loss, t.shape[1:])
+        if watch is not None:
+            b.label = "metrics"
+            b.python(lambda n, step: watch(self.array_of(y, n), step), y)
         flat.gradients[...] = 0
+        self._update = len(b.rows)
         b.label = "update"
         lower_optimizer(b, optimizer, network)
-        self._flat = flat
         super().__init__(b, len(x), threads)
 
-    def run(self, order: Array, starts: Array, counts: Array) -> tuple[int, int]:
-        """Steps over batches order[start : start + count]; how many were done, and the last code.
+    @property
+    def updating(self) -> bool:
+        """Whether the pause lies inside an update: then some parameters are new, and some old."""
+        return self.native.row > self._update
 
-        Losses and numbers of right answers of these steps are in `metrics`.
-        """
-        order = np.ascontiguousarray(order, np.int32)
-        codes = list(self._steps(order, starts, counts))
-        return self.native.step, codes[-1]
+    def run(self, order: Array, starts: Array, counts: Array) -> int:
+        """All the steps; how many were done. Their losses are in `metrics`."""
+        self.start(order, starts, counts)
+        while self.go(SLICE) == PAUSED:
+            pass
+        return self.done
 
 
 class Prediction(Program):
@@ -119,7 +142,8 @@ class Prediction(Program):
         """The outputs for x (N, …), N at most the batch."""
         self._x[: len(x)] = x
         self._count[0] = len(x)
-        for _ in self._steps(self._order, self._start, self._count):
+        self.start(self._order, self._start, self._count)
+        while self.go(SLICE) == PAUSED:
             pass
         return self._y[: len(x)].copy()
 

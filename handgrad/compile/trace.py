@@ -27,7 +27,7 @@ class Node:
     """
 
     layer: Any
-    inputs: list[Value | None]
+    inputs: list[Any]
     outputs: list[Value]
     given: tuple = ()
     path: str = ""
@@ -88,7 +88,7 @@ def _record(network: Network, x: Array) -> tuple[Any, Any, list[Application]]:
     if not isinstance(output, Tensor) or output.creator is None:
         raise NotNative("the network's output does not come from its layers")
     found: set[Application] = set()
-    waiting = [output.creator]
+    waiting: list[Application | None] = [output.creator]
     while waiting:
         application = waiting.pop()
         if application is not None and application not in found:

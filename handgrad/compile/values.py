@@ -61,7 +61,7 @@ class Value:
 
     shape: tuple[Size, ...]
     last: bool = False
-    place: Place | None = None
+    place: Any = None
     made_by: Any = None
     uses: int = 0
     sloped: bool = False  # a gradient that already holds the slope of an absorbed activation

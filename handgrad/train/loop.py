@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.arrays import Array, as_float
+from handgrad.compile import NotNative
 from handgrad.layers import loss_for
 from handgrad.network import Metric, Network, Sequential
 from handgrad.optim import SGD, Optimizer
 from handgrad.train.callbacks import Progress
+from handgrad.train.compiled import Compiled
 from handgrad.train.data import check_data, random_order, split_rows
 from handgrad.train.diverge import DivergenceError, backward_origin, forward_origin
 from handgrad.train.history import History
@@ -56,6 +58,9 @@ class Trainer:
         `Augment`.
     seed: of the order of the rows; shuffle=False keeps them as they come.
     progress: show a bar; by default where standard error is a terminal.
+    compile: True for the native program, or a ValueError that says why there is none; False for
+        NumPy; by default native where every layer is, NumPy where not. `engine` says what runs.
+    threads: of the native program; by default as many as this process may use and as pay.
 
     Raises ValueError for data or options that do not fit, DivergenceError when the loss or a
     gradient stops being finite; then the network has its last good weights.
@@ -70,7 +75,8 @@ class Trainer:
         metrics: Sequence[Metric] | None = None, callbacks: Iterable[Any] = (),
         sample_weights: Any = None, accumulate: int = 1,
         augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True,
-        seed: int = 0, progress: bool | None = None,
+        seed: int = 0, progress: bool | None = None, compile: bool | None = None,
+        threads: int | None = None,
     ):  # fmt: skip
         self.network = network if isinstance(network, Network) else Sequential(network)
         self._take_data(x, t, sample_weights, validation, seed)
@@ -93,6 +99,7 @@ class Trainer:
         self._sums: dict[str, float] = {}
         self._reason: str | None = None
         self._accumulated: tuple[Array, int] | None = None
+        self.compile, self.threads, self.engine = compile, threads, ""
 
     def _take_data(self, x: Any, t: Any, weights: Any, validation: Any, seed: int) -> None:
         """Check the data, hold out the validation part, and bring it into the network's dtype."""
@@ -130,21 +137,43 @@ class Trainer:
         """
         network = self.network
         network.build(self.x[: self.batch])
+        compiled = self._compile()
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self._good = network.parameters.copy(), self.step
         with self._training(), self._ctrl_c(), np.errstate(all="ignore"):  # checked each step
-            self._call("on_start")
+            self.call("on_start")
             try:
-                while self.step < self.total_steps and self._reason is None:
-                    self._epoch()
+                while self.going:
+                    self._epoch() if compiled is None else compiled.advance()
             finally:
-                self._call("on_end")
+                self.call("on_end")
         self.history.stopped = self._reason
         if self.interrupted:
             raise KeyboardInterrupt
         return self.history
 
-    def _call(self, event: str) -> None:
+    def _compile(self) -> Compiled | None:
+        """The native program, where there is one and it is wanted; `engine` says which runs."""
+        self.engine = "NumPy"
+        if self.compile is False:
+            return None
+        try:
+            compiled = Compiled(self, self.threads)
+        except NotNative as reason:
+            if self.compile:
+                raise ValueError(f"compile: {reason}") from None
+            self.engine = f"NumPy ({reason})"
+            return None
+        self.engine = compiled.program.describe()
+        return compiled
+
+    @property
+    def going(self) -> bool:
+        """Whether there are steps left, and nobody has asked to stop."""
+        return self.step < self.total_steps and self._reason is None
+
+    def call(self, event: str) -> None:
+        """Tell the callbacks."""
         for callback in self.callbacks:
             method = getattr(callback, event, None)
             if method is not None:
@@ -165,9 +194,15 @@ class Trainer:
                 break
         if self.interrupted and self.place < self.batches:
             return
-        self._close_epoch(time.perf_counter() - began)
+        self.close_epoch(time.perf_counter() - began)
 
-    def _close_epoch(self, seconds: float) -> None:
+    def add_sums(self, numbers: dict[str, float]) -> None:
+        """Add to what the epoch's means are made from: rows, and sums over them."""
+        for name, number in numbers.items():
+            self._sums[name] = self._sums.get(name, 0) + number
+
+    def close_epoch(self, seconds: float) -> None:
+        """Enter the epoch's numbers in the history, measure validation, and begin the next."""
         count = self._sums.pop("count")
         numbers = {name: total / count for name, total in self._sums.items()}
         if self.validation is not None:
@@ -179,7 +214,7 @@ class Trainer:
         self.epoch += 1
         self.place = 0
         self.optimizer.observe(numbers.get("val_loss", numbers["loss"]))
-        self._call("on_epoch")
+        self.call("on_epoch")
 
     def batch_step(self, rows: Array) -> None:
         """Forward and backward for some rows; their gradients are in the network after it."""
@@ -190,17 +225,14 @@ class Trainer:
         weights = () if self.weights is None else (self.weights[rows],)
         value = float(self.loss.forward(y, t, *weights))
         if not math.isfinite(value):
-            self._diverged(f"the loss became {value}", forward_origin, x)
+            self.diverged(f"the loss became {value}", forward_origin, x)
         network.backward(_first(self.loss.backward()))
         if self.optimizer.l2:
             value += self.optimizer.penalty(network)
         self.loss_value = value
-        sums, n = self._sums, len(rows)
-        sums["count"] = sums.get("count", 0) + n
-        sums["loss"] = sums.get("loss", 0.0) + value * n
-        for metric in self.metrics:
-            name = metric.__name__
-            sums[name] = sums.get(name, 0.0) + float(metric(y, t)) * n
+        n = len(rows)
+        measured = {metric.__name__: float(metric(y, t)) * n for metric in self.metrics}
+        self.add_sums({"count": n, "loss": value * n} | measured)
         if self.accumulate > 1:
             gradient, rows_before = self._accumulated or (np.zeros_like(network.gradients), 0)
             gradient += network.gradients * n
@@ -215,17 +247,23 @@ class Trainer:
             gradients /= count
             self._accumulated = None
         if not math.isfinite(np.dot(gradients, gradients)):
-            self._diverged("a gradient is no longer finite", backward_origin)
+            self.diverged("a gradient is no longer finite")
         if self.step == 0:
             self.first_loss = self.loss_value
-        if self.step % _KEEP_EVERY == 0 and self.loss_value <= self.first_loss:
-            self._good = self.network.parameters.copy(), self.step
+        self.keep_good()
         update = _Update(network.parameters, gradients, network.layout, network.frozen)
         self.optimizer.step(update)
         self.step += 1
-        self._call("on_step")
+        self.call("on_step")
 
-    def _diverged(self, what: str, origin: Callable[..., str], *inputs: Any) -> None:
+    def keep_good(self) -> None:
+        """Copy the weights now and then, for the case that they go bad."""
+        if self.step >= self._good[1] + _KEEP_EVERY and self.loss_value <= self.first_loss:
+            self._good = self.network.parameters.copy(), self.step
+
+    def diverged(
+        self, what: str, origin: Callable[..., str] = backward_origin, *inputs: Any
+    ) -> None:
         """Find where it began, put the last good weights back, and stop."""
         where = origin(self.network, *inputs)
         weights, step = self._good

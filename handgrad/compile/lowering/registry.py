@@ -32,7 +32,7 @@ class Lowering:
         """Append the rows that compute the outputs, and return these."""
         raise NotNative(f"{node.name} has no native form")
 
-    def backward(self, b: Builder, node: Node, *dy: Value | None) -> Any:
+    def backward(self, b: Builder, node: Node, *dy: Any) -> Any:
         """Append the rows that compute the gradients; return those of the inputs."""
         raise NotNative(f"{node.name} has no native backward")
 
