@@ -35,6 +35,11 @@ int64_t Check::size(int k, int64_t least, int64_t most) {
   return fault ? 0 : n;
 }
 
+int64_t Check::fixed(int k, int64_t least, int64_t most) {
+  require(!(row_.scaled >> k & 1), "a size must not depend on the batch");
+  return size(k, least, most);
+}
+
 void Check::touch(int k, int64_t count, bool write) {
   places |= uint64_t(1) << k;
   if (fault) return;

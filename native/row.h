@@ -54,6 +54,7 @@ class Check {
         const int64_t* segment_words, const uint8_t* writable, int segments);
 
   int64_t size(int k, int64_t least = 0, int64_t most = int64_t(1) << 31);  // a checked size
+  int64_t fixed(int k, int64_t least, int64_t most);  // ... that is the same for every batch
   void reads(int k, int64_t words);   // the place args[k] has `words` words to read
   void writes(int k, int64_t words);  // ... to write
   void may_read(int k, int64_t words) { if (row_.args[k]) reads(k, words); }
