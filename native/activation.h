@@ -1,7 +1,7 @@
 // Activations whose slope is a function of the output y: what makes x can apply them at once, and
 // what needs the slope later asks y. Their options are the first numbers of the row's `reals`.
 #pragma once
-#include <type_traits>
+#include <utility>
 
 #include "math.h"
 
@@ -55,20 +55,12 @@ inline vec slope(vec y, const Options& o) {
   return one;
 }
 
-// Calls each(constant<code>) for the code that is only known when the program runs.
-template <class Each>
-inline void with_activation(int64_t code, Each each) {
-  switch (code) {
-    case kReLU: return each(std::integral_constant<int, kReLU>());
-    case kLeakyReLU: return each(std::integral_constant<int, kLeakyReLU>());
-    case kELU: return each(std::integral_constant<int, kELU>());
-    case kSigmoid: return each(std::integral_constant<int, kSigmoid>());
-    case kTanh: return each(std::integral_constant<int, kTanh>());
-    case kSoftplus: return each(std::integral_constant<int, kSoftplus>());
-    case kClip: return each(std::integral_constant<int, kClip>());
-    case kSoftsign: return each(std::integral_constant<int, kSoftsign>());
-    default: return each(std::integral_constant<int, kIdentity>());
-  }
+// Calls each(constant<code>) for the code, below `count`, that is only known when the program runs.
+template <int count, class Each>
+inline void with_code(int64_t code, Each each) {
+  [&]<int... codes>(std::integer_sequence<int, codes...>) {
+    ((code == codes ? each(std::integral_constant<int, codes>()) : void()), ...);
+  }(std::make_integer_sequence<int, count>());
 }
 
 // What follows a product, on a piece of C: C + bias, then activated, or times the slope at `saved`.
@@ -76,7 +68,7 @@ inline void with_activation(int64_t code, Each each) {
 inline void finish(int64_t code, const Options& o, float* c, int64_t ldc, int rows, int64_t columns,
                    const float* bias, const float* saved) {
   if (!bias && !saved && code == kIdentity) return;
-  with_activation(code, [&](auto code) {
+  with_code<kActivations>(code, [&](auto code) {
     for (int r = 0; r < rows; r++)
       by_vectors(columns, [&](int64_t q, int64_t count) {
         vec v = part(c + r * ldc + q, count);

@@ -5,6 +5,7 @@
 namespace hg::HG_ISA {
 
 Family affine_kernels();
+Family elementwise_kernels();
 Family memory_kernels();
 
 namespace {
@@ -20,6 +21,7 @@ void add(Family family) {
 const KernelTable* table() {
   static const KernelTable made = [] {
     add(affine_kernels());
+    add(elementwise_kernels());
     add(memory_kernels());
     return KernelTable{all, count, HG_ISA_NAME};
   }();

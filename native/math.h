@@ -90,16 +90,19 @@ inline vec log1p(vec x) {
   return lt(set1(-1), x, y, eq(x, set1(-1), set1(-kInfinity), set1(__builtin_nanf(""))));
 }
 
-// 1 / (1 + e⁻ˣ), 2 ulp, by e^−|x|, which cannot overflow.
+// 1 / (1 + e⁻ˣ), 2 ulp. With e = e^−|x|, which cannot overflow, and t = e / (1 + e) it is 1 − t, or
+// t itself, which e − e t has with less rounding.
 inline vec sigmoid(vec x) {
-  vec e = exp(negative(abs(x)));
-  return lt(x, set1(0), e, set1(1)) / (set1(1) + e);
+  vec e = exp(negative(abs(x))), t = e / (set1(1) + e);
+  return lt(x, set1(0), fnma(e, t, e), set1(1) - t);
 }
 
-// tanh x = −m / (2 + m) with m = e^−2|x| − 1, 2 ulp.
+// tanh x, 2 ulp. With m = e^2|x| − 1 and t = m / (m + 2) its size is t, which ½ m (1 − t) has with
+// less rounding; from m = 2 on it is 1 − 2 / (m + 2).
 inline vec tanh(vec x) {
-  vec m = expm1(abs(x) * set1(-2));
-  return with_sign((set1(0) - m) / (set1(2) + m), x);
+  vec m = expm1(abs(x) * set1(2)), half = m * set1(0.5f), two = set1(2);
+  vec t = min(two, m) / (m + two);
+  return with_sign(lt(m, two, fnma(half, t, half), set1(1) - t), x);
 }
 
 // ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), 2 ulp.
@@ -124,12 +127,12 @@ inline Normal normal(vec x) {
 
 // erf x, 2 ulp: a series near 0, else 1 − 2 Φ(−√2 |x|).
 inline vec erf(vec x) {
-  constexpr float c[] = {-7.15589442e-4f, 5.15962066e-3f, -2.68522110e-2f, 1.12836540e-1f,
-                         -3.76126349e-1f, 1.28379226e-1f};
+  constexpr float c[] = {7.85385782e-5f, -8.01019196e-4f, 5.18832728e-3f, -2.68538110e-2f,
+                         1.12835854e-1f, -3.76126260e-1f, 1.28379166e-1f};
   vec size = abs(x);
-  vec near = min(set1(0.65f), size), y = fma(near, polynomial(near * near, c), near);
+  vec near = min(set1(1), size), y = fma(near, polynomial(near * near, c), near);
   vec far = fnma(set1(2), normal(size * set1(-1.41421356f)).below, set1(1));
-  return with_sign(lt(set1(0.65f), size, far, y), x);
+  return with_sign(lt(set1(1), size, far, y), x);
 }
 
 }  // namespace hg::HG_ISA
