@@ -41,6 +41,8 @@ const KernelTable* present_table() {
 
 extern "C" {
 
+int hg_abi() { return kAbi; }
+
 const char* hg_isa() { return hg::present_table() ? hg::present_table()->isa : ""; }
 
 int hg_use_isa(const char* name) {

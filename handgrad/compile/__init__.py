@@ -1,6 +1,6 @@
 """Compile: a network as one native program. trace → plan → spec → program."""
 
-from handgrad.compile.native import why_not
+from handgrad.compile.library import why_not
 from handgrad.compile.program import Prediction, Training, compile_prediction, compile_training
 from handgrad.compile.values import NotNative
 

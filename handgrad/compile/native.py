@@ -1,17 +1,18 @@
-"""Native: the shared library, its structures, and programs as Python objects."""
+"""Native: the structures of the shared library, and programs as Python objects."""
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Row
-from handgrad.compile.values import Each, Place, Value
+from handgrad.compile.library import kernel_numbers, library, why_not
+from handgrad.compile.values import Each, NotNative, Place, Value
 
 ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1
 
@@ -46,49 +47,20 @@ class Run(ctypes.Structure):
     ]  # fmt: skip
 
 
-def _load() -> Any:
-    path = Path(__file__).parents[1] / "_handgrad.so"
-    if not path.exists():
-        return None
-    found = ctypes.CDLL(str(path))
-    found.hg_isa.restype = found.hg_kernel_name.restype = ctypes.c_char_p
+@cache
+def programs() -> Any:
+    """The library, with the types of its functions that work on programs."""
+    found = library()
+    if found is None:
+        raise NotNative(why_not())
     found.hg_program_new.restype = ctypes.c_void_p
     found.hg_program_new.argtypes = [ctypes.POINTER(Spec)]
     found.hg_program_free.argtypes = [ctypes.c_void_p]
     found.hg_program_cost.argtypes = [
-        ctypes.c_void_p,
-        ctypes.c_int,
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-    ]
+        ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p
+    ]  # fmt: skip
     found.hg_program_run.argtypes = [ctypes.c_void_p, ctypes.POINTER(Run)]
     return found
-
-
-library = _load()
-
-
-def why_not() -> str:
-    """Why nothing can be compiled here; empty where it can."""
-    if library is None:
-        return "the native library is not installed"
-    return "" if library.hg_isa() else "this processor has no AVX2"
-
-
-def isa() -> str:
-    """The kind of vectors that programs use here."""
-    return library.hg_isa().decode()
-
-
-def usable_threads() -> int:
-    """Threads that this process may use: by affinity, cgroup and OMP_NUM_THREADS."""
-    return library.hg_threads()
-
-
-def kernel_numbers() -> dict[str, int]:
-    """The number of each kernel in the library's table."""
-    count = library.hg_kernels()
-    return {library.hg_kernel_name(i).decode(): i for i in range(count)}
 
 
 class SpecError(ValueError):
@@ -111,7 +83,8 @@ class NativeProgram:
             self.rows.ctypes.data, len(self.rows), batch, data_rows, hyper_width,
             words.ctypes.data, writable.ctypes.data, len(words),
         )  # fmt: skip
-        self._program = library.hg_program_new(spec)
+        self._library = programs()
+        self._program = self._library.hg_program_new(spec)
         if not self._program:
             where = f"row {spec.bad_row}: {rows[spec.bad_row]}, " if spec.bad_row >= 0 else ""
             argument = f" (argument {spec.bad_arg})" if spec.bad_arg >= 0 else ""
@@ -123,7 +96,7 @@ class NativeProgram:
 
     def __del__(self) -> None:
         if getattr(self, "_program", None):
-            library.hg_program_free(self._program)
+            self._library.hg_program_free(self._program)
 
     def bind(self, name: str, array: Array) -> None:
         """Put another array of the same size in a segment's place."""
@@ -135,7 +108,7 @@ class NativeProgram:
     def cost(self, row: int) -> tuple[float, float]:
         """Floating-point operations and bytes of a row, for the largest batch."""
         flops, bytes_ = ctypes.c_double(), ctypes.c_double()
-        library.hg_program_cost(self._program, row, ctypes.byref(flops), ctypes.byref(bytes_))
+        self._library.hg_program_cost(self._program, row, ctypes.byref(flops), ctypes.byref(bytes_))
         return flops.value, bytes_.value
 
     def start(
@@ -153,7 +126,7 @@ class NativeProgram:
     def go(self, seconds: float) -> int:
         """Run on for about that long; the code that `hg_program_run` returns."""
         self._run.seconds = seconds
-        code = library.hg_program_run(self._program, self._run)
+        code = self._library.hg_program_run(self._program, self._run)
         if self._error is not None:
             error, self._error = self._error, None
             raise error

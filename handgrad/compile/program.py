@@ -9,8 +9,9 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
+from handgrad.compile.library import isa, usable_threads, why_not
 from handgrad.compile.lowering.registry import MOST_STEPS
-from handgrad.compile.native import NativeProgram, isa, usable_threads, why_not
+from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer
 from handgrad.compile.plan import plan_prediction, plan_training
 from handgrad.compile.trace import trace
