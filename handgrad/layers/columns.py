@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, array_module
 from handgrad.layers.windows import Grid, Window
 
-BLOCK = 2**21  # elements of the columns made at once: few enough for the last cache
+BLOCK = 2**19  # elements of the columns made at once: few enough for a cache
 
 
 def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad: int = 0) -> Array:

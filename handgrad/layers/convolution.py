@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
-from handgrad.layers.correlate import Correlate, CorrelateDW, CorrelateDx
+from handgrad.layers.correlate import Correlate, CorrelateDW, CorrelateDx, channel_sum
 from handgrad.layers.init import choose, initialize
 from handgrad.layers.windows import Sizes, Window, per_axis, whole
 
@@ -76,11 +76,6 @@ class Filters(Layer):
         return y
 
 
-def channel_sum(dy: Array) -> Array:
-    """Σ dy over all axes but the channels: db, because one b was copied to every place."""
-    return dy.sum(axis=(0, *range(2, dy.ndim)))
-
-
 def require_divisor(layer: Filters, n: int, what: str) -> None:
     """Raise ValueError unless the layer's groups divide n."""
     if n % layer.groups:
@@ -112,7 +107,7 @@ class Convolution(Filters):
     def forward(self, x: Array) -> Array:
         self.x = x = self.enter(x)
         self.on = self.window.place(x.shape[2:]), self.groups
-        return self.add_bias(Correlate(*self.on)(x, self.W))
+        return Correlate(*self.on)(x, *(getattr(self, name) for name in self.params))
 
     def backward(self, dy: Array) -> Array | None:
         self.dW = CorrelateDW(*self.on)(self.x, dy)

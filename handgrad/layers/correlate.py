@@ -2,8 +2,7 @@
 
 Each is linear in both of its arrays, and the backward of each is made of the other two; so a
 convolution has derivatives of every order. Blocks of images are written out as columns, meet the
-filters in a matrix product, and are forgotten: columns are many times larger than images. The
-products of each image lie where they belong; only dW, a sum over images, wants them side by side.
+filters in a matrix product, and are forgotten: columns are many times larger than images.
 """
 
 from __future__ import annotations
@@ -12,8 +11,14 @@ from math import prod
 
 from handgrad.arrays import Array, array_module
 from handgrad.layer import Layer
-from handgrad.layers.columns import all_columns, all_rows, blocks, columns, fold
+from handgrad.layers.columns import all_columns, all_rows, blocks, columns
+from handgrad.layers.overlap import send_back
 from handgrad.layers.windows import Grid
+
+
+def channel_sum(dy: Array) -> Array:
+    """Σ dy over all axes but the channels: db, because one b was copied to every place."""
+    return dy.sum(axis=(0, *range(2, dy.ndim)))
 
 
 class Bilinear(Layer):
@@ -24,24 +29,26 @@ class Bilinear(Layer):
 
 
 class Correlate(Bilinear):
-    """y[n, f, o] = Σ W[f, c, k] · x[n, c, o·stride + k·dilation − pad] over c and k.
+    """y[n, f, o] = b[f] + Σ W[f, c, k] · x[n, c, o·stride + k·dilation − pad] over c and k.
 
-    Shapes: x (N, C, *sizes), W (F, C/groups, *kernel), y (N, F, *outputs).
-    Gradient: dx = CorrelateDx of dy and W, dW = CorrelateDW of x and dy.
+    Shapes: x (N, C, *sizes), W (F, C/groups, *kernel), b (F), y (N, F, *outputs).
+    Gradient: dx = CorrelateDx of dy and W, dW = CorrelateDW of x and dy, db = Σ dy over all but F.
     """
 
-    def forward(self, x: Array, W: Array) -> Array:
+    def forward(self, x: Array, W: Array, b: Array | float = 0.0) -> Array:
         self.x, self.W = x, W
         xp, each = array_module(x), len(W) // self.groups
         y = xp.empty((len(x), self.groups, each, prod(self.grid.outputs)), x.dtype)
         filters = W.reshape(self.groups, each, -1)
+        offset = xp.broadcast_to(xp.asarray(b, x.dtype), len(W)).reshape(self.groups, each, 1)
         for part in blocks(x, self.grid):
             xp.matmul(filters, columns(x[part], self.grid, self.groups), out=y[part])
+            y[part] += offset
         return y.reshape(len(x), len(W), *self.grid.outputs)
 
-    def backward(self, dy: Array) -> tuple[Array, Array]:
-        options = self.grid, self.groups
-        return CorrelateDx(*options)(dy, self.W), CorrelateDW(*options)(self.x, dy)
+    def backward(self, dy: Array) -> tuple[Array, Array, Array]:
+        on = self.grid, self.groups
+        return CorrelateDx(*on)(dy, self.W), CorrelateDW(*on)(self.x, dy), channel_sum(dy)
 
 
 class CorrelateDx(Bilinear):
@@ -55,13 +62,8 @@ class CorrelateDx(Bilinear):
     def forward(self, dy: Array, W: Array) -> Array:
         self.dy, self.W = dy, W
         channels, each = W.shape[1] * self.groups, len(W) // self.groups
-        dx = array_module(dy).zeros((len(dy), channels, *self.grid.sizes), dy.dtype)
-        filters = W.reshape(self.groups, each, -1).swapaxes(1, 2)
-        rows = dy.reshape(len(dy), self.groups, each, prod(self.grid.outputs))
-        for part in blocks(dx, self.grid):
-            cells = filters @ rows[part]
-            cells = cells.reshape(-1, channels, *self.grid.kernel, *self.grid.outputs)
-            fold(cells, dx[part], self.grid)
+        dx = array_module(dy).empty((len(dy), channels, *self.grid.sizes), dy.dtype)
+        send_back(W.reshape(self.groups, each, -1).swapaxes(1, 2), dy, dx, self.grid)
         return dx
 
     def backward(self, g: Array) -> tuple[Array, Array]:
@@ -79,11 +81,15 @@ class CorrelateDW(Bilinear):
     def forward(self, x: Array, dy: Array) -> Array:
         self.x, self.dy = x, dy
         filters, channels = dy.shape[1], x.shape[1] // self.groups
-        matrix = (self.groups, filters // self.groups, channels * prod(self.grid.kernel))
-        dW = array_module(x).zeros(matrix, x.dtype)
+        each, cells = filters // self.groups, channels * prod(self.grid.kernel)
+        dW = array_module(x).zeros((self.groups, each, cells), x.dtype)
         for part in blocks(x, self.grid):
-            cells = all_columns(x[part], self.grid, self.groups)
-            dW += all_rows(dy[part], self.groups) @ cells.swapaxes(1, 2)
+            if prod(self.grid.outputs) >= cells:  # image by image: no product is larger than dy
+                rows = dy[part].reshape(-1, self.groups, each, prod(self.grid.outputs))
+                dW += (rows @ columns(x[part], self.grid, self.groups).swapaxes(2, 3)).sum(axis=0)
+            else:
+                rows = all_rows(dy[part], self.groups)
+                dW += rows @ all_columns(x[part], self.grid, self.groups).swapaxes(1, 2)
         return dW.reshape(filters, channels, *self.grid.kernel)
 
     def backward(self, g: Array) -> tuple[Array, Array]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from handgrad import Convolution, Sequential, ShapeError, TransposedConvolution, check, layers
 from handgrad.derivative import grad, hvp
-from handgrad.layers import columns
+from handgrad.layers import columns, overlap
+from handgrad.layers.windows import Window
 from tests.reference import images
 
 OPTIONS = [
@@ -118,6 +121,20 @@ def test_blocks_of_any_size_give_the_same(monkeypatch, rng):
         parts = layer(x), layer.backward(dy), layer.dW
         for a, b in zip(parts, whole):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize(("kernel", "pad", "dilation", "sizes"), [
+    ((3, 2), 0, 1, (6, 5)), ((2, 3), ((1, 0), (2, 1)), (2, 1), (5, 6)), ((3,), 2, 2, (7,)),
+    ((2, 1, 2), 1, 1, (3, 2, 4)),
+])  # fmt: skip
+def test_both_ways_to_add_up_windows_give_the_same(kernel, pad, dilation, sizes, rng):
+    grid = Window("test", kernel, 1, pad, dilation).place(sizes)
+    filters = rng.standard_normal((2, 3 * math.prod(kernel), 4))
+    dy = rng.standard_normal((5, 8, *grid.outputs))
+    one, other = rng.standard_normal((2, 5, 6, *sizes))
+    overlap.cell_by_cell(filters, dy, one, grid)
+    overlap.in_one_sum(filters, dy, other, grid)
+    np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
 
 
 @pytest.mark.parametrize("cls", [Convolution, TransposedConvolution])
