@@ -1,0 +1,33 @@
+// A matrix that many small products share: laid out once in panels of NR columns, so that the
+// steps of a recurrent layer read it straight through.
+#pragma once
+#include "product.h"
+
+namespace hg::HG_ISA {
+
+struct Packed {
+  const float* panels = nullptr;
+  int64_t K = 0, columns = 0;
+
+  static int64_t words(int64_t K, int64_t columns) { return K * ((columns + W - 1) / W * W); }
+
+  // B(k, j) = b[k · b_k + j · b_j]; `memory` holds `words` and is moved past them.
+  Packed(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t columns, float*& memory)
+      : panels(memory), K(K), columns(columns) {
+    pack(b, b_k, b_j, K, columns, memory);
+    memory += words(K, columns);
+  }
+
+  // c[r · ldc + j] = Σ_k a[r][k] B(k, j), or that added, for the rows r < `rows` ≤ MR.
+  void times(const float* const* a, int rows, float* c, int64_t ldc, bool add) const {
+    Stretch all{0, K};
+    Tile full = choose_tile(rows, NV, false);
+    for (int64_t j = 0; j < columns; j += NR) {
+      int64_t left = columns - j < NR ? columns - j : NR, vectors = (left + W - 1) / W;
+      Tile tile = vectors == NV ? full : choose_tile(rows, int(vectors), false);
+      tile(a, 1, &all, 1, panels + j * K, vectors * W, left - (vectors - 1) * W, c + j, ldc, add);
+    }
+  }
+};
+
+}  // namespace hg::HG_ISA

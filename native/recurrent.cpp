@@ -1,0 +1,323 @@
+// Recurrent layers over time: RNN, LSTM and GRU, forward and back.
+//
+// The input's part of all steps, a = x Wx + b, is a product row of its own, and so are the
+// gradients of the weights. Only h Wh goes step by step. Samples do not see each other, so a unit
+// is a few samples that go through all steps by themselves: nothing waits between two steps.
+#include "math.h"
+#include "packed.h"
+
+namespace hg::HG_ISA {
+
+namespace {
+
+// args: 0 samples n, 1 steps T, 2 units H, 3 whether the last step comes first;
+// 4 a (n, T, G H), of which forward makes the gates and backward da; 5 Wh (H, G H);
+// 6 before (n, T, S H): the state that each step starts from, h first;
+// 7 y (or dy, or none), n T rows of H, 8 from row to row, 9 the column at which y begins;
+// 10 first h, 11 first c, 12 last h, 13 last c, (n, H) or none; backward: their gradients.
+// GRU: 14 bh (H) or none: then the reset comes before the product; 15 kept (n, T, H).
+
+enum { SAMPLES = 0, STEPS, UNITS, REVERSE, GATES, WH, BEFORE, Y, Y_STEP, Y_AT, FIRST, LAST = 12, BH = 14, KEPT };
+
+// Where the numbers of sample i at step t lie, for G gates and S arrays of state.
+template <int G, int S>
+struct Places {
+  const Job& j;
+  int64_t T, H;
+
+  explicit Places(const Job& j) : j(j), T(j.i(STEPS)), H(j.i(UNITS)) {}
+  int64_t row(int64_t i, int64_t t) const { return i * T + (j.i(REVERSE) ? T - 1 - t : t); }
+  float* gates(int64_t i, int64_t t) const { return j.f(GATES) + row(i, t) * G * H; }
+  float* before(int64_t i, int64_t t) const { return j.f(BEFORE) + row(i, t) * S * H; }
+  float* kept(int64_t i, int64_t t) const { return j.f(KEPT) + row(i, t) * H; }
+  float* y(int64_t i, int64_t t) const { return j.has(Y) ? j.f(Y) + row(i, t) * j.i(Y_STEP) + j.i(Y_AT) : nullptr; }
+  float* edge(int k, int64_t i) const { return j.has(k) ? j.f(k) + i * H : nullptr; }
+};
+
+struct Rows {  // the same place in several samples
+  float* p[MR];
+  operator const float* const*() const { return p; }
+};
+
+inline void fill(float* to, const float* from, int64_t n) {  // zeros, if there is no `from`
+  if (from) std::memcpy(to, from, size_t(n) * 4);
+  else std::memset(to, 0, size_t(n) * 4);
+}
+
+inline vec part_or_0(const float* p, int64_t at, int64_t n) { return p ? part(p + at, n) : set1(0); }
+
+// A cell offers G, S, its matrices, and one step of a few samples forward (`step`) and back
+// (`unstep`). `next(s)` of sample r is where array s of the state after the step goes.
+template <int G_, int S_>
+struct Cell : Places<G_, S_> {
+  static constexpr int G = G_, S = S_;
+  float *nowhere, *dstate;  // a state nobody asked for; gradients of the state, S arrays (MR, H)
+
+  Cell(const Job& j, float*& memory) : Places<G_, S_>(j) {
+    nowhere = memory, dstate = memory + this->H;
+    memory += (1 + S * MR) * this->H;
+  }
+  float* next(int64_t i, int64_t t, int s) const {
+    if (t + 1 < this->T) return this->before(i, t + 1) + s * this->H;
+    float* last = this->edge(LAST + s, i);
+    return last ? last : nowhere;
+  }
+  float* d(int s, int r) const { return dstate + (s * MR + r) * this->H; }
+  Rows rows(float* first, int64_t step, int count) const {
+    Rows found;
+    for (int r = 0; r < count; r++) found.p[r] = first + r * step;
+    return found;
+  }
+  Rows befores(int64_t i, int64_t t, int count) const { return rows(this->before(i, t), this->T * S * this->H, count); }
+  Rows all_gates(int64_t i, int64_t t, int count) const { return rows(this->gates(i, t), this->T * G * this->H, count); }
+};
+
+// -- rnn: h' = tanh(a + h Wh) --------------------------------------------------------------
+
+template <bool BACK>
+struct Rnn : Cell<1, 1> {
+  Packed wh;
+  Rnn(const Job& j, float*& memory)
+      : Cell(j, memory), wh(BACK ? Packed(j.f(WH), 1, H, H, H, memory) : Packed(j.f(WH), H, 1, H, H, memory)) {}
+  static int64_t words(int64_t h) { return Packed::words(h, h); }
+
+  void step(int64_t i, int64_t t, int count) const {
+    wh.times(befores(i, t, count), count, gates(i, t), T * H, true);
+    for (int r = 0; r < count; r++) {
+      float *a = gates(i + r, t), *out = y(i + r, t), *h = next(i + r, t, 0);
+      by_vectors(H, [&](int64_t q, int64_t n) {
+        vec v = tanh(part(a + q, n));
+        put(a + q, v, n), put(out + q, v, n), put(h + q, v, n);
+      });
+    }
+  }
+
+  void unstep(int64_t i, int64_t t, int count, bool wanted) const {
+    for (int r = 0; r < count; r++) {
+      float *a = gates(i + r, t), *dy = y(i + r, t), *dh = d(0, r);
+      by_vectors(H, [&](int64_t q, int64_t n) {
+        vec h = part(a + q, n);
+        put(a + q, (part(dh + q, n) + part_or_0(dy, q, n)) * fnma(h, h, set1(1)), n);
+      });
+    }
+    if (wanted) wh.times(all_gates(i, t, count), count, dstate, H, false);
+  }
+};
+
+// -- lstm: c' = f c + i g, h' = o tanh c' --------------------------------------------------
+
+template <bool BACK>
+struct Lstm : Cell<4, 2> {
+  Packed wh;
+  Lstm(const Job& j, float*& memory)
+      : Cell(j, memory),
+        wh(BACK ? Packed(j.f(WH), 1, 4 * H, 4 * H, H, memory) : Packed(j.f(WH), 4 * H, 1, H, 4 * H, memory)) {}
+  static int64_t words(int64_t h) { return BACK ? Packed::words(4 * h, h) : Packed::words(h, 4 * h); }
+
+  void step(int64_t i, int64_t t, int count) const {
+    wh.times(befores(i, t, count), count, gates(i, t), T * 4 * H, true);
+    for (int r = 0; r < count; r++) {
+      float *a = gates(i + r, t), *out = y(i + r, t), *h = next(i + r, t, 0), *after = next(i + r, t, 1);
+      const float* c = before(i + r, t) + H;
+      by_vectors(H, [&](int64_t q, int64_t n) {
+        vec f = sigmoid(part(a + q, n)), g = tanh(part(a + H + q, n));
+        vec in = sigmoid(part(a + 2 * H + q, n)), o = sigmoid(part(a + 3 * H + q, n));
+        vec state = fma(f, part(c + q, n), in * g), v = o * tanh(state);
+        put(a + q, f, n), put(a + H + q, g, n), put(a + 2 * H + q, in, n), put(a + 3 * H + q, o, n);
+        put(after + q, state, n), put(h + q, v, n), put(out + q, v, n);
+      });
+    }
+  }
+
+  void unstep(int64_t i, int64_t t, int count, bool wanted) const {
+    for (int r = 0; r < count; r++) {
+      float *a = gates(i + r, t), *dy = y(i + r, t), *dh = d(0, r), *dc = d(1, r);
+      const float* c = before(i + r, t) + H;
+      by_vectors(H, [&](int64_t q, int64_t n) {
+        vec one = set1(1), f = part(a + q, n), g = part(a + H + q, n);
+        vec in = part(a + 2 * H + q, n), o = part(a + 3 * H + q, n), old = part(c + q, n);
+        vec s = tanh(fma(f, old, in * g)), up = part(dh + q, n) + part_or_0(dy, q, n);
+        vec ds = fma(up * o, fnma(s, s, one), part(dc + q, n));
+        put(a + q, ds * old * (f * (one - f)), n);
+        put(a + H + q, ds * in * fnma(g, g, one), n);
+        put(a + 2 * H + q, ds * g * (in * (one - in)), n);
+        put(a + 3 * H + q, up * s * (o * (one - o)), n);
+        put(dc + q, ds * f, n);
+      });
+    }
+    if (wanted) wh.times(all_gates(i, t, count), count, dstate, H, false);
+  }
+};
+
+// -- gru: h' = n + z (h − n), n = tanh(a + r (h Wn + bh)) or tanh(a + (r h) Wn) ------------
+//
+// kept: q = h Wn + bh, in whose place backward leaves dq = dn r; or q = r h, which stays.
+
+template <bool BACK>
+struct Gru : Cell<3, 1> {
+  const float* bh;
+  Packed zr, wn;
+  float* dq;  // of reset before the product: (MR, H)
+  Gru(const Job& j, float*& memory)
+      : Cell(j, memory), bh(j.f(BH)),
+        zr(BACK ? Packed(j.f(WH), 1, 3 * H, 2 * H, H, memory) : Packed(j.f(WH), 3 * H, 1, H, 2 * H, memory)),
+        wn(BACK ? Packed(j.f(WH) + 2 * H, 1, 3 * H, H, H, memory)
+                : Packed(j.f(WH) + 2 * H, 3 * H, 1, H, H, memory)),
+        dq(memory) {}
+  static int64_t words(int64_t h) {
+    return (BACK ? Packed::words(2 * h, h) : Packed::words(h, 2 * h)) + Packed::words(h, h) + MR * h;
+  }
+  Rows all_kept(int64_t i, int64_t t, int count) const { return rows(kept(i, t), T * H, count); }
+
+  void step(int64_t i, int64_t t, int count) const {
+    zr.times(befores(i, t, count), count, gates(i, t), T * 3 * H, true);
+    if (bh) wn.times(befores(i, t, count), count, kept(i, t), T * H, false);
+    for (int r = 0; r < count; r++) reset(gates(i + r, t), before(i + r, t), kept(i + r, t));
+    if (!bh) wn.times(all_kept(i, t, count), count, gates(i, t) + 2 * H, T * 3 * H, true);
+    for (int r = 0; r < count; r++) {
+      float *a = gates(i + r, t), *out = y(i + r, t), *after = next(i + r, t, 0), *h = before(i + r, t);
+      by_vectors(H, [&](int64_t q, int64_t n) {
+        vec z = part(a + q, n), fresh = tanh(part(a + 2 * H + q, n));
+        vec v = fma(z, part(h + q, n) - fresh, fresh);
+        put(a + 2 * H + q, fresh, n), put(after + q, v, n), put(out + q, v, n);
+      });
+    }
+  }
+
+  void reset(float* a, const float* h, float* kept) const {
+    by_vectors(H, [&](int64_t q, int64_t n) {
+      vec r = sigmoid(part(a + H + q, n));
+      put(a + q, sigmoid(part(a + q, n)), n), put(a + H + q, r, n);
+      vec k = bh ? part(kept + q, n) + part(bh + q, n) : r * part(h + q, n);
+      put(kept + q, k, n);
+      if (bh) put(a + 2 * H + q, fma(r, k, part(a + 2 * H + q, n)), n);
+    });
+  }
+
+  void unstep(int64_t i, int64_t t, int count, bool) const {
+    for (int r = 0; r < count; r++) unmix(i + r, t, d(0, r));
+    if (!bh) wn.times(rows(gates(i, t) + 2 * H, T * 3 * H, count), count, dq, H, false);
+    for (int r = 0; r < count; r++) unreset(i + r, t, d(0, r), dq + r * H);
+    zr.times(all_gates(i, t, count), count, dstate, H, true);
+    if (bh) wn.times(all_kept(i, t, count), count, dstate, H, true);
+  }
+
+  void unmix(int64_t i, int64_t t, float* dh) const {  // dz and dn; dh gets z's part
+    float *a = gates(i, t), *dy = y(i, t), *h = before(i, t);
+    by_vectors(H, [&](int64_t q, int64_t n) {
+      vec one = set1(1), up = part(dh + q, n) + part_or_0(dy, q, n);
+      vec z = part(a + q, n), fresh = part(a + 2 * H + q, n);
+      put(a + q, up * (part(h + q, n) - fresh) * (z * (one - z)), n);
+      put(a + 2 * H + q, up * (one - z) * fnma(fresh, fresh, one), n);
+      put(dh + q, up * z, n);
+    });
+  }
+
+  void unreset(int64_t i, int64_t t, float* dh, const float* dq) const {  // dr; what r scaled
+    float *a = gates(i, t), *h = before(i, t), *k = kept(i, t);
+    by_vectors(H, [&](int64_t q, int64_t n) {
+      vec r = part(a + H + q, n), dn = part(a + 2 * H + q, n);
+      vec dr = bh ? dn * part(k + q, n) : part(dq + q, n) * part(h + q, n);
+      put(a + H + q, dr * (r * (set1(1) - r)), n);
+      if (bh) put(k + q, dn * r, n);
+      else put(dh + q, fma(part(dq + q, n), r, part(dh + q, n)), n);
+    });
+  }
+};
+
+// -- units: samples in tiles of the same size, a few tiles a unit so that Wh is laid out seldom
+
+struct Tiles { int64_t rows, count, each; };
+
+Tiles tiles_of(int64_t n) {
+  int64_t count = (n + MR - 1) / MR;
+  if (count > 1) count += count % 2;  // alike for two threads
+  int64_t rows = count ? (n + count - 1) / count : 1;
+  count = (n + rows - 1) / rows;
+  return {rows, count, count > 32 ? count / 16 : 1};
+}
+
+int64_t units(const Job& j) {
+  Tiles tiles = tiles_of(j.i(SAMPLES));
+  return (tiles.count + tiles.each - 1) / tiles.each;
+}
+
+template <class Each>
+void each_tile(const Job& j, int64_t begin, int64_t end, Each each) {
+  int64_t n = j.i(SAMPLES);
+  Tiles tiles = tiles_of(n);
+  for (int64_t i = begin * tiles.each * tiles.rows; i < n && i < end * tiles.each * tiles.rows; i += tiles.rows)
+    each(i, int(n - i < tiles.rows ? n - i : tiles.rows));
+}
+
+template <template <bool> class Kind>
+void run_forward(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Kind<false> cell(j, scratch.memory);
+  each_tile(j, begin, end, [&](int64_t i, int count) {
+    for (int s = 0; s < cell.S; s++)
+      for (int r = 0; r < count; r++) fill(cell.before(i + r, 0) + s * cell.H, cell.edge(FIRST + s, i + r), cell.H);
+    for (int64_t t = 0; t < cell.T; t++) cell.step(i, t, count);
+  });
+}
+
+template <template <bool> class Kind>
+void run_backward(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Kind<true> cell(j, scratch.memory);
+  each_tile(j, begin, end, [&](int64_t i, int count) {
+    for (int s = 0; s < cell.S; s++)
+      for (int r = 0; r < count; r++) fill(cell.d(s, r), cell.edge(LAST + s, i + r), cell.H);
+    for (int64_t t = cell.T - 1; t >= 0; t--) cell.unstep(i, t, count, t > 0 || j.has(FIRST));
+    for (int s = 0; s < cell.S; s++)
+      for (int r = 0; r < count; r++)
+        if (float* first = cell.edge(FIRST + s, i + r)) fill(first, cell.d(s, r), cell.H);
+  });
+}
+
+// -- checks, costs -------------------------------------------------------------------------
+
+template <int G, int S, bool BACK>
+void check(Check& c) {
+  int64_t n = c.size(SAMPLES), steps = c.fixed(STEPS, 1, 1 << 30), h = c.fixed(UNITS, 1, 1 << 24);
+  int64_t rows = c.times(n, steps), wide = c.fixed(Y_STEP, h, 1 << 30), at = c.fixed(Y_AT, 0, wide - h);
+  c.fixed(REVERSE, 0, 1);
+  c.writes(GATES, c.times(rows, G * h));
+  c.reads(WH, c.times(h, G * h));
+  BACK ? c.reads(BEFORE, c.times(rows, S * h)) : c.writes(BEFORE, c.times(rows, S * h));
+  int64_t reach = rows ? c.plus(c.times(rows - 1, wide), at + h) : 0;
+  BACK ? c.may_read(Y, reach) : c.writes(Y, reach);
+  for (int s = 0; s < 2; s++) {
+    int64_t state = s < S ? c.times(n, h) : 0;
+    bool first_written = BACK;
+    first_written ? c.may_write(FIRST + s, state) : c.may_read(FIRST + s, state);
+    first_written ? c.may_read(LAST + s, state) : c.may_write(LAST + s, state);
+  }
+  if (G != 3) return;
+  c.may_read(BH, h);
+  c.writes(KEPT, c.times(rows, h));
+}
+
+template <int G>
+Cost cost(const Job& j) {
+  double rows = double(j.i(SAMPLES)) * double(j.i(STEPS)), h = double(j.i(UNITS));
+  return {rows * 2 * G * h * h, 4 * rows * h * (2 * G + 4)};
+}
+
+template <class Kind>
+int64_t scratch(const Job& j) {
+  return Kind::words(j.i(UNITS)) + (1 + Kind::S * MR) * j.i(UNITS);
+}
+
+const Kernel kernels[] = {
+    {"rnn", check<1, 1, false>, units, run_forward<Rnn>, cost<1>, scratch<Rnn<false>>},
+    {"rnn_backward", check<1, 1, true>, units, run_backward<Rnn>, cost<1>, scratch<Rnn<true>>},
+    {"lstm", check<4, 2, false>, units, run_forward<Lstm>, cost<4>, scratch<Lstm<false>>},
+    {"lstm_backward", check<4, 2, true>, units, run_backward<Lstm>, cost<4>, scratch<Lstm<true>>},
+    {"gru", check<3, 1, false>, units, run_forward<Gru>, cost<3>, scratch<Gru<false>>},
+    {"gru_backward", check<3, 1, true>, units, run_backward<Gru>, cost<3>, scratch<Gru<true>>},
+};
+
+}  // namespace
+
+Family recurrent_kernels() { return {kernels, int(sizeof kernels / sizeof *kernels)}; }
+
+}  // namespace hg::HG_ISA
