@@ -1,0 +1,1 @@
+"""handgrad beside its peers, in one run: `python -m benchmarks --help`."""

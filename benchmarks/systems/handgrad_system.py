@@ -1,0 +1,78 @@
+"""handgrad: what `fit` does, in one training that goes on from turn to turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from inspect import signature
+from typing import Any
+
+import numpy as np
+
+import handgrad as hg
+from benchmarks import workloads as w
+from benchmarks.workloads import Workload
+
+
+class System:
+    """eager: NumPy alone, where the library can also run a compiled program."""
+
+    def __init__(self, workload: Workload, eager: bool = False):
+        can_compile = "compile" in signature(hg.Trainer).parameters
+        options = {"compile": False} if eager and can_compile else {}
+        x, t = workload.data
+        self.trainer = hg.Trainer(
+            build(workload), x, t, loss=hg.SoftmaxCrossEntropy(), optimizer=optimizer(workload),
+            steps=1, batch=workload.batch, metrics=[], progress=False, **options,
+        )  # fmt: skip
+        self.trainer.total_steps = 0
+
+    def turn(self, rows: np.ndarray) -> Callable[[], float]:
+        """As many steps as there are rows; the trainer draws the same ones itself."""
+        self.trainer.total_steps += len(rows)
+
+        def run() -> float:
+            self.trainer.run()
+            return self.trainer.loss_value
+
+        return run
+
+    @property
+    def ran(self) -> str | None:
+        """What the training said it runs."""
+        return getattr(self.trainer.history, "ran", None)
+
+
+def build(workload: Workload) -> hg.Sequential:
+    """The network with the workload's initial weights."""
+    network = hg.Sequential(*map(layer_of, workload.layers))
+    network.build(workload.data[0][:1])
+    network.parameters[...] = np.concatenate([array.ravel() for array in workload.weights()])
+    return network
+
+
+def layer_of(layer: Any) -> Any:
+    """The library's layer."""
+    match layer:
+        case w.Affine(inputs, outputs):
+            return hg.Affine(outputs, inputs=inputs)
+        case w.Convolution(channels, filters, kernel, pad):
+            return hg.Convolution(filters, kernel, pad=pad, inputs=channels)
+        case w.MaxPooling(size):
+            return hg.MaxPooling(size)
+        case w.Dropout(ratio):
+            return hg.Dropout(ratio)
+        case w.Embedding(vocabulary, dimension):
+            return hg.Embedding(vocabulary, dimension)
+        case w.LSTM(inputs, hidden):
+            return hg.LSTM(hidden, inputs=inputs)
+        case w.ReLU():
+            return hg.ReLU()
+        case w.Flatten():
+            return hg.Flatten()
+    raise ValueError(f"no layer for {layer}")
+
+
+def optimizer(workload: Workload) -> hg.Optimizer:
+    """SGD or Adam, with clipping by norm where the workload has it."""
+    kind = {"sgd": hg.SGD, "adam": hg.Adam}[workload.optimizer]
+    return kind(workload.lr, clip_norm=workload.clip)
