@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= test
+BUILT_FROM := pyproject.toml $(wildcard native/*)
 
-.PHONY: train test lint clean
+.PHONY: train test native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
@@ -13,12 +14,19 @@ test: .venv/test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-.venv/train: pyproject.toml
+# The native library alone, what has changed of it, into its place in the editable install.
+native: .venv/test
+	cmake -S native -B build/native
+	cmake --build build/native --parallel
+	cmake --install build/native --prefix \
+		"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"
+
+.venv/train: $(BUILT_FROM)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[plot]'
 	@touch $@
 
-.venv/test: pyproject.toml
+.venv/test: $(BUILT_FROM)
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
 	@touch $@
