@@ -48,9 +48,9 @@ class Builder:
         """A new array in the arena."""
         return Value(tuple(shape), last)
 
-    def view(self, value: Value, shape: Sequence[Size]) -> Value:
-        """The same memory under another shape; the value must be in plain order."""
-        return Value(tuple(shape), whole=value, place=value.place, rows=value.rows)
+    def view(self, value: Value, shape: Sequence[Size], offset: int = 0) -> Value:
+        """The same memory under another shape, from a word on; the value must be in plain order."""
+        return Value(tuple(shape), whole=value, place=value.place, rows=value.rows, offset=offset)
 
     def parameter(self, array: Array) -> Place:
         """Where a parameter lies in the flat parameters."""

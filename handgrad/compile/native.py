@@ -171,7 +171,7 @@ def encode(rows: Sequence[Row], segments: dict[str, int]) -> Array:
 
 def _number(argument: Any, segments: dict[str, int]) -> int:
     if isinstance(argument, Value):
-        argument = argument.owner.place
+        argument = argument.start
     if argument is None:
         return 0
     if isinstance(argument, Place):

@@ -40,7 +40,7 @@ class Program:
     def array_of(self, value: Value, n: int) -> Array:
         """A value of the program for a batch of n, as an array in the arena."""
         shape = tuple(at_most(s, n) for s in value.shape)
-        place = value.owner.place
+        place = value.start
         words = self.native.arrays[place.segment].reshape(-1)
         return words[place.word : place.word + int(np.prod(shape))].reshape(shape)
 

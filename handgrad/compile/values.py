@@ -68,6 +68,7 @@ class Value:
     rows: Any = None  # the data segment whose rows the batch picks: this value is not gathered yet
     parameter: Any = None  # the array of a network's own Parameter
     whole: Any = None  # the value of which this one is a view: same memory, another shape
+    offset: int = 0  # words after the beginning of `whole`
     moved: dict[str, Any] = field(default_factory=dict)  # the same numbers in another order
 
     @property
@@ -92,3 +93,8 @@ class Value:
     def owner(self) -> Value:
         """The value whose memory this one has."""
         return self if self.whole is None else self.whole.owner
+
+    @property
+    def start(self) -> Place:
+        """Where it begins, once memory is laid out."""
+        return self.place if self.whole is None else self.whole.start + self.offset
