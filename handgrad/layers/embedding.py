@@ -48,9 +48,9 @@ class Embedding(Layer):
         return self.W[self.ids]
 
     def backward(self, dy: Array) -> None:
-        self.rows, self.drows = sum_rows(self.ids, dy.reshape(-1, dy.shape[-1]))
-        self.dW = np.zeros_like(self.W)
-        self.dW[self.rows] = self.drows
+        back = AddRows(self.ids, len(self.W))
+        self.dW = back(dy.reshape(-1, dy.shape[-1]))
+        self.rows, self.drows = back.rows, self.dW[back.rows]
 
 
 class EmbeddingDot(Layer):
@@ -102,17 +102,34 @@ class EmbeddingDot(Layer):
     def backward(self, dy: Array) -> tuple[Array, None]:
         dy = dy.reshape(self.found.shape[:2])
         each = dy[:, :, None] * self.h[:, None]  # (N, K, D)
-        self.rows, self.drows = sum_rows(self.ids, each.reshape(-1, self.h.shape[1]))
-        self.dW = np.zeros_like(self.W)
-        self.dW[self.rows] = self.drows
+        back = AddRows(self.ids, len(self.W))
+        self.dW = back(each.reshape(-1, self.h.shape[1]))
+        self.rows, self.drows = back.rows, self.dW[back.rows]
         return (dy[:, None] @ self.found)[:, 0], None
 
 
-def sum_rows(ids: Array, dy: Array) -> tuple[Array, Array]:
-    """The different ids, ascending, and the sum of the rows of dy (size of ids, D) for each."""
-    order = ids.reshape(-1).argsort(kind="stable")
-    rows, starts = array_module(ids).unique(ids.reshape(-1)[order], return_index=True)
-    return rows, np.add.reduceat(dy[order], starts, axis=0)
+class AddRows(Layer):
+    """dW[v] = Σ dy[m] over all m with ids[m] = v: what reading rows of a table sends back.
+
+    Shapes: ids (…) of M numbers, dy (M, D), dW (V, D). `rows` are the numbers that occur.
+    Gradient: with g that of dW, g[ids].
+    """
+
+    linear = True
+
+    def __init__(self, ids: Array, vocabulary: int):
+        self.ids, self.vocabulary = ids.reshape(-1), vocabulary
+        self.order = self.ids.argsort(kind="stable")
+        found = array_module(ids).unique(self.ids[self.order], return_index=True)
+        self.rows, self.starts = found
+
+    def forward(self, dy: Array) -> Array:
+        dW = array_module(dy).zeros((self.vocabulary, dy.shape[1]), dy.dtype)
+        dW[self.rows] = np.add.reduceat(dy[self.order], self.starts, axis=0)
+        return dW
+
+    def backward(self, g: Array) -> Array:
+        return g[self.ids]
 
 
 def accept_ids(layer: Layer, ids: Any, vocabulary: int) -> Array:

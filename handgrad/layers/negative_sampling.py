@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
-from handgrad.layers.activation import sigmoid
+from handgrad.layers.activation import sigmoid, softplus
 from handgrad.layers.embedding import EmbeddingDot, accept_ids
 from handgrad.layers.sizes import require_positive
 
@@ -60,6 +60,8 @@ class NegativeSampling(EmbeddingDot):
     """The loss of telling the right word from `size` words drawn by `UnigramSampler`.
 
     loss = mean over n of −ln σ(W[tₙ] · hₙ) − Σ_k ln σ(−W[sₙₖ] · hₙ), s drawn anew each time.
+    In evaluation always the same draws, those of step 0: a batch has one loss, which can be
+    compared from epoch to epoch, and measuring it leaves the training's random numbers alone.
     Shapes: h (N, D), t (N) of integers from 0 to V − 1, s (N, K), W (V, D), loss (). V is the
     length of `counts`; D is found from the first batch, or given as `dimension`.
     Gradient: dscore = dloss · (σ(score) − label) / N, label 1 for t and 0 for s; from there dh,
@@ -83,13 +85,15 @@ class NegativeSampling(EmbeddingDot):
         t = accept_ids(self, t, self.vocabulary)
         if t.ndim != 1 or not len(t):
             raise ShapeError(f"NegativeSampling: t must be (N) with N ≥ 1, got {t.shape}")
-        negatives = self.sampler.sample(t, self.size, self.draw())
+        stream = self.draw()
+        if not self.training:
+            stream = Stream(stream.seed, stream.layer)
+        negatives = self.sampler.sample(t, self.size, stream)
         scores = super().forward(h, np.concatenate([t[:, None], negatives], axis=1))
-        each = scores.dtype.type(1 / len(t))
-        self.slope = sigmoid(scores) * each  # the label 0
-        self.slope[:, 0] -= each  # the label 1
-        scores[:, 0] *= -1
-        return (np.maximum(scores, 0) + np.log1p(np.exp(-np.abs(scores)))).sum() * each
+        right = np.arange(1 + self.size) == 0  # the label: 1 for t, 0 for the words drawn
+        self.slope = (sigmoid(scores) - right.astype(scores.dtype)) / len(t)
+        wrong = np.where(right, -1, 1).astype(scores.dtype) * scores
+        return softplus(wrong).sum() / len(t)
 
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
         return super().backward(self.slope * as_float(dloss).astype(self.slope.dtype))

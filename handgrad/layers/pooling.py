@@ -7,6 +7,7 @@ So what lies outside the image is never read.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import Any
 
@@ -14,7 +15,9 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
 from handgrad.layer import Layer
-from handgrad.layers.windows import Window
+from handgrad.layers.arithmetic import plain
+from handgrad.layers.windows import Grid, Window
+from handgrad.tensor import Tensor
 
 
 class Pooling(Layer):
@@ -55,22 +58,59 @@ class MaxPooling(Pooling):
     """
 
     def forward(self, x: Array) -> Array:
-        self.x = x = self.start(x)
-        y = array_module(x).full((*x.shape[:2], *self.grid.outputs), -np.inf, x.dtype)
-        for _, pixels, outputs in self.grid.taps():
-            np.maximum(y[outputs], x[pixels], out=y[outputs])
-        self.y = y
-        return y
+        x = self.start(x)
+        pixels = plain(x)
+        y = array_module(pixels).full((*x.shape[:2], *self.grid.outputs), -np.inf, x.dtype)
+        for _, inside, outputs in self.grid.taps():
+            np.maximum(y[outputs], pixels[inside], out=y[outputs])
+        self.on = self.grid, pixels, y
+        return AtMaxima(*self.on)(x) if isinstance(x, Tensor) else y
 
     def backward(self, dy: Array) -> Array:
-        xp = array_module(dy)
-        dx = xp.zeros(self.x_shape, dy.dtype)
-        waiting = xp.ones(dy.shape, bool)  # outputs whose maximum was not met yet
+        return ToMaxima(*self.on)(dy)
+
+
+class Maxima(Layer):
+    """Base: the pixels where the maximum y of each window stands, the first in C order."""
+
+    linear = True
+
+    def __init__(self, grid: Grid, x: Array, y: Array):
+        self.grid, self.x, self.y = grid, x, y
+
+    def taps(self) -> Iterator[tuple[tuple, tuple, Array]]:
+        """For each cell of the kernel: pixels, outputs, and where the maximum of these is first."""
+        waiting = array_module(self.y).ones(self.y.shape, bool)
         for _, pixels, outputs in self.grid.taps():
             first = waiting[outputs] & (self.x[pixels] == self.y[outputs])
             waiting[outputs] ^= first
+            yield pixels, outputs, first
+
+
+class ToMaxima(Maxima):
+    """dy added to 0 where the maxima stand. Gradient: with g that of dx, g where they stand."""
+
+    def forward(self, dy: Array) -> Array:
+        dx = array_module(dy).zeros(self.x.shape, dy.dtype)
+        for pixels, outputs, first in self.taps():
             dx[pixels] += dy[outputs] * first
         return dx
+
+    def backward(self, g: Array) -> Array:
+        return AtMaxima(self.grid, self.x, self.y)(g)
+
+
+class AtMaxima(Maxima):
+    """z where the maxima stand. Gradient: dz = dy added where they stand."""
+
+    def forward(self, z: Array) -> Array:
+        y = array_module(z).zeros(self.y.shape, z.dtype)
+        for pixels, outputs, first in self.taps():
+            y[outputs] += z[pixels] * first
+        return y
+
+    def backward(self, dy: Array) -> Array:
+        return ToMaxima(self.grid, self.x, self.y)(dy)
 
 
 class AveragePooling(Pooling):

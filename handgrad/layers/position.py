@@ -83,8 +83,7 @@ class LearnedPosition(Layer):
         return x + self.P[: self.steps]
 
     def backward(self, dy: Array) -> Array:
-        self.dP = np.zeros_like(self.P)
-        self.dP[: self.steps] = dy.sum(axis=0)
+        self.dP = np.pad(dy.sum(axis=0), ((0, len(self.P) - self.steps), (0, 0)))
         return dy
 
 

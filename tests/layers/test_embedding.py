@@ -146,6 +146,17 @@ def test_the_loss_of_negative_sampling(size, rng):
     assert layer(h, t) == pytest.approx(expected, rel=1e-13)
 
 
+def test_evaluation_always_draws_the_same_and_leaves_training_alone(rng):
+    layer = NegativeSampling((3, 2, 1, 0, 4), size=3, init=1.0, seed=3)
+    h, t = rng.standard_normal((4, 3)), np.array([0, 4, 4, 2])
+    first, second = layer(h, t), layer(h, t)
+    assert first != second
+    step = layer.stream.step
+    layer.eval()
+    assert layer(h, t) == layer(h, t)
+    assert layer.stream.step == step
+
+
 def test_a_loss_without_overflow():
     layer = NegativeSampling((1, 1), size=1, init=1.0, seed=0)
     loss = layer(np.array([[1e4]], np.float32), np.array([0]))

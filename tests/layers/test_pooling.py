@@ -10,8 +10,12 @@ from handgrad import (
     GlobalAveragePooling,
     GlobalMaxPooling,
     MaxPooling,
+    Sequential,
     ShapeError,
+    Tanh,
     check,
+    grad,
+    hvp,
 )
 from tests.reference import images
 
@@ -103,6 +107,18 @@ def test_global_pooling(rng):
     tie(np.ones((1, 2, 2, 2)))
     dx = tie.backward(np.array([[3.0, -4.0]]))
     np.testing.assert_array_equal(dx, [[[[3, 0], [0, 0]], [[-4, 0], [0, 0]]]])
+
+
+def test_second_derivatives_of_overlapping_windows_through_a_network(rng):
+    net = Sequential(MaxPooling(3, stride=1, pad=1), Tanh(), dtype=np.float64)
+    x, v = rng.standard_normal((2, 2, 3, 5, 4))
+
+    def f(z):
+        return (net(z) ** 3.0).sum()
+
+    step = 1e-6
+    slope = (grad(f, x + step * v) - grad(f, x - step * v)) / (2 * step)
+    np.testing.assert_allclose(hvp(f, x, v), slope, rtol=1e-6, atol=1e-8)
 
 
 def test_bad_options_and_inputs():
