@@ -56,6 +56,9 @@ template <int n> inline ivec shr(ivec a) { return _mm512_srai_epi32(a, n); }  //
 inline vec lt(vec a, vec b, vec x, vec y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x); }
 inline vec le(vec a, vec b, vec x, vec y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), y, x); }
 inline vec eq(vec a, vec b, vec x, vec y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), y, x); }
+// n numbers from 0 to 255 as bytes
+inline ivec load_bytes(const uint8_t* p, int64_t n) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)); }
+inline void store_bytes(uint8_t* p, ivec v, int64_t n) { _mm_mask_storeu_epi8(p, first(n), _mm512_cvtepi32_epi8(v)); }
 #elif defined(__AVX2__)
 constexpr int W = 8;
 typedef __m256 vec;
@@ -87,6 +90,16 @@ template <int n> inline ivec shr(ivec a) { return _mm256_srai_epi32(a, n); }
 inline vec lt(vec a, vec b, vec x, vec y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ)); }
 inline vec le(vec a, vec b, vec x, vec y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LE_OQ)); }
 inline vec eq(vec a, vec b, vec x, vec y) { return _mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_EQ_OQ)); }
+inline ivec load_bytes(const uint8_t* p, int64_t n) {
+  int64_t bytes = 0;
+  std::memcpy(&bytes, p, n == W ? size_t(W) : size_t(n));
+  return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(bytes));
+}
+inline void store_bytes(uint8_t* p, ivec v, int64_t n) {
+  __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(words, words));
+  std::memcpy(p, &bytes, n == W ? size_t(W) : size_t(n));
+}
 #else
 constexpr int W = 4;
 typedef float32x4_t vec;
@@ -116,6 +129,16 @@ template <int n> inline ivec shr(ivec a) { return vshrq_n_s32(a, n); }
 inline vec lt(vec a, vec b, vec x, vec y) { return vbslq_f32(vcltq_f32(a, b), x, y); }
 inline vec le(vec a, vec b, vec x, vec y) { return vbslq_f32(vcleq_f32(a, b), x, y); }
 inline vec eq(vec a, vec b, vec x, vec y) { return vbslq_f32(vceqq_f32(a, b), x, y); }
+inline ivec load_bytes(const uint8_t* p, int64_t n) {
+  int32_t t[4] = {0, 0, 0, 0};
+  for (int64_t i = 0; i < n; i++) t[i] = p[i];
+  return vld1q_s32(t);
+}
+inline void store_bytes(uint8_t* p, ivec v, int64_t n) {
+  int32_t t[4];
+  vst1q_s32(t, v);
+  for (int64_t i = 0; i < n; i++) p[i] = uint8_t(t[i]);
+}
 #endif
 
 inline vec abs(vec a) { return as_float(iand(as_int(a), iset1(0x7fffffff))); }

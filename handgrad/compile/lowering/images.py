@@ -1,0 +1,36 @@
+"""What the lowerings of convolution and pooling share: a grid of windows as kernels read it."""
+
+from __future__ import annotations
+
+from handgrad.compile.builder import Argument, Builder
+from handgrad.compile.trace import Node
+from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.layers.windows import Grid, Sizes
+
+
+def two(sizes: Sizes, before: int = 1) -> tuple[int, int]:
+    """The numbers of both spatial axes; a sequence is an image of one line."""
+    return (before, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
+
+
+def require_two_axes(node: Node) -> None:
+    """Raise NotNative for volumes."""
+    axes = len(node.inputs[0].shape) - 2
+    if axes > 2:
+        raise NotNative(f"{node.name}: images have {axes} axes, at most 2 are native")
+
+
+def windows(grid: Grid, n: Size, channels: int) -> tuple[Argument, ...]:
+    """The first arguments of a kernel with windows on n images."""
+    pads = two(tuple(before for before, _ in grid.pad), 0)
+    return (
+        n, *two(grid.sizes), channels, *two(grid.outputs), *two(grid.kernel), *two(grid.stride),
+        *two(grid.dilation), *pads,
+    )  # fmt: skip
+
+
+def enter(b: Builder, x: Value) -> tuple[Argument, bool]:
+    """Images channels last, as a kernel reads them: a place and whether the batch's rows choose."""
+    if x.rows is not None and x.shape[0] == Each(1) and x.shape[1] == 1:
+        return x.owner.rows, True  # with one channel both orders are the same
+    return b.last(x), False

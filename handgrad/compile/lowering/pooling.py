@@ -1,0 +1,118 @@
+"""Pooling: the maximum remembers its cells in a byte each; a mean of whole images is one window."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.images import enter, require_two_axes, windows
+from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.trace import Node
+from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.layers import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
+from handgrad.layers.windows import Grid, Window
+
+MOST_CELLS = 255
+
+
+def words(size: Size) -> Size:
+    """Words that hold as many bytes."""
+    return Each(-(-size.count // 4)) if isinstance(size, Each) else -(-size // 4)
+
+
+@lowers(MaxPooling)
+class LowerMaxPooling(Lowering):
+    """The maximum of each window, and its first cell; the slope of what made x on the way back."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        require_two_axes(node)
+        layer, x = node.layer, node.inputs[0]
+        sizes: Any = x.shape[2:]
+        grid = layer.window.place(sizes, ceil_mode=layer.ceil_mode)
+        if prod(grid.kernel) > MOST_CELLS:
+            raise NotNative(f"{node.name}: a window has more than {MOST_CELLS} cells")
+        place, indexed = enter(b, x)
+        y = b.value(node.outputs[0].shape, last=True)
+        which = b.value((words(y.size),))
+        node.kept |= {"grid": grid, "y": y, "which": which}
+        b.row("max_pooling", *windows(grid, x.shape[0], x.shape[1]), place, indexed, y, which)
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
+        x, dx = node.inputs[0], b.value(node.inputs[0].shape, last=True)
+        code, made, options = b.slope(x, last=True)
+        dx.sloped = made is not None
+        saved = node.kept["y"] if dx.sloped else None  # x at its maximum is y
+        b.row(
+            "max_pooling_gradient", *windows(node.kept["grid"], x.shape[0], x.shape[1]), b.last(dy),
+            False, dx, node.kept["which"], code, saved, reals=options,
+        )  # fmt: skip
+        return dx
+
+
+def average(b: Builder, x: Value, grid: Grid, y: Value, padding: tuple) -> None:
+    """A row: the mean of each window."""
+    place, indexed = enter(b, x)
+    shape = windows(grid, x.shape[0], x.shape[1])
+    b.row("average_pooling", *shape, place, indexed, y, *padding)
+
+
+def average_back(b: Builder, x: Value, grid: Grid, dy: Value, padding: tuple) -> Value:
+    """A row: dy to each cell of its window; the gradient."""
+    dx = b.value(x.shape, last=True)
+    code, saved, options = b.slope(x, last=True)
+    dx.sloped = saved is not None
+    b.row(
+        "average_pooling_gradient", *windows(grid, x.shape[0], x.shape[1]), dy, False, dx, *padding,
+        code, saved, reals=options,
+    )  # fmt: skip
+    return dx
+
+
+@lowers(AveragePooling)
+class LowerAveragePooling(Lowering):
+    """The mean of each window."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        require_two_axes(node)
+        layer, x = node.layer, node.inputs[0]
+        sizes: Any = x.shape[2:]
+        grid = layer.window.place(sizes, ceil_mode=layer.ceil_mode)
+        after = [after for _, after in grid.pad]
+        padding = (*[0] * (2 - len(after)), *after, layer.count_padding)
+        node.kept |= {"grid": grid, "padding": padding}
+        y = b.value(node.outputs[0].shape, last=True)
+        average(b, x, grid, y, padding)
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
+        return average_back(b, node.inputs[0], node.kept["grid"], b.last(dy), node.kept["padding"])
+
+
+WHOLE = 0, 0, True  # the padding of a window that is the image
+
+
+@lowers(GlobalAveragePooling)
+class LowerGlobalAveragePooling(Lowering):
+    """The mean of one window, the whole image."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        require_two_axes(node)
+        x = node.inputs[0]
+        sizes: Any = x.shape[2:]
+        node.kept["grid"] = grid = Window(node.name, sizes, 1, 0).place(sizes)
+        y = b.value(node.outputs[0].shape)
+        average(b, x, grid, y, WHOLE)
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
+        return average_back(b, node.inputs[0], node.kept["grid"], b.plain(dy), WHOLE)
+
+
+@lowers(GlobalMaxPooling)
+class LowerGlobalMaxPooling(Lowering):
+    """The maximum of one window, the whole image."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        raise NotNative(f"{node.name} has no native form yet")

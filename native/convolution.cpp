@@ -1,0 +1,332 @@
+// Convolution on images that lie channels last, its gradients, and its transpose: all products
+// whose A is the image, reached through a table of where each window begins.
+#include "activation.h"
+#include "panels.h"
+#include "window.h"
+
+namespace hg::HG_ISA {
+
+namespace {
+
+// After the args of every row with windows: 16 filters F, 17 groups G; the rest is each kernel's.
+enum { F = kWindowArgs, GROUPS, WEIGHTS, Y, BIAS, ACT, SLOPE, PARTS = WEIGHTS, DY, BIAS_PARTS, EACH };
+
+constexpr int64_t kPiece = 24 << 10;  // words of padded lines that are worth having in the cache at once
+constexpr int64_t kFew = 48;          // outputs of a unit, at least, where images are small
+
+int64_t over(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// How images lie when windows read them: as they are, or copied with their padding.
+struct Lie {
+  bool direct;
+  int64_t channels, pixel, line, image;  // numbers of a pixel that are read; words from one to the next
+
+  Lie(const Window& w, int64_t groups, bool direct, int64_t gap = 0)
+      : direct(direct), channels(w.c / groups), pixel(direct ? w.c : channels + gap),
+        line((direct ? w.w : w.columns()) * pixel),
+        image((direct ? w.h : w.lines(w.oh)) * line) {}
+
+  int32_t output(const Window& w, int64_t oh, int64_t ow) const {  // where its window begins
+    return int32_t(oh * w.sh * line + ow * w.sw * pixel);
+  }
+  int32_t cell(const Window& w, int64_t kh, int64_t kw) const {
+    return int32_t(kh * w.dh * line + kw * w.dw * pixel);
+  }
+};
+
+// -- convolution: y = finish(b + Σ W x) ----------------------------------------------------
+//
+// args: 18 weights in panels, a set for each group; 19 y (N, OH, OW, F); 20 bias (F) or none;
+// 21 activation; 22 or none: what has the shape of y, whose slope multiplies it.
+
+// A unit makes some whole images of y, or some lines of one, for one group.
+struct Plan {
+  Lie lie;
+  int64_t images, lines, groups;
+  int64_t blocks(const Window& w) const { return over(w.oh, lines); }
+  int64_t units(const Window& w) const { return over(w.n, images) * groups * blocks(w); }
+};
+
+Plan plan(const Window& w, int64_t groups, bool indexed) {
+  int64_t images = over(kFew, w.pixels()), lines = w.oh;
+  Plan p{Lie(w, groups, groups == 1 && w.inside() && !(indexed && images > 1)), images, lines, groups};
+  if (images == 1 && p.lie.image > kPiece) {
+    int64_t reach = (w.kh - 1) * w.dh + 1, fit = (kPiece / p.lie.line - reach) / w.sh + 1;
+    p.lines = fit < 1 ? 1 : fit < w.oh ? fit : w.oh;
+    p.lines = over(w.oh, over(w.oh, p.lines));
+  }
+  return p;
+}
+
+Plan plan(const Job& j) { return plan(Window(j), j.i(GROUPS), j.i(INDEXED)); }
+
+// The sizes of a row with windows and filters, checked.
+struct Extent { int64_t n, outputs, words, cells, filters, groups, reached; };
+
+Extent check_filters(Check& c) {
+  int64_t reached = check_window(c);
+  Extent e{c.size(N), c.times(c.fixed(OH, 1, kLongest), c.fixed(OW, 1, kLongest)), 0,
+           c.times(c.fixed(KH, 1, kLongest), c.fixed(KW, 1, kLongest)), c.fixed(F, 1, kLongest),
+           c.fixed(GROUPS, 1, kLongest), reached};
+  int64_t channels = c.fixed(C, 1, kLongest);
+  e.words = c.times(c.times(c.fixed(H, 1, kLongest), c.fixed(WIDTH, 1, kLongest)), channels);
+  c.require(e.groups && channels % e.groups == 0 && e.filters % e.groups == 0, "groups must divide channels and filters");
+  c.require(c.times(e.cells, channels) <= kLargest && e.outputs <= kLargest, "a window is too large");
+  return c.fault ? Extent{0, 1, 1, 1, 1, 1, 1} : e;
+}
+
+void require_images(Check& c, const Extent& e, int64_t images) {  // their offsets are kept as 32 bits
+  c.require(c.times(e.reached > e.words ? e.reached : e.words, images) <= kLargest, "an image is too large");
+}
+
+void check_convolution(Check& c) {
+  Extent e = check_filters(c);
+  require_images(c, e, over(kFew, e.outputs));
+  check_images(c);
+  int64_t deep = c.times(e.cells, c.fixed(C, 1, kLongest) / e.groups);
+  c.reads(WEIGHTS, c.times(e.groups, panel_words(deep, e.filters / e.groups)));
+  int64_t words = c.times(e.n, c.times(e.outputs, e.filters));
+  c.writes(Y, words);
+  c.may_read(BIAS, e.filters);
+  c.fixed(ACT, 0, kActivations - 1);
+  c.may_read(SLOPE, words);
+}
+
+int64_t convolution_units(const Job& j) { return plan(j).units(Window(j)); }
+
+// Where the windows of a unit's outputs begin; then where their stretches do.
+int64_t prepare_convolution(const Job& j, void* kept) {
+  Window w(j);
+  Plan p = plan(j);
+  int64_t outputs = p.images * w.pixels();
+  if (auto* table = static_cast<int32_t*>(kept)) {
+    for (int64_t n = 0; n < p.images; n++)
+      for (int64_t h = 0; h < w.oh; h++)
+        for (int64_t q = 0; q < w.ow; q++) *table++ = int32_t(n * p.lie.image) + p.lie.output(w, h, q);
+    for (int64_t h = 0; h < w.kh; h++) for (int64_t q = 0; q < w.kw; q++) *table++ = p.lie.cell(w, h, q);
+  }
+  return (outputs + w.kh * w.kw) * 4;
+}
+
+// The image of a product: rows are outputs, columns the cells and channels of a window.
+Operand windows(const Window& w, const Lie& lie, const void* kept, int64_t outputs) {
+  Operand a{};
+  a.row_table = static_cast<const int32_t*>(kept), a.row_step = 1;
+  if (w.dw == 1 && lie.pixel == lie.channels) {  // the cells of a line lie next to each other
+    a.runs = w.kh, a.run = w.kw * lie.channels, a.run_step = w.dh * lie.line;
+  } else {
+    a.runs = w.kh * w.kw, a.run = lie.channels, a.run_table = a.row_table + outputs, a.run_step = 1;
+  }
+  return a;
+}
+
+void run_convolution(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Window w(j);
+  Plan p = plan(j);
+  Options options(j.reals);
+  int64_t f = j.i(F), each = f / p.groups, blocks = p.blocks(w);
+  Operand a = windows(w, p.lie, j.kept, p.images * w.pixels());
+  int64_t deep = w.kh * w.kw * p.lie.channels;
+  for (int64_t u = begin; u < end; u++) {
+    int64_t first = u / blocks % p.groups * each, line = u % blocks * p.lines, n = u / blocks / p.groups * p.images;
+    int64_t images = p.images < w.n - n ? p.images : w.n - n, lines = p.lines < w.oh - line ? p.lines : w.oh - line;
+    int64_t channel = first / each * p.lie.channels;
+    if (p.lie.direct) {
+      a.base = image(j, w, n) + line * w.sh * p.lie.line;
+    } else {
+      a.base = scratch.memory;
+      for (int64_t i = 0; i < images; i++)
+        copy_padded(w, image(j, w, n + i) + channel, line * w.sh, w.lines(lines), p.lie.channels, p.lie.pixel,
+                    scratch.memory + i * p.lie.image);
+    }
+    int64_t from = (n * w.oh + line) * w.ow * f + first;
+    const float* weights = j.f(WEIGHTS) + first / each * panel_words(deep, each);
+    auto epilogue = [&](int64_t i, int rows, int64_t at, int64_t columns) {
+      int64_t to = from + i * f + at;
+      finish(j.i(ACT), options, j.f(Y) + to, f, rows, columns, j.has(BIAS) ? j.f(BIAS) + first + at : nullptr,
+             j.has(SLOPE) ? j.f(SLOPE) + to : nullptr);
+    };
+    multiply_panels(a, weights, deep, images * lines * w.ow, each, j.f(Y) + from, f, epilogue);
+  }
+}
+
+int64_t convolution_scratch(const Job& j) {
+  Plan p = plan(j);
+  Window w(j);
+  return p.lie.direct ? 0 : p.images > 1 ? p.images * p.lie.image : w.lines(p.lines) * p.lie.line;
+}
+
+double products(const Job& j) {  // multiplications of a convolution
+  Window w(j);
+  return double(w.n * w.pixels()) * double(w.kh * w.kw) * double(w.c / j.i(GROUPS)) * double(j.i(F));
+}
+
+Cost convolution_cost(const Job& j) {
+  Window w(j);
+  return {2 * products(j), 4 * double(w.n) * double(w.h * w.w * w.c + w.pixels() * j.i(F))};
+}
+
+// -- filter_gradient: dW = Σ x dy, db = Σ dy, one sum for each EACH images ------------------
+//
+// args: 18 parts of dW (parts, G, KH·KW·C/G, F/G); 19 dy (N, OH, OW, F); 20 parts of db
+// (parts, F) or none; 21 images of a part.
+
+constexpr int64_t kDeep = 256;  // outputs that one product sums, at least, where images are small
+
+struct Sums {
+  Lie lie;
+  int64_t images;  // that one product takes
+};
+
+// Channels that are a multiple of 16 would put all pixels into few sets of the cache: a gap helps.
+Sums sums(const Job& j) {
+  Window w(j);
+  int64_t groups = j.i(GROUPS), images = over(kDeep, w.pixels());
+  if (images > j.i(EACH)) images = j.i(EACH);
+  bool direct = groups == 1 && w.inside() && !(j.i(INDEXED) && images > 1);
+  return {Lie(w, groups, direct, w.c / groups % 32 ? 0 : 16), images};
+}
+
+void check_filter_gradient(Check& c) {
+  Extent e = check_filters(c);
+  int64_t each = c.fixed(EACH, 1, kLongest), images = over(kDeep, e.outputs);
+  require_images(c, e, c.times(2, images < each ? images : each));  // twice, for the gaps
+  check_images(c);
+  int64_t parts = each ? over(e.n, each) : 0, deep = c.times(e.cells, c.fixed(C, 1, kLongest) / e.groups);
+  c.writes(PARTS, c.times(parts, c.times(deep, e.filters)));
+  c.reads(DY, c.times(e.n, c.times(e.outputs, e.filters)));
+  c.may_write(BIAS_PARTS, c.times(parts, e.filters));
+}
+
+int64_t filter_gradient_units(const Job& j) { return over(j.i(N), j.i(EACH)) * j.i(GROUPS); }
+
+// Where each weight's first number lies; then where the lines of outputs begin.
+int64_t prepare_filter_gradient(const Job& j, void* kept) {
+  Window w(j);
+  Sums s = sums(j);
+  if (auto* table = static_cast<int32_t*>(kept)) {
+    for (int64_t h = 0; h < w.kh; h++)
+      for (int64_t q = 0; q < w.kw; q++)
+        for (int64_t c = 0; c < s.lie.channels; c++) *table++ = s.lie.cell(w, h, q) + int32_t(c);
+    for (int64_t n = 0; n < s.images; n++)
+      for (int64_t h = 0; h < w.oh; h++) *table++ = int32_t(n * s.lie.image) + s.lie.output(w, h, 0);
+  }
+  return (w.kh * w.kw * s.lie.channels + s.images * w.oh) * 4;
+}
+
+// sums[j] = Σ of dy[k][j] over k, or added to that: four chains, then their sum.
+void sum_pixels(const float* dy, int64_t step, int64_t count, int64_t columns, float* sums, bool add) {
+  by_vectors(columns, [&](int64_t q, int64_t n) {
+    vec chain[4] = {set1(0), set1(0), set1(0), set1(0)};
+    for (int64_t k = 0; k < count; k++) chain[k % 4] = chain[k % 4] + part(dy + k * step + q, n);
+    vec sum = (chain[0] + chain[1]) + (chain[2] + chain[3]);
+    put(sums + q, add ? part(sums + q, n) + sum : sum, n);
+  });
+}
+
+void run_filter_gradient(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Window w(j);
+  Sums s = sums(j);
+  int64_t f = j.i(F), groups = j.i(GROUPS), each = f / groups, k = w.kh * w.kw * s.lie.channels;
+  float* pack = s.lie.direct ? scratch.memory : scratch.memory + (s.images * s.lie.image + 15) / 16 * 16;
+  Product p{};
+  p.a.row_table = static_cast<const int32_t*>(j.kept), p.a.row_step = 1;
+  p.a.run = w.ow, p.a.step = w.sw * s.lie.pixel, p.a.run_table = p.a.row_table + k, p.a.run_step = 1;
+  p.b_k = f, p.b_j = 1, p.ldc = each;
+  for (int64_t u = begin; u < end; u++) {
+    int64_t group = u % groups, part = u / groups, n = part * j.i(EACH);
+    int64_t stop = n + j.i(EACH) < w.n ? n + j.i(EACH) : w.n;
+    p.c = j.f(PARTS) + u * k * each;
+    for (p.add = false; n < stop; n += s.images, p.add = true) {
+      int64_t images = s.images < stop - n ? s.images : stop - n;
+      p.a.base = s.lie.direct ? image(j, w, n) : scratch.memory;
+      for (int64_t i = 0; i < images && !s.lie.direct; i++)
+        copy_padded(w, image(j, w, n + i) + group * s.lie.channels, 0, w.lines(w.oh), s.lie.channels, s.lie.pixel,
+                    scratch.memory + i * s.lie.image);
+      p.b = j.f(DY) + n * w.pixels() * f + group * each;
+      p.a.runs = images * w.oh, p.K = images * w.pixels();
+      multiply(p, 0, k, 0, each, pack, [](int64_t, int, int64_t, int64_t) {});
+      if (j.has(BIAS_PARTS)) sum_pixels(p.b, f, p.K, each, j.f(BIAS_PARTS) + part * f + group * each, p.add);
+    }
+  }
+}
+
+int64_t filter_gradient_scratch(const Job& j) {
+  Sums s = sums(j);
+  return (s.lie.direct ? 0 : s.images * s.lie.image + 16) + kPackWords;
+}
+
+// -- spread: y = finish(b + Σ Wᵀ x), each pixel of x stamping its window onto y --------------
+//
+// The windows lie on y (N, H, W, C). args: 14 x (N, OH, OW, F); 18 weights in panels, a set for
+// each group: k over filters, columns over cells and channels; 19 to 22 as in convolution.
+
+void check_spread(Check& c) {
+  Extent e = check_filters(c);
+  c.require(!c.fixed(INDEXED, 0, 1), "x must not be rows of the data");
+  int64_t stamp = c.times(e.cells, c.fixed(C, 1, kLongest) / e.groups), words = c.times(e.n, e.words);
+  c.require(c.times(stamp, c.fixed(OW, 1, kLongest)) <= kLargest, "a window is too large");
+  c.reads(X, c.times(e.n, c.times(e.outputs, e.filters)));
+  c.reads(WEIGHTS, c.times(e.groups, panel_words(e.filters / e.groups, stamp)));
+  c.writes(Y, words);
+  c.may_read(BIAS, c.fixed(C, 1, kLongest));
+  c.fixed(ACT, 0, kActivations - 1);
+  c.may_read(SLOPE, words);
+}
+
+int64_t spread_units(const Job& j) { return j.i(N) * j.i(GROUPS); }
+
+// One line of stamps, ow of them, added to the image where they lie on it.
+void stamp_line(const Window& w, int64_t oh, const float* stamps, int64_t channels, float* y) {
+  int64_t width = w.kh * w.kw * channels;
+  for (int64_t t = 0; t < w.kh * w.kw; t++) {
+    int64_t line = oh * w.sh + t / w.kw * w.dh - w.top, column = t % w.kw * w.dw - w.left;
+    if (line < 0 || line >= w.h) continue;
+    for (int64_t q = 0; q < w.ow; q++, column += w.sw) {
+      if (column < 0 || column >= w.w) continue;
+      const float* from = stamps + q * width + t * channels;
+      float* to = y + (line * w.w + column) * w.c;
+      by_vectors(channels, [&](int64_t i, int64_t n) { put(to + i, part(to + i, n) + part(from + i, n), n); });
+    }
+  }
+}
+
+void run_spread(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Window w(j);
+  Options options(j.reals);
+  int64_t f = j.i(F), groups = j.i(GROUPS), channels = w.c / groups, width = w.kh * w.kw * channels;
+  Operand a{};
+  a.row_step = f, a.run = f / groups;
+  for (int64_t u = begin; u < end; u++) {
+    int64_t n = u / groups, group = u % groups, first = group * channels, from = n * w.h * w.w * w.c + first;
+    float* y = j.f(Y) + from;
+    for (int64_t q = 0; q < w.h * w.w; q++) zero(y + q * w.c, channels);
+    const float* weights = j.f(WEIGHTS) + group * panel_words(a.run, width);
+    for (int64_t line = 0; line < w.oh; line++) {
+      a.base = j.f(X) + (n * w.oh + line) * w.ow * f + group * a.run;
+      multiply_panels(a, weights, a.run, w.ow, width, scratch.memory, width, [](int64_t, int, int64_t, int64_t) {});
+      stamp_line(w, line, scratch.memory, channels, y);
+    }
+    finish(j.i(ACT), options, y, w.c, int(w.h * w.w), channels, j.has(BIAS) ? j.f(BIAS) + first : nullptr,
+           j.has(SLOPE) ? j.f(SLOPE) + from : nullptr);
+  }
+}
+
+int64_t spread_scratch(const Job& j) {
+  Window w(j);
+  return w.ow * w.kh * w.kw * (w.c / j.i(GROUPS));
+}
+
+const Kernel kernels[] = {
+    {"convolution", check_convolution, convolution_units, run_convolution, convolution_cost, convolution_scratch,
+     prepare_convolution},
+    {"filter_gradient", check_filter_gradient, filter_gradient_units, run_filter_gradient, convolution_cost,
+     filter_gradient_scratch, prepare_filter_gradient},
+    {"spread", check_spread, spread_units, run_spread, convolution_cost, spread_scratch},
+};
+
+}  // namespace
+
+Family convolution_kernels() { return {kernels, int(sizeof kernels / sizeof *kernels)}; }
+
+}  // namespace hg::HG_ISA
