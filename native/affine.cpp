@@ -14,23 +14,30 @@ namespace {
 
 enum { M = 0, N, K, A, AI, AK, INDEXED, B, BK, BJ, C, LDC, BIAS, ACT, SLOPE, ADD };
 
-// Units of a product: rows in blocks of a few tiles, columns in blocks of a few panels.
+// Units of a product: blocks of C, about four for each thread. Where A's rows are packed, a block
+// is a group of rows by all columns; else it is a group of columns by as many rows as may be.
 struct Grid { int64_t rows, columns, row_blocks, column_blocks; };
 
-Grid grid(int64_t m, int64_t n, int threads) {
-  int64_t wanted = threads > 1 ? 8 : 1;
-  Grid g{m, NR, 1, (n + NR - 1) / NR};
-  while (g.column_blocks > 2 * wanted && g.columns < 4 * NR) {
-    g.columns *= 2;
-    g.column_blocks = (n + g.columns - 1) / g.columns;
+int64_t blocks(int64_t n, int64_t each) { return (n + each - 1) / each; }
+
+int64_t share(int64_t n, int64_t parts, int64_t step, int64_t most) {  // a multiple of `step`
+  int64_t each = blocks(blocks(n, step), parts > 0 ? parts : 1) * step;
+  return each < step ? step : each > most ? most : each;
+}
+
+Grid grid(const Job& j, bool by_rows) {
+  int64_t m = j.i(0), n = j.i(1), wanted = j.threads > 1 ? 4 * j.threads : 1;
+  Grid g{m, n, 1, 1};
+  if (by_rows) {
+    if (wanted > 1) g.rows = share(m, wanted, MR, kRows);
+    g.row_blocks = blocks(m, g.rows > 0 ? g.rows : 1);
+    if (wanted > 1) g.columns = share(n, blocks(wanted, g.row_blocks), NR, n > NR ? n : NR);
+  } else {
+    if (wanted > 1) g.columns = share(n, wanted, NR, kColumns);
+    int64_t columns = blocks(n, g.columns);
+    if (wanted > 1) g.rows = share(m, blocks(wanted, columns), 2 * MR, m > 2 * MR ? m : 2 * MR);
   }
-  if (g.column_blocks < wanted && m > 2 * MR) {
-    int64_t tiles = (m + MR - 1) / MR, blocks = (wanted + g.column_blocks - 1) / g.column_blocks;
-    int64_t each = (tiles + blocks - 1) / blocks;
-    if (each < 2) each = 2;
-    g.rows = each * MR;
-    g.row_blocks = (m + g.rows - 1) / g.rows;
-  }
+  g.row_blocks = blocks(m, g.rows > 0 ? g.rows : 1), g.column_blocks = blocks(n, g.columns);
   return g;
 }
 
@@ -78,8 +85,8 @@ Product product_of(const Job& j) {
 }
 
 int64_t product_units(const Job& j) {
-  Grid g = grid(j.i(M), j.i(N), j.threads);
-  return j.i(M) ? g.row_blocks * g.column_blocks : 0;
+  Grid g = grid(j, false);
+  return g.row_blocks * g.column_blocks;
 }
 
 void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
@@ -91,7 +98,7 @@ void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     finish(j.i(ACT), options, p.c + from, p.ldc, rows, columns, bias ? bias + at : nullptr,
            saved ? saved + from : nullptr);
   };
-  each_block(grid(j.i(M), j.i(N), j.threads), j.i(M), j.i(N), begin, end,
+  each_block(grid(j, false), j.i(M), j.i(N), begin, end,
              [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
                multiply(p, m0, m1, n0, n1, scratch.memory, epilogue);
              });
@@ -140,7 +147,7 @@ void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j
 }
 
 int64_t weights_units(const Job& j) {
-  Grid g = grid(j.i(M), j.i(N), j.threads);
+  Grid g = grid(j, true);
   return g.row_blocks * g.column_blocks;
 }
 
@@ -151,7 +158,7 @@ void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   else p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = 1;
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
-  each_block(grid(j.i(M), j.i(N), j.threads), j.i(M), j.i(N), begin, end,
+  each_block(grid(j, true), j.i(M), j.i(N), begin, end,
              [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
                multiply(p, m0, m1, n0, n1, scratch.memory, [](int64_t, int, int64_t, int64_t) {});
                if (j.has(BIAS) && m0 == 0) sum_rows(p.b, p.b_k, p.K, n0, n1, j.f(BIAS), p.add);

@@ -105,41 +105,63 @@ inline void turn(const float* b, int64_t b_j, float* out, int64_t width) {
   for (int k = 0; k < 4; k++) std::memcpy(out + k * width, &t[k], 16);
 }
 
-// K × columns of B into out, `width` numbers a row, the rest of a row zero.
-inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t columns, int64_t width,
-                 float* out) {
-  if (b_j == 1) {
-    for (int64_t k = 0; k < K; k++)
-      for (int64_t j = 0; j < width; j += W) {
-        int64_t left = columns - j;
-        vec v = left >= W ? load(b + k * b_k + j) : left > 0 ? load(b + k * b_k + j, left) : set1(0);
-        store(out + k * width + j, v);
+// K × columns of B into panels of NR columns: out holds one panel after the other, each K rows of
+// its width (whole vectors, the rest zero).
+inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t columns, float* out) {
+  for (int64_t j = 0; j < columns; j += NR) {
+    int64_t here = columns - j < NR ? columns - j : NR, width = (here + W - 1) / W * W, q = 0;
+    const float* from = b + j * b_j;
+    float* panel = out + j * K;
+    if (b_j == 1) {
+      for (int64_t k = 0; k < K; k++) {
+        __builtin_prefetch(from + (k + 8) * b_k);
+        for (q = 0; q < width; q += W)
+          store(panel + k * width + q, here - q >= W ? load(from + k * b_k + q) : load(from + k * b_k + q, here - q));
       }
-    return;
-  }
-  int64_t j = 0;
-  if (b_k == 1)
-    for (; j + 4 <= columns; j += 4) {
-      int64_t k = 0;
-      for (; k + 4 <= K; k += 4) turn(b + j * b_j + k, b_j, out + k * width + j, width);
-      for (; k < K; k++) for (int q = 0; q < 4; q++) out[k * width + j + q] = b[(j + q) * b_j + k];
+      continue;
     }
-  for (; j < width; j++)
-    for (int64_t k = 0; k < K; k++) out[k * width + j] = j < columns ? b[k * b_k + j * b_j] : 0;
+    if (b_k == 1)
+      for (; q + 4 <= here; q += 4) {
+        int64_t k = 0;
+        for (; k + 4 <= K; k += 4) turn(from + q * b_j + k, b_j, panel + k * width + q, width);
+        for (; k < K; k++)
+          for (int r = 0; r < 4; r++) panel[k * width + q + r] = from[(q + r) * b_j + k];
+      }
+    for (; q < width; q++)
+      for (int64_t k = 0; k < K; k++) panel[k * width + q] = q < here ? from[k * b_k + q * b_j] : 0;
+  }
 }
 
-constexpr int64_t kPackWords = (kBlock * 2 + 64) * NR + 64;  // scratch that `multiply` needs
+constexpr int64_t kMost = 2 * kBlock;        // numbers of k in a block, at most
+constexpr int64_t kColumns = 64;             // columns of B that are packed together
+constexpr int64_t kRows = 16 * MR;           // rows of A that are packed together
+constexpr int64_t kPackWords = kMost * (kColumns + kRows) + 64;  // scratch that `multiply` needs
 
-// Rows [m0, m1) × columns [n0, n1) of C; `finish(i, rows, j, columns)` follows the last block of
-// each piece of C, while it is in the cache.
-template <class Finish>
-inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
-                     float* scratch, Finish finish) {
+// Rows [i0, i1) of A, where they lie next to each other for each k, as tiles of MR numbers for
+// each k, so that a tile reads memory in order.
+inline void pack_rows(const Operand& a, int64_t i0, int64_t i1, const Stretch* s, int64_t count,
+                      int64_t length, float* out) {
+  const float* from = a.row(i0);
+  for (int64_t k = 0; count > 0; count--, s++)
+    for (int64_t q = 0; q < s->length; q++, k++) {
+      const float* line = from + s->offset + q * a.step;
+      for (int64_t i = i0; i < i1; i += MR, line += MR) {
+        float* tile = out + (i - i0) * length + k * MR;
+        if (i1 - i >= MR) std::memcpy(tile, line, MR * 4);
+        else for (int64_t r = 0; r < i1 - i; r++) tile[r] = line[r];
+      }
+    }
+}
+
+// The blocks of k, in order: each is some stretches of A's columns.
+struct Blocks {
+  const Operand& a;
   Stretch stretches[kBlock + 1];
-  const Operand& a = p.a;
-  int64_t done = 0, s = 0, inside = 0;  // of K; the stretch, and how far into it
-  do {
-    int64_t count = 0, length = 0;
+  int64_t count = 0, length = 0;  // of the present block: stretches, numbers of k
+  int64_t s = 0, inside = 0;      // the next stretch, and how far into it
+
+  void next() {
+    count = length = 0;
     while (s < a.runs && length < kBlock) {
       int64_t take = a.run - inside;
       if (a.run > kBlock && take > kBlock - length) take = kBlock - length;
@@ -148,32 +170,54 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
       inside += take;
       if (inside == a.run) s++, inside = 0;
     }
-    bool add = p.add || done > 0, final = done + length >= p.K;
-    for (int64_t j = n0; j < n1; j += NR) {
-      int64_t columns = n1 - j < NR ? n1 - j : NR;
-      int vectors = int((columns + W - 1) / W);
-      int64_t last = columns - (vectors - 1) * W;
-      const float* b = p.b + done * p.b_k + j * p.b_j;
-      int64_t ldb = p.b_k;
-      bool direct = p.b_j == 1 && (p.b_k <= 128 || m1 - m0 <= 2 * MR);
-      if (!direct) {
-        ldb = vectors * W;
-        pack(b, p.b_k, p.b_j, length, columns, ldb, scratch);
-        b = scratch;
+  }
+};
+
+// Rows [m0, m1) × columns [n0, n1) of C; `finish(i, rows, j, columns)` follows the last block of
+// each piece of C, while it is in the cache.
+template <class Finish>
+inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
+                     float* scratch, Finish finish) {
+  Blocks block{p.a, {}};
+  // Where A's rows lie side by side in memory, and enough columns use them, they are packed.
+  bool packs_rows = p.a.row_step == 1 && !p.a.row_table && n1 - n0 > NR && m1 - m0 >= MR;
+  float *packed_b = scratch, *packed_a = scratch + kMost * kColumns;
+  int64_t done = 0;
+  do {
+    block.next();
+    bool add = p.add || done > 0, final = done + block.length >= p.K;
+    for (int64_t i0 = m0; i0 < m1; i0 += kRows) {
+      int64_t i1 = !packs_rows || m1 - i0 < kRows ? m1 : i0 + kRows;
+      if (packs_rows) pack_rows(p.a, i0, i1, block.stretches, block.count, block.length, packed_a);
+      for (int64_t g = n0; g < n1; g += kColumns) {
+        int64_t group = n1 - g < kColumns ? n1 - g : kColumns;
+        const float* from = p.b + done * p.b_k + g * p.b_j;
+        bool direct = p.b_j == 1 && (p.b_k <= NR || i1 - i0 <= 4 * MR);
+        if (!direct) pack(from, p.b_k, p.b_j, block.length, group, packed_b);
+        for (int64_t j = 0; j < group; j += NR) {
+          int64_t columns = group - j < NR ? group - j : NR;
+          int vectors = int((columns + W - 1) / W);
+          int64_t last = columns - (vectors - 1) * W;
+          const float* b = direct ? from + j : packed_b + j * block.length;
+          int64_t ldb = direct ? p.b_k : vectors * W;
+          bool mask = direct && last < W;
+          Tile full = choose_tile(MR, vectors, mask);
+          for (int64_t i = i0; i < i1; i += MR) {
+            int rows = int(i1 - i < MR ? i1 - i : MR);
+            const float* row[MR];
+            Stretch whole{0, block.length};
+            for (int r = 0; r < rows; r++)
+              row[r] = packs_rows ? packed_a + (i - i0) * block.length + r : p.a.row(i + r);
+            (rows == MR ? full : choose_tile(rows, vectors, mask))(
+                row, packs_rows ? MR : p.a.step, packs_rows ? &whole : block.stretches,
+                packs_rows ? 1 : block.count, b, ldb, last, p.c + i * p.ldc + g + j, p.ldc, add);
+            if (final) finish(i, rows, g + j, columns);
+          }
+        }
       }
-      bool mask = direct && last < W;
-      Tile full = choose_tile(MR, vectors, mask);
-      for (int64_t i = m0; i < m1; i += MR) {
-        int rows = int(m1 - i < MR ? m1 - i : MR);
-        const float* row[MR];
-        for (int r = 0; r < rows; r++) row[r] = a.row(i + r);
-        float* c = p.c + i * p.ldc + j;
-        (rows == MR ? full : choose_tile(rows, vectors, mask))(row, a.step, stretches, count, b, ldb,
-                                                              last, c, p.ldc, add);
-        if (final) finish(i, rows, j, columns);
-      }
+      if (!packs_rows) break;
     }
-    done += length;
+    done += block.length;
   } while (done < p.K);
 }
 

@@ -52,6 +52,7 @@ struct hg_program {
   std::vector<double> expected;  // seconds of each row, roughly
   std::vector<float*> bases;
   int64_t bound_n = -1;
+  int32_t threads = 1;  // of the present call
   Batch now{};
   int32_t fault = 0;
 };
@@ -78,13 +79,14 @@ void resolve(hg_program& p, size_t r, int64_t n, float* const* bases) {
   job.fault = &p.fault;
   if (p.kernels[r]) {
     double seconds = p.expected[r] = expected_seconds(p.kernels[r]->cost(job));
-    job.threads = row.threads ? row.threads : seconds < kWorthThreads ? 1 : kMostThreads;
+    job.threads = row.threads == 1 || seconds < kWorthThreads ? 1 : p.threads;
   }
 }
 
-void bind(hg_program& p, const hg_run& run, int64_t n) {
+void bind(hg_program& p, const hg_run& run, int64_t n, int threads) {
   bool moved = std::memcmp(p.bases.data(), run.segments, p.bases.size() * sizeof(float*)) != 0;
-  if (n == p.bound_n && !moved) return;
+  if (n == p.bound_n && !moved && threads == p.threads) return;
+  p.threads = threads;
   std::memcpy(p.bases.data(), run.segments, p.bases.size() * sizeof(float*));
   for (size_t r = 0; r < p.rows.size(); r++) resolve(p, r, n, run.segments);
   p.bound_n = n;
@@ -103,7 +105,7 @@ bool run_row(hg_program& p, size_t r, Team& team, hg_run& run) {
   const Kernel* kernel = p.kernels[r];
   if (!kernel) return !run.python || run.python(p.rows[r].args[0], p.now.n, p.now.step) == 0;
   int64_t units = kernel->units(job);
-  if (job.threads == 1 || team.threads() == 1 || units <= 1) {
+  if (job.threads == 1 || units <= 1) {
     if (units > 0)
       kernel->run(job, 0, units, {static_cast<float*>(p.scratch[0].start), p.scratch_words});
     return true;
@@ -186,7 +188,7 @@ int hg_program_run(hg_program* p, hg_run* run) {
       if (run->order[i] < 0 || run->order[i] >= p->data_rows) return 4;
     p->now = {run->order + start, n, s, run->hyper + s * p->hyper_width};
     p->fault = 0;
-    bind(*p, *run, n);
+    bind(*p, *run, n, team.threads());
     while (run->row < count) {
       double before = run->times ? now() : 0;
       size_t r = size_t(run->row);

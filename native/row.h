@@ -12,6 +12,7 @@ namespace hg {
 constexpr int kArgs = 32;
 constexpr int kReals = 8;
 constexpr int kSegments = 64;
+constexpr int kMostSteps = 4096;  // of one run: so many losses are stored
 constexpr int64_t kPlaceBits = 40;  // a place: (segment + 1) << 40 | word; 0 where there is none
 
 enum Fault { kBadIndex = 1, kNotFinite = 2 };
@@ -38,7 +39,7 @@ struct Job {
   const double* reals;
   const Batch* batch;
   int32_t* fault;  // set to kBadIndex or kNotFinite by a kernel that meets such a number
-  int32_t threads;
+  int32_t threads;  // that share this row's units
   void* kept;  // what the kernel's `prepare` made for this row
 
   int64_t i(int k) const { return args[k]; }
