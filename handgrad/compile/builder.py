@@ -50,7 +50,8 @@ class Builder:
 
     def view(self, value: Value, shape: Sequence[Size], offset: int = 0) -> Value:
         """The same memory under another shape, from a word on; the value must be in plain order."""
-        return Value(tuple(shape), whole=value, place=value.place, rows=value.rows, offset=offset)
+        return Value(tuple(shape), whole=value, place=value.place, rows=value.rows, offset=offset,
+                     integer=value.integer)  # fmt: skip
 
     def parameter(self, array: Array) -> Place:
         """Where a parameter lies in the flat parameters."""
@@ -64,6 +65,11 @@ class Builder:
         add = home.start in self._written
         self._written.add(home.start)
         return Place("gradients", home.start), add
+
+    def gradient_view(self, array: Array) -> tuple[Array | None, bool]:
+        """The same as `gradient`, for Python: a view instead of a place."""
+        place, add = self.gradient(array)
+        return (None if place is None else self._home(array).grad_view), add
 
     def _home(self, array: Array) -> Any:
         home = self._homes.get(id(array))
@@ -99,7 +105,7 @@ class Builder:
         self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
 
     def python(self, call: Any, *values: Value) -> None:
-        """Append a call of Python code; `values` are the arrays it reads or writes."""
+        """Append a call(n, step, *arrays) of Python code; `values` are the arrays it may use."""
         self.rows.append(Row("python", values, (), self.label, call))
 
     def gathered(self, value: Value) -> Value:
@@ -109,6 +115,7 @@ class Builder:
         done = value.owner.moved.get("gathered")
         if done is None:
             done = self.value(value.owner.shape)
+            done.integer = value.integer
             self.row("gather", Each(1), value.row, value.owner.rows, done)
             value.owner.moved["gathered"] = done
         return done if value is value.owner else self.view(done, value.shape)

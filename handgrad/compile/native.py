@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.builder import Row
 from handgrad.compile.library import kernel_numbers, library, why_not
-from handgrad.compile.values import Each, NotNative, Place, Value
+from handgrad.compile.values import Each, NotNative, Place, Value, lengths
 
 ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1
 
@@ -75,12 +75,13 @@ class NativeProgram:
         data_rows: int, hyper_width: int,
     ):  # fmt: skip
         numbers = {name: i for i, name in enumerate(segments)}
-        self.rows = encode(rows, numbers)
+        self.rows = rows
+        table = encode(rows, numbers)
         self.arrays = {name: array for name, (array, _) in segments.items()}
         words = np.array([a.nbytes // 4 for a in self.arrays.values()], np.int64)
         writable = np.array([w for _, w in segments.values()], np.uint8)
         spec = Spec(
-            self.rows.ctypes.data, len(self.rows), batch, data_rows, hyper_width,
+            table.ctypes.data, len(table), batch, data_rows, hyper_width,
             words.ctypes.data, writable.ctypes.data, len(words),
         )  # fmt: skip
         self._library = programs()
@@ -89,7 +90,6 @@ class NativeProgram:
             where = f"row {spec.bad_row}: {rows[spec.bad_row]}, " if spec.bad_row >= 0 else ""
             argument = f" (argument {spec.bad_arg})" if spec.bad_arg >= 0 else ""
             raise SpecError(f"{where}{spec.rule.decode()}{argument}")
-        self._calls = [row.python for row in rows]
         self._bases = np.array([a.ctypes.data for a in self.arrays.values()], np.uint64)
         self._run = Run(segments=self._bases.ctypes.data, python=PythonCall(self._call_python))
         self._error: BaseException | None = None
@@ -142,9 +142,16 @@ class NativeProgram:
         """The row that is to run next."""
         return self._run.row
 
+    def array_of(self, value: Any, n: int) -> Array:
+        """A value for a batch of n, as an array where it lies."""
+        shape, place = lengths(value.shape, n), value.start
+        words = self.arrays[place.segment].reshape(-1)
+        array = words[place.word : place.word + int(np.prod(shape))].reshape(shape)
+        return array.view(np.int32) if value.integer else array
+
     def _call_python(self, row: int, n: int, step: int) -> int:
         try:
-            self._calls[row](n, step)
+            self.rows[row].python(n, step, *(self.array_of(v, n) for v in self.rows[row].args))
         except BaseException as error:
             self._error = error
             return 1

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.registry import MOST_STEPS, lowering_of
+from handgrad.compile.lowering.python import PythonRows
+from handgrad.compile.lowering.registry import lowering_of
 from handgrad.compile.trace import Node, Trace
-from handgrad.compile.values import Each, NotNative, Place, Value
+from handgrad.compile.values import NotNative, Place, Value
+
+_PYTHON = PythonRows()
+
+
+def _lowering(node: Node) -> Any:
+    return _PYTHON if node.python else lowering_of(node.layer)
+
+
+@contextmanager
+def _naming(node: Node) -> Iterator[None]:
+    """A reason that comes from inside gets the node's number."""
+    try:
+        yield
+    except NotNative as reason:
+        if reason.number is None:
+            reason.number = node.number
+        raise
 
 
 def absorb(nodes: list[Node]) -> list[Node]:
@@ -17,10 +37,11 @@ def absorb(nodes: list[Node]) -> list[Node]:
     kept: list[Node] = []
     for node in nodes:
         maker = node.inputs[0].made_by if node.inputs and node.inputs[0] is not None else None
-        found = lowering_of(node.layer).as_finish(node.layer)
+        with _naming(node):
+            found = _lowering(node).as_finish(node.layer)
         if (
             found and maker is not None and maker.finish is None and len(node.inputs) == 1
-            and node.inputs[0].uses == 1 and lowering_of(maker.layer).finishes
+            and node.inputs[0].uses == 1 and _lowering(maker).finishes
         ):  # fmt: skip
             maker.finish, (maker.finish_code, maker.finish_options) = node.layer, found
             maker.outputs = node.outputs
@@ -30,9 +51,26 @@ def absorb(nodes: list[Node]) -> list[Node]:
     return kept
 
 
+def plan_with(make: Callable[[set[int]], Any], python: bool) -> Any:
+    """make(numbers of nodes that run as Python), again while more turn out to have to.
+
+    Where `python` is False, such a node is a reason not to be native at all.
+    """
+    numbers: set[int] = set()
+    while True:
+        try:
+            return make(numbers)
+        except NotNative as reason:
+            if not python or reason.number is None or reason.number in numbers:
+                raise
+            numbers.add(reason.number)
+
+
 def lower_forward(b: Builder, trace: Trace, nodes: list[Node]) -> dict[Value, Value]:
     """Append the rows of every node's forward; the program's values for the trace's."""
-    now = {trace.x: Value(trace.x.shape, rows=Place("x"), uses=trace.x.uses)}
+    x = Value(trace.x.shape, rows=Place("x"), uses=trace.x.uses)
+    x.integer = b.segments["x"][0].dtype.kind == "i"
+    now = {trace.x: x}
     for node in nodes:
         b.label = node.name
         if node.finish is not None:
@@ -46,7 +84,8 @@ def lower_forward(b: Builder, trace: Trace, nodes: list[Node]) -> dict[Value, Va
                 value.place = b.parameter(value.parameter)
                 now[value] = value
         node.inputs = [None if v is None else now[v] for v in node.inputs]
-        made = lowering_of(node.layer).forward(b, node)
+        with _naming(node):
+            made = _lowering(node).forward(b, node)
         outputs = list(made) if isinstance(made, tuple) else [made]
         for i, (before, value) in enumerate(zip(traced, outputs)):
             if value in node.inputs:  # a layer that passes its input on
@@ -70,7 +109,8 @@ def lower_backward(b: Builder, nodes: list[Node], y: Value, dy: Value) -> None:
             continue
         if node.finish is not None:
             dys = [_through_activation(b, node, dys[0])]
-        result = lowering_of(node.layer).backward(b, node, *dys)
+        with _naming(node):
+            result = _lowering(node).backward(b, node, *dys)
         results = result if isinstance(result, tuple) else (result,)
         for x, dx, wanted in zip(node.inputs, results, node.wants):
             if x is None or dx is None or not wanted:
@@ -112,12 +152,11 @@ def _add(b: Builder, one: Value, other: Value) -> Value:
     return total
 
 
-def plan_training(b: Builder, trace: Trace, loss: Any, t_shape: tuple) -> Value:
+def plan_training(b: Builder, trace: Trace, loss: Any, t: Value) -> Value:
     """Forward, loss and backward; returns y. The optimizer's rows come after."""
     nodes = absorb(trace.nodes)
     now = lower_forward(b, trace, nodes)
     y = now[trace.y]
-    t = Value((Each(1), *t_shape), rows=Place("t"))
     b.label = type(loss).__name__
     dy = lowering_of(loss).loss(b, loss, y, t, Place("metrics"))
     lower_backward(b, nodes, y, dy)
@@ -134,6 +173,3 @@ def plan_prediction(b: Builder, trace: Trace) -> Value:
         b.label = "output"
         b.row("copy", y.size, y, Place("y"))
     return y
-
-
-__all__ = ["MOST_STEPS", "plan_prediction", "plan_training"]

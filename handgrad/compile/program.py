@@ -13,9 +13,9 @@ from handgrad.compile.library import isa, usable_threads, why_not
 from handgrad.compile.lowering.registry import MOST_STEPS
 from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer
-from handgrad.compile.plan import plan_prediction, plan_training
+from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.trace import trace
-from handgrad.compile.values import NotNative, Value, at_most
+from handgrad.compile.values import Each, NotNative, Place, Value, lengths
 from handgrad.network import Network
 
 SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
@@ -37,17 +37,12 @@ class Program:
     def __str__(self) -> str:
         return describe(self)
 
-    def array_of(self, value: Value, n: int) -> Array:
-        """A value of the program for a batch of n, as an array in the arena."""
-        shape = tuple(at_most(s, n) for s in value.shape)
-        place = value.start
-        words = self.native.arrays[place.segment].reshape(-1)
-        return words[place.word : place.word + int(np.prod(shape))].reshape(shape)
-
     def describe(self) -> str:
         """What runs, in a few words: native, threads, kind of vectors."""
         many = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
-        return f"native, {many}, {isa()}"
+        python = sum(row.python is not None for row in self.rows)
+        others = f", {python} rows in Python" if python else ""
+        return f"native, {many}, {isa()}{others}"
 
     def start(self, order: Array, starts: Array, counts: Array, times: Any = None) -> None:
         """Make ready for steps over the batches order[start : start + count]."""
@@ -78,31 +73,38 @@ class Training(Program):
     """Training steps of a network: gather, forward, backward, update.
 
     metrics: of each step s since `start`, the loss at s; for labels the number of right answers at
-    MOST_STEPS + s. watch(y, step) is called with the outputs of every step.
+    MOST_STEPS + s. watch(y, step) is called with the outputs of every step. python: whether layers
+    without a native form may run as rows of Python.
     Raises NotNative where the network, the loss or the optimizer has no native form.
     """
 
     def __init__(
         self, network: Network, loss: Any, optimizer: Any, x: Array, t: Array, *, batch: int,
         threads: int | None = None, watch: Callable[[Array, int], None] | None = None,
+        python: bool = False,
     ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
         x, t = words_of(x, "x"), words_of(t, "t")
-        flat = network.flat
-        b = Builder(flat, batch)
         self.metrics = np.zeros(2 * MOST_STEPS, np.float32)
-        b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
+
+        def plan(numbers: set[int]) -> Builder:
+            b = Builder(network.flat, batch)
+            b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
+            target = Value((Each(1), *t.shape[1:]), rows=Place("t"), integer=t.dtype.kind == "i")
+            y = plan_training(b, trace(network, x[:3], numbers), loss, target)
+            if watch is not None:
+                b.label = "metrics"
+                b.python(lambda n, step, y: watch(y, step), b.plain(y))
+            self._update = len(b.rows)
+            b.label = "update"
+            lower_optimizer(b, optimizer, network)
+            return b
+
         with network.evaluating():
             network.train()
-            y = plan_training(b, trace(network, x[:3]), loss, t.shape[1:])
-        if watch is not None:
-            b.label = "metrics"
-            b.python(lambda n, step: watch(self.array_of(y, n), step), y)
-        flat.gradients[...] = 0
-        self._update = len(b.rows)
-        b.label = "update"
-        lower_optimizer(b, optimizer, network)
+            b = plan_with(plan, python)
+        network.flat.gradients[...] = 0
         super().__init__(b, len(x), threads)
 
     @property
@@ -121,20 +123,25 @@ class Training(Program):
 class Prediction(Program):
     """The outputs of a network in evaluation mode, for up to `batch` rows at a time."""
 
-    def __init__(self, network: Network, x: Array, *, batch: int, threads: int | None = None):
+    def __init__(
+        self, network: Network, x: Array, *, batch: int, threads: int | None = None,
+        python: bool = False,
+    ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
         x = words_of(x, "x")
-        b = Builder(network.flat, batch)
         self._x = np.zeros((batch, *x.shape[1:]), x.dtype)
-        b.segments["x"] = self._x, False
+
+        def plan(numbers: set[int]) -> Builder:
+            b = Builder(network.flat, batch)
+            b.segments |= {"x": (self._x, False), "y": (None, True)}
+            y = plan_prediction(b, trace(network, x[:3], numbers))
+            self._y = np.zeros(lengths(y.shape, batch), np.float32)
+            b.segments["y"] = self._y, True
+            return b
+
         with network.evaluating():
-            traced = trace(network, x[:3])
-        b.segments["y"] = None, True
-        y = plan_prediction(b, traced)
-        shape = tuple(s if isinstance(s, int) else s.count * batch for s in y.shape)
-        self._y = np.zeros(shape, np.float32)
-        b.segments["y"] = self._y, True
+            b = plan_with(plan, python)
         self._order = np.arange(batch, dtype=np.int32)
         self._start, self._count = np.zeros(1, np.int64), np.zeros(1, np.int64)
         super().__init__(b, batch, threads)

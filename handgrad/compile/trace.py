@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,15 +22,17 @@ class Node:
     """One use of a layer: its inputs and outputs as values, None for a constant input.
 
     finish: the activation that this node computes too, because nobody else sees its input.
-    wants: whether the gradient of each input is needed; learns: whether a parameter lies here or
-    before. kept: what forward keeps for backward.
+    python: it runs as Python. wants: whether the gradient of each input is needed; learns: whether
+    a parameter lies here or before. kept: what forward keeps for backward.
     """
 
+    number: int
     layer: Any
     inputs: list[Any]
     outputs: list[Value]
     given: tuple = ()
     path: str = ""
+    python: bool = False
     finish: Any = None
     finish_code: int = 0
     finish_options: tuple[float, ...] = ()
@@ -70,8 +72,7 @@ def _untouched(network: Any) -> Iterator[None]:
         if isinstance(array := getattr(layer, name, None), np.ndarray)
     ]
     try:
-        with forgetting(network):
-            yield
+        yield
     finally:
         for stream, step in steps.values():
             stream.step = step
@@ -83,7 +84,7 @@ def _record(network: Network, x: Array) -> tuple[Any, Any, list[Application]]:
     """The input, the output, and the applications between them in order."""
     x = as_input(x, network.dtype)
     entry = Tensor(x) if x.dtype.kind == "f" else x
-    with learning():
+    with learning(), forgetting(network):
         output = network(entry)
     if not isinstance(output, Tensor) or output.creator is None:
         raise NotNative("the network's output does not come from its layers")
@@ -97,8 +98,11 @@ def _record(network: Network, x: Array) -> tuple[Any, Any, list[Application]]:
     return entry, output, sorted(found, key=lambda a: a.order)
 
 
-def trace(network: Network, x: Array) -> Trace:
-    """The uses of layers on a few rows of x in the present mode, seen for two sizes of batch."""
+def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
+    """The uses of layers on a few rows of x in the present mode, seen for two sizes of batch.
+
+    python: numbers of the nodes that are to run as Python.
+    """
     if len(x) < 3:
         x = np.concatenate([x] * 3)
     with _untouched(network), np.errstate(all="ignore"):
@@ -109,7 +113,7 @@ def trace(network: Network, x: Array) -> Trace:
     values: dict[int, Value] = {}
     source = Value(tuple(_sizes(np.shape(x[:2]), np.shape(x[:3]))))
     values[id(small[0])] = source
-    nodes = []
+    nodes: list[Node] = []
     keep = []  # tensors must live while their ids are keys
     for a, b in zip(small[2], large[2]):
         outputs = [Value(tuple(_sizes(two, three))) for two, three in zip(a.shapes, b.shapes)]
@@ -120,7 +124,8 @@ def trace(network: Network, x: Array) -> Trace:
                 inputs[i] = values.setdefault(id(g), Value(g.shape, parameter=g.data))
             if (value := inputs[i]) is not None:
                 value.uses += 1
-        node = Node(a.original, inputs, outputs, a.given, paths.get(id(a.original), ""))
+        node = Node(len(nodes), a.original, inputs, outputs, a.given, paths.get(id(a.original), ""))
+        node.python = node.number in python
         for reference, value in zip(a.outputs, outputs):
             tensor = reference()
             value.made_by = node

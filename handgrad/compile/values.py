@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 
 class NotNative(Exception):
-    """A layer, or an option of it, has no native form; the text says which."""
+    """A layer, or an option of it, has no native form; the text says which.
+
+    number: of the node in the trace, where one layer is the reason.
+    """
+
+    number: int | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,11 @@ def at_most(size: Size, batch: int) -> int:
     return size.count * batch if isinstance(size, Each) else size
 
 
+def lengths(shape: Sequence[Size], batch: int) -> tuple[int, ...]:
+    """The shape in a batch of that size."""
+    return tuple(at_most(size, batch) for size in shape)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where an array begins: a segment of memory by name, and a word (4 bytes) in it."""
@@ -66,6 +77,7 @@ class Value:
     uses: int = 0
     sloped: bool = False  # a gradient that already holds the slope of an absorbed activation
     rows: Any = None  # the data segment whose rows the batch picks: this value is not gathered yet
+    integer: bool = False  # its words are int32
     parameter: Any = None  # the array of a network's own Parameter
     whole: Any = None  # the value of which this one is a view: same memory, another shape
     offset: int = 0  # words after the beginning of `whole`

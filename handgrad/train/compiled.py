@@ -36,6 +36,7 @@ class Compiled:
         self.program = Training(
             trainer.network, trainer.loss, trainer.optimizer, trainer.x, trainer.t,
             batch=trainer.batch, threads=threads, watch=self._watch if self.others else None,
+            python=bool(trainer.compile),
         )  # fmt: skip
         self.watched: dict[tuple[str, int], float] = {}
         watching = [c for c in trainer.callbacks if not isinstance(c, Progress)]

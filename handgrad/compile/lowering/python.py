@@ -1,0 +1,76 @@
+"""A layer without a native form, as rows that call its own forward and backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.registry import Lowering
+from handgrad.compile.trace import Node
+from handgrad.compile.values import NotNative, Value, lengths
+from handgrad.layer import slots, twin
+
+
+class PythonRows(Lowering):
+    """The layer's own methods on arrays in the arena."""
+
+    def forward(self, b: Builder, node: Node) -> Any:
+        if node.layer.params and not all(isinstance(v, Value) for v in node.inputs):
+            raise NotNative(f"{node.name} takes numbers that no layer made")
+        inputs = [self.input(b, node, i) for i in range(len(node.inputs))]
+        outputs = [b.value(v.shape) for v in node.outputs]
+        layer = node.kept["layer"] = twin(node.layer)
+        constants = [None if v is not None else given for v, given in zip(inputs, node.given)]
+        real = [v for v in inputs if v is not None]
+
+        def run(n: int, step: int, *arrays: Array) -> None:
+            read, written = iter(arrays[: len(real)]), arrays[len(real) :]
+            y = layer.forward(*(next(read) if v is not None else c
+                                for v, c in zip(inputs, constants)))  # fmt: skip
+            store(written, y)
+
+        b.python(run, *real, *outputs)
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def input(self, b: Builder, node: Node, i: int) -> Value | None:
+        """The value of an input in plain order; None for a constant."""
+        value = node.inputs[i]
+        if value is not None and value.integer:
+            raise NotNative(f"{node.name} reads integers and has no native form")
+        return None if value is None else b.plain(b.gathered(value))
+
+    def backward(self, b: Builder, node: Node, *dy: Any) -> Any:
+        layer = node.kept["layer"]
+        given = [b.plain(d) for d in dy if d is not None]
+        there = [d is not None for d in dy]
+        shapes = [v.shape for v in node.outputs]
+        gradients = [b.value(v.shape) if v is not None and wanted else None
+                     for v, wanted in zip(node.inputs, node.wants)]  # fmt: skip
+        views = [
+            (slot, *b.gradient_view(original.value))
+            for slot, original in zip(slots(layer), slots(node.layer))
+        ]
+
+        def run(n: int, step: int, *arrays: Array) -> None:
+            read, written = iter(arrays[: len(given)]), arrays[len(given) :]
+            dys = [next(read) if d else np.zeros(lengths(s, n), np.float32)
+                   for d, s in zip(there, shapes)]  # fmt: skip
+            result = layer.backward(*dys)
+            results = result if isinstance(result, tuple | list) else (result,)
+            store(written, [r for r, g in zip(results, gradients) if g is not None])
+            for slot, view, add in views:
+                if view is not None:
+                    view[...] = slot.grad + view if add else slot.grad
+
+        b.python(run, *given, *(g for g in gradients if g is not None))
+        return tuple(gradients)
+
+
+def store(places: Any, results: Any) -> None:
+    """Copy results into the arena."""
+    results = results if isinstance(results, tuple | list) else (results,)
+    for place, result in zip(places, results):
+        place[...] = 0 if result is None else result
