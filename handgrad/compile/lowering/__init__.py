@@ -1,5 +1,5 @@
 """Lowerings: how each layer becomes rows of a program, forward with backward below it."""
 
-from handgrad.compile.lowering import affine
+from handgrad.compile.lowering import affine, embedding, recurrent
 
-__all__ = ["affine"]
+__all__ = ["affine", "embedding", "recurrent"]

@@ -1,0 +1,45 @@
+"""Embedding: rows of a table, and their sums."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.trace import Node
+from handgrad.compile.values import Each, NotNative, Value
+from handgrad.layers import Embedding
+
+
+@lowers(Embedding)
+class LowerEmbedding(Lowering):
+    """y = W[ids], for ids that are the network's input.
+
+    dW is zero but for the ids of the batch. Where nobody else writes dW, the rows of the batch
+    before are made zero again, not all.
+    """
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        ids, y = node.inputs[0], b.value(node.outputs[0].shape)
+        if ids.rows is None:
+            raise NotNative("an embedding of numbers that are not the network's input")
+        b.row("embedding", *self.ids(node), b.parameter(node.layer.W), y)
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> None:
+        layer, dy = node.layer, b.plain(dy)
+        dW, add = b.gradient(layer.W)
+        if dW is None:
+            return
+        touched, W = None, b.parameter(layer.W)
+        if not add:
+            if sum(W in row.args for row in b.rows) == 1:
+                touched = b.array(np.zeros(b.batch * node.inputs[0].row, np.int32), writable=True)
+            most = b.batch * node.inputs[0].row if touched else 0
+            b.row("embedding_clear", *self.ids(node), dW, None, touched, most)
+        b.row("embedding_sums", *self.ids(node), dW, dy, touched)
+
+    def ids(self, node: Node) -> tuple:
+        """The first arguments of each kernel: how many ids, and where."""
+        ids = node.inputs[0]
+        return Each(1), ids.row, *node.layer.W.shape[::-1], ids.owner.rows, True
