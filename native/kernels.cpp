@@ -5,8 +5,16 @@
 namespace hg::HG_ISA {
 
 Family affine_kernels();
+Family convolution_kernels();
 Family elementwise_kernels();
+Family filters_kernels();
+Family loss_kernels();
+Family recurrent_kernels();
+Family layout_kernels();
+Family embedding_kernels();
 Family memory_kernels();
+Family peak_kernels();
+Family pooling_kernels();
 
 namespace {
 constexpr int kMost = 128;
@@ -21,8 +29,16 @@ void add(Family family) {
 const KernelTable* table() {
   static const KernelTable made = [] {
     add(affine_kernels());
+    add(convolution_kernels());
     add(elementwise_kernels());
+    add(filters_kernels());
+    add(loss_kernels());
+    add(recurrent_kernels());
+    add(layout_kernels());
+    add(embedding_kernels());
     add(memory_kernels());
+    add(peak_kernels());
+    add(pooling_kernels());
     return KernelTable{all, count, HG_ISA_NAME};
   }();
   return &made;

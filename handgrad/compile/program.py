@@ -14,6 +14,7 @@ from handgrad.compile.lowering.registry import MOST_STEPS
 from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
+from handgrad.compile.profile import Profile, profile
 from handgrad.compile.trace import trace
 from handgrad.compile.values import Each, NotNative, Place, Value, lengths
 from handgrad.network import Network
@@ -30,12 +31,32 @@ class Program:
         self.threads = usable_threads() if threads is None else threads
         self._ahead, self._after = b.ahead, b.after
         b.segments["arena"] = aligned(b.memory()), True
+        self.batch, self.data_rows = b.batch, data_rows
+        self._writable = {name: writable for name, (_, writable) in b.segments.items()}
         self.native = NativeProgram(
             b.rows, b.segments, batch=b.batch, data_rows=data_rows, hyper_width=len(b.ahead)
         )
 
     def __str__(self) -> str:
         return describe(self)
+
+    def profile(self, steps: int = 100) -> Profile:
+        """Run some steps on the first rows of the data and measure every row.
+
+        The parameters are put back afterwards; so is what the optimizer remembers.
+        """
+        times = np.zeros(len(self.rows))
+        kept = {name: a.copy() for name, a in self.native.arrays.items() if self._writable[name]}
+        n = min(self.batch, self.data_rows)
+        order, counts = np.arange(n), np.full(steps, n)
+        try:
+            self.start(order, np.zeros(steps), counts, times)
+            while self.native.go(SLICE) == PAUSED:
+                pass
+        finally:
+            for name, array in kept.items():
+                self.native.arrays[name][...] = array
+        return profile(self, steps, times)
 
     def describe(self) -> str:
         """What runs, in a few words: native, threads, kind of vectors."""
