@@ -23,6 +23,19 @@ def describe() -> dict[str, str]:
     } | {name: found for name in PACKAGES if (found := installed(name))}
 
 
+def busy_seconds() -> float:
+    """Processor time that was not idle since the machine started, of all programs together."""
+    fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    user, nice, system, _, _, *others = map(int, fields)
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
+
+
+def seconds_of(process: int) -> float:
+    """Processor time of one process."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def cpu_info() -> dict[str, str]:
     """The first processor's lines in /proc/cpuinfo."""
     path = Path("/proc/cpuinfo")

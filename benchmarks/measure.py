@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.systems import KINDS, Kind
 from benchmarks.workloads import Workload
 
@@ -113,7 +114,9 @@ def measure(
             except WorkerError as error:
                 skipped[name] = str(error)
         require_same(workload, losses)
+        others = Others([client.process.pid for client in clients])
         times, idle = take_turns(clients, plan.rounds, lambda r: say(f"{workload.name}: {r}"))
+        disturbed = others.processors()
         require_idle(workload, idle)
         slowed: dict[str, list[float]] = {}
         if busy:
@@ -128,7 +131,7 @@ def measure(
             for client in clients
         }  # fmt: skip
     return {"systems": systems, "skipped": skipped, "title": workload.title,
-            "check_steps": workload.check_steps}  # fmt: skip
+            "check_steps": workload.check_steps, "others": disturbed}  # fmt: skip
 
 
 def take_turns(
@@ -169,6 +172,21 @@ def require_idle(workload: Workload, idle: dict[str, list[float]]) -> None:
             raise RuntimeError(
                 f"{workload.name}: {name} used {middle:.0%} of a processor when it was not its turn"
             )
+
+
+class Others:
+    """How much of the machine other programs use, from when this is made."""
+
+    def __init__(self, ours: list[int]):
+        self.ours = [*ours, os.getpid()]
+        self.began, self.used = time.perf_counter(), self.seconds()
+
+    def seconds(self) -> float:
+        return machine.busy_seconds() - sum(map(machine.seconds_of, self.ours))
+
+    def processors(self) -> float:
+        """Processors in use by others, on average."""
+        return (self.seconds() - self.used) / (time.perf_counter() - self.began)
 
 
 @contextmanager

@@ -48,7 +48,8 @@ def workload_tables(found: list[Result]) -> list[str]:
         f"## One training step\n\n{rows}",
         "Gather the batch by shuffled row numbers, forward, backward, update; float32. Medians "
         "over rounds in which the systems take turns; the fastest peer is bold.\n\n"
-        + table(found, time_cell) + "\n" + last_row(found),
+        + table(found, time_cell) + "\n" + last_row(found) + "\n"
+        + line(["processors used by other programs", *(f"{w['others']:.2f}" for w in found)]),
         "## Time as a multiple of handgrad's\n\nMedian over the rounds of the ratio in a "
         f"round.\n\n{table(found, ratio_cell)}",
         "## Peak memory in MB\n\nOf the whole process; in brackets, what it had right after the "

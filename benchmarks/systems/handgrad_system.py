@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -17,12 +16,11 @@ class System:
     """eager: NumPy alone, where the library can also run a compiled program."""
 
     def __init__(self, workload: Workload, eager: bool = False):
-        can_compile = "compile" in signature(hg.Trainer).parameters
-        options = {"compile": False} if eager and can_compile else {}
         x, t = workload.data
         self.trainer = hg.Trainer(
             build(workload), x, t, loss=hg.SoftmaxCrossEntropy(), optimizer=optimizer(workload),
-            steps=1, batch=workload.batch, metrics=[], progress=False, **options,
+            steps=1, batch=workload.batch, metrics=[], progress=False,
+            compile=False if eager else None,
         )  # fmt: skip
         self.trainer.total_steps = 0
 
@@ -37,9 +35,9 @@ class System:
         return run
 
     @property
-    def ran(self) -> str | None:
-        """What the training said it runs."""
-        return getattr(self.trainer.history, "ran", None)
+    def ran(self) -> str:
+        """What the training says it runs."""
+        return self.trainer.engine
 
 
 def build(workload: Workload) -> hg.Sequential:

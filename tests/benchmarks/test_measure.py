@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from benchmarks.measure import (
     Client,
     LossError,
+    Others,
     Plan,
     WorkerError,
+    busy_process,
     measure,
     require_idle,
     require_same,
@@ -54,10 +58,18 @@ def test_a_system_that_works_when_it_is_not_its_turn_fails_the_run():
         require_idle(TINY, {"jax": [0.0, 0.9, 0.9, 0.0]})
 
 
+def test_others_are_seen():
+    others = Others([])
+    with busy_process():
+        time.sleep(0.5)
+        assert others.processors() > 0.3
+
+
 def test_measure_in_processes():
     names = ["numpy", "torch-1-last", "handgrad"]
     found = measure(TINY, names, Plan(2, 0.01), True, lambda line: None)
     assert found["skipped"] == {"torch-1-last": "no images"}
+    assert found["others"] > -0.1
     for name in ("numpy", "handgrad"):
         system = found["systems"][name]
         assert len(system["times"]) == 2

@@ -21,7 +21,7 @@ RESULT = {
         "handgrad": system(1e-4, 2e-4, 1e-4),
     },
     "skipped": {"torch-1": "not installed: torch"},
-    "title": "2-10-3", "check_steps": 20,
+    "title": "2-10-3", "check_steps": 20, "others": 0.04,
 }  # fmt: skip
 
 
@@ -53,6 +53,7 @@ def test_report_has_a_table_of_what_ran_and_why_others_did_not(tmp_path):
     assert "P, 2 cores, avx2; Python 3.11, numpy 2." in text
     assert "| NumPy, written out | **300 µs** |" in text
     assert "| fastest peer / handgrad | **3.00×** |" in text
+    assert "| processors used by other programs | 0.04 |" in text
     assert "| JAX jit | 4.00 |" in text
     assert "| NumPy, written out | 80 (40) |" in text
     assert "| NumPy, written out | 2.00 |" in text  # busy
