@@ -56,6 +56,13 @@ _LATER = {
 }  # fmt: skip
 
 
+def _predict_natively(*arguments: Any) -> Any:
+    return import_module("handgrad.compile").predict_natively(*arguments)
+
+
+Network.native = staticmethod(_predict_natively)
+
+
 def __getattr__(name: str) -> Any:
     for room, names in _LATER.items():
         if room == f"handgrad.{name}":

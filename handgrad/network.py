@@ -38,8 +38,10 @@ class Network(Layer):
     _record: tuple[list[Tensor], Tensor] | None = None
     _ready = False  # every layer inside has its dtype and its random stream
     _built = False  # every parameter has its size
+    _programs: Any = None  # native code for predictions, once it pays
+    native: Any = None  # predictions by native code: (network, x, batch) -> y, or None where not
     _inside = False  # a network around this one holds the flat arrays
-    _transient = ("_flat", "_record")  # rebuilt when needed, never copied
+    _transient = ("_flat", "_record", "_programs")  # rebuilt when needed, never copied
 
     def __call__(self, *inputs: Any) -> Any:
         """The network on tensors or arrays, in plain Python."""
@@ -196,6 +198,8 @@ class Network(Layer):
         if not x.ndim:
             raise ShapeError("predict: x needs a batch axis (N, …), got a scalar")
         self.build(x[:batch])
+        if Network.native is not None and (y := Network.native(self, x, batch)) is not None:
+            return y
         network = twin(self, training=False)
         parts = []
         for i in range(0, max(len(x), 1), batch):

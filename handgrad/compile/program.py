@@ -17,6 +17,7 @@ from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
 from handgrad.compile.trace import trace
 from handgrad.compile.values import Each, NotNative, Place, Value, lengths
+from handgrad.layer import walk
 from handgrad.network import Network
 
 SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
@@ -150,6 +151,8 @@ class Prediction(Program):
     ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
+        if any(getattr(layer, "stateful", False) for _, layer in walk(network)):
+            raise NotNative("a layer remembers its state from call to call")
         x = words_of(x, "x")
         self._x = np.zeros((batch, *x.shape[1:]), x.dtype)
 
@@ -172,8 +175,10 @@ class Prediction(Program):
         self._x[: len(x)] = x
         self._count[0] = len(x)
         self.start(self._order, self._start, self._count)
-        while self.go(SLICE) == PAUSED:
+        while (code := self.go(SLICE)) == PAUSED:
             pass
+        if code == BAD_INDEX:
+            raise NotNative("a number in x is out of range")
         return self._y[: len(x)].copy()
 
 
