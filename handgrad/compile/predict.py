@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,13 +17,14 @@ from handgrad.layer import walk
 from handgrad.network import Network
 
 _MANY = 4096  # rows for which a program pays at once
-_PLAIN = (bool, int, float, str, type(None), tuple)
+_PLAIN = (bool, int, float, str, type(None))
 
 
 @dataclass
 class Programs:
     """A network's programs for prediction, by the shape of a row and the most rows."""
 
+    layers: Any = None  # every layer of the network
     made_for: Any = None  # the network's options when they were made
     programs: dict[Any, Prediction] = field(default_factory=dict)
     asked: dict[Any, int] = field(default_factory=dict)  # how often; -1 where there is no program
@@ -39,7 +42,7 @@ def predict_natively(network: Network, x: Array, batch: int) -> Array | None:
         program = _program(held, network, x, min(batch, 1 << (len(x) - 1).bit_length()))
         if program is None:
             return None
-        network.flat.tie()
+        network._buffers().tie()
         if len(x) <= program.batch:
             return program(x)
         parts = range(0, len(x), program.batch)
@@ -51,9 +54,10 @@ def predict_natively(network: Network, x: Array, batch: int) -> Array | None:
 
 
 def _program(held: Programs, network: Network, x: Array, rows: int) -> Prediction | None:
-    options = _options(network)
+    options = _options(held, network)
     if held.made_for != options:
-        held.made_for = options
+        held.layers = None
+        held.made_for = _options(held, network)
         held.programs, held.asked = {}, {}
     key = x.shape[1:], x.dtype.kind, rows
     program = held.programs.get(key)
@@ -70,11 +74,24 @@ def _program(held: Programs, network: Network, x: Array, rows: int) -> Predictio
     return held.programs.get(key)
 
 
-def _options(network: Network) -> tuple:
+def _options(held: Programs, network: Network) -> list:
     """All that a program takes from the network besides its numbers."""
-    found: list[Any] = [id(network.flat)]
-    for _, layer in walk(network):
-        found.append(id(layer))
-        found += [v for v in layer.__dict__.values() if isinstance(v, _PLAIN)]
-        found += [id(getattr(layer, name, None)) for name in getattr(layer, "buffers", ())]
-    return tuple(found)
+    if held.layers is None:
+        held.layers = [layer for _, layer in walk(network)]
+    found: list[Any] = [id(network._flat)]
+    for layer in held.layers:
+        state = layer.__dict__
+        own = isinstance(layer, Network)
+        for name in (n for n in state if n[0] != "_") if own else _options_of(type(layer)):
+            value = state.get(name)
+            if isinstance(value, list | tuple | dict):
+                found += map(id, value.values() if isinstance(value, dict) else value)
+            else:
+                found.append(value if isinstance(value, _PLAIN) else id(value))
+    return found
+
+
+@cache
+def _options_of(cls: type) -> tuple[str, ...]:
+    """Names of what a layer's constructor keeps, and of its buffers."""
+    return (*inspect.signature(cls).parameters, *getattr(cls, "buffers", ()))
