@@ -27,7 +27,8 @@ int64_t share(int64_t n, int64_t parts, int64_t step, int64_t most) {  // a mult
 
 Grid grid(const Job& j, bool by_rows) {
   int64_t m = j.i(0), n = j.i(1), wanted = j.threads > 1 ? 4 * j.threads : 1;
-  Grid g{m, n, 1, 1};
+  Grid g{m, n, 0, 0};
+  if (!m || !n) return g;
   if (by_rows) {
     if (wanted > 1) g.rows = share(m, wanted, MR, kRows);
     g.row_blocks = blocks(m, g.rows > 0 ? g.rows : 1);

@@ -48,6 +48,7 @@ struct hg_run {
 
 // 0: all steps are done. 1: time is up, call again. 2: a row met a bad number (step and row say
 // where). 3: `python` failed. 4: a batch does not fit the program. 5: a loss is not finite.
+// 6: there is not enough memory.
 int hg_program_run(hg_program*, hg_run*);
 
 #pragma GCC visibility pop

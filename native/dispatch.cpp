@@ -8,7 +8,9 @@ namespace hg {
 
 #if defined(__x86_64__)
 namespace v3 { const KernelTable* table(); }
+#if defined(HG_AVX512)
 namespace v4 { const KernelTable* table(); }
+#endif
 #else
 namespace neon { const KernelTable* table(); }
 #endif
@@ -19,7 +21,9 @@ int available(const KernelTable** tables) {  // the widest first
   int count = 0;
 #if defined(__x86_64__)
   __builtin_cpu_init();
+#if defined(HG_AVX512)
   if (__builtin_cpu_supports("x86-64-v4")) tables[count++] = v4::table();
+#endif
   if (__builtin_cpu_supports("x86-64-v3")) tables[count++] = v3::table();
 #else
   tables[count++] = neon::table();

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <vector>
 
@@ -12,8 +13,7 @@
 using namespace hg;
 
 namespace hg {
-const KernelTable* best_table();  // dispatch.cpp
-const KernelTable* present_table();
+const KernelTable* present_table();  // dispatch.cpp
 }
 
 namespace {
@@ -21,7 +21,9 @@ namespace {
 struct Memory {  // aligned to 64 bytes
   void* start = nullptr;
   explicit Memory(int64_t bytes) {
-    if (bytes > 0) start = std::aligned_alloc(64, size_t(bytes + 63) / 64 * 64);
+    if (bytes <= 0) return;
+    start = std::aligned_alloc(64, size_t(bytes + 63) / 64 * 64);
+    if (!start) throw std::bad_alloc();
   }
   Memory(Memory&& other) noexcept : start(other.start) { other.start = nullptr; }
   ~Memory() { std::free(start); }
@@ -119,52 +121,66 @@ void make_scratch(hg_program& p, size_t threads) {
   while (p.scratch.size() < threads) p.scratch.emplace_back(p.scratch_words * 4);
 }
 
+bool check_row(hg_program& p, hg_spec& spec, const KernelTable& table, size_t r) {
+  const Row& row = p.rows[r];
+  const Kernel* kernel = row.kernel >= 0 && row.kernel < table.count ? &table.kernels[row.kernel] : nullptr;
+  Check check(row, spec.batch, spec.data_rows, spec.hyper_width, spec.segment_words, spec.writable,
+              int(spec.segments));
+  check.require(kernel || row.kernel == kPython, "there is no such kernel");
+  for (int k = 0; k < kArgs; k++)  // also what the kernel does not read: all are multiplied
+    if (row.scaled >> k & 1) check.times(row.args[k], spec.batch);
+  if (kernel) kernel->check(check);
+  if (check.fault) spec.bad_row = int64_t(r), spec.bad_arg = check.fault_arg, spec.rule = check.fault;
+  p.kernels.push_back(kernel);
+  p.places.push_back(check.places);
+  return !check.fault;
+}
+
+// The row's table and scratch memory, for the largest batch: a step allocates nothing.
+void prepare_row(hg_program& p, size_t r) {
+  std::vector<float*> nowhere(p.bases.size() + 1, nullptr);
+  resolve(p, r, p.batch, nowhere.data());
+  const Kernel* kernel = p.kernels[r];
+  p.kept.emplace_back(kernel && kernel->prepare ? kernel->prepare(p.jobs[r], nullptr) : 0);
+  if ((p.jobs[r].kept = p.kept.back().start)) kernel->prepare(p.jobs[r], p.jobs[r].kept);
+  if (kernel && kernel->scratch) {
+    int64_t words = kernel->scratch(p.jobs[r]);
+    if (words > p.scratch_words) p.scratch_words = (words + 15) / 16 * 16;
+  }
+}
+
+// The program, or null and the rule that is broken.
+std::unique_ptr<hg_program> make(hg_spec& spec) {
+  const KernelTable* table = present_table();
+  spec.rule = table ? "the program's sizes are out of range" : "this processor has no kernels";
+  if (!table || spec.count < 0 || spec.batch < 1 || spec.batch > kLargest || spec.segments < 0 ||
+      spec.segments > kSegments || spec.data_rows < 0 || spec.data_rows > kLargest)
+    return nullptr;
+  auto p = std::make_unique<hg_program>();
+  p->batch = spec.batch, p->data_rows = spec.data_rows, p->hyper_width = spec.hyper_width;
+  p->rows.assign(spec.rows, spec.rows + spec.count);
+  p->bases.assign(size_t(spec.segments), nullptr);
+  p->jobs.resize(p->rows.size());
+  p->expected.resize(p->rows.size());
+  for (size_t r = 0; r < p->rows.size(); r++)
+    if (!check_row(*p, spec, *table, r)) return nullptr;
+  for (size_t r = 0; r < p->rows.size(); r++) prepare_row(*p, r);
+  make_scratch(*p, 1);
+  return p;
+}
+
 }  // namespace
 
 extern "C" {
 
 hg_program* hg_program_new(hg_spec* spec) {
-  const KernelTable* table = present_table();
   spec->bad_row = spec->bad_arg = -1;
-  spec->rule = table ? "the program's sizes are out of range" : "this processor has no kernels";
-  if (!table || spec->count < 0 || spec->batch < 1 || spec->batch > kLargest || spec->segments < 0 ||
-      spec->segments > kSegments || spec->data_rows < 0 || spec->data_rows > kLargest)
+  try {
+    return make(*spec).release();
+  } catch (const std::bad_alloc&) {  // no exception may leave through a C function
+    spec->rule = "there is not enough memory for it";
     return nullptr;
-  auto* p = new hg_program;
-  p->batch = spec->batch, p->data_rows = spec->data_rows, p->hyper_width = spec->hyper_width;
-  p->rows.assign(spec->rows, spec->rows + spec->count);
-  p->bases.assign(size_t(spec->segments), nullptr);
-  p->jobs.resize(p->rows.size());
-  p->expected.resize(p->rows.size());
-  for (size_t r = 0; r < p->rows.size(); r++) {
-    const Row& row = p->rows[r];
-    const Kernel* kernel = row.kernel >= 0 && row.kernel < table->count ? &table->kernels[row.kernel] : nullptr;
-    Check check(row, spec->batch, spec->data_rows, spec->hyper_width, spec->segment_words,
-                spec->writable, int(spec->segments));
-    check.require(kernel || row.kernel == kPython, "there is no such kernel");
-    if (kernel) kernel->check(check);
-    if (check.fault) {
-      spec->bad_row = int64_t(r), spec->bad_arg = check.fault_arg, spec->rule = check.fault;
-      delete p;
-      return nullptr;
-    }
-    p->kernels.push_back(kernel);
-    p->places.push_back(check.places);
   }
-  // Tables and scratch memory for the largest batch: a step allocates nothing.
-  std::vector<float*> nowhere(p->bases.size() + 1, nullptr);
-  for (size_t r = 0; r < p->rows.size(); r++) {
-    resolve(*p, r, p->batch, nowhere.data());
-    const Kernel* kernel = p->kernels[r];
-    p->kept.emplace_back(kernel && kernel->prepare ? kernel->prepare(p->jobs[r], nullptr) : 0);
-    if ((p->jobs[r].kept = p->kept.back().start)) kernel->prepare(p->jobs[r], p->jobs[r].kept);
-    if (kernel && kernel->scratch) {
-      int64_t words = kernel->scratch(p->jobs[r]);
-      if (words > p->scratch_words) p->scratch_words = (words + 15) / 16 * 16;
-    }
-  }
-  make_scratch(*p, 1);
-  return p;
 }
 
 void hg_program_free(hg_program* p) { delete p; }
@@ -178,12 +194,16 @@ void hg_program_cost(const hg_program* p, int row, double* flops, double* bytes)
 
 int hg_program_run(hg_program* p, hg_run* run) {
   Team team(int(run->threads));
-  make_scratch(*p, size_t(team.threads()));
+  try {
+    make_scratch(*p, size_t(team.threads()));
+  } catch (const std::bad_alloc&) {
+    return 6;
+  }
   double began = now(), since_look = 0;
   int64_t count = int64_t(p->rows.size());
   for (; run->step < run->steps; run->step++, run->row = 0) {
     int64_t s = run->step, n = run->counts[s], start = run->starts[s];
-    if (n < 0 || n > p->batch || start < 0 || start + n > run->order_length) return 4;
+    if (n < 0 || n > p->batch || start < 0 || start > run->order_length - n) return 4;
     for (int64_t i = start; run->row == 0 && i < start + n; i++)
       if (run->order[i] < 0 || run->order[i] >= p->data_rows) return 4;
     p->now = {run->order + start, n, s, run->hyper + s * p->hyper_width};

@@ -1,0 +1,118 @@
+#include "table.h"
+
+#include <cinttypes>
+#include <cstdio>
+
+namespace hg::tests {
+namespace {
+
+constexpr int kStarts = 1000, kChanges = 400;
+
+int64_t any_size(Random& random) {
+  int64_t kind = random.below(8);
+  return kind < 1 ? 0 : kind < 4 ? 1 : kind < 7 ? 2 + random.below(8) : 10 + random.below(30);
+}
+
+void draw(Random& random, Row& row, int k) {
+  row.args[k] = any_size(random);
+  row.scaled &= ~(uint64_t(1) << k);
+  if (random.one_in(4)) row.scaled |= uint64_t(1) << k, row.args[k] = 1 + random.below(3);
+}
+
+Row any_row(Random& random, int kernel) {
+  Row row{};
+  row.kernel = kernel;
+  for (int k = 0; k < kArgs; k++) draw(random, row, k);
+  for (double& real : row.reals) real = double(random.below(17)) / 8;
+  return row;
+}
+
+bool accepts(const Table& table) {
+  Answer answer = ask(table);
+  hg_program_free(answer.program);
+  return answer.program;
+}
+
+// The place that was refused gets a segment, or a longer one; false where it would be too long.
+bool make_room(Table& table, Row& row, int64_t arg, bool in_no_segment) {
+  if (in_no_segment) {
+    table.words.push_back(0), table.writable.push_back(1);
+    row.args[arg] = int64_t(table.words.size()) << kPlaceBits;
+    row.scaled &= ~(uint64_t(1) << arg);
+    return true;
+  }
+  int64_t& words = table.words[size_t(row.args[arg] >> kPlaceBits) - 1];
+  return (words = words ? words * 2 : 1) <= kMostWords;
+}
+
+bool empty(const Table& table, size_t first) {
+  for (size_t s = first; s < table.words.size(); s++)
+    if (table.words[s]) return false;
+  return true;
+}
+
+// Every segment from `first` on as short as the rows allow, and read-only where they only read.
+void tighten(Table& table, size_t first) {
+  for (size_t s = first; s < table.words.size(); s++) {
+    int64_t low = 0, high = table.words[s];
+    while (low < high) {
+      table.words[s] = (low + high) / 2;
+      if (accepts(table)) high = table.words[s];
+      else low = table.words[s] + 1;
+    }
+    table.words[s] = high;
+    table.writable[s] = 0;
+    table.writable[s] = !accepts(table);
+  }
+}
+
+}  // namespace
+
+Answer ask(const Table& table) {
+  hg_spec spec{table.rows.data(), int64_t(table.rows.size()), table.batch, table.data_rows, kHyper,
+               table.words.data(), table.writable.data(), int64_t(table.words.size()), -1, -1, nullptr};
+  hg_program* program = hg_program_new(&spec);
+  return {program, program ? "" : spec.rule, spec.bad_arg};
+}
+
+bool add_row(Random& random, int kernel, Table& table) {
+  size_t segments = table.words.size();
+  table.rows.emplace_back();
+  for (int start = 0; start < kStarts; start++) {
+    table.words.resize(segments), table.writable.resize(segments);
+    Row& row = table.rows.back() = any_row(random, kernel);
+    for (int change = 0; change < kChanges && table.words.size() <= kSegments; change++) {
+      Answer answer = ask(table);
+      if (answer.program) {
+        hg_program_free(answer.program);
+        if (empty(table, segments) && !random.one_in(8)) break;  // nothing to do: legal, and dull
+        tighten(table, segments);
+        return true;
+      }
+      bool nowhere = answer.rule == "a place is in no segment";
+      if (nowhere || answer.rule == "a place reaches beyond its segment") {
+        if (!make_room(table, row, answer.arg, nowhere)) break;
+      } else {
+        draw(random, row, answer.arg >= 0 ? int(answer.arg) : int(random.below(kArgs)));
+      }
+    }
+  }
+  table.rows.pop_back();
+  table.words.resize(segments), table.writable.resize(segments);
+  return false;
+}
+
+void print(const Table& table) {
+  std::fprintf(stderr, "batch %" PRId64 ", %" PRId64 " rows of data\n", table.batch, table.data_rows);
+  for (const Row& row : table.rows) {
+    std::fprintf(stderr, "%s, %d threads:", hg_kernel_name(row.kernel), row.threads);
+    for (int k = 0; k < kArgs; k++)
+      std::fprintf(stderr, " %d:%" PRId64 "%s", k, row.args[k], row.scaled >> k & 1 ? "n" : "");
+    for (double real : row.reals) std::fprintf(stderr, " %g", real);
+    std::fprintf(stderr, "\n");
+  }
+  for (size_t s = 0; s < table.words.size(); s++)
+    std::fprintf(stderr, "segment %zu: %" PRId64 " words%s\n", s, table.words[s], table.writable[s] ? "" : ", read-only");
+}
+
+}  // namespace hg::tests
