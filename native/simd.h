@@ -35,6 +35,7 @@ inline __mmask16 first(int64_t n) { return __mmask16((1u << n) - 1u); }
 inline vec load(const float* p, int64_t n) { return _mm512_maskz_loadu_ps(first(n), p); }
 inline void store(float* p, vec v, int64_t n) { _mm512_mask_storeu_ps(p, first(n), v); }
 inline vec set1(float x) { return _mm512_set1_ps(x); }
+inline ivec load(const int32_t* p) { return _mm512_loadu_si512(p); }
 inline ivec iset1(int32_t x) { return _mm512_set1_epi32(x); }
 inline vec fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 inline vec fnma(vec a, vec b, vec c) { return _mm512_fnmadd_ps(a, b, c); }  // c - a b
@@ -68,8 +69,16 @@ inline void store(float* p, vec v) { _mm256_storeu_ps(p, v); }
 alignas(64) inline const int32_t kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
 inline __m256i first(int64_t n) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 - n)); }
 inline vec load(const float* p, int64_t n) { return _mm256_maskload_ps(p, first(n)); }
-inline void store(float* p, vec v, int64_t n) { _mm256_maskstore_ps(p, first(n), v); }
+// In parts, for a masked store takes some processors longer than a dozen others.
+inline void store(float* p, vec v, int64_t n) {
+  __m128 low = _mm256_castps256_ps128(v);
+  if (n >= 8) return store(p, v);
+  if (n & 4) _mm_storeu_ps(p, low), p += 4, low = _mm256_extractf128_ps(v, 1);
+  if (n & 2) _mm_storel_pi(reinterpret_cast<__m64*>(p), low), p += 2, low = _mm_movehl_ps(low, low);
+  if (n & 1) _mm_store_ss(p, low);
+}
 inline vec set1(float x) { return _mm256_set1_ps(x); }
+inline ivec load(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
 inline ivec iset1(int32_t x) { return _mm256_set1_epi32(x); }
 inline vec fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 inline vec fnma(vec a, vec b, vec c) { return _mm256_fnmadd_ps(a, b, c); }
@@ -109,6 +118,7 @@ inline void store(float* p, vec v) { vst1q_f32(p, v); }
 inline vec load(const float* p, int64_t n) { float t[4] = {0, 0, 0, 0}; std::memcpy(t, p, size_t(n) * 4); return vld1q_f32(t); }
 inline void store(float* p, vec v, int64_t n) { float t[4]; vst1q_f32(t, v); std::memcpy(p, t, size_t(n) * 4); }
 inline vec set1(float x) { return vdupq_n_f32(x); }
+inline ivec load(const int32_t* p) { return vld1q_s32(p); }
 inline ivec iset1(int32_t x) { return vdupq_n_s32(x); }
 inline vec fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 inline vec fnma(vec a, vec b, vec c) { return vfmsq_f32(c, a, b); }
@@ -152,6 +162,8 @@ inline void by_vectors(int64_t n, Each each) {
 }
 inline vec part(const float* p, int64_t n) { return n == W ? load(p) : load(p, n); }
 inline void put(float* p, vec v, int64_t n) { n == W ? store(p, v) : store(p, v, n); }
+alignas(64) inline const float kIndex[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+inline vec only(vec v, int64_t n) { return n == W ? v : lt(load(kIndex), set1(float(n)), v, set1(0)); }  // zeros behind
 
 // 16 lanes whatever the width: number i of a stretch belongs to lane i mod 16.
 struct Lanes {
