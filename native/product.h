@@ -160,6 +160,8 @@ struct Blocks {
   int64_t count = 0, length = 0;  // of the present block: stretches, numbers of k
   int64_t s = 0, inside = 0;      // the next stretch, and how far into it
 
+  explicit Blocks(const Operand& operand) : a(operand) {}
+
   void next() {
     count = length = 0;
     while (s < a.runs && length < kBlock) {
@@ -178,7 +180,7 @@ struct Blocks {
 template <class Finish>
 inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                      float* scratch, Finish finish) {
-  Blocks block{p.a, {}};
+  Blocks block(p.a);
   // Where A's rows lie side by side in memory, and enough columns use them, they are packed.
   bool packs_rows = p.a.row_step == 1 && !p.a.row_table && n1 - n0 > NR && m1 - m0 >= MR;
   float *packed_b = scratch, *packed_a = scratch + kMost * kColumns;
@@ -192,7 +194,8 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
       for (int64_t g = n0; g < n1; g += kColumns) {
         int64_t group = n1 - g < kColumns ? n1 - g : kColumns;
         const float* from = p.b + done * p.b_k + g * p.b_j;
-        bool direct = p.b_j == 1 && (p.b_k <= NR || i1 - i0 <= 4 * MR);
+        // Masked loads in the inner loop cost more than packing, unless there are few rows.
+        bool direct = p.b_j == 1 && (i1 - i0 <= MR || (group % W == 0 && p.b_k <= 2 * NR));
         if (!direct) pack(from, p.b_k, p.b_j, block.length, group, packed_b);
         for (int64_t j = 0; j < group; j += NR) {
           int64_t columns = group - j < NR ? group - j : NR;
