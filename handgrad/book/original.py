@@ -12,6 +12,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.book.common import layers, multi_layer_net_extend, optimizer, trainer, util
+from handgrad.book.common.gradient import central_differences
 
 
 class Relu(layers.Relu):
@@ -90,16 +91,7 @@ class Nesterov(optimizer.Nesterov):
 
 def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
     """Lets integers stay integers, which do not move by h."""
-    gradient, h = np.zeros_like(x), 1e-4
-    for index in np.ndindex(x.shape):
-        value = x[index]
-        x[index] = value + h
-        above = f(x)
-        x[index] = value - h
-        below = f(x)
-        x[index] = value
-        gradient[index] = (above - below) / (2 * h)
-    return gradient
+    return central_differences(f, x)
 
 
 def remove_duplicate(params: list[Array], grads: list[Array]) -> tuple[list, list]:

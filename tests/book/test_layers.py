@@ -143,5 +143,5 @@ def test_ignored_labels_do_not_count(rng):
 
 
 def test_embedding_refuses_numbers_outside(rng):
-    with pytest.raises(ValueError, match="from 0 to 3, got -1 to 2"):
+    with pytest.raises(ValueError, match="from 0 to 3, the vocabulary, got -1 to 2"):
         layers.Embedding(rng.standard_normal((4, 2))).forward(np.array([2, -1]))

@@ -15,7 +15,11 @@ def numerical_gradient(f: Callable[[Array], float], x: Array) -> Array:
     The elements are changed in place, one after another, and set back: f may look at x itself
     instead of at its argument. Integers, which cannot move by h, are converted first.
     """
-    x = as_float(x)
+    return central_differences(f, as_float(x))
+
+
+def central_differences(f: Callable[[Array], float], x: Array) -> Array:
+    """`numerical_gradient` in the dtype of x, whatever it is."""
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         value = x[index]

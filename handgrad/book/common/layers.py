@@ -161,28 +161,18 @@ class Dropout(Weightless):
         return dout * self.mask
 
 
-class Embedding:
-    """Rows of W (V, D) by their numbers idx (N)."""
+class Embedding(Adapter):
+    """Rows of W (V, D) by their numbers idx (…)."""
+
+    names = ("W",)
+    W = held(0)
 
     def __init__(self, W: Array):
-        self.params, self.grads = [W], [np.zeros_like(W)]
-        self.idx: Any = None
+        super().__init__(layers.Embedding(*W.shape), W)
 
     def forward(self, idx: Array) -> Array:
-        (W,) = self.params
-        idx = np.asarray(idx)
-        if idx.size and not 0 <= idx.min() <= idx.max() < len(W):
-            raise ValueError(
-                f"Embedding: numbers must lie from 0 to {len(W) - 1}, got {idx.min()} to "
-                f"{idx.max()}"
-            )
-        self.idx = idx
-        return W[idx]
-
-    def backward(self, dout: Array) -> None:
-        (dW,) = self.grads
-        dW[...] = 0
-        np.add.at(dW, self.idx, dout)
+        (self.inner.W,) = self.params
+        return self.inner.forward(idx)
 
 
 class BatchNormalization:

@@ -176,10 +176,6 @@ class TimeBiLSTM:
 class TimeEmbedding(Embedding):
     """Rows of W (V, D) by their numbers (N, T)."""
 
-    @property
-    def W(self) -> Array:
-        return self.params[0]
-
 
 class TimeAffine(Adapter):
     """x @ W + b on the last axis."""
