@@ -1,5 +1,5 @@
 """Lowerings: how each layer becomes rows of a program, forward with backward below it."""
 
-from handgrad.compile.lowering import affine, embedding, recurrent
+from handgrad.compile.lowering import affine, convolution, embedding, normalization, pooling, recurrent, shape
 
-__all__ = ["affine", "embedding", "recurrent"]
+__all__ = ["affine", "convolution", "embedding", "normalization", "pooling", "recurrent", "shape"]

@@ -20,7 +20,7 @@ def require_two_axes(node: Node) -> None:
         raise NotNative(f"{node.name}: images have {axes} axes, at most 2 are native")
 
 
-def windows(grid: Grid, n: Size, channels: int) -> tuple[Argument, ...]:
+def windows(grid: Grid, n: Size, channels: Size) -> tuple[Argument, ...]:
     """The first arguments of a kernel with windows on n images."""
     pads = two(tuple(before for before, _ in grid.pad), 0)
     return (

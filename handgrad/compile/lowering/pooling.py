@@ -21,34 +21,57 @@ def words(size: Size) -> Size:
     return Each(-(-size.count // 4)) if isinstance(size, Each) else -(-size // 4)
 
 
+def most(b: Builder, node: Node, grid: Grid, y: Value) -> Value:
+    """A row: the maximum of each window, and its first cell."""
+    x = node.inputs[0]
+    if prod(grid.kernel) > MOST_CELLS:
+        raise NotNative(f"{node.name}: a window has more than {MOST_CELLS} cells")
+    place, indexed = enter(b, x)
+    node.kept |= {"grid": grid, "y": y, "which": b.value((words(y.size),))}
+    shape = windows(grid, x.shape[0], x.shape[1])
+    b.row("max_pooling", *shape, place, indexed, y, node.kept["which"])
+    return y
+
+
+def most_back(b: Builder, node: Node, dy: Value) -> Value:
+    """A row: dy to the cell where the maximum was, times the slope of what made x."""
+    x, dx = node.inputs[0], b.value(node.inputs[0].shape, last=True)
+    code, made, options = b.slope(x, last=True)
+    dx.sloped = made is not None
+    saved = node.kept["y"] if dx.sloped else None  # x at its maximum is y
+    b.row(
+        "max_pooling_gradient", *windows(node.kept["grid"], x.shape[0], x.shape[1]), dy, False, dx,
+        node.kept["which"], code, saved, reals=options,
+    )  # fmt: skip
+    return dx
+
+
 @lowers(MaxPooling)
 class LowerMaxPooling(Lowering):
-    """The maximum of each window, and its first cell; the slope of what made x on the way back."""
+    """The maximum of each window."""
 
     def forward(self, b: Builder, node: Node) -> Value:
         require_two_axes(node)
-        layer, x = node.layer, node.inputs[0]
-        sizes: Any = x.shape[2:]
-        grid = layer.window.place(sizes, ceil_mode=layer.ceil_mode)
-        if prod(grid.kernel) > MOST_CELLS:
-            raise NotNative(f"{node.name}: a window has more than {MOST_CELLS} cells")
-        place, indexed = enter(b, x)
-        y = b.value(node.outputs[0].shape, last=True)
-        which = b.value((words(y.size),))
-        node.kept |= {"grid": grid, "y": y, "which": which}
-        b.row("max_pooling", *windows(grid, x.shape[0], x.shape[1]), place, indexed, y, which)
-        return y
+        sizes: Any = node.inputs[0].shape[2:]
+        grid = node.layer.window.place(sizes, ceil_mode=node.layer.ceil_mode)
+        return most(b, node, grid, b.value(node.outputs[0].shape, last=True))
 
     def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        x, dx = node.inputs[0], b.value(node.inputs[0].shape, last=True)
-        code, made, options = b.slope(x, last=True)
-        dx.sloped = made is not None
-        saved = node.kept["y"] if dx.sloped else None  # x at its maximum is y
-        b.row(
-            "max_pooling_gradient", *windows(node.kept["grid"], x.shape[0], x.shape[1]), b.last(dy),
-            False, dx, node.kept["which"], code, saved, reals=options,
-        )  # fmt: skip
-        return dx
+        return most_back(b, node, b.last(dy))
+
+
+@lowers(GlobalMaxPooling)
+class LowerGlobalMaxPooling(Lowering):
+    """The maximum of one window, the whole image."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        require_two_axes(node)
+        sizes: Any = node.inputs[0].shape[2:]
+        grid = Window(node.name, sizes, 1, 0).place(sizes)
+        return most(b, node, grid, b.value(node.outputs[0].shape))
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
+        return most_back(b, node, b.plain(dy))
 
 
 def average(b: Builder, x: Value, grid: Grid, y: Value, padding: tuple) -> None:
@@ -108,11 +131,3 @@ class LowerGlobalAveragePooling(Lowering):
 
     def backward(self, b: Builder, node: Node, dy: Value) -> Value:
         return average_back(b, node.inputs[0], node.kept["grid"], b.plain(dy), WHOLE)
-
-
-@lowers(GlobalMaxPooling)
-class LowerGlobalMaxPooling(Lowering):
-    """The maximum of one window, the whole image."""
-
-    def forward(self, b: Builder, node: Node) -> Value:
-        raise NotNative(f"{node.name} has no native form yet")
