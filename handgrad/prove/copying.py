@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,9 +26,62 @@ def duplicate(thing: Any, memo: dict[int, Any] | None = None) -> Any:
         elif isinstance(value, types.ModuleType):
             memo[id(value)] = value
     try:
-        return copy.deepcopy(thing, memo)
+        return _deep(thing, memo)
     except Exception:  # locks, files, generators in flight: each attribute on its own
         return _piecewise(thing, memo)
+
+
+_ATOMIC: tuple[Any, ...] = (
+    int,
+    float,
+    complex,
+    bool,
+    str,
+    bytes,
+    types.NoneType,
+    type,
+    types.ModuleType,
+)
+_ATOMIC += (types.BuiltinFunctionType, range, slice, np.dtype)
+
+
+def _deep(value: Any, memo: dict[int, Any]) -> Any:
+    """copy.deepcopy, several times faster for what layers are made of."""
+    kind: Any = type(value)
+    if kind in _ATOMIC:
+        return value
+    if id(value) in memo:
+        return memo[id(value)]
+    if kind is np.ndarray and value.dtype.kind != "O":
+        new = value.copy(order="K")
+    elif kind is list:
+        new = memo[id(value)] = []
+        new += [_deep(v, memo) for v in value]
+    elif kind is dict:
+        new = memo[id(value)] = {}
+        new.update({_deep(k, memo): _deep(v, memo) for k, v in value.items()})
+    elif _is_plain(kind):
+        new = memo[id(value)] = object.__new__(kind)
+        vars(new).update({n: _deep(v, memo) for n, v in vars(value).items()})
+    else:
+        return copy.deepcopy(value, memo)
+    memo[id(value)] = new
+    return new
+
+
+_SPECIAL = (
+    "__deepcopy__", "__copy__", "__getstate__", "__setstate__", "__reduce__", "__reduce_ex__",
+    "__getnewargs__", "__getnewargs_ex__",
+)  # fmt: skip
+_HEAP_TYPE = 1 << 9  # made by a class statement
+
+
+@functools.cache
+def _is_plain(kind: Any) -> bool:
+    """Whether instances are what their `__dict__` holds, and copied in the usual way."""
+    usual = all(getattr(kind, n, None) is getattr(object, n, None) for n in _SPECIAL)
+    slots = any("__slots__" in vars(c) for c in kind.__mro__ if c is not object)
+    return usual and not slots and kind.__dictoffset__ != 0 and bool(kind.__flags__ & _HEAP_TYPE)
 
 
 def _piecewise(thing: Any, memo: dict[int, Any]) -> Any:

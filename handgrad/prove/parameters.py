@@ -18,7 +18,7 @@ Path = tuple[Any, ...]
 # Names that a parameter usually has: used to notice one whose gradient is never set.
 _USUAL = {"W", "w", "b", "weight", "weights", "bias", "gamma", "beta", "Wx", "Wh", "Wq", "Wk", "Wv"}
 _USUAL |= {"Wo", "kernel", "kernels", "filters", "alpha", "scale", "shift", "U", "V", "Wi", "Wf"}
-_STATE = {"x", "y", "t", "out", "h", "c", "mask", "loss"}
+_STATE = {"x", "y", "t", "out", "h", "mask", "loss"}
 _PAIRS = (("params", "grads"), ("params", "gradients"), ("parameters", "grads"))
 
 

@@ -28,7 +28,10 @@ class Point:
     call to the next, on one that is used again.
     """
 
-    def __init__(self, start: Subject, names: Sequence[str], inputs: Sequence[Any], outputs: int):
+    def __init__(
+        self, start: Subject, names: Sequence[str], inputs: Sequence[Any], outputs: int,
+        worker: Subject | None = None,
+    ):  # fmt: skip
         self.start, self.names, self.inputs = start, list(names), list(inputs)
         self.outputs = outputs
         self.worker: Subject | None = None
@@ -36,7 +39,7 @@ class Point:
         self.base = self({})
         self.seconds = time.perf_counter() - started  # of one evaluation
         self.noise = SINGLE if _is_single(self.base) else DOUBLE
-        self.worker = self._reusable()
+        self.worker = self._still_reusable(worker) or self._reusable()
 
     @cached_property
     def is_network(self) -> bool:
@@ -127,8 +130,15 @@ class Point:
         bent = abs(up + down - 2 * self.base) + abs(far - 2 * up + self.base)
         return bool(np.all(bent <= size))
 
+    def _still_reusable(self, worker: Subject | None) -> Subject | None:
+        """A copy that was found reusable elsewhere, if it gives what a fresh one does here."""
+        if worker is None:
+            return None
+        self.worker = worker
+        return worker if _equal(self({}), self.base) else None
+
     def _reusable(self) -> Subject | None:
-        worker, self.worker = self.start.copy(), None
+        self.worker, worker = None, self.start.copy()
         nearby = {n: self.value(n) * 1.25 + 0.1 for n in self.names if self.is_real(n)}
         try:
             elsewhere = self(nearby)

@@ -189,6 +189,8 @@ class Subject:
         self.parameters = {p.name: p for p in discover(self.thing, missing)}
 
     def _outputs(self, result: Any) -> list[Array]:
+        if type(result) is np.ndarray and result.dtype.kind == "f":
+            return [result]
         if result is None:
             raise SubjectError("forward", "forward returns None; it has to return its output")
         if isinstance(result, list | tuple) and not all(_plain_number(v) for v in result):

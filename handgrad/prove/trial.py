@@ -60,7 +60,9 @@ class Case:
         self.tied: set[int] | None = None  # places of the inputs that share the batch
         self.casts: dict[Any, Subject] = {}  # the subject in other precisions
         self.dtype: Any = np.float64  # of upstream gradients
+        self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
+        self.mending = 1.5  # seconds left for trying changes of its text
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
@@ -159,12 +161,13 @@ class Case:
         start = start or self.subject
         inputs = self.inputs if inputs is None else list(inputs)
         try:
-            outputs = self.forward(start.copy(), [fresh(x) for x in inputs])
-        except SubjectError:
+            run = run or self.run(inputs, start=start)
+        except SubjectError as error:
+            if error.phase == "backward" and self._is_finite(start, inputs):
+                raise
             return None
-        if not all(np.isfinite(y).all() for y in outputs):
+        if not run.finite():
             return None
-        run = run or self.run(inputs, start=start)
         outcome = Outcome(run)
         try:
             self._differentiate(outcome, start, inputs, seconds)
@@ -172,9 +175,16 @@ class Case:
             return None
         return outcome
 
+    def _is_finite(self, start: Subject, inputs: Sequence[Any]) -> bool:
+        outputs = self.forward(start.copy(), [fresh(x) for x in inputs])
+        return all(np.isfinite(y).all() for y in outputs)
+
     def _differentiate(self, outcome: Outcome, start: Subject, inputs, seconds: float) -> None:
         run = outcome.run
-        point = outcome.point = Point(start, self.names, inputs, len(run.upstream))
+        worker = self.worker if start is self.subject else None
+        point = outcome.point = Point(start, self.names, inputs, len(run.upstream), worker)
+        if start is self.subject:
+            self.worker = point.worker
         wanted: dict[str, Array] = {}
         for name in self.wanted:
             gradient = run.gradients[name]

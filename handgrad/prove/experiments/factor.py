@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.experiments.evidence import Clue
 from handgrad.prove.experiments.inputs import nearby
-from handgrad.prove.point import DOUBLE
+from handgrad.prove.point import DOUBLE, Part
 from handgrad.prove.report import Finding
 from handgrad.prove.trial import Case, Outcome
 
@@ -39,7 +39,7 @@ def constant(clue: Clue) -> Iterator[Finding]:
     if abs(ratio + 1) < 1e-3:
         yield clue.finding("wrong_sign", 0.93, "every entry has the opposite sign")
     else:
-        text = f"every entry is {named(ratio, _sizes(clue))} times what it should be"
+        text = f"every entry is {named(ratio, lengths(clue))} times what it should be"
         yield clue.finding("wrong_scale", 0.9, text)
 
 
@@ -52,8 +52,10 @@ def slight(case: Case, base: Outcome) -> Iterator[Finding]:
         gradient = base.run.gradients[name]
         if gradient is None or gradient.size < 3:
             continue
-        flat = gradient.reshape(-1)
-        entries = np.argsort(-abs(flat))[:6]
+        flat, part = gradient.reshape(-1), base.parts[name]
+        entries = part.index[np.argsort(-abs(flat[part.index]))[:6]]
+        if not _all_off(flat, part, upstream):
+            continue
         best = [base.point.careful(name, int(k)) for k in entries]
         low, high = np.array([b.range(upstream) for b in best]).T
         right = (low + high) / 2
@@ -68,6 +70,14 @@ def slight(case: Case, base: Outcome) -> Iterator[Finding]:
             yield Finding("wrong_scale", 0.9, text, name)
 
 
+def _all_off(flat: Array, part: Part, upstream: Array) -> bool:
+    """Whether no entry of notable size is right to seven digits: else there is no factor."""
+    right = part.expected(upstream)
+    notable = abs(right) > 1e-3 * abs(right).max(initial=0)
+    off = abs(flat[part.index] - right) > 1e-6 * abs(right) + part.doubt(upstream)
+    return bool(np.all(off[notable]))
+
+
 def partial(clue: Clue) -> Iterator[Finding]:
     """Some entries are right, and all others are off by the same factor."""
     bad = clue.bad & (abs(clue.numeric) > 1e-9 * abs(clue.numeric).max(initial=0))
@@ -75,7 +85,7 @@ def partial(clue: Clue) -> Iterator[Finding]:
         return
     ratios = clue.given[bad] / clue.numeric[bad]
     ratio = float(np.median(ratios))
-    if not np.all(abs(ratios - ratio) <= 0.02 * abs(ratio - 1)):
+    if not np.all(abs(ratios - ratio) <= 2e-3 * abs(ratio - 1)):
         return
     count = f"{int(bad.sum())} of {bad.size} entries"
     if abs(ratio) < 1e-9:
@@ -83,7 +93,7 @@ def partial(clue: Clue) -> Iterator[Finding]:
     elif abs(ratio + 1) < 1e-3:
         yield clue.finding("wrong_sign", 0.7, f"{count} have the opposite sign")
     else:
-        text = f"{count} are {named(ratio, _sizes(clue))} times what they should be"
+        text = f"{count} are {named(ratio, lengths(clue))} times what they should be"
         yield clue.finding("wrong_scale", 0.6, text)
 
 
@@ -103,7 +113,7 @@ def _holds_elsewhere(clue: Clue, ratio: float) -> bool:
     return clue.near(given, ratio * right, abs(given - right))
 
 
-def _sizes(clue: Clue) -> dict[str, int]:
+def lengths(clue: Clue) -> dict[str, int]:
     """Lengths of axes, and their products, by a name for them."""
     sizes: dict[str, int] = {}
     arrays: list[tuple[str, Array]] = [("output", y) for y in clue.base.run.outputs]

@@ -12,7 +12,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.compare import Gap
-from handgrad.prove.experiments import arrangement, factor, region, summation, upstream_use
+from handgrad.prove.experiments import arrangement, factor, mend, region, summation, upstream_use
 from handgrad.prove.experiments.evidence import Clue
 from handgrad.prove.point import differentiate
 from handgrad.prove.report import Finding
@@ -36,17 +36,26 @@ HYPOTHESES = (
     region.at_edges,
 )
 
+EXPLAINED = 0.85  # from this weight on an explanation needs no other
+
 
 def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
     """Findings that explain the gaps of a trial, the default last."""
-    for gap in base.gaps:
-        clue = _clue(case, base, gap)
-        if gap.part is None and base.run.gradients[gap.name] is not None:
-            yield from arrangement.misshapen(clue)
-            continue
-        for hypothesis in HYPOTHESES:
-            yield from hypothesis(clue)
-        yield clue.finding("wrong_formula", 0.3, "no simple mistake explains the difference")
+    clues = [_clue(case, base, gap) for gap in base.gaps]
+    found = [finding for clue in clues for finding in _explained(clue)]
+    yield from found
+    sure = [f for f in found if f.weight >= EXPLAINED and f.cause != "transpose"]
+    if clues and not sure:
+        yield from mend.mended(clues)
+
+
+def _explained(clue: Clue) -> Iterator[Finding]:
+    if clue.gap.part is None and clue.base.run.gradients[clue.name] is not None:
+        yield from arrangement.misshapen(clue)
+        return
+    for hypothesis in HYPOTHESES:
+        yield from hypothesis(clue)
+    yield clue.finding("wrong_formula", 0.3, "no simple mistake explains the difference")
 
 
 def misfit(name: str, shape: tuple[int, ...], gradient: Array) -> Gap:

@@ -72,6 +72,8 @@ KNOWN: dict[str, list[Callable]] = {
     "sqrt": [np.sqrt],
     "square": [np.square],
     "abs": [np.abs],
+    "cube": [lambda x: x**3],
+    "reciprocal": [np.reciprocal],
     "sin": [np.sin],
     "cos": [np.cos],
     "negate": [np.negative],

@@ -26,21 +26,24 @@ def at_edges(clue: Clue) -> Iterator[Finding]:
     if abs(clue.given - clue.numeric)[rest].max(initial=0) > 1e-5 * abs(clue.numeric).max():
         return  # the others are not right either, only less wrong
     places = np.unravel_index(clue.part.index[clue.bad], clue.gap.shape)
+    if count == 1:
+        last = clue.part.index[clue.bad][0] == int(np.prod(clue.gap.shape)) - 1 and not moves(clue)
+        text = "only the last entry is wrong" if last else "a single entry is wrong"
+        yield clue.finding(*(("boundary", 0.86) if last else ("wrong_formula", 0.86)), text)
+        return
     for axis, (at, length) in enumerate(zip(places, clue.gap.shape)):
         ends = length > 2 and np.all((at == 0) | (at == length - 1))
         if ends and _moves(clue, axis, length):
             return  # it is the values there that matter, not the place
         for end, text in ((length - 1, "last"), (0, "first")):
             if length > 2 and np.all(at == end):
-                weight = 0.78 if end else 0.55
+                weight = 0.86 if end else 0.55
                 text = f"only the {text} along axis {axis} is wrong"
                 yield clue.finding("boundary", weight, text)
                 return
         if length > 3 and np.all((at == 0) | (at == length - 1)):
             yield clue.finding("boundary", 0.7, f"only the ends of axis {axis} are wrong")
             return
-    if count == 1:
-        yield clue.finding("boundary", 0.5, "a single entry is wrong")
 
 
 def moves(clue: Clue) -> bool:
@@ -86,11 +89,15 @@ def left_over(clue: Clue) -> Iterator[Finding]:
 
 def low_precision_state(case: Case) -> bool:
     """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
+    return any(_cut(a) for a in _kept(case))
+
+
+def _kept(case: Case) -> list[np.ndarray]:
+    """The real arrays that a subject holds after a forward and a backward, and its outputs."""
     used = case.subject.copy()
-    case.run(start=used, keep=True)
-    arrays = [v for owner in owners(used.thing) for v in vars(owner).values()
-              if isinstance(v, np.ndarray) and v.dtype.kind == "f"]  # fmt: skip
-    return any(_cut(a) for a in arrays)
+    run = case.run(start=used, keep=True)
+    held = [v for owner in owners(used.thing) for v in vars(owner).values()]
+    return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
 
 
 def _cut(array: np.ndarray) -> bool:
@@ -104,6 +111,9 @@ def rounded(clue: Clue) -> Iterator[Finding]:
     right = clue.numeric
     with np.errstate(over="ignore"):
         half = right.astype(np.float16).astype(np.float64)
+    if any(a.dtype == np.float16 for a in _kept(clue.case)):
+        yield clue.finding("dtype", 0.94, "state is kept in half precision")
+        return
     gradient = clue.base.run.gradients[clue.name]
     kind = clue.gap.analytic.dtype if gradient is None else gradient.dtype
     with np.errstate(all="ignore"):

@@ -23,7 +23,8 @@ from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.source import class_source
 from handgrad.prove.trial import Case, Outcome, fresh
 
-_EXPLAINED = 0.85  # an explanation of this weight says more than the size at which it shows
+_EXPLAINED = 0.85  # an explanation of this weight may say more than the size at which it shows
+_TELLING = ("wrong_scale", "missing_batch_sum", "wrong_axis", "transpose")
 
 
 def elsewhere(
@@ -44,7 +45,7 @@ def elsewhere(
     yield Finding(cause, weight, text, gap.name, gap.where())
     for finding in found[:1]:
         sentence = f"With {what} {finding.sentence}"
-        likely = 0.82 if finding.cause == "wrong_scale" and cause == "boundary" else 0.6
+        likely = 0.82 if finding.cause in _TELLING and cause == "boundary" else 0.6
         yield Finding(finding.cause, likely, sentence, finding.gradient, finding.where)
 
 

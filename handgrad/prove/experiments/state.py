@@ -106,6 +106,7 @@ def backward_twice(case: Case, base: Outcome) -> Iterator[Finding]:
     """A second backward for the same forward gives the same again, or is refused."""
     used = case.subject.copy()
     first = case.run(upstream=base.run.upstream, start=used, keep=True)
+    kept = _kept(used.thing)
     try:
         second = case.named(used, used.backward([fresh(u) for u in first.upstream]))
     except SubjectError:  # it has let go of what it kept
@@ -114,9 +115,21 @@ def backward_twice(case: Case, base: Outcome) -> Iterator[Finding]:
         a, b = first.gradients[name], second[name]
         if a is not None and b is not None and not close(a, b, 1e-7):
             doubled = close(b, 2 * a, 1e-7) and name in case.subject.parameters
+            written = [n for n, (v, then) in kept.items() if not same(v, then)]
+            cause = "accumulates" if doubled else "aliasing" if written else "stale_state"
             text = f"A second backward for the same forward gives another d{name}."
-            yield Finding("accumulates" if doubled else "stale_state", 0.86, text, name)
+            if cause == "aliasing":
+                text += f" The first one wrote into {written[0]}, which forward had kept."
+            yield Finding(cause, 0.86, text, name)
             return
+
+
+def _kept(thing: Any) -> dict[str, tuple[Array, Array]]:
+    """Arrays that an object keeps, other than gradients, by name, with copies."""
+    held = [(n, v) for owner in owners(thing) for n, v in vars(owner).items()]
+    held += [(n, w) for n, v in held if isinstance(v, list | tuple) for w in v]
+    return {n: (v, v.copy()) for n, v in held
+            if isinstance(v, np.ndarray) and not n.startswith(("d", "grad"))}  # fmt: skip
 
 
 def _named(name: str, after: Array, alone: Array, first: Run | None, how: str) -> Finding:

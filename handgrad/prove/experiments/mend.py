@@ -1,0 +1,237 @@
+"""Mending: which small change to the text of backward makes it right?
+
+If one does, the mistake is the one that it undoes. The change is tried on copies, in memory; a
+change that fits the sample has to fit other inputs too.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+import time
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.edits import Edit, edits
+from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.experiments.factor import lengths, named
+from handgrad.prove.experiments.inputs import nearby
+from handgrad.prove.report import Finding
+from handgrad.prove.sandbox import SubjectError
+from handgrad.prove.subject import Pair, Subject
+from handgrad.prove.trial import fresh
+
+
+def mended(clues: list[Clue]) -> Iterator[Finding]:
+    """The first change after which every gradient is right."""
+    case = clues[0].case
+    text = _Text.of(case.subject)
+    if text is None or case.large or case.mending <= 0:
+        return
+    started, written = time.thread_time(), list(case.writes)
+    bench = _Bench(clues, text)
+    for edit in edits(text.tree):
+        _locate(edit)
+        if time.thread_time() - started > case.mending:
+            break
+        factor = bench.fit(edit)
+        if factor is not None and bench.holds(edit, factor):
+            before = ast.unparse(edit.statement).splitlines()[0]
+            worst = clues[0]
+            sentence = f"with `{_after(edit, factor)}` in place of `{before}` it is right"
+            line = f"{text.file}:{text.first + edit.statement.lineno - 1}: {before}"
+            cause = _cause(edit, factor, worst)
+            weight = 0.96 if cause == "wrong_axis" else 0.9  # than a transposition that fits too
+            yield replace(worst.finding(cause, weight, sentence), line=line)
+            break
+    case.mending -= time.thread_time() - started
+    case.writes[:] = written  # what changed texts write is not the subject's doing
+
+
+def _locate(edit: Edit) -> None:
+    """Give new nodes the place of the old: a tree without places cannot be compiled."""
+    for node in ast.walk(edit.new):
+        if not hasattr(node, "lineno"):
+            ast.copy_location(node, edit.held)
+
+
+def _after(edit: Edit, factor: float) -> str:
+    """The statement with the change."""
+    edit.swap()
+    now = edit.held
+    statement = now if isinstance(now, ast.stmt) else edit.statement
+    text = ast.unparse(ast.fix_missing_locations(statement)).splitlines()[0]
+    edit.swap()
+    return text.replace("_k", f"{factor:.6g}")
+
+
+def _cause(edit: Edit, factor: float, clue: Clue) -> str:
+    """The mistake that the change undoes.
+
+    A factor of one term makes it another formula, unless the factor is a plain one: 2, a length.
+    """
+    if edit.cause == "one_row":
+        return "missing_batch_sum"
+    if edit.cause in ("missing_sum", "one_place"):
+        return "missing_batch_sum" if clue.serves_batch else "missing_term"
+    if not edit.unknown:
+        return edit.cause
+    if abs(factor + 1) < 1e-4:
+        return "wrong_sign"
+    plain = edit.is_whole or abs(factor - 2) < 1e-4 or "(" in named(factor, lengths(clue))
+    return "wrong_scale" if plain and not edit.on_summand else "wrong_formula"
+
+
+class _Text:
+    """The text of backward, and how to make a function of it again."""
+
+    def __init__(self, function: Any, tree: ast.Module, first: int):
+        self.function, self.tree, self.first = function, tree, first
+        self.file = inspect.getsourcefile(function) or ""
+        self.module = self._wrapped()
+
+    @classmethod
+    def of(cls, subject: Subject) -> _Text | None:
+        function = _function(subject.thing)
+        try:
+            lines, first = inspect.getsourcelines(function)
+            tree = ast.parse(textwrap.dedent("".join(lines)))
+        except (OSError, TypeError, SyntaxError):
+            return None
+        plain = isinstance(function, types.FunctionType) and len(tree.body) == 1
+        if not plain or not isinstance(tree.body[0], ast.FunctionDef):
+            return None
+        tree.body[0].decorator_list = []
+        return cls(function, tree, first)
+
+    def _wrapped(self) -> ast.Module:
+        """The text inside a function that has its free variables."""
+        free = [ast.arg(n) for n in self.function.__code__.co_freevars]
+        result = ast.Return(ast.Name(self.function.__name__, ast.Load()))
+        given = ast.arguments([], free, None, [], [], None, [])
+        outer = ast.FunctionDef("_outer", given, [*self.tree.body, result], [])
+        return ast.fix_missing_locations(ast.Module([outer], []))
+
+    def made(self, owner: Any, factor: float) -> Callable | None:
+        """backward as the text now is, for a copy of the subject."""
+        like = _function(owner)
+        scope = {"np": np, **like.__globals__, "_k": factor}
+        try:
+            exec(compile(self.module, self.file, "exec"), scope)  # its own text, but for one node
+            made = scope["_outer"](*[None] * len(like.__code__.co_freevars))
+        except (SyntaxError, ValueError, TypeError):
+            return None
+        cells = dict(zip(like.__code__.co_freevars, like.__closure__ or ()))
+        closure = tuple(cells[n] for n in made.__code__.co_freevars)
+        twin = types.FunctionType(made.__code__, scope, like.__name__, like.__defaults__, closure)
+        twin.__kwdefaults__ = like.__kwdefaults__
+        return twin
+
+
+def _function(thing: Any) -> Any:
+    if isinstance(thing, Pair):
+        return thing.backward_function
+    return inspect.unwrap(getattr(type(thing), "backward", None) or thing.backward)
+
+
+class _Bench:
+    """Where a change is tried: the trial that went wrong, from after its forward."""
+
+    def __init__(self, clues: list[Clue], text: _Text):
+        self.clues, self.text, self.case = clues, text, clues[0].case
+        base = clues[0].base
+        self.upstream, self.inputs = base.run.upstream, base.run.inputs
+        self.ready = self.case.subject.copy()
+        self.case.forward(self.ready, [fresh(x) for x in self.inputs])
+        self.wrong = {c.name: c for c in clues}
+        self.right = {n: g for n, g in base.run.gradients.items()
+                      if n in self.case.wanted and n not in self.wrong}  # fmt: skip
+
+    def fit(self, edit: Edit) -> float | None:
+        """The factor with which the change makes every gradient right; 1.0 for one without."""
+        if not edit.unknown:
+            return 1.0 if self._right(self._given(edit, 1.0)) else None
+        doubled = self._given(edit, 2.0)
+        clue = self.clues[0]
+        if doubled is None or doubled[clue.name] is None or clue.gap.part is None:
+            return None
+        moved = _at(clue, doubled[clue.name]) - clue.given
+        square = float(moved @ moved)
+        if not np.isfinite(square) or square < 1e-24:
+            return None
+        factor = 1.0 + float(moved @ (clue.numeric - clue.given)) / square
+        if abs(factor) < 1e-6:
+            return None  # a term too much: no factor
+        return factor if self._right(self._given(edit, factor)) else None
+
+    def _given(self, edit: Edit, factor: float) -> dict[str, Array | None] | None:
+        """The gradients after the change."""
+        edit.swap()
+        try:
+            subject = self.ready.copy()
+            if not _fitted(subject, self.text, factor):
+                return None
+            returned = subject.backward([fresh(u) for u in self.upstream])
+            return self.case.named(subject, returned, copies=False)
+        except (SubjectError, RecursionError):
+            return None
+        finally:
+            edit.swap()
+
+    def _right(self, given: dict[str, Array | None] | None) -> bool:
+        if given is None:
+            return False
+        for name, clue in self.wrong.items():
+            gradient = given[name]
+            if gradient is None or gradient.shape != clue.gap.shape:
+                return False
+            values = _at(clue, gradient)
+            off = abs(clue.given - clue.numeric) if clue.gap.part is not None else abs(clue.numeric)
+            if not clue.near(values, clue.numeric, off):
+                return False
+        return all(_unchanged(given[n], g) for n, g in self.right.items())
+
+    def holds(self, edit: Edit, factor: float) -> bool:
+        """Whether the changed subject is right for other inputs too."""
+        edit.swap()
+        try:
+            subject = self.case.subject.copy()
+            if not _fitted(subject, self.text, factor):
+                return False
+            outcome = self.case.verify(nearby(self.case, inputs=self.inputs), subject)
+        except SubjectError:
+            return False
+        finally:
+            edit.swap()
+        return outcome is not None and not outcome.gaps
+
+
+def _fitted(subject: Subject, text: _Text, factor: float) -> bool:
+    """Give a copy of the subject the changed backward."""
+    function = text.made(subject.thing, factor)
+    if function is None:
+        return False
+    if isinstance(subject.thing, Pair):
+        subject.thing.backward_function = function
+    else:
+        subject.thing.backward = types.MethodType(function, subject.thing)
+    return True
+
+
+def _at(clue: Clue, gradient: Array | None) -> Array:
+    assert gradient is not None
+    if gradient.size <= int(clue.part.index.max(initial=-1)):
+        return np.full(clue.numeric.shape, np.nan)
+    return gradient.reshape(-1)[clue.part.index].astype(np.float64)
+
+
+def _unchanged(a: Array | None, b: Array | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=1e-6, atol=1e-12))
