@@ -12,7 +12,7 @@ inline int64_t panel_words(int64_t K, int64_t columns) { return K * ((columns + 
 template <class Finish>
 inline void multiply_panels(const Operand& a, const float* panels, int64_t K, int64_t rows, int64_t columns,
                             float* c, int64_t ldc, Finish finish) {
-  Blocks block{a, {}};
+  Blocks block(a);
   int64_t tiles = (rows + MR - 1) / MR, low = tiles ? rows / tiles : 0;  // tiles of nearly equal heights
   for (int64_t done = 0; done < K; done += block.length) {
     block.next();
