@@ -12,6 +12,8 @@ Family loss_kernels();
 Family recurrent_kernels();
 Family layout_kernels();
 Family embedding_kernels();
+Family normalization_kernels();
+Family batch_normalization_kernels();
 Family memory_kernels();
 Family peak_kernels();
 Family pooling_kernels();
@@ -36,6 +38,8 @@ const KernelTable* table() {
     add(recurrent_kernels());
     add(layout_kernels());
     add(embedding_kernels());
+    add(normalization_kernels());
+    add(batch_normalization_kernels());
     add(memory_kernels());
     add(peak_kernels());
     add(pooling_kernels());

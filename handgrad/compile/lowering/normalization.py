@@ -1,0 +1,115 @@
+"""Normalization: sums over rows in blocks, the blocks in order, then one pass over the numbers."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.trace import Node
+from handgrad.compile.values import NotNative, Size, Value, at_most, times
+from handgrad.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+
+BLOCK_WORDS = 8192  # also in native/blocks.h
+
+
+def block_sums(b: Builder, rows: Size, length: int, columns: int) -> Value:
+    """Memory for two sums of each column, for every block of rows of that length."""
+    blocks = -(-at_most(rows, b.batch) // max(1, BLOCK_WORDS // length))
+    return b.value((max(blocks, 1), 2, columns))
+
+
+def scale_gradients(b: Builder, layer: Any) -> tuple:
+    """Where dγ and dβ go, None for what is frozen or not there; and whether to add."""
+    dgamma, add = b.gradient(layer.gamma)
+    dbeta, also = b.gradient(layer.beta) if "beta" in layer.params else (None, False)
+    return dgamma, dbeta, add or also
+
+
+@lowers(BatchNorm)
+class LowerBatchNorm(Lowering):
+    """Moments of blocks of rows, the statistics from all blocks, then y, channels last."""
+
+    finishes = True
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        layer, x = node.layer, node.inputs[0]
+        image = len(x.shape) > 2
+        x = b.last(x) if image else b.plain(b.gathered(x))
+        C, rows = layer.gamma.size, times(x.shape[0], *x.shape[2:])
+        stats, y = b.value((2, C)), b.value(x.shape, last=image)
+        blocks = block_sums(b, rows, C, C) if layer.training else None
+        running = b.array(layer.running_mean, True), b.array(layer.running_var, True)
+        if blocks:
+            b.row("column_moments", rows, C, x, blocks)
+        b.row(
+            "batch_statistics", rows, C, None, blocks, stats, *running,
+            reals=(layer.eps, layer.momentum),
+        )  # fmt: skip
+        b.row(
+            "column_scale", rows, C, x, y, stats, b.parameter(layer.gamma),
+            b.parameter(layer.beta), node.finish_code, reals=node.finish_options,
+        )  # fmt: skip
+        node.kept |= {"x": x, "rows": rows, "stats": stats}
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
+        layer, x, rows, stats = node.layer, *(node.kept[k] for k in ("x", "rows", "stats"))
+        C, dy = layer.gamma.size, b.last(dy) if x.last else b.plain(dy)
+        blocks, means = block_sums(b, rows, C, C), b.value((2, C))
+        b.row("column_gradients", rows, C, x, blocks, stats, dy)
+        b.row(
+            "batch_gradients", rows, C, None, blocks, stats, *scale_gradients(b, layer), means
+        )  # fmt: skip
+        if not node.wants[0]:
+            return None
+        dx = b.value(x.shape, last=x.last)
+        b.row("column_dx", rows, C, x, dx, stats, dy, b.parameter(layer.gamma), means)
+        return dx
+
+
+@lowers(LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
+class LowerGroups(Lowering):
+    """Each sample is some groups of channels, each channel a run of numbers."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        layer, x = node.layer, b.plain(b.gathered(node.inputs[0]))
+        sizes = groups(layer, x.shape)
+        y, stats = b.value(x.shape), b.value((times(*sizes[:2]), 2))
+        beta = b.parameter(layer.beta) if "beta" in layer.params else None
+        b.row(
+            "group_norm", *sizes, x, y, stats, b.parameter(layer.gamma), beta,
+            type(layer) is RMSNorm, reals=(layer.eps,),
+        )  # fmt: skip
+        node.kept |= {"x": x, "stats": stats, "sizes": sizes}
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
+        layer, x, (M, G, C, P) = node.layer, node.kept["x"], node.kept["sizes"]
+        dgamma, dbeta, add = scale_gradients(b, layer)
+        blocks = block_sums(b, M, G * C * P, G * C)
+        dx = b.value(x.shape) if node.wants[0] else None
+        b.row(
+            "group_norm_backward", M, G, C, P, x, dx, node.kept["stats"],
+            b.parameter(layer.gamma), None, type(layer) is RMSNorm, b.plain(dy), blocks,
+        )  # fmt: skip
+        for place, offset in (dgamma, 0), (dbeta, G * C):
+            if place is not None:
+                sums = b.view(blocks, blocks.shape, offset)
+                b.row("totals", M, G * C * P, G * C, sums, 2 * G * C, place, add)
+        return dx
+
+
+def groups(layer: Any, shape: Any) -> tuple[Size, int, int, int]:
+    """Samples, groups of a sample, channels of a group, numbers of a channel."""
+    if isinstance(layer, LayerNorm):
+        count, axes = layer.gamma.ndim, np.atleast_1d(np.arange(len(shape))[np.array(layer.axis)])
+        if count == len(shape) or sorted(axes) != list(range(len(shape)))[-count:]:
+            raise NotNative("axes that are not the last ones, or the batch")
+        return times(*shape[:-count]), 1, layer.gamma.size, 1
+    N, C, *places = shape
+    G = layer.groups if type(layer) is GroupNorm else C
+    return N, G, C // G, prod(places)
