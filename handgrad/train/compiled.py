@@ -117,7 +117,7 @@ class Compiled:
                 sums[name] = float(sum(self.watched.pop((name, s)) for s in _range(steps)))
             else:
                 right = self.program.metrics[MOST_STEPS:][steps]
-                sums[name] = float(right.sum(dtype=float))
+                sums[name] = float(right.sum(dtype=float)) / math.prod(trainer.t.shape[1:])
         trainer.add_sums(sums)
         trainer.step += len(counts)
         trainer.place += len(counts)

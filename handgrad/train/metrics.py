@@ -1,7 +1,8 @@
 """Metrics: plain functions from what a network gave, y, and what was right, t, to a number.
 
 Classification: y are scores (N, K), of which the highest wins (the first of equals), or class
-indices (N,); t are class indices (N,) or one-hot (N, K). Regression: y and t are (N,) or
+indices (N,); t are class indices (N,) or one-hot (N, K). In accuracy and the confusion matrix
+scores (N, T, K) go with indices (N, T). Regression: y and t are (N,) or
 (N, M), and a column (N, 1) is the same as (N,). All raise ShapeError where y and t do not fit.
 """
 
@@ -104,7 +105,10 @@ def averaged(part: Array, whole: Array, confusion: Array, average: str | None) -
 
 
 def class_pair(y: Any, t: Any) -> tuple[Array, Array]:
-    """The class indices of y and t, of equal length."""
+    """The class indices of y and t, of equal length; sequences (N, T, K), (N, T) as rows."""
+    y, t = np.asarray(y), np.asarray(t)
+    if y.ndim > 2 and y.shape[:-1] == t.shape:
+        y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1)
     y, t = class_indices(y, "y"), class_indices(t, "t")
     if len(y) != len(t):
         raise ShapeError(f"y and t must have the same length, got {len(y)} and {len(t)}")
