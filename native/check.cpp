@@ -36,7 +36,7 @@ int64_t Check::size(int k, int64_t least, int64_t most) {
 }
 
 int64_t Check::fixed(int k, int64_t least, int64_t most) {
-  require(!(row_.scaled >> k & 1), "a size must not depend on the batch");
+  if ((row_.scaled >> k & 1) && !fault) fault = "a size must not depend on the batch", fault_arg = k;
   return size(k, least, most);
 }
 
