@@ -132,6 +132,8 @@ def _train(
     say(network.summary(dataset.x_train[:8]) + "\n")
     if not no_proof:
         _prove(network, dataset, loss, say)
+    if not sys.stderr.isatty():  # where it is, the bar says it
+        say(f"running: {trainer.engine}")
     ended = _run(trainer, out, say)
     model.write(trainer)
     _show_result(network, dataset)

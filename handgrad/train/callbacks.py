@@ -19,7 +19,7 @@ class Callback:
     """Base of callbacks: every method may be left as it is.
 
     The trainer has `network`, `optimizer`, `history`, `epoch` (epochs finished), `step` (updates
-    made), `loss_value` (of the last batch) and `stop(reason)`.
+    made), `engine` (what runs), `loss_value` (of the last batch) and `stop(reason)`.
     """
 
     def on_start(self, trainer: Any) -> None:
@@ -56,6 +56,7 @@ class Progress(Callback):
         if self.show:
             from tqdm import tqdm  # here, for it takes longer to import than all of handgrad
 
+            tqdm.write(f"running: {trainer.engine}", file=sys.stderr)
             self.bar = tqdm(total=trainer.total_steps, initial=trainer.step, unit="step",
                             desc="training", dynamic_ncols=True, leave=True)  # fmt: skip
             self.shown = time.monotonic()

@@ -99,7 +99,8 @@ class Trainer:
         self._sums: dict[str, float] = {}
         self._reason: str | None = None
         self._accumulated: tuple[Array, int] | None = None
-        self.compile, self.threads, self.engine = compile, threads, ""
+        self.compile, self.threads = compile, threads
+        self._engine: tuple[Compiled | None, str] | None = None
 
     def _take_data(self, x: Any, t: Any, weights: Any, validation: Any, seed: int) -> None:
         """Check the data, hold out the validation part, and bring it into the network's dtype."""
@@ -137,7 +138,8 @@ class Trainer:
         """
         network = self.network
         network.build(self.x[: self.batch])
-        compiled = self._compile()
+        self._engine = self._compile()
+        compiled, _ = self._engine
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self._good = network.parameters.copy(), self.step
         with self._training(), self._ctrl_c(), np.errstate(all="ignore"):  # checked each step
@@ -152,20 +154,25 @@ class Trainer:
             raise KeyboardInterrupt
         return self.history
 
-    def _compile(self) -> Compiled | None:
-        """The native program, where there is one and it is wanted; `engine` says which runs."""
-        self.engine = "NumPy"
+    @property
+    def engine(self) -> str:
+        """What runs: "native, 2 threads, AVX2", or "NumPy" and why."""
+        if self._engine is None:
+            self._engine = self._compile()
+        return self._engine[1]
+
+    def _compile(self) -> tuple[Compiled | None, str]:
+        """The native program, where there is one and it is wanted, and what runs, in words."""
         if self.compile is False:
-            return None
+            return None, "NumPy"
         try:
+            self.network.build(self.x[: self.batch])
             compiled = Compiled(self, self.threads)
         except NotNative as reason:
             if self.compile:
                 raise ValueError(f"compile: {reason}") from None
-            self.engine = f"NumPy ({reason})"
-            return None
-        self.engine = compiled.program.describe()
-        return compiled
+            return None, f"NumPy ({reason})"
+        return compiled, compiled.program.describe()
 
     @property
     def going(self) -> bool:
