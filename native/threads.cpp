@@ -19,6 +19,7 @@ namespace {
 
 constexpr int kSpins = 4000;       // of about 10 ns: longer than most rows, shorter than a time slice
 constexpr int64_t kUnitBits = 32;  // the counter: generation << 32 | next unit
+constexpr uint64_t kClosed = 0xffffffff;
 
 void pause() {
 #if defined(__x86_64__)
@@ -158,20 +159,22 @@ Team::~Team() {
 }
 
 void Team::run(Task task, void* context, int64_t units) {
-  if (threads_ == 1 || units <= 1) {
+  if (threads_ == 1 || units <= 1 || uint64_t(units) >= kClosed) {
     if (units > 0) task(context, 0, units, 0);
     return;
   }
   Pool& p = *pool;
   uint32_t generation = p.generation.load(std::memory_order_relaxed) + 1;
   int64_t chunk = units / (threads_ * 8);
+  // Closed while the job is changed: a thread that still looks at the last job claims nothing of it.
+  p.next.store(uint64_t(generation) << kUnitBits | kClosed, std::memory_order_seq_cst);
   p.task.store(task, std::memory_order_relaxed);
   p.context.store(context, std::memory_order_relaxed);
   p.units.store(units, std::memory_order_relaxed);
   p.chunk.store(chunk < 1 ? 1 : chunk, std::memory_order_relaxed);
   p.active.store(threads_, std::memory_order_relaxed);
   p.done.store(0, std::memory_order_relaxed);
-  p.next.store(uint64_t(generation) << kUnitBits, std::memory_order_release);
+  p.next.store(uint64_t(generation) << kUnitBits, std::memory_order_seq_cst);
   p.generation.store(generation, std::memory_order_seq_cst);
   if (p.sleeping.load(std::memory_order_seq_cst)) wake(p.generation);
   work(p, generation, 0);
