@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
 import sys
 
 import numpy as np
@@ -107,6 +108,33 @@ def test_pictures_become_files_in_the_present_folder(book, tmp_path, monkeypatch
     names = sorted(p.name for p in (tmp_path / "pictures").iterdir())
     assert names == ["draw-figure-1.png", "draw-figure-2.png"]
     assert f"saved {tmp_path / 'pictures' / names[0]}" in capsys.readouterr().out
+
+
+def test_pictures_in_a_new_process_and_the_backend_afterwards(book, tmp_path):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    script = book.write(
+        "ch01/draw.py", "from matplotlib import pyplot as plt\nplt.plot([1])\nplt.show()"
+    )
+    run = f"""
+import sys
+from handgrad.book import run_script
+run_script({str(script)!r})
+plt = sys.modules["matplotlib.pyplot"]
+print(plt.get_backend(), plt.show.__module__)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", run], capture_output=True, text=True, check=True,
+        env={**os.environ, "MPLBACKEND": "svg"},
+    )  # fmt: skip
+    assert done.stdout.splitlines()[1] == "svg matplotlib.pyplot"
+    assert (tmp_path / "pictures" / "draw-figure-1.png").exists()
+
+
+def test_a_script_that_draws_nothing_imports_no_matplotlib(book):
+    script = book.write("ch01/plain.py", "import sys; print('matplotlib' in sys.modules)")
+    run = f"from handgrad.book import run_script; run_script({str(script)!r})"
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_hostile_pickle_is_refused_in_a_script(book, tmp_path):
