@@ -14,6 +14,8 @@ Family layout_kernels();
 Family embedding_kernels();
 Family normalization_kernels();
 Family batch_normalization_kernels();
+Family optim_kernels();
+Family random_kernels();
 Family memory_kernels();
 Family peak_kernels();
 Family pooling_kernels();
@@ -40,6 +42,8 @@ const KernelTable* table() {
     add(embedding_kernels());
     add(normalization_kernels());
     add(batch_normalization_kernels());
+    add(optim_kernels());
+    add(random_kernels());
     add(memory_kernels());
     add(peak_kernels());
     add(pooling_kernels());

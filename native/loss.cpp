@@ -1,5 +1,5 @@
 // Losses: the terms of every row of scores and their gradient in one pass, and the sum of the terms.
-#include "math.h"
+#include "activation.h"
 #include "row.h"
 
 namespace hg::HG_ISA {
@@ -84,7 +84,7 @@ bool start(const Job& j, int64_t first, Labels& labels, Group& g) {
   return true;
 }
 
-void finish(const Job& j, const Group& g) {
+void settle(const Job& j, const Group& g) {
   float rest = 1 - float(j.reals[0]);
   by_vectors(g.count, [&](int64_t r, int64_t count) {
     vec share = load(g.share + r), top = load(g.top + r), target = load(g.score + r) - top;
@@ -180,8 +180,9 @@ float greatest(const float* x, int64_t n) {  // of at least 16 numbers
 float exps(const float* x, int64_t n, float top, float* e) {
   Lanes sum(0);
   by_lanes(n, sum, [&](vec& lane, int64_t i, int64_t count) {
-    put(e + i, exp(part(x + i, count) - set1(top)), count);
-    lane = lane + part(e + i, count);
+    vec y = exp(part(x + i, count) - set1(top));
+    put(e + i, y, count);
+    lane = lane + only(y, count);
   });
   return sum.sum();
 }
@@ -189,10 +190,9 @@ float exps(const float* x, int64_t n, float top, float* e) {
 bool occurs(const float* x, int64_t n, float value) {
   Lanes found(0);
   by_lanes(n, found, [&](vec& lane, int64_t i, int64_t count) {
-    lane = lane + eq(part(x + i, count), set1(value), set1(1), set1(0));
+    lane = lane + only(eq(part(x + i, count), set1(value), set1(1), set1(0)), count);
   });
-  int64_t beyond = n % W ? W - n % W : 0;  // lanes of the last vector that hold zeros, not numbers
-  return found.sum() - (value == 0 ? float(beyond) : 0) > 0;
+  return found.sum() > 0;
 }
 
 void many_classes(const Job& j, Group& g) {
@@ -235,7 +235,7 @@ void run_softmax_loss(const Job& j, int64_t begin, int64_t end, Scratch) {
     }
     if (j.i(CLASSES) <= kGroup) few_classes(j, g);
     else many_classes(j, g);
-    finish(j, g);
+    settle(j, g);
   }
 }
 
@@ -279,20 +279,93 @@ void run_shares(const Job& j, int64_t, int64_t, Scratch) {
 
 Cost shares_cost(const Job& j) { return {2.0 * double(j.i(SAMPLES)), 12.0 * double(j.i(SAMPLES)) * double(j.i(EACH))}; }
 
+// -- loss_terms: losses of each element, summed by pieces, and dy ------------------------------
+// args: 0 n, 1 loss, 2 y, 3 t, 4 dy, 5 sums of each kPiece terms, 6 whether terms count 1 / n each
+// (or 1); reals: δ of Huber
+
+constexpr int64_t kPiece = 1 << 13;
+
+enum Elementwise { kSquared = 0, kHalfSquared, kAbsolute, kHuber, kSigmoidCross, kCross, kHinge };
+
+void check_loss_terms(Check& c) {
+  int64_t n = c.size(0);
+  c.fixed(1, 0, kHinge);
+  c.reads(2, n);
+  c.reads(3, n);
+  c.writes(4, n);
+  c.writes(5, (n + kPiece - 1) / kPiece);
+  c.fixed(6, 0, 1);
+}
+
+int64_t loss_terms_units(const Job& j) { return (j.i(0) + kPiece - 1) / kPiece; }
+
+struct Term { vec loss, slope, legal; };  // legal: 1 where y and t are numbers that the loss takes
+
+inline vec inside(vec x, vec low, vec high) { return le(low, x, le(x, high, set1(1), set1(0)), set1(0)); }
+
+template <int code>
+inline Term term_of(vec y, vec t, vec delta) {
+  vec one = set1(1), none = set1(0), e = y - t;
+  if constexpr (code == kSquared) return {e * e, e + e, one};
+  if constexpr (code == kHalfSquared) return {e * e * set1(0.5f), e, one};
+  if constexpr (code == kAbsolute) return {abs(e), lt(none, e, one, lt(e, none, set1(-1), e)), one};
+  if constexpr (code == kHuber) {
+    vec cut = min(delta, max(negative(delta), e));
+    return {cut * (e - cut * set1(0.5f)), cut, one};
+  }
+  if constexpr (code == kSigmoidCross)
+    return {max(none, y) - y * t + log1p_inside(exp(negative(abs(y)))), sigmoid(y) - t, inside(t, none, one)};
+  if constexpr (code == kCross) {
+    constexpr float kLeast = 1.1920929e-7f;
+    vec p = clamp(y, kLeast, 1 - kLeast), q = one - p;
+    vec loss = negative(t) * log(p) - (one - t) * log1p_inside(negative(p));
+    return {loss, (p - t) / (p * q), inside(t, none, one) * inside(y, none, one)};
+  }
+  vec rest = one - t * y;
+  return {positive(rest), lt(none, rest, negative(t), none), eq(t * t, one, one, none)};
+}
+
+void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
+  vec share = set1(j.i(6) ? float(1 / double(j.i(0))) : 1), delta = set1(float(j.reals[0]));
+  with_code<kHinge + 1>(j.i(1), [&](auto code) {
+    for (int64_t u = begin; u < end; u++) {
+      int64_t from = u * kPiece, to = from + kPiece < j.i(0) ? from + kPiece : j.i(0);
+      const float *y = j.f(2) + from, *t = j.f(3) + from;
+      float* dy = j.f(4) + from;
+      Lanes sum(0);
+      vec illegal = set1(0);
+      by_lanes(to - from, sum, [&](vec& lane, int64_t i, int64_t count) {
+        Term term = term_of<code()>(part(y + i, count), part(t + i, count), delta);
+        lane = lane + only(term.loss, count);
+        put(dy + i, term.slope * share, count);
+        illegal = illegal + only(set1(1) - term.legal, count);
+      });
+      j.f(5)[u] = sum.sum();
+      Lanes wrong(0);
+      wrong.v[0] = illegal;
+      if (wrong.sum() > 0) *j.fault = kBadIndex;
+    }
+  });
+}
+
+Cost loss_terms_cost(const Job& j) { return {10.0 * double(j.i(0)), 12.0 * double(j.i(0))}; }
+
 // -- step_loss: the sum of the terms, and of the right answers, to the numbers of this step ----
-// args: 0 n, 1 terms (n), 2 right (n) or none, 3 losses of the steps, 4 right answers of the steps or
-// none; reals: what the sum is multiplied by
+// args: 0 n, 1 terms, 2 right (n) or none, 3 losses of the steps, 4 right answers of the steps or
+// none, 5 how many of the n are in one term, 6 whether the sum is divided by n
 
 void check_step_loss(Check& c) {
-  int64_t n = c.size(0);
-  c.reads(1, n);
+  int64_t n = c.size(0), each = c.fixed(5, 1, 1 << 30);
+  c.reads(1, c.fault ? 0 : (n + each - 1) / each);
   c.may_read(2, n);
   c.writes(3, kMostSteps);
   c.may_write(4, kMostSteps);
+  c.fixed(6, 0, 1);
 }
 
 void run_step_loss(const Job& j, int64_t, int64_t, Scratch) {
-  float loss = row_sum(j.f(1), j.i(0)) * float(j.reals[0]);
+  float loss = row_sum(j.f(1), (j.i(0) + j.i(5) - 1) / j.i(5));
+  if (j.i(6)) loss *= float(1 / double(j.i(0)));
   if (!(loss - loss == 0)) *j.fault = kNotFinite;
   if (j.batch->step >= kMostSteps) return;
   j.f(3)[j.batch->step] = loss;
@@ -303,6 +376,7 @@ Cost step_loss_cost(const Job& j) { return {2.0 * double(j.i(0)), 8.0 * double(j
 
 const Kernel kernels[] = {
     {"softmax_loss", check_softmax_loss, softmax_loss_units, run_softmax_loss, softmax_loss_cost},
+    {"loss_terms", check_loss_terms, loss_terms_units, run_loss_terms, loss_terms_cost},
     {"shares", check_shares, one_unit, run_shares, shares_cost},
     {"step_loss", check_step_loss, one_unit, run_step_loss, step_loss_cost},
 };

@@ -37,6 +37,7 @@ class Builder:
         self.segments: dict[str, tuple[Any, bool]] = {}  # array, and whether writable
         self.ahead: list[Callable[[int], Array]] = []  # numbers of the next steps, see step_number
         self.after: list[Callable[[int], None]] = []  # told how many steps were done
+        self.draws: dict[int, int] = {}  # of each random stream by its id, in one step
         self._written: set[int] = set()  # words at which a gradient has been written
         self._bind("parameters", flat.parameters, True)
         self._bind("gradients", flat.gradients, True)

@@ -152,15 +152,17 @@ def _add(b: Builder, one: Value, other: Value) -> Value:
     return total
 
 
-def plan_training(b: Builder, trace: Trace, loss: Any, t: Value) -> Value:
-    """Forward, loss and backward; returns y. The optimizer's rows come after."""
+def plan_training(b: Builder, trace: Trace, loss: Any, t: Value, watch: Any = None) -> None:
+    """Forward, watch(y, step) if it is given, loss and backward; the optimizer comes after."""
     nodes = absorb(trace.nodes)
     now = lower_forward(b, trace, nodes)
     y = now[trace.y]
+    if watch is not None:  # before the loss, whose gradient may take the place of y
+        b.label = "metrics"
+        b.python(lambda n, step, y: watch(y, step), b.plain(y))
     b.label = type(loss).__name__
     dy = lowering_of(loss).loss(b, loss, y, t, Place("metrics"))
     lower_backward(b, nodes, y, dy)
-    return y
 
 
 def plan_prediction(b: Builder, trace: Trace) -> Value:

@@ -114,10 +114,7 @@ class Training(Program):
             b = Builder(network.flat, batch)
             b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
             target = Value((Each(1), *t.shape[1:]), rows=Place("t"), integer=t.dtype.kind == "i")
-            y = plan_training(b, trace(network, x[:3], numbers), loss, target)
-            if watch is not None:
-                b.label = "metrics"
-                b.python(lambda n, step, y: watch(y, step), b.plain(y))
+            plan_training(b, trace(network, x[:3], numbers), loss, target, watch)
             self._update = len(b.rows)
             b.label = "update"
             lower_optimizer(b, optimizer, network)

@@ -83,6 +83,12 @@ class Optimizer:
         """The learning rate of the next update."""
         return self._number("lr", self.lr(self.steps) if callable(self.lr) else self.lr)
 
+    def learning_rates(self, count: int) -> Array:
+        """The learning rates of the next `count` updates, as far as they can be known now."""
+        if not callable(self.lr):
+            return np.full(count, self.learning_rate())
+        return np.array([self._number("lr", self.lr(self.steps + i)) for i in range(count)])
+
     def observe(self, value: float) -> None:
         """Tell the schedule, if there is one, the number it watches: once per epoch."""
         if isinstance(self.lr, Schedule):
@@ -93,9 +99,17 @@ class Optimizer:
         p, g = network.parameters, network.gradients
         if p.shape != g.shape:
             raise ValueError(f"{self._name}: {p.size} parameters, but {g.size} gradients")
+        self._advance([(run, p[run.where], g[run.where]) for run in self.runs(network)])
+
+    def runs(self, network: Any) -> list[Run]:
+        """The stretches of a network's parameters that are updated; makes their state."""
         frozen = frozenset(getattr(network, "frozen", ()))
-        self._bind("network", network.layout, frozen, p)
-        self._advance([(run, p[run.where], g[run.where]) for run in self._runs])
+        self._bind("network", network.layout, frozen, network.parameters)
+        return self._runs
+
+    def skip(self, count: int) -> None:
+        """Count updates that were made elsewhere, with this optimizer's state."""
+        self.steps += count
 
     def update(self, params: Mapping[str, Array], grads: Mapping[str, Array]) -> None:
         """Update the arrays of `params` in place from those of `grads`."""

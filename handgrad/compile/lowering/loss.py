@@ -1,0 +1,97 @@
+"""Losses: the terms and the gradient by y in one row, the sum of the terms in another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.registry import MOST_STEPS, LossLowering, lowers
+from handgrad.compile.values import Each, NotNative, Place, Value, times
+from handgrad.layers import (
+    Affine,
+    BinaryCrossEntropy,
+    Hinge,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SumSquaredError,
+)
+
+_PIECE = 1 << 13  # terms of one sum in native/loss.cpp
+_CODES: dict[type, int] = {
+    MeanSquaredError: 0, SumSquaredError: 1, MeanAbsoluteError: 2, Huber: 3,
+    SigmoidCrossEntropy: 4, BinaryCrossEntropy: 5, Hinge: 6,
+}  # fmt: skip
+
+
+@lowers(SoftmaxCrossEntropy)
+class LowerSoftmaxCrossEntropy(LossLowering):
+    """dy = m (p − t) for labels t, each row of scores by itself."""
+
+    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Place) -> Value:
+        y = b.plain(b.gathered(y))
+        if not t.integer:
+            raise NotNative("SoftmaxCrossEntropy: the targets are probabilities")
+        if t.shape != y.shape[:-1] or y.shape[0] != Each(1):
+            raise NotNative(f"SoftmaxCrossEntropy: labels {t.shape} for scores {y.shape}")
+        if layer.label_smoothing and layer.class_weights is not None:
+            raise NotNative("SoftmaxCrossEntropy: label_smoothing together with class_weights")
+        labels = (t if t.rows is None else t.owner.rows), t.rows is not None
+        classes, each = y.shape[-1], t.row
+        shares = self._shares(b, layer, labels, each, classes)
+        dy = y if _free(y) else b.value(y.shape)
+        terms, right = b.value(t.shape), b.value(t.shape)
+        b.row(
+            "softmax_loss", Each(1), each, classes, y, *labels, shares, dy, terms, right,
+            reals=(layer.label_smoothing,),
+        )  # fmt: skip
+        b.row("step_loss", Each(each), terms, right, metrics, metrics + MOST_STEPS, 1, False)
+        return dy
+
+    def _shares(self, b: Builder, layer: Any, labels: Any, each: int, classes: int) -> Any:
+        """What each row counts, where not all count the same."""
+        weights, ignored = layer.class_weights, layer.ignore_index
+        if weights is None and ignored is None:
+            return None
+        shares = b.value((Each(each),))
+        table = None if weights is None else b.array(_class_weights(weights, classes))
+        b.row(
+            "shares", Each(1), each, classes, None, *labels, shares, table,
+            0 if ignored is None else ignored, ignored is not None,
+        )  # fmt: skip
+        return shares
+
+
+def _class_weights(weights: Any, classes: int) -> np.ndarray:
+    table = np.ascontiguousarray(weights, np.float32)
+    if table.shape != (classes,) or not (table.min() >= 0 and table.max() < np.inf):
+        raise NotNative("SoftmaxCrossEntropy: class_weights that do not fit")
+    return table
+
+
+def _free(y: Value) -> bool:
+    """Whether the gradient may take the place of y: nobody reads y any more."""
+    made = y.made_by
+    alone = y.whole is None and y.uses == 1 and made is not None and made.finish is None
+    return alone and type(made.layer) is Affine
+
+
+@lowers(*_CODES)
+class LowerElementwiseLoss(LossLowering):
+    """A term for each element of y and t, and its slope."""
+
+    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Place) -> Value:
+        name = type(layer).__name__
+        if t.integer or t.shape != y.shape:
+            raise NotNative(f"{name}: targets {t.shape} for outputs {y.shape}, or whole numbers")
+        y, t = b.plain(b.gathered(y)), b.gathered(t)
+        size, mean = times(*y.shape), type(layer) is not SumSquaredError
+        dy, sums = b.value(y.shape), b.value((Each(-(-y.row // _PIECE)),))
+        delta = layer.delta if type(layer) is Huber else 0.0
+        b.row("loss_terms", size, _CODES[type(layer)], y, t, dy, sums, mean, reals=(delta,))
+        b.row("step_loss", size, sums, None, metrics, None, _PIECE, mean)
+        return dy
