@@ -127,6 +127,7 @@ def measure(
             client.kind.name: {
                 "times": times[client.kind.name], "busy": slowed.get(client.kind.name, []),
                 "loss": losses[client.kind.name], "steps": client.steps, **client.ask("memory"),
+                "profile": client.ask("profile"),
             }
             for client in clients
         }  # fmt: skip

@@ -68,7 +68,30 @@ def workload_tables(found: list[Result]) -> list[str]:
     skipped = [f"- {w['name']}, {KINDS[n].label}: {reason}" for w in found
                for n, reason in w["skipped"].items()]  # fmt: skip
     parts += ["## What handgrad ran\n\n" + "\n".join(ran)] if ran else []
+    parts += [profile_table(w) for w in found if profile_of(w)]
     return parts + (["## Not measured\n\n" + "\n".join(skipped)] if skipped else [])
+
+
+def profile_of(w: Result) -> Result:
+    """Where handgrad's own time goes; empty where NumPy ran."""
+    return w["systems"]["handgrad"]["profile"]
+
+
+def profile_table(w: Result) -> str:
+    """The rows of the program that take more than a hundredth of a step."""
+    profile = profile_of(w)
+    total = sum(row["seconds"] for row in profile["rows"])
+    head = ["kernel", "for", "time", "of the step", "GFLOP/s", "GB/s", "of this machine's peak"]
+    lines = [line(head), line(["---", "---", *["---:"] * 5])]
+    for row in profile["rows"]:
+        part = row["seconds"] / total
+        if part > 0.01:
+            lines.append(line([
+                row["kernel"], row["label"], in_units(row["seconds"]), f"{part:.0%}",
+                f"{row['gflops']:.1f}", f"{row['gbytes']:.1f}", f"{row['share']:.0%}",
+            ]))  # fmt: skip
+    built = in_units(profile["build"])
+    return f"## Where the time goes: {w['name']}\n\nBuilt in {built}.\n\n" + "\n".join(lines)
 
 
 def table(found: list[Result], cell: Callable[[Result, str], str]) -> str:

@@ -8,6 +8,7 @@ Lines of JSON come on standard input, and one is answered to each on standard ou
     {"do": "start"}             build the network that is measured
     {"do": "turn", "steps": n}  seconds of n steps; the CPU time used since the turn before
     {"do": "memory"}            the peak so far, and that right after the imports, in MB
+    {"do": "profile"}           what a system can tell of where its time goes
 
 An answer with "error" ends the process.
 """
@@ -70,6 +71,9 @@ class Worker:
     def memory(self) -> dict[str, Any]:
         ran = getattr(self.system, "ran", None)
         return {"peak": peak_memory(), "imported": self.imported, "ran": ran}
+
+    def profile(self) -> dict[str, Any]:
+        return self.system.profile() if hasattr(self.system, "profile") else {}
 
 
 def main() -> None:

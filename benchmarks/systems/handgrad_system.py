@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ import numpy as np
 import handgrad as hg
 from benchmarks import workloads as w
 from benchmarks.workloads import Workload
+from handgrad.compile import NotNative, compile_training
 
 
 class System:
@@ -33,6 +36,19 @@ class System:
             return self.trainer.loss_value
 
         return run
+
+    def profile(self) -> dict[str, Any]:
+        """Seconds to build the program, and of each of its rows; nothing where NumPy runs."""
+        trainer = self.trainer
+        began = time.perf_counter()
+        try:
+            program = compile_training(
+                trainer.network, trainer.loss, trainer.optimizer, trainer.x, trainer.t,
+                batch=trainer.batch,
+            )  # fmt: skip
+        except NotNative:
+            return {}
+        return {"build": time.perf_counter() - began, "rows": list(map(asdict, program.profile()))}
 
     @property
     def ran(self) -> str:

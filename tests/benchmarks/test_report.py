@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from benchmarks import report
@@ -9,16 +11,20 @@ from benchmarks.numbers import fastest_peer, in_units, ratio
 from benchmarks.systems import CURVES
 
 
-def system(*times: float, busy: tuple = ()) -> dict:
+ROW = {"kernel": "affine", "label": "0", "gflops": 50.0, "gbytes": 2.0, "share": 0.84}
+ROWS = [ROW | {"seconds": 3e-5}, ROW | {"seconds": 1e-7, "label": "small"}]
+
+
+def system(*times: float, busy: tuple = (), profile: Any = None) -> dict:
     return {"times": list(times), "busy": list(busy), "loss": 1.25, "steps": 3, "peak": 80.4,
-            "imported": 40.2, "ran": None}  # fmt: skip
+            "imported": 40.2, "ran": None, "profile": profile or {}}  # fmt: skip
 
 
 RESULT = {
     "systems": {
         "numpy": system(3e-4, 9e-4, 3e-4, busy=(6e-4,)),
         "jax": system(2e-4, 8e-4, 4e-4),
-        "handgrad": system(1e-4, 2e-4, 1e-4),
+        "handgrad": system(1e-4, 2e-4, 1e-4, profile={"build": 0.004, "rows": ROWS}),
     },
     "skipped": {"torch-1": "not installed: torch"},
     "title": "2-10-3", "check_steps": 20, "others": 0.04,
@@ -55,6 +61,9 @@ def test_report_has_a_table_of_what_ran_and_why_others_did_not(tmp_path):
     assert "| fastest peer / handgrad | **3.00×** |" in text
     assert "| processors used by other programs | 0.04 |" in text
     assert "| JAX jit | 4.00 |" in text
+    assert "| affine | 0 | 30 µs | 100% | 50.0 | 2.0 | 84% |" in text
+    assert "small" not in text
+    assert "Built in 4 ms." in text
     assert "| NumPy, written out | 80 (40) |" in text
     assert "| NumPy, written out | 2.00 |" in text  # busy
     assert "- tiny, PyTorch eager, 1 thread: not installed: torch" in text
