@@ -10,7 +10,6 @@ from benchmarks import report
 from benchmarks.numbers import fastest_peer, in_units, ratio
 from benchmarks.systems import CURVES
 
-
 ROW = {"kernel": "affine", "label": "0", "gflops": 50.0, "gbytes": 2.0, "share": 0.84}
 ROWS = [ROW | {"seconds": 3e-5}, ROW | {"seconds": 1e-7, "label": "small"}]
 
