@@ -1,18 +1,20 @@
 // Convolution on images that lie channels last, its gradients, and its transpose: all products
 // whose A is the image, reached through a table of where each window begins.
-#include "activation.h"
 #include "panels.h"
-#include "window.h"
+#include "pool.h"
 
 namespace hg::HG_ISA {
 
 namespace {
 
 // After the args of every row with windows: 16 filters F, 17 groups G; the rest is each kernel's.
-enum { F = kWindowArgs, GROUPS, WEIGHTS, Y, BIAS, ACT, SLOPE, PARTS = WEIGHTS, DY, BIAS_PARTS, EACH };
+enum { F = kWindowArgs, GROUPS, WEIGHTS, Y, BIAS, ACT, SLOPE, POOL, WHICH = POOL + 2 };
+enum { PARTS = WEIGHTS, DY, BIAS_PARTS, EACH, SUM_POOL, SUM_WHICH = SUM_POOL + 2, SUM_ACT, SAVED };
 
 constexpr int64_t kPiece = 24 << 10;  // words of padded lines that are worth having in the cache at once
 constexpr int64_t kFew = 48;          // outputs of a unit, at least, where images are small
+
+constexpr auto nothing = [](int64_t, int, int64_t, int64_t) {};
 
 int64_t over(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -37,28 +39,27 @@ struct Lie {
 // -- convolution: y = finish(b + Σ W x) ----------------------------------------------------
 //
 // args: 18 weights in panels, a set for each group; 19 y (N, OH, OW, F); 20 bias (F) or none;
-// 21 activation; 22 or none: what has the shape of y, whose slope multiplies it.
+// 21 activation; 22 or none: what has the shape of y, whose slope multiplies it. 23, 24 the cells
+// of the max pooling that follows, or 0: then y is what it leaves, and 25, or none, which cells.
 
-// A unit makes some whole images of y, or some lines of one, for one group.
+// How the work is cut into units.
 struct Plan {
   Lie lie;
-  int64_t images, lines, groups;
-  int64_t blocks(const Window& w) const { return over(w.oh, lines); }
-  int64_t units(const Window& w) const { return over(w.n, images) * groups * blocks(w); }
+  int64_t images, lines, stop, groups;  // the lines of an image end at `stop`
+  int64_t blocks() const { return over(stop, lines); }
+  int64_t units(const Window& w) const { return over(w.n, images) * groups * blocks(); }
 };
 
-Plan plan(const Window& w, int64_t groups, bool indexed) {
-  int64_t images = over(kFew, w.pixels()), lines = w.oh;
-  Plan p{Lie(w, groups, groups == 1 && w.inside() && !(indexed && images > 1)), images, lines, groups};
-  if (images == 1 && p.lie.image > kPiece) {
-    int64_t reach = (w.kh - 1) * w.dh + 1, fit = (kPiece / p.lie.line - reach) / w.sh + 1;
-    p.lines = fit < 1 ? 1 : fit < w.oh ? fit : w.oh;
-    p.lines = over(w.oh, over(w.oh, p.lines));
-  }
+Plan plan(const Job& j) {
+  Window w = Window::of(j);
+  int64_t groups = j.i(GROUPS), images = over(kFew, w.pixels()), pool = j.i(POOL) ? j.i(POOL) : 1;
+  Plan p{Lie(w, groups, groups == 1 && w.inside() && !(j.i(INDEXED) && images > 1)), images, w.oh, w.oh, groups};
+  if (images > 1) return p;
+  p.stop = p.lines = w.oh / pool * pool;  // nobody sees lines that no pooling window reaches
+  int64_t reach = (w.kh - 1) * w.dh + 1, fit = (kPiece / p.lie.line - reach) / w.sh + 1, pieces = over(p.lines, fit < 1 ? 1 : fit);
+  p.lines = over(over(p.lines, pieces), pool) * pool;
   return p;
 }
-
-Plan plan(const Job& j) { return plan(Window(j), j.i(GROUPS), j.i(INDEXED)); }
 
 // The sizes of a row with windows and filters, checked.
 struct Extent { int64_t n, outputs, words, cells, filters, groups, reached; };
@@ -77,6 +78,15 @@ Extent check_filters(Check& c) {
 
 void require_images(Check& c, const Extent& e, int64_t images) {  // their offsets are kept as 32 bits
   c.require(c.times(e.reached > e.words ? e.reached : e.words, images) <= kLargest, "an image is too large");
+  c.require(c.times(c.times(e.outputs, images), e.filters + 16) <= kLargest, "an output is too large");
+}
+
+// Outputs of an image after the max pooling whose cells stand at `arg`, if there is one.
+int64_t check_pool(Check& c, int arg, int64_t outputs) {
+  int64_t ph = c.fixed(arg, 0, kNone), pw = c.fixed(arg + 1, 0, kNone);
+  int64_t oh = c.fixed(OH, 1, kLongest), ow = c.fixed(OW, 1, kLongest);
+  c.require((ph > 0) == (pw > 0) && ph <= oh && pw <= ow && ph * pw <= kNone, "a pooling window does not fit");
+  return c.fault || !ph ? outputs : (oh / ph) * (ow / pw);
 }
 
 void check_convolution(Check& c) {
@@ -85,18 +95,20 @@ void check_convolution(Check& c) {
   check_images(c);
   int64_t deep = c.times(e.cells, c.fixed(C, 1, kLongest) / e.groups);
   c.reads(WEIGHTS, c.times(e.groups, panel_words(deep, e.filters / e.groups)));
-  int64_t words = c.times(e.n, c.times(e.outputs, e.filters));
+  int64_t words = c.times(e.n, c.times(check_pool(c, POOL, e.outputs), e.filters));
   c.writes(Y, words);
   c.may_read(BIAS, e.filters);
   c.fixed(ACT, 0, kActivations - 1);
   c.may_read(SLOPE, words);
+  c.may_write(WHICH, over(words, 4));
+  c.require(!(c.has(SLOPE) && c.fixed(POOL, 0, kNone)), "a slope is not pooled");
 }
 
-int64_t convolution_units(const Job& j) { return plan(j).units(Window(j)); }
+int64_t convolution_units(const Job& j) { return plan(j).units(Window::of(j)); }
 
 // Where the windows of a unit's outputs begin; then where their stretches do.
 int64_t prepare_convolution(const Job& j, void* kept) {
-  Window w(j);
+  Window w = Window::of(j);
   Plan p = plan(j);
   int64_t outputs = p.images * w.pixels();
   if (auto* table = static_cast<int32_t*>(kept)) {
@@ -120,56 +132,82 @@ Operand windows(const Window& w, const Lie& lie, const void* kept, int64_t outpu
   return a;
 }
 
+// Some images from the n-th on, or some lines of one, for one group.
+struct Unit { int64_t n, images, line, lines, group; };
+
+Unit unit(const Window& w, const Plan& p, int64_t number) {
+  int64_t blocks = p.blocks(), n = number / blocks / p.groups * p.images, line = number % blocks * p.lines;
+  return {n, p.images < w.n - n ? p.images : w.n - n, line, p.lines < p.stop - line ? p.lines : p.stop - line,
+          number / blocks % p.groups};
+}
+
+// Where a unit's windows begin: in x itself, or in `copy`, padded.
+const float* padded(const Job& j, const Window& w, const Lie& lie, const Unit& u, float* copy) {
+  if (lie.direct) return image(j, w, u.n) + u.line * w.sh * lie.line;
+  for (int64_t i = 0; i < u.images; i++)
+    copy_padded(w, image(j, w, u.n + i) + u.group * lie.channels, u.line * w.sh, w.lines(u.lines), lie.channels,
+                lie.pixel, copy + i * lie.image);
+  return copy;
+}
+
+// The convolution `c`, `each` filters of every pixel, pooled into y from pixel and filter `first` on.
+void pool_unit(const Job& j, const Window& w, const Unit& u, int64_t each, const float* c) {
+  Window tiles = Window::tiles(u.lines, w.ow, each, j.i(POOL), j.i(POOL + 1));
+  int64_t size = w.oh / tiles.kh * tiles.ow;  // pooled pixels of an image
+  for (int64_t i = 0; i < u.images; i++) {
+    int64_t to = ((u.n + i) * size + u.line / tiles.kh * tiles.ow) * j.i(F) + u.group * each;
+    greatest(tiles, each, c + i * w.pixels() * each, j.i(F), j.f(Y) + to, j.has(WHICH) ? bytes(j.f(WHICH)) + to : nullptr);
+  }
+}
+
+int64_t copied(const Window& w, const Plan& p) {  // words of a unit's padded copy
+  int64_t words = p.lie.direct ? 0 : p.images > 1 ? p.images * p.lie.image : w.lines(p.lines) * p.lie.line;
+  return over(words, 16) * 16;
+}
+
 void run_convolution(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  Window w(j);
+  Window w = Window::of(j);
   Plan p = plan(j);
   Options options(j.reals);
-  int64_t f = j.i(F), each = f / p.groups, blocks = p.blocks(w);
+  int64_t f = j.i(F), each = f / p.groups, deep = w.kh * w.kw * p.lie.channels, step = j.i(POOL) ? each : f;
   Operand a = windows(w, p.lie, j.kept, p.images * w.pixels());
-  int64_t deep = w.kh * w.kw * p.lie.channels;
-  for (int64_t u = begin; u < end; u++) {
-    int64_t first = u / blocks % p.groups * each, line = u % blocks * p.lines, n = u / blocks / p.groups * p.images;
-    int64_t images = p.images < w.n - n ? p.images : w.n - n, lines = p.lines < w.oh - line ? p.lines : w.oh - line;
-    int64_t channel = first / each * p.lie.channels;
-    if (p.lie.direct) {
-      a.base = image(j, w, n) + line * w.sh * p.lie.line;
-    } else {
-      a.base = scratch.memory;
-      for (int64_t i = 0; i < images; i++)
-        copy_padded(w, image(j, w, n + i) + channel, line * w.sh, w.lines(lines), p.lie.channels, p.lie.pixel,
-                    scratch.memory + i * p.lie.image);
-    }
-    int64_t from = (n * w.oh + line) * w.ow * f + first;
-    const float* weights = j.f(WEIGHTS) + first / each * panel_words(deep, each);
+  for (int64_t k = begin; k < end; k++) {
+    Unit u = unit(w, p, k);
+    int64_t first = u.group * each, from = (u.n * w.oh + u.line) * w.ow * f + first;
+    a.base = padded(j, w, p.lie, u, scratch.memory);
+    float* c = j.i(POOL) ? scratch.memory + copied(w, p) : j.f(Y) + from;
     auto epilogue = [&](int64_t i, int rows, int64_t at, int64_t columns) {
-      int64_t to = from + i * f + at;
-      finish(j.i(ACT), options, j.f(Y) + to, f, rows, columns, j.has(BIAS) ? j.f(BIAS) + first + at : nullptr,
-             j.has(SLOPE) ? j.f(SLOPE) + to : nullptr);
+      int64_t to = i * step + at;
+      finish(j.i(ACT), options, c + to, step, rows, columns, j.has(BIAS) ? j.f(BIAS) + first + at : nullptr,
+             j.has(SLOPE) ? j.f(SLOPE) + from + to : nullptr);
     };
-    multiply_panels(a, weights, deep, images * lines * w.ow, each, j.f(Y) + from, f, epilogue);
+    multiply_panels(a, j.f(WEIGHTS) + u.group * panel_words(deep, each), deep, u.images * u.lines * w.ow, each, c, step, false,
+                    epilogue);
+    if (j.i(POOL)) pool_unit(j, w, u, each, c);
   }
 }
 
 int64_t convolution_scratch(const Job& j) {
+  Window w = Window::of(j);
   Plan p = plan(j);
-  Window w(j);
-  return p.lie.direct ? 0 : p.images > 1 ? p.images * p.lie.image : w.lines(p.lines) * p.lie.line;
+  return copied(w, p) + (j.i(POOL) ? p.images * p.lines * w.ow * (j.i(F) / p.groups) : 0);
 }
 
 double products(const Job& j) {  // multiplications of a convolution
-  Window w(j);
+  Window w = Window::of(j);
   return double(w.n * w.pixels()) * double(w.kh * w.kw) * double(w.c / j.i(GROUPS)) * double(j.i(F));
 }
 
 Cost convolution_cost(const Job& j) {
-  Window w(j);
+  Window w = Window::of(j);
   return {2 * products(j), 4 * double(w.n) * double(w.h * w.w * w.c + w.pixels() * j.i(F))};
 }
 
 // -- filter_gradient: dW = Σ x dy, db = Σ dy, one sum for each EACH images ------------------
 //
 // args: 18 parts of dW (parts, G, KH·KW·C/G, F/G); 19 dy (N, OH, OW, F); 20 parts of db
-// (parts, F) or none; 21 images of a part.
+// (parts, F) or none; 21 images of a part. Where the convolution was pooled: 22, 23 the cells, 24
+// which of them, 25 activation, 26 what was left, whose slope multiplies dy, or none.
 
 constexpr int64_t kDeep = 256;  // outputs that one product sums, at least, where images are small
 
@@ -180,7 +218,7 @@ struct Sums {
 
 // Channels that are a multiple of 16 would put all pixels into few sets of the cache: a gap helps.
 Sums sums(const Job& j) {
-  Window w(j);
+  Window w = Window::of(j);
   int64_t groups = j.i(GROUPS), images = over(kDeep, w.pixels());
   if (images > j.i(EACH)) images = j.i(EACH);
   bool direct = groups == 1 && w.inside() && !(j.i(INDEXED) && images > 1);
@@ -194,15 +232,19 @@ void check_filter_gradient(Check& c) {
   check_images(c);
   int64_t parts = each ? over(e.n, each) : 0, deep = c.times(e.cells, c.fixed(C, 1, kLongest) / e.groups);
   c.writes(PARTS, c.times(parts, c.times(deep, e.filters)));
-  c.reads(DY, c.times(e.n, c.times(e.outputs, e.filters)));
+  int64_t words = c.times(e.n, c.times(check_pool(c, SUM_POOL, e.outputs), e.filters));
+  c.reads(DY, words);
   c.may_write(BIAS_PARTS, c.times(parts, e.filters));
+  if (c.fixed(SUM_POOL, 0, kNone)) c.reads(SUM_WHICH, over(words, 4));
+  c.fixed(SUM_ACT, 0, kActivations - 1);
+  c.may_read(SAVED, words);
 }
 
 int64_t filter_gradient_units(const Job& j) { return over(j.i(N), j.i(EACH)) * j.i(GROUPS); }
 
 // Where each weight's first number lies; then where the lines of outputs begin.
 int64_t prepare_filter_gradient(const Job& j, void* kept) {
-  Window w(j);
+  Window w = Window::of(j);
   Sums s = sums(j);
   if (auto* table = static_cast<int32_t*>(kept)) {
     for (int64_t h = 0; h < w.kh; h++)
@@ -218,42 +260,65 @@ int64_t prepare_filter_gradient(const Job& j, void* kept) {
 void sum_pixels(const float* dy, int64_t step, int64_t count, int64_t columns, float* sums, bool add) {
   by_vectors(columns, [&](int64_t q, int64_t n) {
     vec chain[4] = {set1(0), set1(0), set1(0), set1(0)};
-    for (int64_t k = 0; k < count; k++) chain[k % 4] = chain[k % 4] + part(dy + k * step + q, n);
+    for (int64_t k = 0; k < count; k++) chain[k % 4] = chain[k % 4] + load(dy + k * step + q);
     vec sum = (chain[0] + chain[1]) + (chain[2] + chain[3]);
     put(sums + q, add ? part(sums + q, n) + sum : sum, n);
   });
 }
 
+// dy of `images` images from the n-th on, filters [first, first + each), as panels for a product.
+const float* panels_of(const Job& j, const Window& w, int64_t n, int64_t images, int64_t first, int64_t each, float* out) {
+  int64_t f = j.i(F), K = images * w.pixels();
+  if (!j.i(SUM_POOL)) {
+    const float* dy = j.f(DY) + n * w.pixels() * f + first;
+    if (each == f && panel_width(f) == f) return dy;  // they lie so already
+    pack(dy, f, 1, K, each, out);
+    return out;
+  }
+  Options options(j.reals);
+  for (int64_t q = 0; q < each; q += NR) {
+    int64_t left = each - q, width = panel_width(left);
+    Window tiles = Window::tiles(w.oh, w.ow, width, j.i(SUM_POOL), j.i(SUM_POOL + 1));
+    for (int64_t i = 0; i < images; i++) {
+      int64_t from = (n + i) * tiles.pixels() * f + first + q;
+      send_back(tiles, left < width ? left : width, j.i(SUM_ACT), options, j.f(DY) + from,
+                j.has(SAVED) ? j.f(SAVED) + from : nullptr, bytes(j.f(SUM_WHICH)) + from, f,
+                out + q * K + i * w.pixels() * width);
+    }
+  }
+  return out;
+}
+
 void run_filter_gradient(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  Window w(j);
+  Window w = Window::of(j);
   Sums s = sums(j);
-  int64_t f = j.i(F), groups = j.i(GROUPS), each = f / groups, k = w.kh * w.kw * s.lie.channels;
-  float* pack = s.lie.direct ? scratch.memory : scratch.memory + (s.images * s.lie.image + 15) / 16 * 16;
-  Product p{};
-  p.a.row_table = static_cast<const int32_t*>(j.kept), p.a.row_step = 1;
-  p.a.run = w.ow, p.a.step = w.sw * s.lie.pixel, p.a.run_table = p.a.row_table + k, p.a.run_step = 1;
-  p.b_k = f, p.b_j = 1, p.ldc = each;
-  for (int64_t u = begin; u < end; u++) {
-    int64_t group = u % groups, part = u / groups, n = part * j.i(EACH);
-    int64_t stop = n + j.i(EACH) < w.n ? n + j.i(EACH) : w.n;
-    p.c = j.f(PARTS) + u * k * each;
-    for (p.add = false; n < stop; n += s.images, p.add = true) {
-      int64_t images = s.images < stop - n ? s.images : stop - n;
-      p.a.base = s.lie.direct ? image(j, w, n) : scratch.memory;
-      for (int64_t i = 0; i < images && !s.lie.direct; i++)
-        copy_padded(w, image(j, w, n + i) + group * s.lie.channels, 0, w.lines(w.oh), s.lie.channels, s.lie.pixel,
-                    scratch.memory + i * s.lie.image);
-      p.b = j.f(DY) + n * w.pixels() * f + group * each;
-      p.a.runs = images * w.oh, p.K = images * w.pixels();
-      multiply(p, 0, k, 0, each, pack, [](int64_t, int, int64_t, int64_t) {});
-      if (j.has(BIAS_PARTS)) sum_pixels(p.b, f, p.K, each, j.f(BIAS_PARTS) + part * f + group * each, p.add);
+  int64_t f = j.i(F), groups = j.i(GROUPS), each = f / groups, rows = w.kh * w.kw * s.lie.channels;
+  float* panels = scratch.memory + (s.lie.direct ? 0 : over(s.images * s.lie.image, 16) * 16);
+  Operand a{};
+  a.row_table = static_cast<const int32_t*>(j.kept), a.row_step = 1;
+  a.run = w.ow, a.step = w.sw * s.lie.pixel, a.run_table = a.row_table + rows, a.run_step = 1;
+  for (int64_t k = begin; k < end; k++) {
+    int64_t part = k / groups, n = part * j.i(EACH), stop = n + j.i(EACH) < w.n ? n + j.i(EACH) : w.n;
+    for (bool add = false; n < stop; n += s.images, add = true) {
+      Unit u{n, s.images < stop - n ? s.images : stop - n, 0, w.oh, k % groups};
+      int64_t K = u.images * w.pixels(), first = u.group * each;
+      const float* dy = panels_of(j, w, n, u.images, first, each, panels);
+      a.base = padded(j, w, s.lie, u, scratch.memory);
+      a.runs = u.images * w.oh;
+      multiply_panels(a, dy, K, rows, each, j.f(PARTS) + k * rows * each, each, add, nothing);
+      if (!j.has(BIAS_PARTS)) continue;
+      for (int64_t q = 0; q < each; q += NR)
+        sum_pixels(dy + q * K, panel_width(each - q), K, each - q < NR ? each - q : NR,
+                   j.f(BIAS_PARTS) + part * f + first + q, add);
     }
   }
 }
 
 int64_t filter_gradient_scratch(const Job& j) {
+  Window w = Window::of(j);
   Sums s = sums(j);
-  return (s.lie.direct ? 0 : s.images * s.lie.image + 16) + kPackWords;
+  return (s.lie.direct ? 0 : over(s.images * s.lie.image, 16) * 16) +
+         panel_words(s.images * w.pixels(), j.i(F) / j.i(GROUPS));
 }
 
 // -- spread: y = finish(b + Σ Wᵀ x), each pixel of x stamping its window onto y --------------
@@ -292,7 +357,7 @@ void stamp_line(const Window& w, int64_t oh, const float* stamps, int64_t channe
 }
 
 void run_spread(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  Window w(j);
+  Window w = Window::of(j);
   Options options(j.reals);
   int64_t f = j.i(F), groups = j.i(GROUPS), channels = w.c / groups, width = w.kh * w.kw * channels;
   Operand a{};
@@ -304,7 +369,7 @@ void run_spread(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     const float* weights = j.f(WEIGHTS) + group * panel_words(a.run, width);
     for (int64_t line = 0; line < w.oh; line++) {
       a.base = j.f(X) + (n * w.oh + line) * w.ow * f + group * a.run;
-      multiply_panels(a, weights, a.run, w.ow, width, scratch.memory, width, [](int64_t, int, int64_t, int64_t) {});
+      multiply_panels(a, weights, a.run, w.ow, width, scratch.memory, width, false, nothing);
       stamp_line(w, line, scratch.memory, channels, y);
     }
     finish(j.i(ACT), options, y, w.c, int(w.h * w.w), channels, j.has(BIAS) ? j.f(BIAS) + first : nullptr,
@@ -313,7 +378,7 @@ void run_spread(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
 }
 
 int64_t spread_scratch(const Job& j) {
-  Window w(j);
+  Window w = Window::of(j);
   return w.ow * w.kh * w.kw * (w.c / j.i(GROUPS));
 }
 

@@ -8,10 +8,11 @@ namespace hg::HG_ISA {
 inline int64_t panel_width(int64_t left) { return left < NR ? (left + W - 1) / W * W : NR; }
 inline int64_t panel_words(int64_t K, int64_t columns) { return K * ((columns + 15) / 16 * 16); }  // at most
 
-// c[i · ldc + j] = Σ_k A(i, k) B(k, j) for i < rows, j < columns, with `finish` as in `multiply`.
+// c[i · ldc + j] = Σ_k A(i, k) B(k, j) for i < rows, j < columns, or added to what is there; `finish` as in
+// `multiply`.
 template <class Finish>
 inline void multiply_panels(const Operand& a, const float* panels, int64_t K, int64_t rows, int64_t columns,
-                            float* c, int64_t ldc, Finish finish) {
+                            float* c, int64_t ldc, bool add, Finish finish) {
   Blocks block(a);
   int64_t tiles = (rows + MR - 1) / MR, low = tiles ? rows / tiles : 0;  // tiles of nearly equal heights
   for (int64_t done = 0; done < K; done += block.length) {
@@ -25,7 +26,7 @@ inline void multiply_panels(const Operand& a, const float* panels, int64_t K, in
         const float* row[MR];
         for (int r = 0; r < height; r++) row[r] = a.row(i + r);
         (high > 0 ? higher : lower)(row, a.step, block.stretches, block.count, panels + j * K + done * width, width,
-                                    here - (vectors - 1) * W, c + i * ldc + j, ldc, done > 0);
+                                    here - (vectors - 1) * W, c + i * ldc + j, ldc, add || done > 0);
         if (done + block.length == K) finish(i, height, j, here);
         i += height;
       }

@@ -1,6 +1,5 @@
 // Pooling on images that lie channels last: every vector is some channels of one pixel.
-#include "activation.h"
-#include "window.h"
+#include "pool.h"
 
 namespace hg::HG_ISA {
 
@@ -9,25 +8,6 @@ namespace {
 // After the args of every row with windows: 16 y, or the gradient that a row makes; the rest is
 // each kernel's. Windows are not dilated, and each meets its image.
 enum { Y = kWindowArgs, WHICH, ACT, SAVED, BOTTOM = WHICH, RIGHT, PADDED, AVERAGE_ACT, AVERAGE_SAVED };
-
-constexpr int kNone = 255;  // no cell: the window holds a NaN
-
-// The cells of one output that lie inside the image.
-struct Cells {
-  int64_t line, column, h0, h1, w0, w1;  // of the window's first cell; cells from h0 to h1, w0 to w1
-  Cells(const Window& w, int64_t oh, int64_t ow)
-      : line(oh * w.sh - w.top), column(ow * w.sw - w.left), h0(line < 0 ? -line : 0),
-        h1(line + w.kh < w.h ? w.kh : w.h - line), w0(column < 0 ? -column : 0),
-        w1(column + w.kw < w.w ? w.kw : w.w - column) {}
-  int64_t pixel(const Window& w, int64_t h, int64_t q) const { return ((line + h) * w.w + column + q) * w.c; }
-};
-
-// each(output, cells) for every output of one image.
-template <class Each>
-inline void by_outputs(const Window& w, Each each) {
-  for (int64_t oh = 0; oh < w.oh; oh++)
-    for (int64_t ow = 0; ow < w.ow; ow++) each(oh * w.ow + ow, Cells(w, oh, ow));
-}
 
 struct Extent { int64_t x, y; };  // words of all images, of all outputs
 
@@ -47,7 +27,7 @@ Extent check_pooling(Check& c) {
 int64_t images(const Job& j) { return j.i(N); }
 
 Cost pooling_cost(const Job& j) {
-  Window w(j);
+  Window w = Window::of(j);
   return {0, 4.0 * double(w.n * w.c) * double(w.h * w.w + w.pixels())};
 }
 
@@ -64,28 +44,11 @@ void check_max_pooling(Check& c) {
   c.may_write(WHICH, (e.y + 3) / 4);
 }
 
-void greatest(const Window& w, const float* x, float* y, uint8_t* which) {
-  by_outputs(w, [&](int64_t o, const Cells& cells) {
-    by_vectors(w.c, [&](int64_t i, int64_t n) {
-      vec most = part(x + cells.pixel(w, cells.h0, cells.w0) + i, n);
-      vec cell = as_float(iset1(int32_t(cells.h0 * w.kw + cells.w0)));
-      for (int64_t h = cells.h0; h < cells.h1; h++)
-        for (int64_t q = cells.w0; q < cells.w1; q++) {
-          vec v = part(x + cells.pixel(w, h, q) + i, n);
-          cell = lt(most, v, as_float(iset1(int32_t(h * w.kw + q))), cell);
-          most = eq(v, v, lt(most, v, v, most), v);  // a NaN stays
-        }
-      put(y + o * w.c + i, most, n);
-      if (which) store_bytes(which + o * w.c + i, as_int(eq(most, most, cell, as_float(iset1(kNone)))), n);
-    });
-  });
-}
-
 void run_max_pooling(const Job& j, int64_t begin, int64_t end, Scratch) {
-  Window w(j);
+  Window w = Window::of(j);
   int64_t each = w.pixels() * w.c;
   for (int64_t n = begin; n < end; n++)
-    greatest(w, image(j, w, n), j.f(Y) + n * each, j.has(WHICH) ? reinterpret_cast<uint8_t*>(j.f(WHICH)) + n * each : nullptr);
+    greatest(w, w.c, image(j, w, n), w.c, j.f(Y) + n * each, j.has(WHICH) ? bytes(j.f(WHICH)) + n * each : nullptr);
 }
 
 // -- max_pooling_gradient: dx = dy where the greatest was ------------------------------------
@@ -102,35 +65,13 @@ void check_max_gradient(Check& c) {
   c.may_read(SAVED, e.y);
 }
 
-bool tiled(const Window& w) { return w.sh == w.kh && w.sw == w.kw && w.inside() && w.oh * w.sh == w.h && w.ow * w.sw == w.w; }
-
-template <int code>
-void send_back(const Window& w, const Options& options, const float* dy, const float* y, const uint8_t* which, float* dx) {
-  bool alone = w.sh >= w.kh && w.sw >= w.kw;  // each pixel lies in one window at most
-  if (!tiled(w)) zero(dx, w.h * w.w * w.c);
-  by_outputs(w, [&](int64_t o, const Cells& cells) {
-    by_vectors(w.c, [&](int64_t i, int64_t n) {
-      vec g = part(dy + o * w.c + i, n), cell = to_float(load_bytes(which + o * w.c + i, n));
-      if (y) g = g * slope<code>(part(y + o * w.c + i, n), options);
-      for (int64_t h = cells.h0; h < cells.h1; h++)
-        for (int64_t q = cells.w0; q < cells.w1; q++) {
-          float* to = dx + cells.pixel(w, h, q) + i;
-          vec here = eq(cell, set1(float(h * w.kw + q)), g, set1(0));
-          put(to, alone ? here : part(to, n) + here, n);
-        }
-    });
-  });
-}
-
 void run_max_gradient(const Job& j, int64_t begin, int64_t end, Scratch) {
-  Window w(j);
+  Window w = Window::of(j);
   Options options(j.reals);
   int64_t each = w.pixels() * w.c, size = w.h * w.w * w.c;
-  with_code<kActivations>(j.i(ACT), [&](auto code) {
-    for (int64_t n = begin; n < end; n++)
-      send_back<code()>(w, options, j.f(X) + n * each, j.has(SAVED) ? j.f(SAVED) + n * each : nullptr,
-                        reinterpret_cast<const uint8_t*>(j.f(WHICH)) + n * each, j.f(Y) + n * size);
-  });
+  for (int64_t n = begin; n < end; n++)
+    send_back(w, w.c, j.i(ACT), options, j.f(X) + n * each, j.has(SAVED) ? j.f(SAVED) + n * each : nullptr,
+              bytes(j.f(WHICH)) + n * each, w.c, j.f(Y) + n * size);
 }
 
 // -- average_pooling: y = Σ of a window / its cells -----------------------------------------
@@ -165,7 +106,7 @@ void check_average_pooling(Check& c) {
 }
 
 void run_average_pooling(const Job& j, int64_t begin, int64_t end, Scratch) {
-  Window w(j);
+  Window w = Window::of(j);
   for (int64_t n = begin; n < end; n++) {
     const float* x = image(j, w, n);
     float* y = j.f(Y) + n * w.pixels() * w.c;
@@ -196,7 +137,7 @@ void check_average_gradient(Check& c) {
 }
 
 void run_average_gradient(const Job& j, int64_t begin, int64_t end, Scratch) {
-  Window w(j);
+  Window w = Window::of(j);
   Options options(j.reals);
   int64_t size = w.h * w.w * w.c;
   for (int64_t n = begin; n < end; n++) {

@@ -12,9 +12,15 @@ enum { N = 0, H, WIDTH, C, OH, OW, KH, KW, SH, SW, DH, DW, TOP, LEFT, X, INDEXED
 struct Window {
   int64_t n, h, w, c, oh, ow, kh, kw, sh, sw, dh, dw, top, left;
 
-  explicit Window(const Job& j)
-      : n(j.i(N)), h(j.i(H)), w(j.i(WIDTH)), c(j.i(C)), oh(j.i(OH)), ow(j.i(OW)), kh(j.i(KH)), kw(j.i(KW)),
-        sh(j.i(SH)), sw(j.i(SW)), dh(j.i(DH)), dw(j.i(DW)), top(j.i(TOP)), left(j.i(LEFT)) {}
+  static Window of(const Job& j) {
+    return {j.i(N), j.i(H), j.i(WIDTH), j.i(C), j.i(OH), j.i(OW), j.i(KH), j.i(KW), j.i(SH), j.i(SW), j.i(DH), j.i(DW),
+            j.i(TOP), j.i(LEFT)};
+  }
+
+  // Windows of ph × pw that tile images of oh × ow pixels.
+  static Window tiles(int64_t oh, int64_t ow, int64_t channels, int64_t ph, int64_t pw) {
+    return {1, oh, ow, channels, oh / ph, ow / pw, ph, pw, ph, pw, 1, 1, 0, 0};
+  }
 
   int64_t pixels() const { return oh * ow; }
   int64_t lines(int64_t outputs) const { return (outputs - 1) * sh + (kh - 1) * dh + 1; }  // that these reach
