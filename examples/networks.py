@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from handgrad import (
     LSTM,
     Affine,
@@ -13,6 +15,8 @@ from handgrad import (
     Embedding,
     Flatten,
     MaxPooling,
+    Network,
+    Parameter,
     ReLU,
     Sequential,
 )
@@ -62,9 +66,32 @@ def language_model(vocabulary: int, units: int = 100, **options: Any) -> Sequent
     )
 
 
-if __name__ == "__main__":
-    import numpy as np
+class BetterLanguageModel(Network):
+    """Two LSTM layers with dropout around each; the words' vectors also weigh the scores.
 
+    One table of vectors serves both ends, so its gradient is the sum of both.
+    Shapes: x (N, T), y (N, T, V).
+    Source: Zaremba et al., "Recurrent neural network regularization", 2014; Press & Wolf, "Using
+    the output embedding to improve language models", 2017; Saito, "Deep Learning from Scratch 2",
+    section 6.5.
+    """
+
+    def __init__(self, vocabulary: int, units: int = 650, dropout: float = 0.5, seed: int = 0):
+        vectors = np.random.default_rng(seed).standard_normal((vocabulary, units), np.float32)
+        self.words = Parameter(np.float32(0.01) * vectors)
+        self.b = Parameter(np.zeros(vocabulary, np.float32))
+        self.drop = [Dropout(dropout) for _ in range(3)]
+        self.read = [LSTM(units, stateful=True) for _ in range(2)]
+
+    def __call__(self, x: Any) -> Any:
+        h = self.words[x]
+        for drop, lstm in zip(self.drop, self.read):
+            h = lstm(drop(h))
+        return self.drop[-1](h) @ self.words.T + self.b
+
+
+if __name__ == "__main__":
     print(simple_convnet().summary(np.zeros((1, 1, 28, 28))))
     print(deep_convnet().summary(np.zeros((1, 1, 28, 28))))
     print(language_model(1000).summary(np.zeros((1, 35), int)))
+    print(BetterLanguageModel(1000).summary(np.zeros((1, 35), int)))
