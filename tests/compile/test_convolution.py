@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from handgrad import Sequential
 from handgrad.compile import NotNative
-from handgrad.layers import Convolution, MaxPooling, ReLU, TransposedConvolution
+from handgrad.layers import Convolution, MaxPooling, ReLU, Sigmoid, TransposedConvolution
 from tests.compile.eager import Compiled, require_equal
 
 sizes = st.integers(5, 12)
@@ -92,6 +92,18 @@ def test_weights_used_twice(bias):
     x = images(3, 4, 6, 6)
     layer = Convolution(4, 3, pad=1, bias=bias)
     require_equal(stir(Sequential(layer, layer), x), x)
+
+
+@pytest.mark.parametrize("size", [(6, 6), (7, 9), (30, 33)])
+@pytest.mark.parametrize("between", [[], [ReLU()], [Sigmoid()]])
+@pytest.mark.parametrize("pooling", [MaxPooling(2), MaxPooling((3, 2)), MaxPooling((1, 2))])
+def test_pooling_in_the_same_row(pooling, between, size):
+    x = images(5, 3, *size)
+    for filters in (5, 30):
+        for stem in ([], [Convolution(4, 1)]):
+            layer = Convolution(filters, 3, pad=1, groups=1)
+            program = require_equal(stir(Sequential(*stem, layer, *between, pooling), x), x)
+            assert "max_pooling" not in [row.kernel for row in program.rows]
 
 
 def test_same_bits_on_any_number_of_threads():

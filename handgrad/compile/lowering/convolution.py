@@ -7,7 +7,7 @@ from math import prod
 from typing import Any
 
 from handgrad.compile.builder import Argument, Builder
-from handgrad.compile.lowering.images import enter, require_two_axes, windows
+from handgrad.compile.lowering.images import enter, require_two_axes, two, windows
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import Place, Size, Value, at_most, times
@@ -85,9 +85,9 @@ class Correlation:
 
     def gradients(
         self, n: Size, x: Argument, indexed: bool, dy: Value, dW: Place | None, add: bool,
-        db: Place | None,
+        db: Place | None, pool: tuple[Argument, ...] = (), options: tuple[float, ...] = (),
     ) -> None:  # fmt: skip
-        """dW = Σ x dy and db = Σ dy, first for parts of the batch."""
+        """dW = Σ x dy and db = Σ dy, first for parts of the batch. pool: see `pooled`."""
         if dW is None and db is None:
             return
         F, batch = len(self.W), at_most(n, self.b.batch)
@@ -97,7 +97,7 @@ class Correlation:
         bias_parts = None if db is None else self.b.value((count * F,))
         self.b.row(
             "filter_gradient", *windows(self.grid, n, self.channels), x, indexed, F, self.groups,
-            parts, dy, bias_parts, each,
+            parts, dy, bias_parts, each, *pool, reals=options,
         )  # fmt: skip
         self.b.row(
             "filter_sum", prod(self.grid.kernel), self.W.shape[1], F, self.groups, n, each, parts,
@@ -122,10 +122,20 @@ class LowerConvolution(Lowering):
         bias = b.parameter(layer.b) if layer.bias else None
         finish = node.finish_code, None, node.finish_options
         on.forward(x.shape[0], place, indexed, y, bias, finish)
+        row = b.rows[-1]
+
+        def pool(*cells: Any) -> None:
+            """Let a max pooling be part of the row: y becomes what it leaves."""
+            left, height, width, which = cells
+            row.args = *(left if a is y else a for a in row.args), height, width, which
+            row.label += " + MaxPooling"
+
+        node.kept["pool"] = pool
         return y
 
     def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
-        layer, on, n, dy, dx = node.layer, node.kept["on"], dy.shape[0], b.last(dy), None
+        layer, on, n, dx = node.layer, node.kept["on"], dy.shape[0], None
+        dy, *pool = pooled(node) or (b.last(dy),)
         if node.wants[0]:
             finish = b.slope(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
@@ -133,8 +143,29 @@ class LowerConvolution(Lowering):
             on.back(n, dy, dx, None, finish)
         dW, add = b.gradient(layer.W)
         db, _ = b.gradient(layer.b) if layer.bias else (None, False)
-        on.gradients(n, node.kept["x"], node.kept["indexed"], dy, dW, add, db)
+        on.gradients(
+            n,
+            node.kept["x"],
+            node.kept["indexed"],
+            dy,
+            dW,
+            add,
+            db,
+            tuple(pool),
+            node.finish_options,
+        )
         return dx
+
+
+def pooled(node: Node) -> tuple[Any, ...] | None:
+    """Of a convolution whose max pooling is part of its row and whose dx nobody needs: the dy that
+    the pooling got, the cells of its window, which of them were the maxima, and the activation."""
+    pooling = node.kept.get("pooled")
+    if pooling is None or "dy" not in pooling.kept:
+        return None
+    kept = pooling.kept
+    saved = kept["y"] if node.finish is not None else None
+    return kept["dy"], *two(kept["grid"].kernel), kept["which"], node.finish_code, saved
 
 
 @lowers(TransposedConvolution)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.images import enter, require_two_axes, windows
+from handgrad.compile.lowering.images import enter, require_two_axes, two, windows
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import Each, NotNative, Size, Value
@@ -19,6 +21,12 @@ MOST_CELLS = 255
 def words(size: Size) -> Size:
     """Words that hold as many bytes."""
     return Each(-(-size.count // 4)) if isinstance(size, Each) else -(-size // 4)
+
+
+def tiles(grid: Grid) -> bool:
+    """Whether windows lie side by side, without padding and within the image."""
+    fits = all(k * n <= size for k, n, size in zip(grid.kernel, grid.outputs, grid.sizes))
+    return grid.stride == grid.kernel and not np.any(grid.pad) and fits
 
 
 def most(b: Builder, node: Node, grid: Grid, y: Value) -> Value:
@@ -48,16 +56,29 @@ def most_back(b: Builder, node: Node, dy: Value) -> Value:
 
 @lowers(MaxPooling)
 class LowerMaxPooling(Lowering):
-    """The maximum of each window."""
+    """The maximum of each window; in the row of the convolution before it, where that can be."""
 
     def forward(self, b: Builder, node: Node) -> Value:
         require_two_axes(node)
-        sizes: Any = node.inputs[0].shape[2:]
+        x = node.inputs[0]
+        sizes: Any = x.shape[2:]
         grid = node.layer.window.place(sizes, ceil_mode=node.layer.ceil_mode)
-        return most(b, node, grid, b.value(node.outputs[0].shape, last=True))
+        y = b.value(node.outputs[0].shape, last=True)
+        if not (tiles(grid) and x.uses == 1 and x.made_by and "pool" in x.made_by.kept):
+            return most(b, node, grid, y)
+        node.kept |= {"grid": grid, "y": y, "which": b.value((words(y.size),))}
+        x.made_by.kept["pool"](y, *two(grid.kernel), node.kept["which"])
+        x.made_by.kept["pooled"] = node
+        return y
 
     def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        return most_back(b, node, b.last(dy))
+        maker = node.inputs[0].made_by
+        if maker is None or maker.kept.get("pooled") is not node or maker.wants[0]:
+            return most_back(b, node, b.last(dy))
+        node.kept["dy"] = b.last(dy)  # the convolution's own gradient reads it
+        dx = b.value(node.inputs[0].shape, last=True)
+        dx.sloped = True
+        return dx
 
 
 @lowers(GlobalMaxPooling)
