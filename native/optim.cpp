@@ -190,21 +190,38 @@ void check_clip_factor(Check& c) {
 
 int64_t one_unit(const Job&) { return 1; }
 
-void run_clip_factor(const Job& j, int64_t, int64_t, Scratch) {
+double total(const Job& j) {
   double sum = 0;
   for (int64_t i = 0; i < j.i(0); i++) {
     double part;
     std::memcpy(&part, j.f(1) + 2 * i, 8);
     sum += part;
   }
-  double norm = __builtin_sqrt(sum);
+  return sum;
+}
+
+void run_clip_factor(const Job& j, int64_t, int64_t, Scratch) {
+  double norm = __builtin_sqrt(total(j));
   if (!(norm - norm == 0)) *j.fault = kNotFinite;
   *j.f(2) = norm > j.reals[0] ? float(j.reals[0] / norm) : 1;
 }
 
 Cost clip_factor_cost(const Job& j) { return {double(j.i(0)), 8.0 * double(j.i(0))}; }
 
+// -- penalty: the loss of this step grows by ½ λ Σ W² --------------------------------------
+// args: 0 number of sums, 1 sums (of `squares`), 2 losses of the steps; reals: ½ λ
+
+void check_penalty(Check& c) {
+  c.reads(1, c.times(2, c.size(0)));
+  c.writes(2, kMostSteps);
+}
+
+void run_penalty(const Job& j, int64_t, int64_t, Scratch) {
+  if (j.batch->step < kMostSteps) j.f(2)[j.batch->step] += float(j.reals[0] * total(j));
+}
+
 const Kernel kernels[] = {
+    {"penalty", check_penalty, one_unit, run_penalty, clip_factor_cost},
     {"update", check_update, pieces, run_update, update_cost},
     {"squares", check_squares, pieces, run_squares, squares_cost},
     {"clip_factor", check_clip_factor, one_unit, run_clip_factor, clip_factor_cost},

@@ -57,6 +57,20 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> None:
     b.after.append(optimizer.skip)
 
 
+def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Place) -> None:
+    """Append the rows that add ½ λ Σ W², whose gradient `l2` adds, to the loss of the step."""
+    if not getattr(optimizer, "l2", 0):
+        return
+    runs = [run for run in optimizer.runs(network) if run.decays]
+    counts = [-(-(run.where.stop - run.where.start) // _PIECE) for run in runs]
+    total, at = b.value((2 * sum(counts),)), 0
+    for run, count in zip(runs, counts):
+        start, n = run.where.start, run.where.stop - run.where.start
+        b.row("squares", n, 0, None, Place("parameters", start), b.view(total, (2 * count,), at))
+        at += 2 * count
+    b.row("penalty", sum(counts), total, losses, reals=(optimizer.l2 / 2,))
+
+
 def _clip_factor(b: Builder, optimizer: Any, runs: Any, clips: bool, reals: Any) -> Any:
     """Rows for what all gradients are multiplied by, so that their norm keeps to clip_norm."""
     if optimizer.clip_norm is None:

@@ -12,7 +12,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.library import isa, usable_threads, why_not
 from handgrad.compile.lowering.registry import MOST_STEPS
 from handgrad.compile.native import NativeProgram
-from handgrad.compile.optimizer import lower_optimizer
+from handgrad.compile.optimizer import lower_optimizer, lower_penalty
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
 from handgrad.compile.trace import trace
@@ -115,6 +115,8 @@ class Training(Program):
             b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
             target = Value((Each(1), *t.shape[1:]), rows=Place("t"), integer=t.dtype.kind == "i")
             plan_training(b, trace(network, x[:3], numbers), loss, target, watch)
+            b.label = "penalty"
+            lower_penalty(b, optimizer, network, Place("metrics"))
             self._update = len(b.rows)
             b.label = "update"
             lower_optimizer(b, optimizer, network)

@@ -65,6 +65,8 @@ class Compiled:
                 pass
             self._enter(code)
         self._show_gradients()
+        if trainer.place and not trainer.going and not trainer.interrupted:
+            trainer.close_epoch(time.perf_counter() - self.began)
 
     def _show_gradients(self) -> None:
         """Let the layers have the gradients of the last step, as views of the flat array."""

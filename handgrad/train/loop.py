@@ -197,7 +197,7 @@ class Trainer:
             self.place += 1
             if self.place % self.accumulate == 0 or self.place == self.batches:
                 self.update_step()
-            if self.step >= self.total_steps or (self.interrupted and not self._accumulated):
+            if not self.going and not self._accumulated:
                 break
         if self.interrupted and self.place < self.batches:
             return

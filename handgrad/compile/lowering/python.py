@@ -11,7 +11,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering
 from handgrad.compile.trace import Node
 from handgrad.compile.values import NotNative, Value, lengths
-from handgrad.layer import slots, twin
+from handgrad.layer import Layer, slots, twin
 
 
 class PythonRows(Lowering):
@@ -20,6 +20,8 @@ class PythonRows(Lowering):
     def forward(self, b: Builder, node: Node) -> Any:
         if node.layer.params and not all(isinstance(v, Value) for v in node.inputs):
             raise NotNative(f"{node.name} takes numbers that no layer made")
+        if isinstance(node.layer, Layer) and "shape" in node.layer.config():
+            raise NotNative(f"{node.name} has no native form, and its shape is that of one batch")
         inputs = [self.input(b, node, i) for i in range(len(node.inputs))]
         outputs = [b.value(v.shape) for v in node.outputs]
         layer = node.kept["layer"] = twin(node.layer)
@@ -28,9 +30,8 @@ class PythonRows(Lowering):
 
         def run(n: int, step: int, *arrays: Array) -> None:
             read, written = iter(arrays[: len(real)]), arrays[len(real) :]
-            y = layer.forward(*(next(read) if v is not None else c
-                                for v, c in zip(inputs, constants)))  # fmt: skip
-            store(written, y)
+            own = [c if v is None else next(read).copy() for v, c in zip(inputs, constants)]
+            store(written, layer.forward(*own))  # a copy, for what is kept must last
 
         b.python(run, *real, *outputs)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]

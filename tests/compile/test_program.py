@@ -1,0 +1,232 @@
+"""Whole programs: training and prediction beside the same network in NumPy."""
+
+from __future__ import annotations
+
+import copy
+import threading
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.compile import NotNative, compile_prediction, compile_training, why_not
+from handgrad.compile.predict import Programs
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
+
+RNG = np.random.default_rng(0)
+X, LABELS = RNG.random((107, 12), np.float32), RNG.integers(0, 5, 107)
+IMAGES = RNG.random((53, 2, 9, 8), np.float32)
+IDS, NEXT = RNG.integers(0, 30, (41, 6)), RNG.integers(0, 30, (41, 6))
+
+
+def mlp() -> hg.Sequential:
+    return hg.Sequential(hg.Affine(17), hg.ReLU(), hg.Affine(9), hg.Tanh(), hg.Affine(5), seed=3)
+
+
+def convnet() -> hg.Sequential:
+    return hg.Sequential(
+        hg.Convolution(6, 3, pad=1, bias=False), hg.BatchNorm(), hg.ReLU(), hg.MaxPooling(2),
+        hg.Convolution(7, 3, stride=2), hg.ReLU(), hg.Flatten(), hg.Affine(8), hg.Dropout(0.3),
+        hg.Affine(5), seed=4,
+    )  # fmt: skip
+
+
+def language_model() -> hg.Sequential:
+    return hg.Sequential(hg.Embedding(30, 7), hg.LSTM(9), hg.Affine(30), seed=5)
+
+
+class Residuals(hg.Network):
+    """A network in plain Python: a weight of its own, two branches, an addition."""
+
+    def __init__(self) -> None:
+        self.enter, self.left, self.right = hg.Affine(8), hg.Affine(8), hg.Affine(8)
+        self.leave = hg.Affine(5)
+        self.scale = hg.Parameter(np.ones(8, np.float32))
+
+    def __call__(self, x):
+        h = hg.ReLU()(self.enter(x))
+        return self.leave(h + hg.Sigmoid()(self.left(h)) * self.scale + self.right(h))
+
+
+CASES = {
+    "mlp": (mlp, X, LABELS),
+    "convnet": (convnet, IMAGES, LABELS[:53]),
+    "language model": (language_model, IDS, NEXT),
+    "residuals": (Residuals, X, LABELS),
+}
+OPTIMIZERS = {
+    "sgd": lambda: hg.SGD(0.1),
+    "momentum": lambda: hg.Momentum(0.05, clip_norm=1.0),
+    "adam": lambda: hg.Adam(0.01, l2=1e-3),
+    "adamw": lambda: hg.AdamW(lambda step: 0.01 / (1 + step), weight_decay=0.1),
+}
+
+
+def trained(make, x, t, optimizer, compile, **options):
+    network = make()
+    options = {"batch": 16, "epochs": 3, "progress": False} | options
+    trainer = hg.Trainer(network, x, t, optimizer=optimizer(), compile=compile, **options)
+    return trainer, trainer.run()
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_agrees_with_numpy(case, optimizer):
+    make, x, t = CASES[case]
+    plain, by_numpy = trained(make, x, t, OPTIMIZERS[optimizer], False)
+    native, history = trained(make, x, t, OPTIMIZERS[optimizer], None)
+    assert native.engine.startswith("native"), native.engine
+    assert plain.engine == "NumPy"
+    np.testing.assert_allclose(history["loss"], by_numpy["loss"], rtol=2e-4)
+    np.testing.assert_allclose(history["accuracy"], by_numpy["accuracy"], atol=0.02)
+    np.testing.assert_allclose(
+        native.network.parameters, plain.network.parameters, rtol=2e-3, atol=2e-4
+    )
+    np.testing.assert_allclose(
+        native.network.gradients, plain.network.gradients, rtol=2e-2, atol=2e-4
+    )
+    assert native.step == plain.step == native.optimizer.steps
+    assert [s.step for s in streams(native)] == [s.step for s in streams(plain)]
+
+
+def streams(trainer):
+    layers = trainer.network.layers if isinstance(trainer.network, hg.Sequential) else []
+    return [layer.stream for layer in layers]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_any_number_of_threads_gives_the_same_bits(case):
+    make, x, t = CASES[case]
+    alone, _ = trained(make, x, t, OPTIMIZERS["adam"], True, threads=1)
+    for threads in (2, 3, 8):
+        other, _ = trained(make, x, t, OPTIMIZERS["adam"], True, threads=threads)
+        assert other.network.parameters.tobytes() == alone.network.parameters.tobytes()
+
+
+def test_a_loss_curve_of_200_steps():
+    options = {"epochs": None, "steps": 200, "batch": 20}
+    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], False, **options)
+    _, native = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, **options)
+    np.testing.assert_allclose(native["loss"], plain["loss"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_predictions_agree_for_every_size_of_batch(case):
+    make, x, _ = CASES[case]
+    network = make()
+    network.build(x)
+    right = copy.deepcopy(network).eval()(x)
+    right = getattr(right, "data", right)
+    program = compile_prediction(network, x, batch=40)
+    for n in (1, 2, 7, 40):
+        np.testing.assert_allclose(program(x[:n]), right[:n], rtol=1e-4, atol=1e-5)
+    assert program(x[:0]).shape == (0, *right.shape[1:])
+    for _ in range(3):  # by itself, once it pays
+        np.testing.assert_allclose(network.predict(x), right, rtol=1e-4, atol=1e-5)
+    assert network._programs.programs
+
+
+def test_predictions_follow_the_weights_and_the_layers():
+    network = mlp()
+    for _ in range(3):
+        before = network.predict(X)
+    network.parameters[...] *= 2
+    assert not np.allclose(network.predict(X), before)
+    network.layers = network.layers[:3]
+    assert network.predict(X).shape == (107, 9)
+
+
+def test_predictions_in_several_threads():
+    network = mlp()
+    right = network.predict(X)
+    wrong = []
+
+    def ask() -> None:
+        for _ in range(50):
+            if not np.allclose(network.predict(X), right, atol=1e-5):
+                wrong.append(1)
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+class Squared(hg.Layer):
+    """y = x², with no native form."""
+
+    def forward(self, x):
+        self.x = x
+        return x * x
+
+    def backward(self, dy):
+        return 2 * dy * self.x
+
+
+def test_a_layer_without_native_form_runs_as_rows_of_python_and_is_listed():
+    def make():
+        return hg.Sequential(hg.Affine(6), Squared(), hg.Affine(5), seed=1)
+
+    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], False)
+    mixed, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], True)
+    assert "in Python" in mixed.engine
+    np.testing.assert_allclose(mixed.network.parameters, plain.network.parameters, rtol=1e-4)
+    program = compile_training(
+        make(), hg.SoftmaxCrossEntropy(), hg.SGD(0.1), X, LABELS, batch=10, python=True
+    )
+    assert sum("python" in line and "Squared" in line for line in str(program).splitlines()) == 2
+    by_itself, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], None)
+    assert by_itself.engine == "NumPy (Squared has no native form)"
+
+
+def test_compile_says_why_it_cannot():
+    with pytest.raises(ValueError, match="compile: accumulate is done in Python"):
+        trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, accumulate=2)
+    with pytest.raises(NotNative, match="float64"):
+        compile_prediction(mlp().astype(np.float64), X, batch=4)
+
+
+def test_metrics_that_are_python_functions():
+    def mean_score(y, t):
+        return float(y.mean())
+
+    options = {"metrics": [hg.accuracy, mean_score]}
+    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], False, **options)
+    _, native = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, **options)
+    np.testing.assert_allclose(native["mean_score"], plain["mean_score"], rtol=1e-3, atol=1e-5)
+
+
+def test_divergence_is_found_and_the_good_weights_come_back():
+    layers = hg.Affine(17), hg.ReLU(), hg.Affine(9), hg.ReLU(), hg.Affine(5)
+    network = hg.Sequential(*layers, seed=3)
+    with pytest.raises(hg.DivergenceError, match="the loss became nan at step 1"):
+        hg.fit(network, X * 1e4, LABELS, optimizer=hg.SGD(1e9), epochs=50, compile=True)
+    assert np.isfinite(network.parameters).all()
+
+
+def test_labels_out_of_range_are_refused_as_numpy_does():
+    bad = LABELS.copy()
+    bad[50] = 7
+    with pytest.raises(ValueError, match="labels must lie from 0 to 4"):
+        hg.fit(mlp(), X, bad, compile=True, progress=False)
+
+
+def test_every_row_of_the_plan_is_checked():
+    program = compile_training(mlp(), hg.SoftmaxCrossEntropy(), hg.SGD(0.1), X, LABELS, batch=10)
+    text = str(program)
+    assert "product" in text
+    assert "Affine + ReLU" in text
+    profile = program.profile(20)
+    assert len(profile) == len(program.rows)
+    assert all(row.seconds > 0 for row in profile)
+
+
+def test_programs_are_not_copied_with_the_network():
+    network = mlp()
+    for _ in range(3):
+        network.predict(X)
+    assert isinstance(network._programs, Programs)
+    assert copy.deepcopy(network)._programs is None
