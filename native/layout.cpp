@@ -68,17 +68,32 @@ int64_t reach(Check& c, int step, int first) {
 }
 
 void check_move(Check& c) {
-  bool empty = false;
-  for (int a = 0; a < kAxes; a++) empty |= c.size(LENGTH + a) == 0;
+  int64_t words = 1;
+  for (int a = 0; a < kAxes; a++) words = c.times(words, c.size(LENGTH + a));
+  c.require(words <= kFar, "there is too much to move");
+  bool empty = words == 0;
   c.reads(X, empty ? 0 : reach(c, X_STEP, X_FIRST));
   c.writes(Y, empty ? 0 : reach(c, Y_STEP, Y_FIRST));
   c.fixed(ADD, 0, 1);
 }
 
-// Units are the lines of the first axis, if these write to different places.
+// Whether lines of the first axis write to different places: each step reaches farther than all
+// shorter ones together, but for steps of 0 inside a line.
+bool apart(const Job& j) {
+  auto step = [&](int a) { return j.i(Y_STEP + a) < 0 ? -j.i(Y_STEP + a) : j.i(Y_STEP + a); };
+  for (int a = 0; a < kAxes; a++) {
+    if (j.i(LENGTH + a) == 1 || (a > 0 && step(a) == 0)) continue;
+    int64_t reached = 0;
+    for (int b = 0; b < kAxes; b++)
+      if (b != a && step(b) <= step(a)) reached += (j.i(LENGTH + b) - 1) * step(b);
+    if (reached >= step(a)) return false;
+  }
+  return true;
+}
+
 int64_t move_units(const Job& j) {
   for (int a = 0; a < kAxes; a++) if (j.i(LENGTH + a) == 0) return 0;
-  return j.i(Y_STEP) ? j.i(LENGTH) : 1;
+  return apart(j) ? j.i(LENGTH) : 1;
 }
 
 void move_line(const Job& j, const float* x, float* y) {
@@ -100,7 +115,7 @@ void move_axes(const Job& j, int axis, const float* x, float* y) {
 void run_move(const Job& j, int64_t begin, int64_t end, Scratch) {
   const float* x = j.f(X) + j.i(X_FIRST);
   float* y = j.f(Y) + j.i(Y_FIRST);
-  if (!j.i(Y_STEP)) return move_axes(j, 0, x, y);
+  if (!apart(j)) return move_axes(j, 0, x, y);
   for (int64_t i = begin; i < end; i++) move_axes(j, 1, x + i * j.i(X_STEP), y + i * j.i(Y_STEP));
 }
 

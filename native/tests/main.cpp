@@ -21,7 +21,7 @@ extern "C" void __sanitizer_set_death_callback(void (*)()) __attribute__((weak))
 
 namespace {
 
-Table table;  // the one that is tried
+Table& table = *new Table;  // the one that is tried; there until the very end
 
 void show() { print(table); }
 
@@ -62,7 +62,7 @@ void spoil(Random& random, Table& table) {
                           std::numeric_limits<double>::quiet_NaN()};
   switch (random.below(11)) {
     case 0: case 1: arg = odd_number(random); break;
-    case 2: arg += random.below(5) - 2; break;
+    case 2: arg = int64_t(uint64_t(arg) + uint64_t(random.below(5)) - 2); break;
     case 3: arg = row.args[random.below(kArgs)]; break;
     case 4: arg = (random.below(int64_t(table.words.size()) + 2) << kPlaceBits) + random.below(40); break;
     case 5: row.scaled ^= uint64_t(1) << random.below(64); break;

@@ -9,6 +9,7 @@ namespace {
 constexpr int kStarts = 50, kChanges = 4000;
 
 int64_t any_size(Random& random) {
+  if (random.one_in(40)) return 100 + random.below(500);
   int64_t kind = random.below(8);
   return kind < 1 ? 0 : kind < 4 ? 1 : kind < 7 ? 2 + random.below(8) : 10 + random.below(30);
 }
