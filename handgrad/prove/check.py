@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from handgrad.prove import doctor, peers
 from handgrad.prove.blame import blame
 from handgrad.prove.prepare import prepare
@@ -40,7 +42,7 @@ def check(
     try:
         report = sandbox.run(lambda: _examine(subject, inputs, sandbox, reference))
     except SubjectError as error:
-        report = _failed(name, error)
+        report = _failed(name, error, inputs)
     except TypeError as error:
         report = Report(name, UNKNOWN, evidence=[f"{error}."])
     if sandbox.printed.getvalue():
@@ -80,21 +82,26 @@ def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
         signature.bind(*inputs)
     except TypeError as error:
         raise TypeError(
-            f"{name}.forward{signature} cannot be called with {len(inputs)} inputs: {error}"
+            f"{name}.forward{signature} cannot be called with {len(inputs)} "
+            f"input{'s' * (len(inputs) != 1)}: {error}"
         ) from None
 
 
-def _failed(name: str, error: SubjectError) -> Report:
+def _failed(name: str, error: SubjectError, inputs: Sequence[Any]) -> Report:
     """The report on a subject that did not survive its first forward and backward."""
-    sentence = f"{error.sentence}."
+    sentence = f"{error.sentence.rstrip()}."
+    shapes = ("shape", "align", "broadcast", "matmul", "reshape", "dimension", "axis", "axes")
+    misfit = any(s in error.sentence.lower() for s in shapes)
+    if error.phase == "forward" and misfit:
+        given = ", ".join(str(np.shape(x)) for x in inputs)
+        sentence += f" The inputs were of shape {given}: if it wants others, give it those."
     slip = any(e in error.sentence for e in ("IndexError", "KeyError", "ZeroDivisionError"))
     refused = error.refused and not slip  # those are no answer to a wrong input
     if refused or error.phase == "constructor" or "did not return" in error.sentence:
         return Report(name, UNKNOWN, evidence=[sentence], line=error.line)
     if error.phase == "forward":
         return Report(name, WRONG, "forward_bug", evidence=[sentence], line=error.line)
-    shapes = ("shape", "align", "broadcast", "matmul", "reshape", "dimension", "axis", "axes")
-    cause = "shape" if any(s in error.sentence.lower() for s in shapes) else "wrong_formula"
+    cause = "shape" if misfit else "wrong_formula"
     if "AttributeError" in error.sentence:
         cause = "stale_state"
     return Report(name, WRONG, cause, evidence=[sentence], line=error.line)
