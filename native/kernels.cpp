@@ -22,7 +22,7 @@ Family pooling_kernels();
 
 namespace {
 constexpr int kMost = 128;
-Kernel all[kMost];
+constinit Kernel all[kMost] = {};  // no code that runs when the library is loaded
 int count = 0;
 
 void add(Family family) {
