@@ -16,6 +16,7 @@ Family normalization_kernels();
 Family batch_normalization_kernels();
 Family optim_kernels();
 Family random_kernels();
+Family attention_kernels();
 Family memory_kernels();
 Family peak_kernels();
 Family pooling_kernels();
@@ -44,6 +45,7 @@ const KernelTable* table() {
     add(batch_normalization_kernels());
     add(optim_kernels());
     add(random_kernels());
+    add(attention_kernels());
     add(memory_kernels());
     add(peak_kernels());
     add(pooling_kernels());

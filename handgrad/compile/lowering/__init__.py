@@ -3,25 +3,33 @@
 from handgrad.compile.lowering import (
     activation,
     affine,
+    attention,
     convolution,
     dropout,
     embedding,
     loss,
+    matrices,
     normalization,
     pooling,
+    position,
     recurrent,
     shape,
+    softmax,
 )
 
 __all__ = [
     "activation",
     "affine",
+    "attention",
     "convolution",
     "dropout",
     "embedding",
     "loss",
+    "matrices",
     "normalization",
     "pooling",
+    "position",
     "recurrent",
     "shape",
+    "softmax",
 ]

@@ -1,0 +1,188 @@
+"""Attention: products of many small matrices, and softmax between them."""
+
+from __future__ import annotations
+
+from math import prod
+
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.matrices import Matrices, in_order, inner, multiply, stacked
+from handgrad.compile.lowering.products import product, product_dW, product_dx
+from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.trace import Node
+from handgrad.compile.values import NotNative, Size, Value, times
+from handgrad.layers import AdditiveAttention, DotProductAttention, MultiHeadAttention
+
+
+class Attention:
+    """The rows of softmax(factor · q @ kᵀ) @ v for samples and heads, and back."""
+
+    weights: Matrices
+
+    def __init__(
+        self, samples: Size, heads: int, sizes: tuple[int, int, int, int], causal: bool,
+        factor: float,
+    ):  # fmt: skip
+        self.samples, self.heads = samples, heads
+        self.T, self.S, self.D, self.E = sizes
+        self.queries, self.factor = self.T if causal else 0, factor
+
+    def forward(self, b: Builder, q: Matrices, k: Matrices, v: Matrices, y: Matrices) -> None:
+        scores = self.grid(b)
+        multiply(b, self.samples, self.heads, (self.T, self.S, self.D), q, k.T, scores)
+        self.weigh(b, scores)
+        multiply(b, self.samples, self.heads, (self.T, self.E, self.S), self.weights, v, y)
+
+    def weigh(self, b: Builder, scores: Matrices) -> None:
+        """The weights from the scores."""
+        self.weights = self.grid(b)
+        b.row("softmax", self.rows, self.S, scores.value, self.weights.value, False, self.queries,
+              reals=(self.factor,))  # fmt: skip
+
+    def backward(
+        self, b: Builder, q: Matrices, k: Matrices, v: Matrices, dy: Matrices, dq: Matrices,
+        dk: Matrices, dv: Matrices,
+    ) -> None:  # fmt: skip
+        dscores = self.dscores(b, v, dy, dv)
+        multiply(b, self.samples, self.heads, (self.T, self.D, self.S), dscores, k, dq)
+        multiply(b, self.samples, self.heads, (self.S, self.D, self.T), dscores.T, q, dk)
+
+    def dscores(self, b: Builder, v: Matrices, dy: Matrices, dv: Matrices) -> Matrices:
+        """The gradient of the scores; dv on the way."""
+        multiply(b, self.samples, self.heads, (self.S, self.E, self.T), self.weights.T, dy, dv)
+        dweights, dscores = self.grid(b), self.grid(b)
+        multiply(b, self.samples, self.heads, (self.T, self.S, self.E), dy, v.T, dweights)
+        b.row("softmax_backward", self.rows, self.S, self.weights.value, dscores.value, False, 0,
+              dweights.value, reals=(self.factor,))  # fmt: skip
+        return dscores
+
+    def grid(self, b: Builder) -> Matrices:
+        """A number for each query and key."""
+        return stacked(b, self.samples, self.heads, self.T, self.S)
+
+    @property
+    def rows(self) -> Size:
+        return times(self.samples, self.heads, self.T)
+
+
+def given(node: Node, i: int) -> bool:
+    """Whether there is an input i."""
+    return len(node.given) > i and node.given[i] is not None
+
+
+def require_no_mask(node: Node) -> None:
+    """Raise NotNative for a mask among the inputs."""
+    if given(node, 3):
+        raise NotNative("a mask of keys")
+
+
+@lowers(DotProductAttention)
+class LowerDotProductAttention(Lowering):
+    """The axes between the first and the last two are heads."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        require_no_mask(node)
+        q, k, v = (b.plain(b.gathered(x)) for x in node.inputs[:3])
+        (*heads, T, D), (*_, S, E) = inner(q), inner(v)
+        factor = D**-0.5 if node.layer.scale else 1.0
+        rows = Attention(q.shape[0], prod(heads), (T, S, D, E), node.layer.causal, factor)
+        inputs, y = (q, k, v), b.value(node.outputs[0].shape)
+        rows.forward(b, in_order(q), in_order(k), in_order(v), in_order(y))
+        node.kept |= {"rows": rows, "inputs": inputs}
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> tuple:
+        inputs = node.kept["inputs"]
+        gradients = [b.value(x.shape) for x in inputs]
+        node.kept["rows"].backward(b, *(in_order(x) for x in (*inputs, b.plain(dy), *gradients)))
+        return tuple(gradients)
+
+
+@lowers(MultiHeadAttention)
+class LowerMultiHeadAttention(Lowering):
+    """The heads are blocks of columns of the projections, which stay where they are."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        require_no_mask(node)
+        layer, h = node.layer, node.layer.heads
+        # k stands in for v, and q for k, where they are not given
+        number = [0, 1 if given(node, 1) else 0]
+        number.append(2 if given(node, 2) else number[1])
+        inputs = [b.plain(b.gathered(node.inputs[i])) for i in number]
+        q, k, v = inputs
+        N, (T, _), (S, _), M = q.shape[0], inner(q), inner(k), layer.dimension
+        projected = [b.value((N, T, M)), b.value((N, S, M)), b.value((N, S, M))]
+        product(b, times(N, T), q, layer.Wq, layer.bq, projected[0])
+        product(b, times(N, S), k, layer.Wk, None, projected[1])
+        product(b, times(N, S), v, layer.Wv, layer.bv, projected[2])
+        sizes, factor = (T, S, M // h, M // h), (M // h) ** -0.5
+        rows = Attention(N, h, sizes, layer.causal, factor)
+        joined, y = b.value((N, T, M)), b.value((N, T, M))
+        asked, offered, content = (self.blocks(x, h) for x in projected)
+        rows.forward(b, asked, offered, content, self.blocks(joined, h))
+        product(b, times(N, T), joined, layer.Wo, layer.bo, y)
+        node.kept |= {
+            "rows": rows,
+            "number": number,
+            "inputs": inputs,
+            "projected": projected,
+            "joined": joined,
+        }
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> tuple:
+        layer, kept, dy = node.layer, node.kept, b.plain(dy)
+        projected, h = kept["projected"], layer.heads
+        rows = times(*dy.shape[:2])
+        product_dW(b, rows, kept["joined"], dy, layer.Wo, layer.bo)
+        djoined = product_dx(b, rows, dy, layer.Wo, kept["joined"], None)
+        dprojected = [b.value(x.shape) for x in projected]
+        kept["rows"].backward(b, *(self.blocks(x, h) for x in (*projected, djoined, *dprojected)))
+        gradients: list[Value | None] = [None, None, None]
+        weights = (layer.Wq, layer.bq), (layer.Wk, None), (layer.Wv, layer.bv)
+        for i, x, dx, (W, bias) in zip(kept["number"], kept["inputs"], dprojected, weights):
+            rows = times(*x.shape[:2])
+            product_dW(b, rows, x, dx, W, bias)
+            if node.wants[i]:  # an input that stands in for others gets the sum
+                gradients[i] = product_dx(b, rows, dx, W, x, gradients[i])
+        return tuple(gradients)
+
+    def blocks(self, x: Value, heads: int) -> Matrices:
+        """(N, T, M) as `heads` matrices (T, M / heads) side by side."""
+        T, M = inner(x)
+        return Matrices(x, T * M, M // heads, M)
+
+
+@lowers(AdditiveAttention)
+class LowerAdditiveAttention(Lowering):
+    """tanh(q @ Wq + k @ Wk) of all pairs is never stored, but computed again on the way back."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        require_no_mask(node)
+        layer, (q, k, v) = node.layer, [b.plain(b.gathered(x)) for x in node.inputs[:3]]
+        N, (T, _), (S, E), H = q.shape[0], inner(q), inner(v), layer.hidden
+        asked, offered = b.value((N, T, H)), b.value((N, S, H))
+        product(b, times(N, T), q, layer.Wq, None, asked)
+        product(b, times(N, S), k, layer.Wk, None, offered)
+        rows = Attention(N, 1, (T, S, H, E), False, 1.0)
+        scores, y = rows.grid(b), b.value(node.outputs[0].shape)
+        pairs = N, T, S, H, asked, offered, b.parameter(layer.w)
+        b.row("compare", *pairs, scores.value)
+        rows.weigh(b, scores)
+        multiply(b, N, 1, (T, E, S), rows.weights, in_order(v), in_order(y))
+        node.kept |= {"rows": rows, "inputs": (q, k, v), "pairs": pairs}
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> tuple:
+        layer, (q, k, v), rows = node.layer, node.kept["inputs"], node.kept["rows"]
+        N, T, S, H, asked, offered, _ = node.kept["pairs"]
+        dv, dasked, doffered = b.value(v.shape), b.value(asked.shape), b.value(offered.shape)
+        dscores = rows.dscores(b, in_order(v), in_order(b.plain(dy)), in_order(dv))
+        each = b.value((N, H))
+        b.row("compare_backward", *node.kept["pairs"], dscores.value, dasked, doffered, each)
+        dw, add = b.gradient(layer.w)
+        if dw is not None:
+            b.row("totals", N, 0, H, each, H, dw, add)
+        product_dW(b, times(N, T), q, dasked, layer.Wq, None)
+        product_dW(b, times(N, S), k, doffered, layer.Wk, None)
+        dq = product_dx(b, times(N, T), dasked, layer.Wq, q, None)
+        return dq, product_dx(b, times(N, S), doffered, layer.Wk, k, None), dv

@@ -1,0 +1,92 @@
+"""Products of matrices: one for each sample and head, wherever their rows and columns lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from handgrad.compile.builder import Argument, Builder
+from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.trace import Node
+from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.layers import MatMul
+
+
+@dataclass
+class Matrices:
+    """Matrices (rows, columns) for each sample and head; steps in words to the next of each."""
+
+    value: Value
+    sample: int
+    head: int
+    row: int
+    column: int = 1
+
+    @property
+    def T(self) -> Matrices:
+        """Transposed."""
+        return Matrices(self.value, self.sample, self.head, self.column, self.row)
+
+    @property
+    def place(self) -> tuple[Argument, ...]:
+        """As a kernel reads it."""
+        return self.value, self.sample, self.head, self.row, self.column
+
+
+def stacked(b: Builder, samples: Size, heads: int, rows: int, columns: int) -> Matrices:
+    """New matrices, one after the other."""
+    value = b.value((samples, heads, rows, columns))
+    return Matrices(value, heads * rows * columns, rows * columns, columns)
+
+
+def inner(value: Value) -> tuple[int, ...]:
+    """The lengths of all axes but the first; none of them may grow with the batch."""
+    lengths = [s for s in value.shape[1:] if isinstance(s, int)]
+    if len(lengths) + 1 < len(value.shape):
+        raise NotNative("an axis that is not the first grows with the batch")
+    return tuple(lengths)
+
+
+def in_order(value: Value) -> Matrices:
+    """An array (N, …, rows, columns) as matrices, the axes between as heads."""
+    lengths = inner(value)
+    return Matrices(value, prod(lengths), prod(lengths[-2:]), lengths[-1])
+
+
+def multiply(
+    b: Builder, samples: Size, heads: int, sizes: tuple, x: Matrices, y: Matrices, out: Matrices
+) -> None:
+    """out = x @ y, where sizes are rows of x, columns of y, columns of x."""
+    b.row("batched_product", samples, heads, *sizes, *x.place, *y.place, *out.place[:-1])
+
+
+@lowers(MatMul)
+class LowerMatMul(Lowering):
+    """Rows of samples times one matrix, or a matrix of each sample times another of it."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        x, W = node.kept["inputs"] = [b.plain(b.gathered(v)) for v in node.inputs]
+        y = b.value(node.outputs[0].shape)
+        if len(x.shape) == 2 and not any(isinstance(s, Each) for s in W.shape):
+            (D, M), rows = W.shape, x.shape[0]
+            b.row("product", rows, M, D, x, D, 1, False, W, M, 1, y, M, None, 0, None, False)
+        elif isinstance(x.shape[0], Each) and len(x.shape) > 2:
+            (*heads, rows, K), columns = inner(x), inner(W)[-1]
+            multiply(b, x.shape[0], prod(heads), (rows, columns, K), *map(in_order, (x, W, y)))
+        else:
+            raise NotNative("a product over the samples of the batch")
+        return y
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> tuple:
+        (x, W), dy = node.kept["inputs"], b.plain(dy)
+        dx, dW = b.value(x.shape), b.value(W.shape)
+        if len(x.shape) == 2:
+            (D, M), rows = W.shape, x.shape[0]
+            b.row("product", rows, D, M, dy, M, 1, False, W, 1, M, dx, D, None, 0, None, False)
+            b.row("weights", D, M, rows, x, 0, D, False, dy, M, 0, dW, M, None, 0, 0, False)
+            return dx, dW
+        (*heads, rows, K), columns = inner(x), inner(W)[-1]
+        count, up = prod(heads), in_order(dy)
+        multiply(b, x.shape[0], count, (rows, K, columns), up, in_order(W).T, in_order(dx))
+        multiply(b, x.shape[0], count, (K, columns, rows), in_order(x).T, up, in_order(dW))
+        return dx, dW
