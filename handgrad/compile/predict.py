@@ -92,6 +92,6 @@ def _options(held: Programs, network: Network) -> list:
 
 
 @cache
-def _options_of(cls: type) -> tuple[str, ...]:
+def _options_of(cls: Any) -> tuple[str, ...]:
     """Names of what a layer's constructor keeps, and of its buffers."""
     return (*inspect.signature(cls).parameters, *getattr(cls, "buffers", ()))

@@ -97,6 +97,7 @@ class Compiled:
             steps = slice(self.entered, min(done, self.entered + left))
             self._enter_steps(steps)
             self.entered = steps.stop
+            trainer.call("on_step")
             if trainer.place == trainer.batches:
                 seconds = (time.perf_counter() - self.began) * trainer.batches / done
                 trainer.close_epoch(seconds)
@@ -104,7 +105,6 @@ class Compiled:
             self._fail(code)
         if self.by_step or not self.program.updating:
             trainer.keep_good()
-        trainer.call("on_step")
 
     def _enter_steps(self, steps: slice) -> None:
         trainer, counts = self.trainer, self.counts[steps]
