@@ -82,7 +82,8 @@ def _options(held: Programs, network: Network) -> list:
     for layer in held.layers:
         state = layer.__dict__
         own = isinstance(layer, Network)
-        for name in (n for n in state if n[0] != "_") if own else _options_of(type(layer)):
+        cls: Any = type(layer)
+        for name in (n for n in state if n[0] != "_") if own else _options_of(cls):
             value = state.get(name)
             if isinstance(value, list | tuple | dict):
                 found += map(id, value.values() if isinstance(value, dict) else value)
