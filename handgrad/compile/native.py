@@ -132,6 +132,10 @@ class NativeProgram:
             raise error
         return code
 
+    def stop_after_step(self) -> None:
+        """Let the present step be the last one."""
+        self._run.steps = self._run.step + (self._run.row > 0)
+
     @property
     def step(self) -> int:
         """The step that is running, or the number of those that are done."""

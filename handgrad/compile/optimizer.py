@@ -35,7 +35,7 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> None:
         raise NotNative(f"{type(optimizer).__name__} has no native form")
     rule, names = _RULES[type(optimizer)]
     runs = optimizer.runs(network)
-    states = [b.array(array, writable=True) for array in optimizer.state.values()]
+    states: list[Place | None] = [b.array(a, writable=True) for a in optimizer.state.values()]
     states += [None] * (2 - len(states))
     rate = b.step_number(optimizer.learning_rates)
     root, rest = (b.step_number(f) for f in _corrections(optimizer)) if rule == 6 else (rate, rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -132,6 +133,17 @@ class Training(Program):
     def updating(self) -> bool:
         """Whether the pause lies inside an update: then some parameters are new, and some old."""
         return self.native.row > self._update
+
+    def finish_step(self) -> None:
+        """Run the present step to its end, or leave it where that takes too long to wait for.
+
+        What an update has begun is always finished.
+        """
+        self.native.stop_after_step()
+        until = time.perf_counter() + SLICE
+        while self.go(SLICE / 8) == PAUSED:
+            if time.perf_counter() > until and not self.updating:
+                break
 
     def run(self, order: Array, starts: Array, counts: Array) -> int:
         """All the steps; how many were done. Their losses are in `metrics`."""

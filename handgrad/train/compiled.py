@@ -11,7 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile import NotNative, Training
 from handgrad.compile.lowering.registry import MOST_STEPS
-from handgrad.compile.program import BAD_INDEX, NOT_FINITE, PAUSED, SLICE
+from handgrad.compile.program import BAD_INDEX, NOT_FINITE, PAUSED, SLICE, words_of
 from handgrad.optim import Plateau
 from handgrad.train.callbacks import Callback, Progress
 from handgrad.train.data import random_order
@@ -27,20 +27,25 @@ class Compiled:
     def __init__(self, trainer: Any, threads: int | None):
         self.trainer = trainer
         for option, used in (("accumulate", trainer.accumulate > 1),
-                             ("sample_weights", trainer.weights is not None),
-                             ("augment", trainer.augment is not None)):  # fmt: skip
+                             ("sample_weights", trainer.weights is not None)):  # fmt: skip
             if used:
                 raise NotNative(f"{option} is done in Python")
         self.labels = trainer.t.dtype.kind in "iu"
         self.others = [m for m in trainer.metrics if m is not accuracy or not self.labels]
+        x, t = trainer.x, trainer.t
+        if trainer.augment is not None:  # each batch is made in Python, and is then all the data
+            x, t = self.buffers = (
+                x[: trainer.batch].copy(),
+                words_of(t[: trainer.batch].copy(), "t"),
+            )
         self.program = Training(
-            trainer.network, trainer.loss, trainer.optimizer, trainer.x, trainer.t,
-            batch=trainer.batch, threads=threads, watch=self._watch if self.others else None,
+            trainer.network, trainer.loss, trainer.optimizer, x, t, batch=trainer.batch,
+            threads=threads, watch=self._watch if self.others else None,
             python=bool(trainer.compile),
         )  # fmt: skip
         self.watched: dict[tuple[str, int], float] = {}
         watching = [c for c in trainer.callbacks if not isinstance(c, Progress)]
-        self.by_step = any(_does(c, "on_step") for c in watching)
+        self.by_step = trainer.augment is not None or any(_does(c, "on_step") for c in watching)
         # Nobody looks between epochs: short ones may follow each other in one call.
         self.ahead = not (
             self.by_step or trainer.validation is not None
@@ -55,18 +60,27 @@ class Compiled:
         trainer.network.flat.tie()
         order, starts, self.counts = self._batches()
         self.order, self.starts = order, starts
-        program.start(order, starts, self.counts)
+        if trainer.augment is None:
+            program.start(order, starts, self.counts)
+        else:
+            self._augment(order[starts[0] : starts[0] + self.counts[0]])
+            program.start(np.arange(self.counts[0]), np.zeros(1), self.counts)
         code = PAUSED
         while code == PAUSED and trainer.going:
             code = program.go(SLICE)
             self._enter(code)
-        if code == PAUSED and program.updating:  # stopped: only whole updates
-            while program.go(SLICE / 8) == PAUSED and program.updating:
-                pass
+        if code == PAUSED:  # stopped by somebody
+            program.finish_step()
             self._enter(code)
         self._show_gradients()
         if trainer.place and not trainer.going and not trainer.interrupted:
             trainer.close_epoch(time.perf_counter() - self.began)
+
+    def _augment(self, rows: Array) -> None:
+        """Put an augmented batch where the program finds its data."""
+        trainer, (x, t) = self.trainer, self.buffers
+        number = trainer.epoch * trainer.batches + trainer.place
+        x[: len(rows)], t[: len(rows)] = trainer.augment(trainer.x[rows], number), trainer.t[rows]
 
     def _show_gradients(self) -> None:
         """Let the layers have the gradients of the last step, as views of the flat array."""

@@ -182,6 +182,16 @@ def test_a_layer_without_native_form_runs_as_rows_of_python_and_is_listed():
     assert by_itself.engine == "NumPy (Squared has no native form)"
 
 
+def test_augmented_batches():
+    def noisy(x, number):
+        return x + np.random.default_rng(number).normal(0, 0.1, x.shape).astype(np.float32)
+
+    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], False, augment=noisy)
+    native, history = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], None, augment=noisy)
+    assert native.engine.startswith("native")
+    np.testing.assert_allclose(history["loss"], plain["loss"], rtol=1e-4)
+
+
 def test_compile_says_why_it_cannot():
     with pytest.raises(ValueError, match="compile: accumulate is done in Python"):
         trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, accumulate=2)
