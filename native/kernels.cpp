@@ -16,6 +16,7 @@ Family normalization_kernels();
 Family batch_normalization_kernels();
 Family optim_kernels();
 Family random_kernels();
+Family reduce_kernels();
 Family attention_kernels();
 Family memory_kernels();
 Family peak_kernels();
@@ -45,6 +46,7 @@ const KernelTable* table() {
     add(batch_normalization_kernels());
     add(optim_kernels());
     add(random_kernels());
+    add(reduce_kernels());
     add(attention_kernels());
     add(memory_kernels());
     add(peak_kernels());

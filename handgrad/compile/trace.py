@@ -22,6 +22,7 @@ class Node:
     """One use of a layer: its inputs and outputs as values, None for a constant input.
 
     finish: the activation that this node computes too, because nobody else sees its input.
+    given, again: the inputs themselves, in a batch of two and in one of three.
     python: it runs as Python. wants: whether the gradient of each input is needed; learns: whether
     a parameter lies here or before. kept: what forward keeps for backward.
     """
@@ -31,6 +32,7 @@ class Node:
     inputs: list[Any]
     outputs: list[Value]
     given: tuple = ()
+    again: tuple = ()
     path: str = ""
     python: bool = False
     finish: Any = None
@@ -124,7 +126,8 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
                 inputs[i] = values.setdefault(id(g), Value(g.shape, parameter=g.data))
             if (value := inputs[i]) is not None:
                 value.uses += 1
-        node = Node(len(nodes), a.original, inputs, outputs, a.given, paths.get(id(a.original), ""))
+        path = paths.get(id(a.original), "")
+        node = Node(len(nodes), a.original, inputs, outputs, a.given, b.given, path)
         node.python = node.number in python
         for reference, value in zip(a.outputs, outputs):
             tensor = reference()

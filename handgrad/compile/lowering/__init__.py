@@ -3,6 +3,7 @@
 from handgrad.compile.lowering import (
     activation,
     affine,
+    arithmetic,
     attention,
     convolution,
     dropout,
@@ -13,6 +14,7 @@ from handgrad.compile.lowering import (
     pooling,
     position,
     recurrent,
+    reduction,
     shape,
     softmax,
 )
@@ -20,6 +22,7 @@ from handgrad.compile.lowering import (
 __all__ = [
     "activation",
     "affine",
+    "arithmetic",
     "attention",
     "convolution",
     "dropout",
@@ -30,6 +33,7 @@ __all__ = [
     "pooling",
     "position",
     "recurrent",
+    "reduction",
     "shape",
     "softmax",
 ]

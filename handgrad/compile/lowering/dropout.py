@@ -27,9 +27,9 @@ class LowerDropout(Lowering):
             return curve(b, b.gathered(x), LINE, (1 - layer.ratio,)) if layer.scaled else x
         x = b.plain(b.gathered(x))
         stream = layer.draw()
-        shared = x.shape[2:] if type(layer) is SpatialDropout else ()
-        words = times(*x.shape[: len(x.shape) - len(shared)])
-        if not 0 <= stream.seed < _MOST or not isinstance(words, Each):
+        first = 2 if type(layer) is SpatialDropout else len(x.shape)  # axes with words of their own
+        words, each = times(*x.shape[:first]), times(*x.shape[first:])
+        if not 0 <= stream.seed < _MOST or not isinstance(words, Each) or isinstance(each, Each):
             raise NotNative(f"{node.name}: seed {stream.seed}, or an input without a batch axis")
         mask = b.value((Each(-(-words.count // 32)),))
         b.row(
@@ -37,7 +37,7 @@ class LowerDropout(Lowering):
             reals=(layer.ratio * 2**32,),
         )  # fmt: skip
         factor = 1.0 if layer.scaled else 1 / (1 - layer.ratio)
-        node.kept.update(mask=mask, factor=factor, each=int(np.prod(shared, dtype=int)))
+        node.kept.update(mask=mask, factor=factor, each=each)
         return self._masked(b, node, x)
 
     def backward(self, b: Builder, node: Node, dy: Value) -> Value:

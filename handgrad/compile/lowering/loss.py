@@ -42,6 +42,8 @@ class LowerSoftmaxCrossEntropy(LossLowering):
             raise NotNative("SoftmaxCrossEntropy: label_smoothing together with class_weights")
         labels = (t if t.rows is None else t.owner.rows), t.rows is not None
         classes, each = y.shape[-1], t.row
+        if isinstance(classes, Each):
+            raise NotNative("SoftmaxCrossEntropy: classes that grow with the batch")
         shares = self._shares(b, layer, labels, each, classes)
         dy = y if _free(y) else b.value(y.shape)
         terms, right = b.value(t.shape), b.value(t.shape)

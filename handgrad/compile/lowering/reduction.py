@@ -1,0 +1,52 @@
+"""Sum, mean and maximum along axes that lie next to each other."""
+
+from __future__ import annotations
+
+from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.trace import Node
+from handgrad.compile.values import Each, NotNative, Value, times
+from handgrad.layers import Max, Mean, Sum
+
+_CODES: dict[type, int] = {Sum: 0, Mean: 1, Max: 2}  # of native/reduce.cpp
+
+
+def reduce(
+    b: Builder, x: Value, axes: tuple[int, ...], code: int = 0
+) -> tuple[Value, Value | None]:
+    """Append y without these axes (they stay as ones); where each maximum is first."""
+    if axes != tuple(range(axes[0], axes[-1] + 1)):
+        raise NotNative(f"a reduction along axes {axes}, which are not neighbours")
+    y = b.value(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+    first = b.value(y.shape) if code == 2 else None
+    b.row("reduce", *_three(x, axes), x, y, code, first)
+    return y, first
+
+
+def _three(x: Value, axes: tuple[int, ...]) -> tuple:
+    """The lengths of x before, along and behind the axes."""
+    begin, end = axes[0], axes[-1] + 1
+    return times(*x.shape[:begin]), times(*x.shape[begin:end]), times(*x.shape[end:])
+
+
+@lowers(*_CODES)
+class LowerReduction(Lowering):
+    """y[o, i] from x[o, k, i]; dx gives dy back to every k, or to the first that is greatest."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        layer, x = node.layer, b.plain(b.gathered(node.inputs[0]))
+        axis, rank = layer.axis, len(x.shape)
+        given = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+        axes = tuple(sorted(a % rank for a in given))
+        if not axes or (type(layer) is not Sum and isinstance(_three(x, axes)[1], Each)):
+            raise NotNative(f"{node.name} along no axis, or along the batch")
+        y, first = reduce(b, x, axes, _CODES[type(layer)])
+        node.kept.update(x=x, axes=axes, first=first)
+        return b.view(y, node.outputs[0].shape)
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
+        x, code = node.kept["x"], _CODES[type(node.layer)]
+        dx = b.value(x.shape)
+        lengths = _three(x, node.kept["axes"])
+        b.row("reduce_back", *lengths, b.plain(dy), dx, code, node.kept["first"])
+        return dx

@@ -1,0 +1,32 @@
+"""One kernel, called on arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.compile.builder import Row
+from handgrad.compile.native import NativeProgram
+from handgrad.compile.values import Place
+
+
+def run(kernel: str, *args: Any, reals: Sequence[float] = (), n: int = 1, threads: int = 1) -> int:
+    """Run a kernel once in a batch of n samples; arrays among args are read and written.
+
+    Returns the code of the run, 0 where all went well.
+    """
+    segments: dict[str, tuple[np.ndarray, bool]] = {}
+    places = []
+    for i, arg in enumerate(args):
+        if isinstance(arg, np.ndarray):
+            segments[f"array {i}"] = arg, True
+            arg = Place(f"array {i}")
+        places.append(arg)
+    row = Row(kernel, tuple(places), tuple(reals))
+    program = NativeProgram([row], segments, batch=max(n, 1), data_rows=n, hyper_width=1)
+    order = np.arange(n, dtype=np.int32)
+    starts, counts = np.zeros(1, np.int64), np.array([n])
+    program.start(order, starts, counts, np.zeros((1, 1)), threads)
+    return program.go(0)

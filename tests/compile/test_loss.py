@@ -1,0 +1,169 @@
+"""Losses as native rows, beside the layers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handgrad import SGD, Sequential
+from handgrad.compile import NotNative, compile_training, why_not
+from handgrad.compile.lowering.registry import MOST_STEPS
+from handgrad.compile.program import BAD_INDEX, NOT_FINITE
+from handgrad.layers import (
+    Affine,
+    BinaryCrossEntropy,
+    Hinge,
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    ReLU,
+    Sigmoid,
+    SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
+    SumSquaredError,
+)
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
+
+
+def require_equal_steps(network, loss, x, t, rows, *, rtol=1e-5):
+    """One step on each of the given batches: loss, right answers and gradients are NumPy's."""
+    rate = 2.0**-20  # the parameters hardly move, so that each step is compared by itself
+    network.build(x)
+    program = compile_training(network, loss, SGD(rate), x, t, batch=max(map(len, rows)), threads=1)
+    order = np.concatenate(rows)
+    counts = np.array([len(r) for r in rows])
+    start = 0
+    for r in rows:
+        reference = network.astype(np.float64)
+        y = reference.forward(x[r])
+        expected = loss.forward(y, t[r])
+        reference.backward(loss.backward()[0])
+        assert program.run(order, np.array([start]), np.array([len(r)])) == 1
+        assert program.metrics[0] == pytest.approx(float(expected), rel=rtol, abs=1e-6)
+        if t.dtype.kind == "i" and t.ndim == 1:
+            assert program.metrics[MOST_STEPS] == (y.argmax(axis=1) == t[r]).sum()
+        got, want = network.flat.gradients, reference.gradients
+        np.testing.assert_allclose(got, want, rtol=0, atol=rtol * (np.abs(want).max() + 0.01))
+        start += len(r)
+    assert start == counts.sum()
+
+
+def case(N, C, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((N, 4)).astype(np.float32)
+    return Sequential(Affine(C), seed=seed), x, rng.integers(0, C, N), rng
+
+
+@settings(max_examples=40, deadline=None)
+@given(N=st.integers(1, 70), C=st.integers(1, 40), seed=st.integers(0, 9))
+def test_labels(N, C, seed):
+    network, x, t, rng = case(N, C, seed)
+    rows = [np.arange(N), rng.permutation(N)[: max(1, N // 2)]]
+    require_equal_steps(network, SoftmaxCrossEntropy(), x, t, rows)
+
+
+@pytest.mark.parametrize("C", [3, 16, 17, 300])
+@pytest.mark.parametrize("options", [
+    {"label_smoothing": 0.2}, {"ignore_index": 1}, {"class_weights": True},
+    {"label_smoothing": 1.0}, {"ignore_index": -100, "class_weights": True},
+    {"ignore_index": 1, "label_smoothing": 0.1},
+], ids=repr)  # fmt: skip
+def test_options_of_softmax_cross_entropy(C, options):
+    network, x, t, rng = case(33, C)
+    t[:5], t[5] = 1, 0
+    options = dict(options)
+    if options.get("ignore_index") == -100:
+        t[:4] = -100
+    if "class_weights" in options:
+        options["class_weights"] = rng.random(C)
+    if "ignore_index" in options:  # such a label is never right
+        loss = SoftmaxCrossEntropy(**options)
+        program = compile_training(network, loss, SGD(0.0), x, t, batch=33, threads=1)
+        assert program.run(np.arange(33), np.zeros(1), np.array([33])) == 1
+        reference = network.astype(np.float64)
+        expected = loss.forward(reference.forward(x), t)
+        reference.backward(loss.backward()[0])
+        assert program.metrics[0] == pytest.approx(float(expected), rel=1e-5)
+        np.testing.assert_allclose(network.flat.gradients, reference.gradients, rtol=0, atol=1e-6)
+    else:
+        require_equal_steps(network, SoftmaxCrossEntropy(**options), x, t, [np.arange(33)])
+
+
+def test_labels_of_several_places():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((11, 5, 4)).astype(np.float32)
+    t = rng.integers(0, 20, (11, 5))
+    require_equal_steps(
+        Sequential(Affine(20)), SoftmaxCrossEntropy(), x, t, [np.arange(11), np.array([7, 2])]
+    )
+
+
+def test_scores_that_are_needed_later_are_not_written_over():
+    network, x, t, _ = case(20, 6)
+    require_equal_steps(Sequential(Affine(6), ReLU()), SoftmaxCrossEntropy(), x, t, [np.arange(20)])
+    seen = []
+    program = compile_training(
+        network, SoftmaxCrossEntropy(), SGD(0.0), x, t, batch=20, threads=1,
+        watch=lambda y, step: seen.append(y.copy()),
+    )  # fmt: skip
+    assert program.run(np.arange(20), np.zeros(1), np.array([20])) == 1
+    np.testing.assert_allclose(seen[0], network.forward(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 7, 33, 9000])
+@pytest.mark.parametrize("loss", [
+    MeanSquaredError(), SumSquaredError(), MeanAbsoluteError(), Huber(0.5), SigmoidCrossEntropy(),
+    Hinge(), BinaryCrossEntropy(),
+], ids=repr)  # fmt: skip
+def test_losses_of_elements(loss, size):
+    network, x, _, rng = case(6, size)
+    t = rng.standard_normal((6, size)).astype(np.float32)
+    if isinstance(loss, SigmoidCrossEntropy | BinaryCrossEntropy):
+        t = rng.random((6, size)).astype(np.float32)
+    if isinstance(loss, Hinge):
+        t = np.sign(t)
+    if isinstance(loss, BinaryCrossEntropy):
+        network = Sequential(Affine(size), Sigmoid())
+    require_equal_steps(network, loss, x, t, [np.arange(6), np.array([3])])
+
+
+def run_once(loss, t, *, scale=1.0):
+    network, x, _, _ = case(6, 3)
+    program = compile_training(
+        network.build(x), loss, SGD(0.1), x * np.float32(scale), t, batch=6, threads=1
+    )
+    program.start(np.arange(6), np.zeros(1), np.array([6]))
+    return program.go(0)
+
+
+@pytest.mark.parametrize("label", [3, -1, 2**31 - 1])
+def test_a_label_that_is_no_class_stops_the_program(label):
+    t = np.array([0, 1, 2, label, 0, 1])
+    assert run_once(SoftmaxCrossEntropy(), t) == BAD_INDEX
+    assert run_once(SoftmaxCrossEntropy(ignore_index=label), t) == 0
+
+
+@pytest.mark.parametrize("loss", [SigmoidCrossEntropy(), Hinge()], ids=repr)
+def test_targets_that_the_loss_does_not_take_stop_the_program(loss):
+    assert run_once(loss, np.full((6, 3), 1.5, np.float32)) == BAD_INDEX
+
+
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy(), MeanSquaredError()], ids=repr)
+def test_a_loss_that_is_not_finite_stops_the_program(loss):
+    softmax = isinstance(loss, SoftmaxCrossEntropy)
+    t = np.arange(6) % 3 if softmax else np.zeros((6, 3), np.float32)
+    assert run_once(loss, t) == 0
+    assert run_once(loss, t, scale=np.inf) == NOT_FINITE
+    assert run_once(loss, t, scale=np.nan) == NOT_FINITE
+
+
+def test_what_has_no_native_form():
+    network, x, t, _ = case(6, 3)
+    for loss, targets in [
+        (SoftmaxCrossEntropy(), np.eye(3, dtype=np.float32)[t]),
+        (SoftmaxCrossEntropy(label_smoothing=0.1, class_weights=[1, 2, 3]), t),
+        (MeanSquaredError(), np.zeros((6, 4), np.float32)),
+    ]:
+        with pytest.raises(NotNative, match=type(loss).__name__):
+            compile_training(network, loss, SGD(0.1), x, targets, batch=6)

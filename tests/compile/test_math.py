@@ -1,0 +1,72 @@
+"""Elementary functions of vectors, beside NumPy's in long double."""
+
+import math
+
+import numpy as np
+import pytest
+
+from handgrad.compile import why_not
+from tests.compile.rows import run
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
+
+SPECIAL = np.array(
+    [
+        0.0, -0.0, np.inf, -np.inf, np.nan, 1, -1, 1e-45, -1e-45, 1e-40, -1e-40, 3e38, -3e38,
+        88.72283, 88.73, -87.33, -87.34, -103.9, -103.98, -104, -0.99999994, 1.0000001, 16777216,
+    ],
+    np.float32,
+)  # fmt: skip
+
+# Each function: its code in native/curve.h, and the same in NumPy.
+FUNCTIONS = {
+    "sigmoid": (4, lambda x: np.where(x < 0, np.exp(x), 1) / (1 + np.exp(-np.abs(x)))),
+    "tanh": (5, np.tanh),
+    "softplus": (6, lambda x: np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))),
+    "exp": (16, np.exp),
+    "expm1": (17, np.expm1),
+    "log": (18, np.log),
+    "log1p": (19, np.log1p),
+    "erf": (23, np.vectorize(math.erf, otypes=[np.longdouble])),
+}
+
+
+def points(count):
+    """Floats of every exponent, more where functions bend, and the special ones."""
+    rng = np.random.default_rng(0)
+    bits = rng.integers(0, 2**32, count, dtype=np.uint32)
+    sizes = [1e-3, 0.1, 1, 3, 10, 40]
+    near = [rng.standard_normal(count // 6, np.float32) * np.float32(size) for size in sizes]
+    return np.concatenate([SPECIAL, bits.view(np.float32), *near])
+
+
+def curve(code, x):
+    """f(x) by the kernel."""
+    y = np.zeros_like(x)
+    assert run("curve", x.size, code, x, y, None) == 0
+    return y
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_two_units_in_the_last_place(name):
+    code, function = FUNCTIONS[name]
+    x = points(20_000 if name == "erf" else 1_000_000)
+    y = curve(code, x)
+    with np.errstate(all="ignore"):
+        exact = function(x.astype(np.longdouble))
+        nearest = exact.astype(np.float32)
+    finite = np.isfinite(nearest)
+    assert np.array_equal(y[~finite], nearest[~finite], equal_nan=True)
+    unit = np.spacing(np.abs(nearest[finite])).astype(np.longdouble)
+    error = np.abs(y[finite] - exact[finite]) / unit
+    assert error.max() <= 2
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_place_in_a_vector_does_not_matter(name):
+    code = FUNCTIONS[name][0]
+    x = points(600)
+    whole = curve(code, x)
+    for length in range(34):
+        assert np.array_equal(curve(code, x[:length].copy()), whole[:length], equal_nan=True)
+        assert np.array_equal(curve(code, x[length:].copy()), whole[length:], equal_nan=True)
