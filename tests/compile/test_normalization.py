@@ -8,7 +8,18 @@ from hypothesis import strategies as st
 from handgrad import Sequential
 from handgrad.compile import NotNative
 from handgrad.compile.program import Prediction
-from handgrad.layers import Affine, BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from handgrad.layers import (
+    Affine,
+    BatchNorm,
+    Convolution,
+    Flatten,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    LeakyReLU,
+    MaxPooling,
+    RMSNorm,
+)
 from tests.compile.eager import Compiled, require_equal
 
 
@@ -116,3 +127,11 @@ def test_axes_before_the_last_have_no_native_form():
     x = numbers(5, 4, 3)
     with pytest.raises(NotNative, match="axes"):
         Compiled(Sequential(LayerNorm(axis=1)), x, x, batch=5)
+
+
+def test_between_a_convolution_and_the_activation_that_it_absorbs():
+    x = numbers(6, 2, 7, 8)
+    layers = Convolution(5, 3), BatchNorm(), LeakyReLU(), MaxPooling(2), Flatten(), Affine(3)
+    network = stir(Sequential(*layers), x)
+    program = require_equal(network, x, rtol=1e-4)
+    assert "BatchNorm + LeakyReLU" in str(program)
