@@ -167,20 +167,19 @@ def encode(rows: Sequence[Row], segments: dict[str, int]) -> Array:
     numbers = kernel_numbers()
     table = np.zeros(len(rows), ROW)
     for i, row in enumerate(rows):
-        table[i]["kernel"] = PYTHON if row.python else numbers[row.kernel]
-        table[i]["reals"][: len(row.reals)] = row.reals
-        if row.python:
-            table[i]["args"][0] = i
+        table["reals"][i, : len(row.reals)] = row.reals
+        if row.python is not None:
+            table["kernel"][i], table["args"][i, 0] = PYTHON, i
             continue
-        for k, argument in enumerate(row.args):
-            if isinstance(argument, Each):
-                table[i]["scaled"] |= np.uint64(1 << k)
-                argument = argument.count
-            table[i]["args"][k] = _number(argument, segments)
+        table["kernel"][i] = numbers[row.kernel]
+        table["args"][i, : len(row.args)] = [_number(a, segments) for a in row.args]
+        table["scaled"][i] = sum(1 << k for k, a in enumerate(row.args) if isinstance(a, Each))
     return table
 
 
 def _number(argument: Any, segments: dict[str, int]) -> int:
+    if isinstance(argument, Each):
+        return argument.count
     if isinstance(argument, Value):
         argument = argument.start
     if argument is None:
