@@ -26,7 +26,7 @@ struct Options {
       : a(set1(float(reals[0]))), b(set1(float(reals[1]))), c(set1(float(reals[2]))) {}
 };
 
-inline vec positive(vec x) { return lt(set1(0), x, x, eq(x, x, set1(0), x)); }  // max(x, 0), NaN stays
+inline vec positive(vec x) { return max(set1(0), x); }  // NaN stays: it is the second
 
 template <int code>
 inline vec activate(vec x, const Options& o) {
@@ -69,14 +69,15 @@ inline void finish(int64_t code, const Options& o, float* c, int64_t ldc, int ro
                    const float* bias, const float* saved) {
   if (!bias && !saved && code == kIdentity) return;
   with_code<kActivations>(code, [&](auto code) {
-    for (int r = 0; r < rows; r++)
-      by_vectors(columns, [&](int64_t q, int64_t count) {
-        vec v = part(c + r * ldc + q, count);
-        if (bias) v = v + part(bias + q, count);
-        if (saved) v = v * slope<code()>(part(saved + r * ldc + q, count), o);
+    by_vectors(columns, [&](int64_t q, int64_t count) {
+      vec offset = bias ? part(bias + q, count) : set1(0);
+      for (int64_t r = 0, at = q; r < rows; r++, at += ldc) {
+        vec v = part(c + at, count) + offset;
+        if (saved) v = v * slope<code()>(part(saved + at, count), o);
         else v = activate<code()>(v, o);
-        put(c + r * ldc + q, v, count);
-      });
+        put(c + at, v, count);
+      }
+    });
   });
 }
 

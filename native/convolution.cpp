@@ -150,13 +150,17 @@ const float* padded(const Job& j, const Window& w, const Lie& lie, const Unit& u
   return copy;
 }
 
-// The convolution `c`, `each` filters of every pixel, pooled into y from pixel and filter `first` on.
-void pool_unit(const Job& j, const Window& w, const Unit& u, int64_t each, const float* c) {
-  Window tiles = Window::tiles(u.lines, w.ow, each, j.i(POOL), j.i(POOL + 1));
-  int64_t size = w.oh / tiles.kh * tiles.ow;  // pooled pixels of an image
+// The convolution `c` of a unit, `width` words for every pixel, pooled into y. What follows it never falls
+// where it grows, so it can follow the maximum.
+void pool_unit(const Job& j, const Window& w, const Options& options, const Unit& u, int64_t each, int64_t width,
+               const float* c) {
+  Window tiles = Window::tiles(u.lines, w.ow, width, j.i(POOL), j.i(POOL + 1));
+  int64_t f = j.i(F), first = u.group * each, size = w.oh / tiles.kh * tiles.ow;  // pooled pixels of an image
   for (int64_t i = 0; i < u.images; i++) {
-    int64_t to = ((u.n + i) * size + u.line / tiles.kh * tiles.ow) * j.i(F) + u.group * each;
-    greatest(tiles, each, c + i * w.pixels() * each, j.i(F), j.f(Y) + to, j.has(WHICH) ? bytes(j.f(WHICH)) + to : nullptr);
+    int64_t to = ((u.n + i) * size + u.line / tiles.kh * tiles.ow) * f + first;
+    greatest(tiles, each, c + i * w.pixels() * width, f, j.f(Y) + to, j.has(WHICH) ? bytes(j.f(WHICH)) + to : nullptr);
+    finish(j.i(ACT), options, j.f(Y) + to, f, int(tiles.pixels()), each, j.has(BIAS) ? j.f(BIAS) + first : nullptr,
+           nullptr);
   }
 }
 
@@ -169,28 +173,33 @@ void run_convolution(const Job& j, int64_t begin, int64_t end, Scratch scratch) 
   Window w = Window::of(j);
   Plan p = plan(j);
   Options options(j.reals);
-  int64_t f = j.i(F), each = f / p.groups, deep = w.kh * w.kw * p.lie.channels, step = j.i(POOL) ? each : f;
+  int64_t f = j.i(F), each = f / p.groups, width = over(each, W) * W, deep = w.kh * w.kw * p.lie.channels;
   Operand a = windows(w, p.lie, j.kept, p.images * w.pixels());
   for (int64_t k = begin; k < end; k++) {
     Unit u = unit(w, p, k);
-    int64_t first = u.group * each, from = (u.n * w.oh + u.line) * w.ow * f + first;
+    int64_t first = u.group * each, from = (u.n * w.oh + u.line) * w.ow * f + first, rows = u.images * u.lines * w.ow;
+    const float* weights = j.f(WEIGHTS) + u.group * panel_words(deep, each);
     a.base = padded(j, w, p.lie, u, scratch.memory);
-    float* c = j.i(POOL) ? scratch.memory + copied(w, p) : j.f(Y) + from;
-    auto epilogue = [&](int64_t i, int rows, int64_t at, int64_t columns) {
-      int64_t to = i * step + at;
-      finish(j.i(ACT), options, c + to, step, rows, columns, j.has(BIAS) ? j.f(BIAS) + first + at : nullptr,
+    if (j.i(POOL)) {
+      float* c = scratch.memory + copied(w, p);
+      multiply_panels(a, weights, deep, rows, width, c, width, false, nothing);
+      pool_unit(j, w, options, u, each, width, c);
+      continue;
+    }
+    float* y = j.f(Y) + from;
+    auto epilogue = [&](int64_t i, int height, int64_t at, int64_t columns) {
+      int64_t to = i * f + at;
+      finish(j.i(ACT), options, y + to, f, height, columns, j.has(BIAS) ? j.f(BIAS) + first + at : nullptr,
              j.has(SLOPE) ? j.f(SLOPE) + from + to : nullptr);
     };
-    multiply_panels(a, j.f(WEIGHTS) + u.group * panel_words(deep, each), deep, u.images * u.lines * w.ow, each, c, step, false,
-                    epilogue);
-    if (j.i(POOL)) pool_unit(j, w, u, each, c);
+    multiply_panels(a, weights, deep, rows, each, y, f, false, epilogue);
   }
 }
 
 int64_t convolution_scratch(const Job& j) {
   Window w = Window::of(j);
   Plan p = plan(j);
-  return copied(w, p) + (j.i(POOL) ? p.images * p.lines * w.ow * (j.i(F) / p.groups) : 0);
+  return copied(w, p) + (j.i(POOL) ? p.images * p.lines * w.ow * (over(j.i(F) / p.groups, W) * W) : 0);
 }
 
 double products(const Job& j) {  // multiplications of a convolution
@@ -260,8 +269,10 @@ int64_t prepare_filter_gradient(const Job& j, void* kept) {
 void sum_pixels(const float* dy, int64_t step, int64_t count, int64_t columns, float* sums, bool add) {
   by_vectors(columns, [&](int64_t q, int64_t n) {
     vec chain[4] = {set1(0), set1(0), set1(0), set1(0)};
-    for (int64_t k = 0; k < count; k++) chain[k % 4] = chain[k % 4] + load(dy + k * step + q);
+    int64_t k = 0;
+    for (; k + 4 <= count; k += 4) for (int c = 0; c < 4; c++) chain[c] = chain[c] + load(dy + (k + c) * step + q);
     vec sum = (chain[0] + chain[1]) + (chain[2] + chain[3]);
+    for (; k < count; k++) sum = sum + load(dy + k * step + q);
     put(sums + q, add ? part(sums + q, n) + sum : sum, n);
   });
 }
