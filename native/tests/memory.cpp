@@ -48,15 +48,15 @@ void Segments::fill(Random& random, const Table& table, bool at_end) {
 }
 
 uint64_t Segments::digest(const Table& table) const {
-  uint64_t sum = 0xcbf29ce484222325;
+  Digest digest;
   for (size_t s = 0; s < table.words.size(); s++)
     for (int64_t i = 0; i < table.words[s]; i++) {
       uint32_t word;
       std::memcpy(&word, starts_[s] + i, 4);
       if ((word & 0x7fffffff) > 0x7f800000) word = 0x7fc00000;
-      sum = (sum ^ word) * 0x100000001b3;
+      digest.add(word);
     }
-  return sum;
+  return digest.sum();
 }
 
 int run(hg_program* program, Random& random, const Table& table, const Segments& segments, int64_t n,

@@ -104,6 +104,18 @@ bool add_row(Random& random, int kernel, Table& table) {
   return false;
 }
 
+uint64_t digest(const Table& table) {
+  Digest digest;
+  for (const Row& row : table.rows) {
+    digest.add(uint64_t(row.kernel)), digest.add(row.scaled);
+    for (int64_t arg : row.args) digest.add(uint64_t(arg));
+    for (double real : row.reals) digest.add(uint64_t(real * 8));
+  }
+  for (int64_t words : table.words) digest.add(uint64_t(words));
+  digest.add(uint64_t(table.batch)), digest.add(uint64_t(table.data_rows));
+  return digest.sum();
+}
+
 void print(const Table& table) {
   std::fprintf(stderr, "batch %" PRId64 ", %" PRId64 " rows of data\n", table.batch, table.data_rows);
   for (const Row& row : table.rows) {

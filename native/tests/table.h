@@ -24,6 +24,15 @@ class Random {  // splitmix64: the same numbers on every machine
   uint64_t state_;
 };
 
+class Digest {  // FNV-1a
+ public:
+  void add(uint64_t word) { sum_ = (sum_ ^ word) * 0x100000001b3; }
+  uint64_t sum() const { return sum_; }
+
+ private:
+  uint64_t sum_ = 0xcbf29ce484222325;
+};
+
 constexpr int64_t kMostWords = 1 << 15;  // of a segment here
 constexpr int64_t kHyper = 4;
 
@@ -46,6 +55,7 @@ Answer ask(const Table&);  // the program, or why there is none
 // Adds a legal row of the kernel, each of its places in a segment of its own; false if none was found.
 bool add_row(Random&, int kernel, Table&);
 
-void print(const Table&);  // to standard error
+uint64_t digest(const Table&);  // one number for all that it holds
+void print(const Table&);       // to standard error
 
 }  // namespace hg::tests
