@@ -63,7 +63,8 @@ void Check::per_sample(int k) {
 }
 
 void Check::hyper(int k) {
-  if (!(row_.args[k] >= 0 && row_.args[k] < hyper_width_) && !fault)
+  bool scaled = row_.scaled >> k & 1;
+  if (!(row_.args[k] >= 0 && row_.args[k] < hyper_width_ && !scaled) && !fault)
     fault = "there is no such number of the step", fault_arg = k;
 }
 
