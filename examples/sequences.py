@@ -40,9 +40,9 @@ class Seq2Seq(Network):
         given = self.reread(answer)
         if self.kind == "peeky":
             n, steps = answer.shape
-            everywhere = Broadcast((n, steps, self.hidden))(last[:, None])
+            everywhere = Broadcast((n, steps, self.hidden))(last.reshape(n, 1, self.hidden))
             given = self.side(given, everywhere)
-        h = self.decode(given, None, last, np.zeros(last.shape, self.dtype))
+        h = self.decode(given, None, last, 0 * last)
         if self.kind == "peeky":
             h = self.side(h, everywhere)
         if self.kind == "attention":

@@ -12,6 +12,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.values import Each, NotNative, Size, Value
 from handgrad.layer import Parameter, Slot, as_input, slots, walk
+from handgrad.layers import Index
 from handgrad.layers.recurrent.memory import forgetting
 from handgrad.network import Network
 from handgrad.tensor import Application, Tensor, learning
@@ -122,6 +123,9 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
         inputs = [values.get(id(g)) for g in a.given]
         for i, g in enumerate(a.given):
             keep.append(g)
+            if inputs[i] is None and (columns := _columns_of(g, small[0])):
+                nodes.append(_columns_node(len(nodes), source, g, columns))
+                inputs[i] = nodes[-1].outputs[0]
             if isinstance(g, Parameter):
                 inputs[i] = values.setdefault(id(g), Value(g.shape, parameter=g.data))
             if (value := inputs[i]) is not None:
@@ -139,6 +143,26 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
     result = values[id(small[1])]
     result.uses += 1
     return Trace(nodes, source, result)
+
+
+def _columns_of(array: Any, x: Any) -> tuple[int, int] | None:
+    """From which column of x to which, where an array of numbers is a view of some columns."""
+    if not (isinstance(x, np.ndarray) and isinstance(array, np.ndarray) and array.base is not None):
+        return None
+    if x.ndim != 2 or array.ndim != 2 or array.strides != x.strides or len(array) != len(x):
+        return None
+    first = (array.ctypes.data - x.ctypes.data) // x.itemsize
+    if not (np.shares_memory(array, x) and first >= 0 and first + array.shape[1] <= x.shape[1]):
+        return None
+    return first, first + array.shape[1]
+
+
+def _columns_node(number: int, x: Value, array: Array, columns: tuple[int, int]) -> Node:
+    """x[:, first:last], which Python did to an array without a layer."""
+    layer, y = Index((slice(None), slice(*columns))), Value((x.shape[0], array.shape[1]))
+    x.uses += 1
+    y.made_by = node = Node(number, layer, [x], [y], (None,), (None,), f"columns {columns}")
+    return node
 
 
 def _sizes(small: tuple[int, ...], large: tuple[int, ...]) -> Iterator[Size]:

@@ -49,7 +49,20 @@ class Residuals(hg.Network):
         return self.leave(h + hg.Sigmoid()(self.left(h)) * self.scale + self.right(h))
 
 
+class Answers(hg.Network):
+    """Columns of the input go to two encoders, as question and answer do."""
+
+    def __init__(self) -> None:
+        self.ask, self.read = hg.Embedding(30, 5), hg.LSTM(6)
+        self.reply, self.write, self.leave = hg.Embedding(30, 5), hg.LSTM(6), hg.Affine(30)
+
+    def __call__(self, x):
+        last = self.read(self.ask(x[:, :4]))[:, -1]
+        return self.leave(self.write(self.reply(x[:, 3:]), None, last, 0 * last))
+
+
 CASES = {
+    "answers": (Answers, IDS, NEXT[:, :3]),
     "mlp": (mlp, X, LABELS),
     "convnet": (convnet, IMAGES, LABELS[:53]),
     "language model": (language_model, IDS, NEXT),

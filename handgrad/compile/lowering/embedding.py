@@ -13,7 +13,7 @@ from handgrad.layers import Embedding
 
 @lowers(Embedding)
 class LowerEmbedding(Lowering):
-    """y = W[ids], for ids that are the network's input.
+    """y = W[ids], for ids that are the network's input or columns of it.
 
     dW is zero but for the ids of the batch. Where nobody else writes dW, the rows of the batch
     before are made zero again, not all.
@@ -21,7 +21,7 @@ class LowerEmbedding(Lowering):
 
     def forward(self, b: Builder, node: Node) -> Value:
         ids, y = node.inputs[0], b.value(node.outputs[0].shape)
-        if ids.rows is None:
+        if not ids.integer:
             raise NotNative("an embedding of numbers that are not the network's input")
         b.row("embedding", *self.ids(node), b.parameter(node.layer.W), y)
         return y
@@ -42,4 +42,5 @@ class LowerEmbedding(Lowering):
     def ids(self, node: Node) -> tuple:
         """The first arguments of each kernel: how many ids, and where."""
         ids = node.inputs[0]
-        return Each(1), ids.row, *node.layer.W.shape[::-1], ids.owner.rows, True
+        place = ids if ids.rows is None else ids.owner.rows
+        return Each(1), ids.row, *node.layer.W.shape[::-1], place, ids.rows is not None
