@@ -37,7 +37,7 @@ def constant(clue: Clue) -> Iterator[Finding]:
     if not clue.explains(ratio * right) or not _holds_elsewhere(clue, ratio):
         return
     if abs(ratio + 1) < 1e-3:
-        yield clue.finding("wrong_sign", 0.93, "every entry has the opposite sign")
+        yield clue.finding("wrong_sign", 0.91, "every entry has the opposite sign")
     else:
         text = f"every entry is {named(ratio, lengths(clue))} times what it should be"
         yield clue.finding("wrong_scale", 0.9, text)

@@ -24,7 +24,7 @@ from handgrad.prove.source import class_source
 from handgrad.prove.trial import Case, Outcome, fresh
 
 _EXPLAINED = 0.85  # an explanation of this weight may say more than the size at which it shows
-_TELLING = ("wrong_scale", "missing_batch_sum", "wrong_axis", "transpose")
+_TELLING = ("wrong_scale", "wrong_axis", "transpose")
 
 
 def elsewhere(
