@@ -95,12 +95,17 @@ def random_order(n: int, seed: int = 0, epoch: int = 0) -> Array:
     """A random order of n rows that depends on (seed, epoch) alone.
 
     The rows are sorted by the raw words of the Philox generator, which, unlike NumPy's
-    shuffling, are the same in every version.
+    shuffling, are the same in every version. The lowest bits of a word are the row's number, for
+    sorting numbers is faster than sorting places.
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed}")
     words = Stream(seed, ORDER, epoch).bit_generator().random_raw(n)
-    return np.argsort(words, kind="stable")
+    rows = np.uint64((1 << max(n - 1, 0).bit_length()) - 1)
+    words &= ~rows
+    words |= np.arange(n, dtype=np.uint64)
+    words.sort()
+    return (words & rows).astype(np.intp)
 
 
 def split_rows(
