@@ -51,16 +51,16 @@ inline vec part_or_0(const float* p, int64_t at, int64_t n) { return p ? part(p 
 template <int G_, int S_>
 struct Cell : Places<G_, S_> {
   static constexpr int G = G_, S = S_;
-  float *nowhere, *dstate;  // a state nobody asked for; gradients of the state, S arrays (MR, H)
+  float *nowhere, *dstate;  // a state (S, H) nobody asked for; gradients of states (S, MR, H)
 
   Cell(const Job& j, float*& memory) : Places<G_, S_>(j) {
-    nowhere = memory, dstate = memory + this->H;
-    memory += (1 + S * MR) * this->H;
+    nowhere = memory, dstate = memory + S * this->H;
+    memory += S * (1 + MR) * this->H;
   }
   float* next(int64_t i, int64_t t, int s) const {
     if (t + 1 < this->T) return this->before(i, t + 1) + s * this->H;
     float* last = this->edge(LAST + s, i);
-    return last ? last : nowhere;
+    return last ? last : nowhere + s * this->H;
   }
   float* d(int s, int r) const { return dstate + (s * MR + r) * this->H; }
   Rows rows(float* first, int64_t step, int count) const {
@@ -122,9 +122,12 @@ struct Lstm : Cell<4, 2> {
       by_vectors(H, [&](int64_t q, int64_t n) {
         vec f = sigmoid(part(a + q, n)), g = tanh(part(a + H + q, n));
         vec in = sigmoid(part(a + 2 * H + q, n)), o = sigmoid(part(a + 3 * H + q, n));
-        vec state = fma(f, part(c + q, n), in * g), v = o * tanh(state);
         put(a + q, f, n), put(a + H + q, g, n), put(a + 2 * H + q, in, n), put(a + 3 * H + q, o, n);
-        put(after + q, state, n), put(h + q, v, n), put(out + q, v, n);
+        put(after + q, fma(f, part(c + q, n), in * g), n);
+      });
+      by_vectors(H, [&](int64_t q, int64_t n) {  // by itself, for it waits for all of the above
+        vec v = part(a + 3 * H + q, n) * tanh(part(after + q, n));
+        put(h + q, v, n), put(out + q, v, n);
       });
     }
   }
@@ -304,7 +307,7 @@ Cost cost(const Job& j) {
 
 template <class Kind>
 int64_t scratch(const Job& j) {
-  return Kind::words(j.i(UNITS)) + (1 + Kind::S * MR) * j.i(UNITS);
+  return Kind::words(j.i(UNITS)) + Kind::S * (1 + MR) * j.i(UNITS);
 }
 
 const Kernel kernels[] = {
