@@ -310,7 +310,38 @@ int64_t scratch(const Job& j) {
   return Kind::words(j.i(UNITS)) + Kind::S * (1 + MR) * j.i(UNITS);
 }
 
+// -- masked_steps: y[n, t, d] = x[n, t, d] · factor where bit n D + d of the mask is 1, else x · 0
+// args: 0 samples n, 1 steps T, 2 D, 3 x, 4 mask, 5 y; reals[0]: the factor
+
+void check_masked_steps(Check& c) {
+  int64_t n = c.size(SAMPLES), d = c.fixed(UNITS, 1, 1 << 24), words = c.times(n, d);
+  int64_t all = c.times(words, c.fixed(STEPS, 1, 1 << 30));
+  c.reads(3, all);
+  c.reads(4, (words + 31) / 32);
+  c.writes(5, all);
+}
+
+int64_t samples(const Job& j) { return j.i(SAMPLES); }
+
+void run_masked_steps(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  int64_t d = j.i(UNITS), rows = j.i(STEPS);
+  const uint8_t* mask = reinterpret_cast<const uint8_t*>(j.f(4));
+  float *factors = scratch.memory, factor = float(j.reals[0]);
+  for (int64_t i = begin; i < end; i++) {
+    for (int64_t q = 0, bit = i * d; q < d; q++, bit++) factors[q] = mask[bit / 8] >> (bit % 8) & 1 ? factor : 0;
+    for (int64_t at = i * rows * d; at < (i + 1) * rows * d; at += d)
+      by_vectors(d, [&](int64_t q, int64_t n) {
+        put(j.f(5) + at + q, part(j.f(3) + at + q, n) * part(factors + q, n), n);
+      });
+  }
+}
+
+Cost masked_cost(const Job& j) { return {0, 8.0 * double(j.i(SAMPLES)) * double(j.i(STEPS)) * double(j.i(UNITS))}; }
+
+int64_t masked_scratch(const Job& j) { return j.i(UNITS); }
+
 const Kernel kernels[] = {
+    {"masked_steps", check_masked_steps, samples, run_masked_steps, masked_cost, masked_scratch},
     {"rnn", check<1, 1, false>, units, run_forward<Rnn>, cost<1>, scratch<Rnn<false>>},
     {"rnn_backward", check<1, 1, true>, units, run_backward<Rnn>, cost<1>, scratch<Rnn<true>>},
     {"lstm", check<4, 2, false>, units, run_forward<Lstm>, cost<4>, scratch<Lstm<false>>},

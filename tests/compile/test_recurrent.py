@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from handgrad import Network, Sequential
 from handgrad.compile import NotNative
-from handgrad.layers import GRU, LSTM, RNN, Affine, Bidirectional, Stacked
+from handgrad.layers import GRU, LSTM, RNN, Affine, Bidirectional, Stacked, VariationalDropout
 from tests.compile.eager import Compiled, require_equal
 
 RECURRENT = [RNN, LSTM, GRU, lambda H, **options: GRU(H, reset="before", **options)]
@@ -63,6 +63,20 @@ def test_one_above_the_other():
     require_equal(stir(Sequential(Affine(3), Stacked(layers)), x), x)
 
 
+@pytest.mark.parametrize("D", [5, 16, 33])
+def test_one_mask_for_all_steps(D):
+    x = sequences(9, 4, D)
+    layers = Affine(D), VariationalDropout(0.3), Stacked([GRU(4), RNN(6), LSTM(3)], dropout=0.5)
+    network = stir(Sequential(*layers, seed=7), x)
+    reference, dy = network.astype(np.float64), sequences(9, 4, 3, seed=2)
+    program = Compiled(network, x, dy, batch=9, threads=2)
+    for rows in [np.arange(9), np.arange(9)[::-1], np.arange(4)]:
+        y, gradients = program.run(rows)
+        np.testing.assert_allclose(y, reference.forward(x[rows]), atol=1e-5)
+        reference.backward(dy[: len(rows)].astype(np.float64))
+        np.testing.assert_allclose(gradients, reference.gradients, atol=1e-4)
+
+
 class Translator(Network):
     """One recurrent layer starts from the last state of another."""
 
@@ -112,7 +126,6 @@ def test_a_state_that_is_carried_on(kind):
     [
         (LSTM(3, recurrent_dropout=0.5), "recurrent_dropout"),
         (GRU(3, stateful=True), "incomplete batch"),
-        (Stacked([RNN(3), RNN(3)], dropout=0.5), "dropout between"),
     ],
 )
 def test_what_has_no_native_form_says_so(layer, what):

@@ -14,7 +14,7 @@ from handgrad.compile.trace import Node
 from handgrad.compile.values import Each, NotNative, Value, times
 from handgrad.layers import Dropout, SpatialDropout
 
-_MOST = 1 << 63  # of the seed
+MOST_SEED = 1 << 63  # below this
 
 
 @lowers(Dropout, SpatialDropout)
@@ -29,11 +29,15 @@ class LowerDropout(Lowering):
         stream = layer.draw()
         first = 2 if type(layer) is SpatialDropout else len(x.shape)  # axes with words of their own
         words, each = times(*x.shape[:first]), times(*x.shape[first:])
-        if not 0 <= stream.seed < _MOST or not isinstance(words, Each) or isinstance(each, Each):
+        if (
+            not 0 <= stream.seed < MOST_SEED
+            or not isinstance(words, Each)
+            or isinstance(each, Each)
+        ):
             raise NotNative(f"{node.name}: seed {stream.seed}, or an input without a batch axis")
         mask = b.value((Each(-(-words.count // 32)),))
         b.row(
-            "keep", words, mask, _counter(b, stream), stream.seed, stream.layer,
+            "keep", words, mask, counter(b, stream), stream.seed, stream.layer,
             reals=(layer.ratio * 2**32,),
         )  # fmt: skip
         factor = 1.0 if layer.scaled else 1 / (1 - layer.ratio)
@@ -60,7 +64,7 @@ class LowerDropout(Lowering):
         return y
 
 
-def _counter(b: Builder, stream: Any) -> int:
+def counter(b: Builder, stream: Any) -> int:
     """The number of the step at which this use draws from its stream, which others may share."""
     before = b.draws.get(id(stream), 0)
     b.draws[id(stream)] = before + 1

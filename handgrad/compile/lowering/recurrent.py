@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.dropout import MOST_SEED, counter
 from handgrad.compile.lowering.products import gradients, product, product_dW, product_dx
 from handgrad.compile.lowering.registry import Lowering, lowering_of, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import NotNative, Size, Value, times
-from handgrad.layers import GRU, LSTM, RNN, Bidirectional, Stacked
+from handgrad.compile.values import Each, NotNative, Size, Value, times
+from handgrad.layers import GRU, LSTM, RNN, Bidirectional, Stacked, VariationalDropout
 from handgrad.layers.recurrent.recurrence import accept_state
 
 KERNELS = {RNN: "rnn", LSTM: "lstm", GRU: "gru"}
@@ -143,13 +145,13 @@ class LowerStacked(Lowering):
 
     def forward(self, b: Builder, node: Node) -> Value:
         layer, x = node.layer, node.inputs[0]
-        if layer.between and layer.training:
-            raise NotNative("dropout between its layers")
         node.kept["inner"] = []
-        for one in layer.layers:
-            inner = within(node, one, x, Value((*x.shape[:2], one.hidden)))
-            x = lowering_of(one).forward(b, inner)
-            node.kept["inner"].append(inner)
+        for one, drop in zip_longest(layer.layers, layer.between):
+            for inside in (one, drop):
+                if inside is not None:
+                    inner = within(node, inside, x, Value((*x.shape[:2], one.hidden)))
+                    x = lowering_of(inside).forward(b, inner)
+                    node.kept["inner"].append(inner)
         return x
 
     def backward(self, b: Builder, node: Node, dy: Value) -> Any:
@@ -157,6 +159,35 @@ class LowerStacked(Lowering):
             inner.wants = node.wants[:1] if inner is node.kept["inner"][0] else [True]
             dy = of_x(lowering_of(inner.layer).backward(b, inner, dy))
         return dy
+
+
+@lowers(VariationalDropout)
+class LowerVariationalDropout(Lowering):
+    """One bit for all steps of an element of a sample."""
+
+    def forward(self, b: Builder, node: Node) -> Value:
+        layer, x = node.layer, node.inputs[0]
+        if not layer.training:
+            return x
+        stream, D = layer.draw(), x.shape[2]
+        if x.shape[0] != Each(1) or not isinstance(D, int) or not 0 <= stream.seed < MOST_SEED:
+            raise NotNative(f"seed {stream.seed}, or sequences that are not the samples")
+        mask = b.value((Each(-(-D // 32)),))
+        b.row(
+            "keep", Each(D), mask, counter(b, stream), stream.seed, stream.layer,
+            reals=(layer.ratio * 2**32,),
+        )  # fmt: skip
+        node.kept |= {"mask": mask, "factor": 1 / (1 - layer.ratio)}
+        return self.masked(b, node, b.plain(b.gathered(x)))
+
+    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
+        return self.masked(b, node, b.plain(dy)) if "mask" in node.kept else dy
+
+    def masked(self, b: Builder, node: Node, x: Value) -> Value:
+        """x · m, forward and back."""
+        y = b.value(x.shape)
+        b.row("masked_steps", *x.shape, x, node.kept["mask"], y, reals=(node.kept["factor"],))
+        return y
 
 
 @lowers(Bidirectional)
