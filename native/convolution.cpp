@@ -56,7 +56,8 @@ Plan plan(const Job& j) {
   Plan p{Lie(w, groups, groups == 1 && w.inside() && !(j.i(INDEXED) && images > 1)), images, w.oh, w.oh, groups};
   if (images > 1) return p;
   p.stop = p.lines = w.oh / pool * pool;  // nobody sees lines that no pooling window reaches
-  int64_t reach = (w.kh - 1) * w.dh + 1, fit = (kPiece / p.lie.line - reach) / w.sh + 1, pieces = over(p.lines, fit < 1 ? 1 : fit);
+  int64_t reach = (w.kh - 1) * w.dh + 1, fit = (kPiece / p.lie.line - reach) / w.sh + 1;
+  int64_t pieces = over(p.lines, fit < 1 ? 1 : fit);
   p.lines = over(over(p.lines, pieces), pool) * pool;
   return p;
 }
@@ -71,7 +72,8 @@ Extent check_filters(Check& c) {
            c.fixed(GROUPS, 1, kLongest), reached};
   int64_t channels = c.fixed(C, 1, kLongest);
   e.words = c.times(c.times(c.fixed(H, 1, kLongest), c.fixed(WIDTH, 1, kLongest)), channels);
-  c.require(e.groups && channels % e.groups == 0 && e.filters % e.groups == 0, "groups must divide channels and filters");
+  c.require(e.groups && channels % e.groups == 0 && e.filters % e.groups == 0,
+            "groups must divide channels and filters");
   c.require(c.times(e.cells, channels) <= kLargest && e.outputs <= kLargest, "a window is too large");
   return c.fault ? Extent{0, 1, 1, 1, 1, 1, 1} : e;
 }
@@ -278,7 +280,8 @@ void sum_pixels(const float* dy, int64_t step, int64_t count, int64_t columns, f
 }
 
 // dy of `images` images from the n-th on, filters [first, first + each), as panels for a product.
-const float* panels_of(const Job& j, const Window& w, int64_t n, int64_t images, int64_t first, int64_t each, float* out) {
+const float* panels_of(const Job& j, const Window& w, int64_t n, int64_t images, int64_t first, int64_t each,
+                       float* out) {
   int64_t f = j.i(F), K = images * w.pixels();
   if (!j.i(SUM_POOL)) {
     const float* dy = j.f(DY) + n * w.pixels() * f + first;
