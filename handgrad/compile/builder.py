@@ -102,7 +102,9 @@ class Builder:
     # -- rows ---------------------------------------------------------------------------------
 
     def row(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
-        """Append a kernel call."""
+        """Append a kernel call. Data must have been gathered, or be given as its place."""
+        if any(isinstance(a, Value) and a.rows is not None for a in args):
+            raise NotNative(f"{self.label}: {kernel} would read the data in place of the batch")
         self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
 
     def python(self, call: Any, *values: Value) -> None:

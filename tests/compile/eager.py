@@ -24,7 +24,7 @@ class Compiled(Program):
         traced = trace(network, x[:3])
         nodes = absorb(traced.nodes)
         y = lower_forward(b, traced, nodes)[traced.y]
-        plain = b.plain(y)
+        plain = b.plain(b.gathered(y))
         self.y = np.zeros((batch, *dy.shape[1:]), np.float32)
         b.row("copy", plain.size, plain, b.array(self.y, writable=True))
         upstream = Value(y.shape, place=b.array(np.ascontiguousarray(dy, np.float32)))
