@@ -40,7 +40,7 @@ class Compiled(Program):
 
 
 def require_equal(
-    network: Any, x: Array, *, threads: int = 1, rtol: float = 2e-5, rows: Any = None
+    network: Any, x: Array, *, threads: int = 1, rtol: float = 1e-4, rows: Any = None
 ) -> Compiled:
     """Assert that y and the gradients are those of NumPy in float64, up to rounding.
 
