@@ -11,6 +11,7 @@ from handgrad.layers import Convolution, MaxPooling, ReLU, Sigmoid, TransposedCo
 from tests.compile.eager import Compiled, require_equal
 
 sizes = st.integers(5, 12)
+SUMS = 3e-4  # db adds thousands of numbers of either sign: what is left may be small beside them
 FEW = settings(max_examples=25, deadline=None)
 
 
@@ -34,7 +35,7 @@ def stir(network, x):
 def test_any_geometry(N, C, F, H, W, kernel, stride, pad):
     x = images(N, C, H, W)
     layer = Convolution(F, kernel, stride=stride, pad=pad)
-    require_equal(stir(Sequential(Convolution(C, 1), layer), x), x)
+    require_equal(stir(Sequential(Convolution(C, 1), layer), x), x, rtol=SUMS)
 
 
 @pytest.mark.parametrize("F", range(1, 34))
@@ -72,7 +73,7 @@ def test_dilation_and_groups(kind, groups, dilation):
 def test_transposed(C, F, H, W, kernel, stride, pad):
     x = images(3, C, H, W)
     layer = TransposedConvolution(F, kernel, stride=stride, pad=pad)
-    require_equal(stir(Sequential(Convolution(C, 1), layer), x), x)
+    require_equal(stir(Sequential(Convolution(C, 1), layer), x), x, rtol=SUMS)
 
 
 def test_sequences():
