@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
@@ -31,9 +32,9 @@ class LowerEmbedding(Lowering):
         dW, add = b.gradient(layer.W)
         if dW is None:
             return
-        touched, W = None, b.parameter(layer.W)
+        touched = None
         if not add:
-            if sum(W in row.args for row in b.rows) == 1:
+            if used_once(b, layer.W):
                 touched = b.array(np.zeros(b.batch * node.inputs[0].row, np.int32), writable=True)
             most = b.batch * node.inputs[0].row if touched else 0
             b.row("embedding_clear", *self.ids(node), dW, None, touched, most)
@@ -44,3 +45,9 @@ class LowerEmbedding(Lowering):
         ids = node.inputs[0]
         place = ids if ids.rows is None else ids.owner.rows
         return Each(1), ids.row, *node.layer.W.shape[::-1], place, ids.rows is not None
+
+
+def used_once(b: Builder, W: Array) -> bool:
+    """Whether no other layer holds this parameter, and its layer is used in one place."""
+    (holders,) = (s.slots for s in b.flat.segments if s.view is W)
+    return len(holders) == 1 and sum(b.parameter(W) in row.args for row in b.rows) == 1
