@@ -68,8 +68,12 @@ struct Cell : Places<G_, S_> {
     for (int r = 0; r < count; r++) found.p[r] = first + r * step;
     return found;
   }
-  Rows befores(int64_t i, int64_t t, int count) const { return rows(this->before(i, t), this->T * S * this->H, count); }
-  Rows all_gates(int64_t i, int64_t t, int count) const { return rows(this->gates(i, t), this->T * G * this->H, count); }
+  Rows befores(int64_t i, int64_t t, int count) const {
+    return rows(this->before(i, t), this->T * S * this->H, count);
+  }
+  Rows all_gates(int64_t i, int64_t t, int count) const {
+    return rows(this->gates(i, t), this->T * G * this->H, count);
+  }
 };
 
 // -- rnn: h' = tanh(a + h Wh) --------------------------------------------------------------
