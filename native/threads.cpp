@@ -8,9 +8,12 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <string>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
@@ -58,10 +61,10 @@ void work(Pool& p, uint32_t generation, int thread) {
   for (;;) {
     uint64_t now = p.next.load(std::memory_order_acquire);
     if (uint32_t(now >> kUnitBits) != generation) return;
-    int64_t begin = int64_t(now & 0xffffffff), units = p.units.load(std::memory_order_relaxed);
-    int64_t end = begin + p.chunk.load(std::memory_order_relaxed);
-    Task task = p.task.load(std::memory_order_relaxed);
-    void* context = p.context.load(std::memory_order_relaxed);
+    int64_t begin = int64_t(now & 0xffffffff), units = p.units.load(std::memory_order_acquire);
+    int64_t end = begin + p.chunk.load(std::memory_order_acquire);
+    Task task = p.task.load(std::memory_order_acquire);
+    void* context = p.context.load(std::memory_order_acquire);
     if (begin >= units) return;
     if (end > units) end = units;
     // Succeeds only while this job still has units left, so what was read above is of this job.
@@ -122,14 +125,41 @@ void start(int threads) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-int cgroup_limit() {
-  long quota = 0, period = 0;
-  if (FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
-    int read = std::fscanf(file, "%ld %ld", &quota, &period);
+// The number that a file begins with, and the next one; 0 where there is none ("max").
+void read_numbers(const std::string& path, long& first, long& second) {
+  first = second = 0;
+  if (FILE* file = std::fopen(path.c_str(), "r")) {
+    if (std::fscanf(file, "%ld %ld", &first, &second) < 1) first = 0;
     std::fclose(file);
-    if (read == 2 && quota > 0 && period > 0) return int((quota + period - 1) / period);
   }
-  return kMostThreads;
+}
+
+// Processors' worth of time that a control group may use, by version 2 or 1 of the kernel's files.
+int quota_of(const std::string& group) {
+  long quota, period, none;
+  read_numbers("/sys/fs/cgroup" + group + "/cpu.max", quota, period);
+  if (quota <= 0) {
+    read_numbers("/sys/fs/cgroup/cpu" + group + "/cpu.cfs_quota_us", quota, none);
+    read_numbers("/sys/fs/cgroup/cpu" + group + "/cpu.cfs_period_us", period, none);
+  }
+  return quota > 0 && period > 0 ? int((quota + period - 1) / period) : kMostThreads;
+}
+
+// The least quota of this process's group and those around it.
+int cgroup_limit() {
+  int limit = quota_of("");
+  FILE* file = std::fopen("/proc/self/cgroup", "r");
+  if (!file) return limit;
+  char line[4096], names[4096], path[4096];
+  while (std::fgets(line, sizeof line, file)) {  // 0::/path, or 3:cpu,cpuacct:/path
+    if (std::sscanf(line, "0::%4095s", path) != 1 &&
+        (std::sscanf(line, "%*d:%4095[^:]:%4095s", names, path) != 2 || !std::strstr(names, "cpu")))
+      continue;
+    for (std::string group = path; group.size() > 1 && group[0] == '/'; group.resize(group.rfind('/')))
+      limit = std::min(limit, quota_of(group));
+  }
+  std::fclose(file);
+  return limit;
 }
 
 }  // namespace
@@ -159,7 +189,8 @@ Team::~Team() {
 }
 
 void Team::run(Task task, void* context, int64_t units) {
-  if (threads_ == 1 || units <= 1 || uint64_t(units) >= kClosed) {
+  // A process that was forked within a run goes on alone.
+  if (threads_ == 1 || units <= 1 || uint64_t(units) >= kClosed || !pool) {
     if (units > 0) task(context, 0, units, 0);
     return;
   }
@@ -168,10 +199,10 @@ void Team::run(Task task, void* context, int64_t units) {
   int64_t chunk = units / (threads_ * 8);
   // Closed while the job is changed: a thread that still looks at the last job claims nothing of it.
   p.next.store(uint64_t(generation) << kUnitBits | kClosed, std::memory_order_seq_cst);
-  p.task.store(task, std::memory_order_relaxed);
-  p.context.store(context, std::memory_order_relaxed);
-  p.units.store(units, std::memory_order_relaxed);
-  p.chunk.store(chunk < 1 ? 1 : chunk, std::memory_order_relaxed);
+  p.task.store(task, std::memory_order_release);
+  p.context.store(context, std::memory_order_release);
+  p.units.store(units, std::memory_order_release);
+  p.chunk.store(chunk < 1 ? 1 : chunk, std::memory_order_release);
   p.active.store(threads_, std::memory_order_relaxed);
   p.done.store(0, std::memory_order_relaxed);
   p.next.store(uint64_t(generation) << kUnitBits, std::memory_order_seq_cst);
