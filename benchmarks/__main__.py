@@ -64,26 +64,30 @@ def load(path: Path, here: dict[str, Any]) -> dict[str, Any]:
     return {"machine": here, "workloads": {}, "scaling": {}}
 
 
+def keep(results: dict[str, Any], folder: Path) -> None:
+    """Write all that is known so far, as data and as a report."""
+    (folder / "results.json").write_text(json.dumps(results, indent=1))
+    report.write(results, folder)
+
+
 def main() -> None:
-    """Measure, keep the results of each workload, and write the report."""
+    """Measure, and renew the report after each workload."""
     given = options()
     workloads = chosen(given.workloads, list(WORKLOADS), "workloads")
     peers = chosen(given.peers, [k.name for k in ALL if is_peer(k.name)], "peers")
     plan = Plan(3, 0.1) if given.quick else Plan(given.repeats)
     given.out.mkdir(parents=True, exist_ok=True)
-    path = given.out / "results.json"
-    results = load(path, machine.describe())
+    results = load(given.out / "results.json", machine.describe())
     names = [name for name in KINDS if name in peers or name.startswith("handgrad")]
     try:
-        if given.scaling:
-            results["scaling"] = scaling.measure_curves(plan, say)
-        for name in [] if given.scaling else workloads:
+        for name, curve in scaling.measure_curves(plan, say) if given.scaling else ():
+            results["scaling"][name] = curve
+            keep(results, given.out)
+        for name in () if given.scaling else workloads:
             results["workloads"][name] = measure(find(name), names, plan, given.busy, say)
-            path.write_text(json.dumps(results, indent=1))
+            keep(results, given.out)
     except LossError as error:
         sys.exit(str(error))
-    path.write_text(json.dumps(results, indent=1))
-    report.write(results, given.out)
     print(f"\n{(given.out / 'results.md').read_text()}")
 
 

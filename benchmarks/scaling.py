@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -32,14 +32,12 @@ def curves() -> list[Curve]:
     ]  # fmt: skip
 
 
-def measure_curves(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
-    """{curve: {"title", "points": {size: {system: times}}}}."""
+def measure_curves(plan: Plan, say: Callable[[str], None]) -> Iterator[tuple[str, Any]]:
+    """Each curve's name and {"title", "points": {size: {system: times}}}."""
     names = [kind.name for kind in CURVES]
-    results: dict[str, Any] = {}
     for curve in curves():
         points = {}
         for size, (workload, cores) in curve.points.items():
             found = measure(find(workload), names, replace(plan, cores=cores), False, say)
             points[str(size)] = {n: system["times"] for n, system in found["systems"].items()}
-        results[curve.name] = {"title": curve.title, "points": points}
-    return results
+        yield curve.name, {"title": curve.title, "points": points}
