@@ -21,7 +21,7 @@ int64_t gather_units(const Job& j) { return j.i(0); }
 void run_gather(const Job& j, int64_t begin, int64_t end, Scratch) {
   int64_t words = j.i(1);
   for (int64_t i = begin; i < end; i++)
-    std::memcpy(j.f(3) + i * words, j.f(2) + j.batch->rows[i] * words, size_t(words) * 4);
+    std::memmove(j.f(3) + i * words, j.f(2) + j.batch->rows[i] * words, size_t(words) * 4);
 }
 
 Cost gather_cost(const Job& j) { return {0, 8.0 * double(j.i(0)) * double(j.i(1))}; }

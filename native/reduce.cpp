@@ -86,7 +86,7 @@ void check_reduce_back(Check& c) {
   if (greatest) c.reads(FIRST, kept);
 }
 
-int64_t reduce_back_units(const Job& j) { return j.i(OUTER); }
+int64_t reduce_back_units(const Job& j) { return j.i(INNER) ? j.i(OUTER) : 0; }
 
 void run_reduce_back(const Job& j, int64_t begin, int64_t end, Scratch) {
   int64_t count = j.i(COUNT), inner = j.i(INNER);
