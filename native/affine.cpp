@@ -14,31 +14,30 @@ namespace {
 
 enum { M = 0, N, K, A, AI, AK, INDEXED, B, BK, BJ, C, LDC, BIAS, ACT, SLOPE, ADD };
 
-// Units of a product: blocks of C, about four for each thread. Where A's rows are packed, a block
-// is a group of rows by all columns; else it is a group of columns by as many rows as may be.
+// Units of a product: blocks of C, some four for each thread. A block packs its columns of B, which
+// pays the more rows it has, and reads (or packs) its rows of A, which pays the more columns it has.
 struct Grid { int64_t rows, columns, row_blocks, column_blocks; };
 
-int64_t blocks(int64_t n, int64_t each) { return (n + each - 1) / each; }
+int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
 
-int64_t share(int64_t n, int64_t parts, int64_t step, int64_t most) {  // a multiple of `step`
-  int64_t each = blocks(blocks(n, step), parts > 0 ? parts : 1) * step;
-  return each < step ? step : each > most ? most : each;
+int64_t even(int64_t n, double each, int64_t step) {  // about `each`, in blocks of alike size
+  int64_t count = int64_t(double(n) / each + 0.5);
+  return blocks(blocks(n, step), count > 1 ? count : 1) * step;
 }
 
-Grid grid(const Job& j, bool by_rows) {
-  int64_t m = j.i(0), n = j.i(1), wanted = j.threads > 1 ? 4 * j.threads : 1;
-  Grid g{m, n, 0, 0};
-  if (!m || !n) return g;
-  if (by_rows) {
-    if (wanted > 1) g.rows = share(m, wanted, MR, kRows);
-    g.row_blocks = blocks(m, g.rows > 0 ? g.rows : 1);
-    if (wanted > 1) g.columns = share(n, blocks(wanted, g.row_blocks), NR, n > NR ? n : NR);
-  } else {
-    if (wanted > 1) g.columns = share(n, wanted, NR, kColumns);
-    int64_t columns = blocks(n, g.columns);
-    if (wanted > 1) g.rows = share(m, blocks(wanted, columns), 2 * MR, m > 2 * MR ? m : 2 * MR);
-  }
-  g.row_blocks = blocks(m, g.rows > 0 ? g.rows : 1), g.column_blocks = blocks(n, g.columns);
+Grid grid(const Job& j, bool packs_rows) {
+  int64_t m = j.i(0), n = j.i(1);
+  Grid g{m, n, m > 0, n > 0};
+  if (j.threads == 1 || !m || !n) return g;
+  double area = double(m) * double(n) / (4 * j.threads);
+  bool far = double(m) * double(j.i(2)) > (1 << 18);  // A does not stay in the second cache
+  double cost_b = !packs_rows && j.i(9) != 1 ? 2 : 1, cost_a = packs_rows ? 1.4 : far ? 2 : 0.3;
+  double rows = __builtin_sqrt(area * cost_b / cost_a);
+  if (rows > double(m)) rows = double(m);
+  double columns = area / rows < NR ? NR : area / rows;
+  if (columns > double(n)) columns = double(n), rows = area / columns;
+  g.rows = even(m, rows, MR), g.columns = even(n, columns, NR);
+  g.row_blocks = blocks(m, g.rows), g.column_blocks = blocks(n, g.columns);
   return g;
 }
 

@@ -134,7 +134,7 @@ inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t co
 
 constexpr int64_t kMost = 2 * kBlock;        // numbers of k in a block, at most
 constexpr int64_t kColumns = 64;             // columns of B that are packed together
-constexpr int64_t kRows = 16 * MR;           // rows of A that are packed together
+constexpr int64_t kRows = 22 * MR;           // rows of A that are packed together
 constexpr int64_t kPackWords = kMost * (kColumns + kRows) + 64;  // scratch that `multiply` needs
 
 // Rows [i0, i1) of A, where they lie next to each other for each k, as tiles of MR numbers for
