@@ -168,6 +168,10 @@ void run_squares(const Job& j, int64_t begin, int64_t end, Scratch) {
     double sum = 0;
     for (int64_t i = u * kPiece; i < to; i += kFew) {
       int64_t count = to - i < kFew ? to - i : kFew;
+      if (count == kFew && !treat.decays && !treat.clips) {
+        sum += sum_of_squares(j.f(G) + i, kFew);
+        continue;
+      }
       std::memset(treated, 0, sizeof treated);
       by_vectors(count, [&](int64_t q, int64_t lanes) {
         vec p = j.has(P) ? part(j.f(P) + i + q, lanes) : set1(0);
