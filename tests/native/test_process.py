@@ -8,8 +8,7 @@ import os
 import platform
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -77,12 +76,17 @@ def test_one_network_predicts_in_several_threads():
             np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("way", ["fork", "spawn"])
 def test_in_a_pool_of_processes(way):
+    code = f"""
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+if __name__ == "__main__":
     alone = [trained(seed) for seed in range(3)]  # with fork, the children's parent has threads
-    with ProcessPoolExecutor(2, mp_context=get_context(way)) as pool:
-        assert list(pool.map(trained, range(3))) == alone
+    with ProcessPoolExecutor(2, mp_context=get_context({way!r})) as pool:
+        print(list(pool.map(trained, range(3))) == alone)
+"""
+    assert python(code, PYTHONWARNINGS="ignore") == "True"
 
 
 def test_a_fork_while_another_thread_trains():
