@@ -20,7 +20,8 @@
 namespace hg {
 namespace {
 
-constexpr int kSpins = 4000;       // of about 10 ns: longer than most rows, shorter than a time slice
+constexpr int kSpins = 4000;      // of about 10 ns, for a thread that waits for work: longer than most rows
+constexpr int kSpinsAtEnd = 500;  // for the caller, which waits for threads that may have lost their processor
 constexpr int64_t kUnitBits = 32;  // the counter: generation << 32 | next unit
 constexpr uint64_t kClosed = 0xffffffff;
 
@@ -209,7 +210,7 @@ void Team::run(Task task, void* context, int64_t units) {
   p.generation.store(generation, std::memory_order_seq_cst);
   if (p.sleeping.load(std::memory_order_seq_cst)) wake(p.generation);
   work(p, generation, 0);
-  for (int spin = 0; p.finished.load(std::memory_order_acquire) != generation && spin < kSpins; spin++) pause();
+  for (int spin = 0; p.finished.load(std::memory_order_acquire) != generation && spin < kSpinsAtEnd; spin++) pause();
   uint32_t finished;
   while ((finished = p.finished.load(std::memory_order_acquire)) != generation) {
     p.caller_sleeps.store(1, std::memory_order_seq_cst);
