@@ -85,6 +85,9 @@ def lower_forward(b: Builder, trace: Trace, nodes: list[Node]) -> dict[Value, Va
                 now[value] = value
         node.inputs = [None if v is None else now[v] for v in node.inputs]
         with _naming(node):
+            integers = any(v is not None and v.integer for v in node.inputs)
+            if integers and not _lowering(node).integers:
+                raise NotNative(f"{node.name} of integers")
             made = _lowering(node).forward(b, node)
         outputs = list(made) if isinstance(made, tuple) else [made]
         for i, (before, value) in enumerate(zip(traced, outputs)):

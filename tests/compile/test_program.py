@@ -253,3 +253,25 @@ def test_programs_are_not_copied_with_the_network():
         network.predict(X)
     assert isinstance(network._programs, Programs)
     assert copy.deepcopy(network)._programs is None
+
+
+def test_integers_are_not_taken_for_real_numbers():
+    x = RNG.integers(0, 9, (50, 6))
+    network = mlp()
+    right = network.predict(x)
+    for _ in range(3):
+        np.testing.assert_allclose(network.predict(x), right, rtol=1e-5)
+    trainer, _ = trained(mlp, x, LABELS[:50], OPTIMIZERS["sgd"], None)
+    assert trainer.engine == "NumPy (0 Affine of integers)"
+
+
+@pytest.mark.parametrize("path", ["0.W", "0.b", "0"])
+def test_frozen_parameters(path):
+    def make():
+        return mlp().build(X).freeze(path)
+
+    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], False)
+    other, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], None)
+    np.testing.assert_allclose(
+        other.network.parameters, plain.network.parameters, rtol=1e-4, atol=1e-6
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handgrad.compile.builder import Builder
+from handgrad.compile.lowering.products import gradients
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import Each, Value, times
@@ -35,8 +36,7 @@ class LowerAffine(Lowering):
         layer, x, indexed = node.layer, node.kept["x"], node.kept["indexed"]
         D, M = layer.W.shape
         rows, dy = times(*dy.shape[:-1]), b.plain(dy)
-        dW, add = b.gradient(layer.W)
-        db, _ = b.gradient(layer.b) if layer.bias else (None, False)
+        dW, db, add = gradients(b, layer.W, layer.b if layer.bias else None)
         dx = None
         if node.wants[0]:
             code, y, options = b.slope(node.inputs[0])

@@ -20,6 +20,8 @@ class LowerEmbedding(Lowering):
     before are made zero again, not all.
     """
 
+    integers = True
+
     def forward(self, b: Builder, node: Node) -> Value:
         ids, y = node.inputs[0], b.value(node.outputs[0].shape)
         if not ids.integer:

@@ -42,5 +42,5 @@ def gradients(b: Builder, W: Array, bias: Array | None) -> tuple[Place | None, P
     dW, add = b.gradient(W)
     db, _ = (None, False) if bias is None else b.gradient(bias)
     if bias is not None and (dW is None) != (db is None):
-        raise NotNative("of a matrix and its bias one is frozen")
+        raise NotNative("only one of a matrix and its bias is frozen")
     return dW, db, add

@@ -23,6 +23,7 @@ class Lowering:
     """
 
     finishes = False
+    integers = False  # whether it takes words that are int32; else such an input is not native
 
     def as_finish(self, layer: Any) -> tuple[int, tuple[float, ...]] | None:
         """For an activation whose slope is a function of y: its code and options in kernels."""

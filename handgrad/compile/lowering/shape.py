@@ -33,6 +33,8 @@ def require_batch(node: Node, x: Value, axis: int) -> None:
 class LowerReshape(Lowering):
     """The same memory under another shape."""
 
+    integers = True
+
     def forward(self, b: Builder, node: Node) -> Value:
         x, shape = b.plain(node.inputs[0]), node.outputs[0].shape
         if not shape or shape[0] != x.shape[0]:
@@ -46,6 +48,8 @@ class LowerReshape(Lowering):
 @lowers(Transpose)
 class LowerTranspose(Lowering):
     """A copy with the axes in another order."""
+
+    integers = True
 
     def forward(self, b: Builder, node: Node) -> Value:
         x, y = b.gathered(node.inputs[0]), b.value(node.outputs[0].shape)
@@ -134,6 +138,8 @@ class LowerSplit(Lowering):
 class LowerStack(Lowering):
     """Inputs joined along an axis of length one that each of them gets."""
 
+    integers = True
+
     def forward(self, b: Builder, node: Node) -> Value:
         y = b.value(node.outputs[0].shape)
         axis = node.kept["axis"] = node.layer.axis % len(y.shape)
@@ -203,6 +209,8 @@ class LowerPad(Lowering):
 @lowers(Index)
 class LowerIndex(Lowering):
     """Numbers and slices; lists and masks stay with Python."""
+
+    integers = True
 
     def forward(self, b: Builder, node: Node) -> Value:
         x, y = b.gathered(node.inputs[0]), b.value(node.outputs[0].shape)
