@@ -115,13 +115,13 @@ class Builder:
         """The value with its numbers in the arena: rows of the data are fetched."""
         if value.rows is None:
             return value
-        done = value.owner.moved.get("gathered")
-        if done is None:
-            done = self.value(value.owner.shape)
+        if value.whole is not None:
+            return self.view(self.gathered(value.whole), value.shape, value.offset)
+        if "gathered" not in value.moved:
+            done = value.moved["gathered"] = self.value(value.shape)
             done.integer = value.integer
-            self.row("gather", Each(1), value.row, value.owner.rows, done)
-            value.owner.moved["gathered"] = done
-        return done if value is value.owner else self.view(done, value.shape)
+            self.row("gather", Each(1), value.row, value.rows, done)
+        return value.moved["gathered"]
 
     def last(self, value: Value) -> Value:
         """The value (N, C, H, W) with channels last in memory."""

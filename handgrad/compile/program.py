@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array
+from handgrad.arrays import Array, ShapeError
 from handgrad.compile.builder import Builder
 from handgrad.compile.library import isa, usable_threads, why_not
 from handgrad.compile.lowering.registry import MOST_STEPS
@@ -182,7 +182,12 @@ class Prediction(Program):
         super().__init__(b, batch, threads)
 
     def __call__(self, x: Array) -> Array:
-        """The outputs for x (N, …), N at most the batch."""
+        """The outputs for x (N, …), N at most the batch. Raises ShapeError for another shape."""
+        if x.shape[1:] != self._x.shape[1:] or len(x) > self.batch:
+            raise ShapeError(
+                f"Prediction: x must be (N, {str(self._x.shape[1:])[1:-1].rstrip(',')}) with N at "
+                f"most {self.batch}, got {x.shape}"
+            )
         self._x[: len(x)] = x
         self._count[0] = len(x)
         self.start(self._order, self._start, self._count)

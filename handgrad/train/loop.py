@@ -99,7 +99,8 @@ class Trainer:
         self._sums: dict[str, float] = {}
         self._reason: str | None = None
         self._accumulated: tuple[Array, int] | None = None
-        self.compile, self.threads = compile, threads
+        self.compile = compile
+        self.threads = None if threads is None else _check_count("threads", threads)
         self._engine: tuple[Compiled | None, str] | None = None
 
     def _take_data(self, x: Any, t: Any, weights: Any, validation: Any, seed: int) -> None:

@@ -275,3 +275,12 @@ def test_frozen_parameters(path):
     np.testing.assert_allclose(
         other.network.parameters, plain.network.parameters, rtol=1e-4, atol=1e-6
     )
+
+
+def test_a_program_refuses_inputs_of_another_shape():
+    program = compile_prediction(mlp(), X, batch=8)
+    for x in (X[:9], X[:4, :1], X[0]):
+        with pytest.raises(hg.ShapeError, match="Prediction: x must be .N, 12. with N at most 8"):
+            program(x)
+    with pytest.raises(ValueError, match="threads"):
+        hg.Trainer(mlp(), X, LABELS, threads=0)
