@@ -14,38 +14,31 @@ namespace {
 
 enum { M = 0, N, K, A, AI, AK, INDEXED, B, BK, BJ, C, LDC, BIAS, ACT, SLOPE, ADD };
 
-// Units of a product: blocks of C, some four for each thread. A block packs its columns of B, which
-// pays the more rows it has, and reads (or packs) its rows of A, which pays the more columns it has.
+// Units are blocks of C. Each lays out its columns of B for itself, so columns are divided first, as
+// long as `wide` are left, then rows, into blocks of at most `high`; then columns again, `finer`
+// times, so that a thread that comes late finds less to wait for.
 struct Grid { int64_t rows, columns, row_blocks, column_blocks; };
 
 int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
+int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-int64_t even(int64_t n, double each, int64_t step) {  // about `each`, in blocks of alike size
-  int64_t count = int64_t(double(n) / each + 0.5);
-  return blocks(blocks(n, step), count > 1 ? count : 1) * step;
-}
-
-Grid grid(const Job& j, bool packs_rows) {
-  int64_t m = j.i(0), n = j.i(1);
-  Grid g{m, n, m > 0, n > 0};
-  if (j.threads == 1 || !m || !n) return g;
-  double area = double(m) * double(n) / (4 * j.threads);
-  bool far = double(m) * double(j.i(2)) > (1 << 18);  // A does not stay in the second cache
-  double cost_b = !packs_rows && j.i(9) != 1 ? 2 : 1, cost_a = packs_rows ? 1.4 : far ? 2 : 0.3;
-  double rows = __builtin_sqrt(area * cost_b / cost_a);
-  if (rows > double(m)) rows = double(m);
-  double columns = area / rows < NR ? NR : area / rows;
-  if (columns > double(n)) columns = double(n), rows = area / columns;
-  g.rows = even(m, rows, MR), g.columns = even(n, columns, NR);
-  g.row_blocks = blocks(m, g.rows), g.column_blocks = blocks(n, g.columns);
+Grid grid(const Job& j, int64_t wide, int64_t high, int64_t finer) {
+  int64_t m = j.i(M), n = j.i(N);
+  if (j.threads == 1 || !m || !n) return {m, n, m > 0, n > 0};
+  int64_t column_blocks = most(1, least(j.threads, n / wide));
+  int64_t row_blocks = most(blocks(j.threads, column_blocks), blocks(m, high));
+  Grid g{blocks(m, row_blocks), blocks(blocks(n, column_blocks * finer), NR) * NR, 0, 0};
+  g.row_blocks = blocks(m, g.rows);
+  g.column_blocks = most(1, blocks(n - W, g.columns));  // a single vector joins the block before it
   return g;
 }
 
 template <class Run>
 void each_block(const Grid& g, int64_t m, int64_t n, int64_t begin, int64_t end, Run run) {
   for (int64_t u = begin; u < end; u++) {
-    int64_t i = u / g.column_blocks * g.rows, j = u % g.column_blocks * g.columns;
-    run(i, i + g.rows < m ? i + g.rows : m, j, j + g.columns < n ? j + g.columns : n);
+    int64_t i = u % g.row_blocks * g.rows, j = u / g.row_blocks * g.columns;
+    run(i, least(i + g.rows, m), j, u / g.row_blocks + 1 == g.column_blocks ? n : j + g.columns);
   }
 }
 
@@ -84,8 +77,13 @@ Product product_of(const Job& j) {
   return p;
 }
 
+Grid product_grid(const Job& j) {
+  double each = double(j.i(M)) * double(j.i(N)) * double(j.i(K)) / double(j.threads);
+  return grid(j, kColumns, j.i(M), each > (1 << 20) ? 4 : each > (1 << 19) ? 2 : 1);  // some microseconds for a unit
+}
+
 int64_t product_units(const Job& j) {
-  Grid g = grid(j, false);
+  Grid g = product_grid(j);
   return g.row_blocks * g.column_blocks;
 }
 
@@ -98,10 +96,9 @@ void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     finish(j.i(ACT), options, p.c + from, p.ldc, rows, columns, bias ? bias + at : nullptr,
            saved ? saved + from : nullptr);
   };
-  each_block(grid(j, false), j.i(M), j.i(N), begin, end,
-             [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
-               multiply(p, m0, m1, n0, n1, scratch.memory, epilogue);
-             });
+  each_block(product_grid(j), j.i(M), j.i(N), begin, end, [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
+    multiply(p, m0, m1, n0, n1, scratch.memory, epilogue);
+  });
 }
 
 Cost product_cost(const Job& j) {
@@ -146,8 +143,10 @@ void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j
   });
 }
 
+Grid weights_grid(const Job& j) { return grid(j, 2 * kColumns, kRows, 1); }  // a unit also copies its rows of A
+
 int64_t weights_units(const Job& j) {
-  Grid g = grid(j, true);
+  Grid g = weights_grid(j);
   return g.row_blocks * g.column_blocks;
 }
 
@@ -158,7 +157,7 @@ void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   else p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = 1;
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
-  each_block(grid(j, true), j.i(M), j.i(N), begin, end,
+  each_block(weights_grid(j), j.i(M), j.i(N), begin, end,
              [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
                multiply(p, m0, m1, n0, n1, scratch.memory, [](int64_t, int, int64_t, int64_t) {});
                if (j.has(BIAS) && m0 == 0) sum_rows(p.b, p.b_k, p.K, n0, n1, j.f(BIAS), p.add);

@@ -290,16 +290,15 @@ const float* panels_of(const Job& j, const Window& w, int64_t n, int64_t images,
     return out;
   }
   Options options(j.reals);
-  for (int64_t q = 0; q < each; q += NR) {
-    int64_t left = each - q, width = panel_width(left);
+  by_panels(each, [&](int64_t q, int64_t here, int64_t width) {
     Window tiles = Window::tiles(w.oh, w.ow, width, j.i(SUM_POOL), j.i(SUM_POOL + 1));
     for (int64_t i = 0; i < images; i++) {
       int64_t from = (n + i) * tiles.pixels() * f + first + q;
-      send_back(tiles, left < width ? left : width, j.i(SUM_ACT), options, j.f(DY) + from,
+      send_back(tiles, here, j.i(SUM_ACT), options, j.f(DY) + from,
                 j.has(SAVED) ? j.f(SAVED) + from : nullptr, bytes(j.f(SUM_WHICH)) + from, f,
                 out + q * K + i * w.pixels() * width);
     }
-  }
+  });
   return out;
 }
 
@@ -321,9 +320,9 @@ void run_filter_gradient(const Job& j, int64_t begin, int64_t end, Scratch scrat
       a.runs = u.images * w.oh;
       multiply_panels(a, dy, K, rows, each, j.f(PARTS) + k * rows * each, each, add, nothing);
       if (!j.has(BIAS_PARTS)) continue;
-      for (int64_t q = 0; q < each; q += NR)
-        sum_pixels(dy + q * K, panel_width(each - q), K, each - q < NR ? each - q : NR,
-                   j.f(BIAS_PARTS) + part * f + first + q, add);
+      by_panels(each, [&](int64_t q, int64_t here, int64_t width) {
+        sum_pixels(dy + q * K, width, K, here, j.f(BIAS_PARTS) + part * f + first + q, add);
+      });
     }
   }
 }

@@ -51,7 +51,11 @@ void check_filters(Check& c) {
   c.writes(PANELS, c.times(s.groups, panel_words(s.deep(), s.columns())));
 }
 
-int64_t panels(const Shape& s) { return (s.columns() + NR - 1) / NR; }
+int64_t panels(const Shape& s) {
+  int64_t count = 0;
+  by_panels(s.columns(), [&](int64_t, int64_t, int64_t) { count++; });
+  return count;
+}
 
 int64_t filters_units(const Job& j) { return j.i(GROUPS) * panels(shape(j)); }
 
@@ -62,7 +66,7 @@ void run_filters(const Job& j, int64_t begin, int64_t end, Scratch) {
     int64_t group = u / each, first = u % each * NR, width = panel_width(columns - first);
     const float* from = j.f(WEIGHTS) + group * s.cells * s.channels * s.filters;
     float* out = j.f(PANELS) + group * panel_words(deep, columns) + first * deep;
-    int64_t count = columns - first < width ? columns - first : width, column[NR];
+    int64_t count = columns - first < width ? columns - first : width, column[NR + W];
     for (int64_t q = 0; q < count; q++) column[q] = s.of_column(first + q);
     for (int64_t k = 0; k < deep; k++, out += width) {
       const float* row = from + s.of_k(k);

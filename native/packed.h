@@ -1,7 +1,7 @@
-// A matrix that many small products share: laid out once in panels of NR columns, so that the
+// A matrix that many small products share: laid out once in panels, so that the
 // steps of a recurrent layer read it straight through.
 #pragma once
-#include "product.h"
+#include "panels.h"
 
 namespace hg::HG_ISA {
 
@@ -18,15 +18,13 @@ struct Packed {
     memory += words(K, columns);
   }
 
-  // c[r · ldc + j] = Σ_k a[r][k] B(k, j), or that added, for the rows r < `rows` ≤ MR.
+  // c[r · ldc + j] = Σ_k a[r][k] B(k, j), or that added, for the rows r < `rows`.
   void times(const float* const* a, int rows, float* c, int64_t ldc, bool add) const {
     Stretch all{0, K};
-    Tile full = choose_tile(rows, NV, false);
-    for (int64_t j = 0; j < columns; j += NR) {
-      int64_t left = columns - j < NR ? columns - j : NR, vectors = (left + W - 1) / W;
-      Tile tile = vectors == NV ? full : choose_tile(rows, int(vectors), false);
-      tile(a, 1, &all, 1, panels + j * K, vectors * W, left - (vectors - 1) * W, c + j, ldc, add);
-    }
+    by_panels(columns, [&](int64_t j, int64_t here, int64_t width) {
+      by_tiles<false>({panels + j * K, width, here, false}, [&](int64_t r) { return a[r]; }, 1, &all, 1, rows,
+                      c + j, ldc, add, [](int64_t, int) {});
+    });
   }
 };
 

@@ -17,6 +17,15 @@ constexpr int NV = W == 8 ? 2 : 4;             // vectors of columns in a tile: 
 constexpr int NR = NV * W;
 constexpr int64_t kBlock = 256;                // numbers of k in a block, at least
 
+// B is read in panels of NR columns. A single vector that is left joins the last panel, for alone
+// it would be too few sums at a time; tiles of that panel have fewer rows.
+inline int panel_vectors(int64_t columns) {
+  int64_t vectors = (columns + W - 1) / W;
+  return vectors <= NV + 1 ? int(vectors) : NV;
+}
+inline int64_t panel_width(int64_t columns) { return panel_vectors(columns) * W; }  // of the first of `columns`
+inline int tile_rows(int vectors) { return vectors > NV ? 4 : MR; }
+
 struct Operand {
   const float* base;
   const int32_t* row_table = nullptr;  // row(i) = row_table[i] · row_step, or i · row_step
@@ -32,21 +41,21 @@ struct Operand {
 
 struct Stretch { int64_t offset, length; };  // of one block: where it begins, how long it is
 
-// One tile: acc[i][v] = Σ over the block's stretches.
-template <int R, int V, bool MASK>
+// One tile: acc[i][v] = Σ over the block's stretches. SIDE: A's rows lie side by side, from a[0] on.
+template <int R, int V, bool MASK, bool SIDE>
 inline void tile(const float* const* a, int64_t step, const Stretch* s, int64_t count,
                  const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, bool add) {
   vec acc[R][V];
   for (int i = 0; i < R; i++) for (int v = 0; v < V; v++) acc[i][v] = set1(0);
   const float* p[R];
   for (; count > 0; count--, s++) {
-    for (int i = 0; i < R; i++) p[i] = a[i] + s->offset;
+    for (int i = 0; i < (SIDE ? 1 : R); i++) p[i] = a[i] + s->offset;
     int64_t at = 0;
     for (int64_t k = s->length; k > 0; k--, b += ldb, at += step) {
       vec row[V];
       for (int v = 0; v < V; v++) row[v] = MASK && v == V - 1 ? load(b + v * W, last) : load(b + v * W);
       for (int i = 0; i < R; i++) {
-        vec x = set1(p[i][at]);
+        vec x = set1(SIDE ? p[0][at + i] : p[i][at]);
         for (int v = 0; v < V; v++) acc[i][v] = fma(x, row[v], acc[i][v]);
       }
     }
@@ -62,25 +71,33 @@ inline void tile(const float* const* a, int64_t step, const Stretch* s, int64_t 
 typedef void (*Tile)(const float* const*, int64_t, const Stretch*, int64_t, const float*, int64_t,
                      int64_t, float*, int64_t, bool);
 
-template <int V, bool MASK>
+template <int V, bool MASK, bool SIDE>
 inline Tile tile_of_rows(int rows) {
+  constexpr int most = V > NV ? 4 : MR;
   switch (rows) {
-    case 1: return tile<1, V, MASK>;
-    case 2: return tile<2, V, MASK>;
-    case 3: return tile<3, V, MASK>;
-    case 4: return tile<4, V, MASK>;
-    case 5: return tile<5, V, MASK>;
-    default: return tile<6, V, MASK>;
+    case 1: return tile<1, V, MASK, SIDE>;
+    case 2: return tile<2, V, MASK, SIDE>;
+    case 3: return tile<3, V, MASK, SIDE>;
+    case 4: return tile<4, V, MASK, SIDE>;
+    case 5: return tile<most < 5 ? most : 5, V, MASK, SIDE>;
+    default: return tile<most, V, MASK, SIDE>;
   }
 }
 
-inline Tile choose_tile(int rows, int vectors, bool mask) {
-  if (vectors == 1) return mask ? tile_of_rows<1, true>(rows) : tile_of_rows<1, false>(rows);
-#if defined(__AVX512F__) || !defined(__AVX2__)
-  if (vectors == 3) return mask ? tile_of_rows<3, true>(rows) : tile_of_rows<3, false>(rows);
-  if (vectors == 4) return mask ? tile_of_rows<4, true>(rows) : tile_of_rows<4, false>(rows);
-#endif
-  return mask ? tile_of_rows<2, true>(rows) : tile_of_rows<2, false>(rows);
+template <int V>
+inline Tile tile_of(int rows, bool mask, bool side) {
+  if (side) return mask ? tile_of_rows<V, true, true>(rows) : tile_of_rows<V, false, true>(rows);
+  return mask ? tile_of_rows<V, true, false>(rows) : tile_of_rows<V, false, false>(rows);
+}
+
+inline Tile choose_tile(int rows, int vectors, bool mask, bool side) {
+  switch (vectors) {
+    case 1: return tile_of<1>(rows, mask, side);
+    case 2: return tile_of<2>(rows, mask, side);
+    case 3: return tile_of<3>(rows, mask, side);
+    case 4: return tile_of<NV < 3 ? 3 : 4>(rows, mask, side);
+    default: return tile_of<NV + 1>(rows, mask, side);
+  }
 }
 
 struct Product {
@@ -105,21 +122,27 @@ inline void turn(const float* b, int64_t b_j, float* out, int64_t width) {
   for (int k = 0; k < 4; k++) std::memcpy(out + k * width, &t[k], 16);
 }
 
-// K × columns of B into panels of NR columns: out holds one panel after the other, each K rows of
-// its width (whole vectors, the rest zero).
+// K × columns of B into panels: out holds one after the other, each K rows of its width (whole
+// vectors, the rest zero). Here where columns lie next to each other in memory ...
+inline void pack_lines(const float* b, int64_t b_k, int64_t K, int64_t columns, float* out) {
+  for (int64_t k = 0; k < K; k++, b += b_k)
+    for (int64_t j = 0, width; j < columns; j += width) {
+      width = panel_width(columns - j);
+      float* to = out + j * K + k * width;
+      __builtin_prefetch(b + j + 8 * b_k);
+      for (int64_t q = 0; q < width; q += W)
+        store(to + q, columns - j - q >= W ? load(b + j + q) : load(b + j + q, columns - j - q));
+    }
+}
+
+// ... and here where they do not.
 inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t columns, float* out) {
-  for (int64_t j = 0; j < columns; j += NR) {
-    int64_t here = columns - j < NR ? columns - j : NR, width = (here + W - 1) / W * W, q = 0;
+  if (b_j == 1) return pack_lines(b, b_k, K, columns, out);
+  for (int64_t j = 0, width; j < columns; j += width) {
+    width = panel_width(columns - j);
+    int64_t here = columns - j < width ? columns - j : width, q = 0;
     const float* from = b + j * b_j;
     float* panel = out + j * K;
-    if (b_j == 1) {
-      for (int64_t k = 0; k < K; k++) {
-        __builtin_prefetch(from + (k + 8) * b_k);
-        for (q = 0; q < width; q += W)
-          store(panel + k * width + q, here - q >= W ? load(from + k * b_k + q) : load(from + k * b_k + q, here - q));
-      }
-      continue;
-    }
     if (b_k == 1)
       for (; q + 4 <= here; q += 4) {
         int64_t k = 0;
@@ -133,23 +156,20 @@ inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t co
 }
 
 constexpr int64_t kMost = 2 * kBlock;        // numbers of k in a block, at most
-constexpr int64_t kColumns = 64;             // columns of B that are packed together
-constexpr int64_t kRows = 22 * MR;           // rows of A that are packed together
-constexpr int64_t kPackWords = kMost * (kColumns + kRows) + 64;  // scratch that `multiply` needs
+constexpr int64_t kColumns = 64;             // columns of B that are packed together, and maybe a vector more
+constexpr int64_t kRows = 208;               // rows of A that are copied together
+constexpr int64_t kPackWords = kMost * (kColumns + W + kRows) + 64;  // scratch that `multiply` needs
 
-// Rows [i0, i1) of A, where they lie next to each other for each k, as tiles of MR numbers for
-// each k, so that a tile reads memory in order.
-inline void pack_rows(const Operand& a, int64_t i0, int64_t i1, const Stretch* s, int64_t count,
-                      int64_t length, float* out) {
-  const float* from = a.row(i0);
-  for (int64_t k = 0; count > 0; count--, s++)
-    for (int64_t q = 0; q < s->length; q++, k++) {
-      const float* line = from + s->offset + q * a.step;
-      for (int64_t i = i0; i < i1; i += MR, line += MR) {
-        float* tile = out + (i - i0) * length + k * MR;
-        if (i1 - i >= MR) std::memcpy(tile, line, MR * 4);
-        else for (int64_t r = 0; r < i1 - i; r++) tile[r] = line[r];
-      }
+// Rows of A that lie side by side, `rows` of them from `from` on: those of one k after the other.
+inline void copy_rows(const float* from, int64_t rows, int64_t step, const Stretch* s, int64_t count,
+                      float* out, int64_t apart) {
+  for (; count > 0; count--, s++)
+    for (int64_t q = 0; q < s->length; q++, out += apart) {
+      const float *line = from + s->offset + q * step, *later = from + s[count > 4 ? 4 : 0].offset;
+      by_vectors(rows, [&](int64_t i, int64_t n) {
+        __builtin_prefetch(later + i);
+        put(out + i, part(line + i, n), n);
+      });
     }
 }
 
@@ -175,50 +195,74 @@ struct Blocks {
   }
 };
 
+// The columns of one panel, for `rows` rows of A: tiles of nearly equal heights. `row(i)` is where
+// row i of A begins, `finish(i, height)` follows each tile.
+struct Panel {
+  const float* b;
+  int64_t ldb, columns;
+  bool mask;  // the panel ends where its columns do
+};
+
+template <bool SIDE, class Row, class Finish>
+inline void by_tiles(const Panel& p, Row row, int64_t step, const Stretch* s, int64_t count, int64_t rows,
+                     float* c, int64_t ldc, bool add, Finish finish) {
+  int vectors = panel_vectors(p.columns), most = tile_rows(vectors);
+  int64_t last = p.columns - (vectors - 1) * W, tiles = (rows + most - 1) / most;
+  if (!tiles) return;
+  int low = int(rows / tiles);
+  int64_t high = rows - tiles * low;  // so many tiles have a row more
+  bool mask = p.mask && last < W;
+  Tile higher = choose_tile(low + 1, vectors, mask, SIDE), lower = choose_tile(low, vectors, mask, SIDE);
+  const float* a[MR];
+  for (int64_t i = 0, height; i < rows; i += height, high--) {
+    height = low + (high > 0);
+    for (int64_t r = 0; r < (SIDE ? 1 : height); r++) a[r] = row(i + r);
+    (high > 0 ? higher : lower)(a, step, s, count, p.b, p.ldb, last, c + i * ldc, ldc, add);
+    finish(i, int(height));
+  }
+}
+
 // Rows [m0, m1) × columns [n0, n1) of C; `finish(i, rows, j, columns)` follows the last block of
 // each piece of C, while it is in the cache.
 template <class Finish>
 inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                      float* scratch, Finish finish) {
   Blocks block(p.a);
-  // Where A's rows lie side by side in memory, and enough columns use them, they are packed.
-  bool packs_rows = p.a.row_step == 1 && !p.a.row_table && n1 - n0 > NR && m1 - m0 >= MR;
-  float *packed_b = scratch, *packed_a = scratch + kMost * kColumns;
+  bool side = p.a.row_step == 1 && !p.a.row_table;
+  // Rows that lie side by side, but far apart for the next k, are copied closer together.
+  bool copies = side && m1 - m0 > MR && n1 - n0 > NR && (p.a.runs > 1 || p.a.step > kRows);
+  float *packed = scratch, *copy = scratch + kMost * (kColumns + W);
   int64_t done = 0;
   do {
     block.next();
     bool add = p.add || done > 0, final = done + block.length >= p.K;
-    for (int64_t i0 = m0; i0 < m1; i0 += kRows) {
-      int64_t i1 = !packs_rows || m1 - i0 < kRows ? m1 : i0 + kRows;
-      if (packs_rows) pack_rows(p.a, i0, i1, block.stretches, block.count, block.length, packed_a);
-      for (int64_t g = n0; g < n1; g += kColumns) {
-        int64_t group = n1 - g < kColumns ? n1 - g : kColumns;
+    Stretch whole{0, block.length};
+    for (int64_t i0 = m0, i1; i0 < m1; i0 = i1) {
+      i1 = copies && m1 - i0 > kRows ? i0 + kRows : m1;
+      int64_t apart = ((i1 - i0 + 15) / 16 | 1) * 16;  // odd: not all in the same sets of the cache
+      if (copies) copy_rows(p.a.row(i0), i1 - i0, p.a.step, block.stretches, block.count, copy, apart);
+      for (int64_t g = n0, group; g < n1; g += group) {
+        group = n1 - g <= kColumns + W ? n1 - g : kColumns;
         const float* from = p.b + done * p.b_k + g * p.b_j;
         // Masked loads in the inner loop cost more than packing, unless there are few rows.
         bool direct = p.b_j == 1 && (i1 - i0 <= MR || (group % W == 0 && p.b_k <= 2 * NR));
-        if (!direct) pack(from, p.b_k, p.b_j, block.length, group, packed_b);
-        for (int64_t j = 0; j < group; j += NR) {
-          int64_t columns = group - j < NR ? group - j : NR;
-          int vectors = int((columns + W - 1) / W);
-          int64_t last = columns - (vectors - 1) * W;
-          const float* b = direct ? from + j : packed_b + j * block.length;
-          int64_t ldb = direct ? p.b_k : vectors * W;
-          bool mask = direct && last < W;
-          Tile full = choose_tile(MR, vectors, mask);
-          for (int64_t i = i0; i < i1; i += MR) {
-            int rows = int(i1 - i < MR ? i1 - i : MR);
-            const float* row[MR];
-            Stretch whole{0, block.length};
-            for (int r = 0; r < rows; r++)
-              row[r] = packs_rows ? packed_a + (i - i0) * block.length + r : p.a.row(i + r);
-            (rows == MR ? full : choose_tile(rows, vectors, mask))(
-                row, packs_rows ? MR : p.a.step, packs_rows ? &whole : block.stretches,
-                packs_rows ? 1 : block.count, b, ldb, last, p.c + i * p.ldc + g + j, p.ldc, add);
-            if (final) finish(i, rows, g + j, columns);
-          }
+        if (!direct) pack(from, p.b_k, p.b_j, block.length, group, packed);
+        for (int64_t j = 0, width; j < group; j += width) {
+          width = panel_width(group - j);
+          int64_t columns = group - j < width ? group - j : width;
+          Panel panel{direct ? from + j : packed + j * block.length, direct ? p.b_k : width, columns, direct};
+          auto piece = [&](int64_t i, int rows) { if (final) finish(i0 + i, rows, g + j, columns); };
+          float* c = p.c + i0 * p.ldc + g + j;
+          if (copies)
+            by_tiles<true>(panel, [&](int64_t i) { return copy + i; }, apart, &whole, 1, i1 - i0, c, p.ldc, add, piece);
+          else if (side)
+            by_tiles<true>(panel, [&](int64_t i) { return p.a.row(i0 + i); }, p.a.step, block.stretches, block.count,
+                           i1 - i0, c, p.ldc, add, piece);
+          else
+            by_tiles<false>(panel, [&](int64_t i) { return p.a.row(i0 + i); }, p.a.step, block.stretches, block.count,
+                            i1 - i0, c, p.ldc, add, piece);
         }
       }
-      if (!packs_rows) break;
     }
     done += block.length;
   } while (done < p.K);
