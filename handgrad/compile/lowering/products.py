@@ -1,39 +1,53 @@
-"""Rows for x @ W and its gradients, for layers that hold several matrices."""
+"""Rows for x @ W and its gradients."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.values import NotNative, Place, Size, Value
 
 
-def product(b: Builder, rows: Size, x: Value, W: Array, bias: Array | None, y: Value) -> None:
-    """y = x @ W + bias on so many rows."""
+def product(
+    b: Builder, rows: Size, x: Value | Place, W: Array, bias: Array | None, y: Value, *,
+    indexed: bool = False, finish: int = 0, reals: Sequence[float] = (),
+) -> None:  # fmt: skip
+    """y = f(x @ W + bias) on so many rows; indexed: x is the data, whose rows the batch picks."""
     D, M = W.shape
     b.row(
-        "product", rows, M, D, x, D, 1, False, b.parameter(W), M, 1, y, M,
-        None if bias is None else b.parameter(bias), 0, None, False,
+        "product", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, y, M,
+        None if bias is None else b.parameter(bias), finish, None, False, reals=reals,
     )  # fmt: skip
 
 
-def product_dx(b: Builder, rows: Size, dy: Value, W: Array, x: Value, dx: Value | None) -> Value:
-    """dy @ Wᵀ, added to dx where there is one already."""
+def product_dx(
+    b: Builder, rows: Size, dy: Value, W: Array, x: Value, dx: Value | None = None, *,
+    sloped: bool = False,
+) -> Value:  # fmt: skip
+    """dy @ Wᵀ, added to dx where there is one; sloped: times the slope of what x went through."""
     D, M = W.shape
+    code, y, reals = b.slope(x) if sloped else (0, None, ())
     add = dx is not None
     dx = dx or b.value(x.shape)
-    b.row("product", rows, D, M, dy, M, 1, False, b.parameter(W), 1, M, dx, D, None, 0, None, add)
+    dx.sloped = y is not None
+    b.row(
+        "product", rows, D, M, dy, M, 1, False, b.parameter(W), 1, M, dx, D, None, code, y, add,
+        reals=reals,
+    )  # fmt: skip
     return dx
 
 
 def product_dW(
-    b: Builder, rows: Size, x: Value, dy: Value, W: Array, bias: Array | None, x_step: int = 0
-) -> None:
+    b: Builder, rows: Size, x: Value | Place, dy: Value, W: Array, bias: Array | None,
+    x_step: int = 0, *, indexed: bool = False,
+) -> None:  # fmt: skip
     """dW = xᵀ @ dy and dbias = Σ dy; x_step: words from one row of x to the next."""
     D, M = W.shape
     dW, db, add = gradients(b, W, bias)
     if dW is not None:
         b.row(
-            "weights", D, M, rows, x, 0, x_step or D, False, dy, M, 0, dW, M, db, 0, 0, add
+            "weights", D, M, rows, x, 0, x_step or D, indexed, dy, M, 0, dW, M, db, 0, 0, add
         )  # fmt: skip
 
 
