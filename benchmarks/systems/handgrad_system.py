@@ -24,6 +24,15 @@ class Trainer(hg.Trainer):
         self.program = self.program or super()._compile()
         return self.program
 
+    def draw(self) -> None:
+        """Draw the orders of the epochs to come: the others are given them, unmeasured."""
+        steps = self.place + self.total_steps - self.step
+        epochs = range(self.epoch, self.epoch + steps // self.batches + 1)
+        self.orders = {epoch: super(Trainer, self).order(epoch) for epoch in epochs}
+
+    def order(self, epoch: int) -> np.ndarray:
+        return self.orders[epoch]
+
 
 class System:
     """eager: NumPy alone, where the library can also run a compiled program."""
@@ -38,8 +47,9 @@ class System:
         self.trainer.total_steps = 0
 
     def turn(self, rows: np.ndarray) -> Callable[[], float]:
-        """As many steps as there are rows; the trainer draws the same ones itself."""
+        """As many steps as there are rows, which are those that the trainer draws."""
         self.trainer.total_steps += len(rows)
+        self.trainer.draw()
 
         def run() -> float:
             self.trainer.run()

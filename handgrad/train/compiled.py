@@ -14,7 +14,6 @@ from handgrad.compile.lowering.registry import MOST_STEPS
 from handgrad.compile.program import BAD_INDEX, NOT_FINITE, PAUSED, SLICE, words_of
 from handgrad.optim import Plateau
 from handgrad.train.callbacks import Callback, Progress
-from handgrad.train.data import random_order
 from handgrad.train.metrics import accuracy
 
 
@@ -94,10 +93,7 @@ class Compiled:
         rows, batch = len(trainer.x), trainer.batch
         wanted = 1 if self.by_step else min(trainer.total_steps - trainer.step, MOST_STEPS)
         epochs = -(-(trainer.place + wanted) // trainer.batches) if self.ahead else 1
-        order = np.concatenate([
-            random_order(rows, trainer.seed, trainer.epoch + e) if trainer.shuffle
-            else np.arange(rows) for e in range(epochs)
-        ])  # fmt: skip
+        order = np.concatenate([trainer.order(trainer.epoch + e) for e in range(epochs)])
         starts = (np.arange(epochs)[:, None] * rows + np.arange(0, rows, batch)).reshape(-1)
         counts = np.minimum(batch, rows - starts % rows)
         steps = slice(trainer.place, trainer.place + wanted)

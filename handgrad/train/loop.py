@@ -190,8 +190,7 @@ class Trainer:
     def _epoch(self) -> None:
         """The rest of the present epoch, from `place` on."""
         began = time.perf_counter()
-        count = len(self.x)
-        order = random_order(count, self.seed, self.epoch) if self.shuffle else np.arange(count)
+        order = self.order(self.epoch)
         while self.place < self.batches:
             rows = order[self.place * self.batch : (self.place + 1) * self.batch]
             self.batch_step(rows)
@@ -203,6 +202,11 @@ class Trainer:
         if self.interrupted and self.place < self.batches:
             return
         self.close_epoch(time.perf_counter() - began)
+
+    def order(self, epoch: int) -> Array:
+        """The rows in the order in which an epoch takes them."""
+        rows = len(self.x)
+        return random_order(rows, self.seed, epoch) if self.shuffle else np.arange(rows)
 
     def add_sums(self, numbers: dict[str, float]) -> None:
         """Add to what the epoch's means are made from: rows, and sums over them."""
