@@ -14,33 +14,55 @@ namespace {
 
 enum { M = 0, N, K, A, AI, AK, INDEXED, B, BK, BJ, C, LDC, BIAS, ACT, SLOPE, ADD };
 
-// Units are blocks of C. Each lays out its columns of B for itself, so columns are divided first, as
-// long as `wide` are left, then rows, into blocks of at most `high`; then columns again, `finer`
-// times, so that a thread that comes late finds less to wait for.
-struct Grid { int64_t rows, columns, row_blocks, column_blocks; };
+// Units are blocks of C. Where B's columns of a block are few, each thread packs them once and holds
+// them for all its units; otherwise each unit packs its own, so it takes many rows.
+struct Grid {
+  int64_t rows, columns, row_blocks, column_blocks;
+  bool holds;
+};
+
+constexpr int64_t kHeld = 1 << 15;  // words of B that a thread holds, a part of the second cache
 
 int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
 int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-Grid grid(const Job& j, int64_t wide, int64_t high, int64_t finer) {
+Grid grid(const Job& j) {
   int64_t m = j.i(M), n = j.i(N);
-  if (j.threads == 1 || !m || !n) return {m, n, m > 0, n > 0};
-  int64_t column_blocks = most(1, least(j.threads, n / wide));
-  int64_t row_blocks = most(blocks(j.threads, column_blocks), blocks(m, high));
-  Grid g{blocks(m, row_blocks), blocks(blocks(n, column_blocks * finer), NR) * NR, 0, 0};
+  if (j.threads == 1 || !m || !n) return {m, n, m > 0, n > 0, m >= 2 * MR && panel_words(j.i(K), n) <= kHeld};
+  constexpr double kUnit = 1 << 17;  // multiplications, some microseconds
+  double each = double(m) * double(n) * double(j.i(K)) / (kUnit * double(j.threads));
+  // So many units that a slow thread leaves little to wait for.
+  int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 4 ? 4 : each);
+  auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
+  int64_t columns = blocks(panel_words(j.i(K), n), kHeld), high = 2 * MR;
+  bool holds = m >= high && columns <= units && panel_words(j.i(K), wide(columns) + W) <= 2 * kHeld;
+  if (!holds) columns = most(1, least(units, n / kColumns)), high = 4 * MR;
+  int64_t rows = most(1, least(blocks(units, columns), m / high));
+  Grid g{blocks(m, rows), wide(columns), 0, 0, holds};
   g.row_blocks = blocks(m, g.rows);
   g.column_blocks = most(1, blocks(n - W, g.columns));  // a single vector joins the block before it
   return g;
 }
 
-template <class Run>
-void each_block(const Grid& g, int64_t m, int64_t n, int64_t begin, int64_t end, Run run) {
+// The units of a product.
+template <class Finish>
+void multiply_units(const Job& j, Product p, int64_t begin, int64_t end, Scratch scratch, Finish finish) {
+  Grid g = grid(j);
   for (int64_t u = begin; u < end; u++) {
-    int64_t i = u % g.row_blocks * g.rows, j = u / g.row_blocks * g.columns;
-    run(i, least(i + g.rows, m), j, u / g.row_blocks + 1 == g.column_blocks ? n : j + g.columns);
+    int64_t block = u / g.row_blocks, m0 = u % g.row_blocks * g.rows, n0 = block * g.columns;
+    int64_t m1 = least(m0 + g.rows, j.i(M)), n1 = block + 1 == g.column_blocks ? j.i(N) : n0 + g.columns;
+    if (g.holds) {
+      float* panels = scratch.memory + kPackWords;
+      int64_t number = scratch.round * (1 << 16) + block;
+      if (*scratch.held != number) pack(p.b + n0 * p.b_j, p.b_k, p.b_j, p.K, n1 - n0, panels);
+      *scratch.held = number, p.panels = panels;
+    }
+    multiply(p, m0, m1, n0, n1, scratch.memory, finish);
   }
 }
+
+int64_t product_scratch(const Job&) { return kPackWords + 2 * kHeld; }
 
 int64_t reach(Check& c, int64_t a, int64_t a_step, int64_t b, int64_t b_step) {  // last word + 1
   if (!a || !b) return 0;
@@ -77,13 +99,8 @@ Product product_of(const Job& j) {
   return p;
 }
 
-Grid product_grid(const Job& j) {
-  double each = double(j.i(M)) * double(j.i(N)) * double(j.i(K)) / double(j.threads);
-  return grid(j, kColumns, j.i(M), each > (1 << 20) ? 4 : each > (1 << 19) ? 2 : 1);  // some microseconds for a unit
-}
-
 int64_t product_units(const Job& j) {
-  Grid g = product_grid(j);
+  Grid g = grid(j);
   return g.row_blocks * g.column_blocks;
 }
 
@@ -96,17 +113,13 @@ void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     finish(j.i(ACT), options, p.c + from, p.ldc, rows, columns, bias ? bias + at : nullptr,
            saved ? saved + from : nullptr);
   };
-  each_block(product_grid(j), j.i(M), j.i(N), begin, end, [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
-    multiply(p, m0, m1, n0, n1, scratch.memory, epilogue);
-  });
+  multiply_units(j, p, begin, end, scratch, epilogue);
 }
 
 Cost product_cost(const Job& j) {
   double m = double(j.i(M)), n = double(j.i(N)), k = double(j.i(K));
   return {2 * m * n * k, 4 * (m * k + k * n + m * n)};
 }
-
-int64_t product_scratch(const Job&) { return kPackWords; }
 
 // -- weights: dW = Aᵀ dy, db = Σ dy -------------------------------------------------------
 //
@@ -143,13 +156,6 @@ void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j
   });
 }
 
-Grid weights_grid(const Job& j) { return grid(j, 2 * kColumns, kRows, 1); }  // a unit also copies its rows of A
-
-int64_t weights_units(const Job& j) {
-  Grid g = weights_grid(j);
-  return g.row_blocks * g.column_blocks;
-}
-
 void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   Product p{};
   p.a.base = j.f(A), p.a.row_step = 1;
@@ -157,16 +163,14 @@ void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   else p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = 1;
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
-  each_block(weights_grid(j), j.i(M), j.i(N), begin, end,
-             [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
-               multiply(p, m0, m1, n0, n1, scratch.memory, [](int64_t, int, int64_t, int64_t) {});
-               if (j.has(BIAS) && m0 == 0) sum_rows(p.b, p.b_k, p.K, n0, n1, j.f(BIAS), p.add);
-             });
+  multiply_units(j, p, begin, end, scratch, [&](int64_t i, int, int64_t at, int64_t columns) {
+    if (j.has(BIAS) && i == 0) sum_rows(p.b, p.b_k, p.K, at, at + columns, j.f(BIAS), p.add);
+  });
 }
 
 const Kernel kernels[] = {
     {"product", check_product, product_units, run_product, product_cost, product_scratch},
-    {"weights", check_weights, weights_units, run_weights, product_cost, product_scratch},
+    {"weights", check_weights, product_units, run_weights, product_cost, product_scratch},
 };
 
 }  // namespace

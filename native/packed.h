@@ -1,5 +1,5 @@
-// A matrix that many small products share: laid out once in panels, so that the
-// steps of a recurrent layer read it straight through.
+// A matrix that many small products share: laid out once in panels, so that the steps of a
+// recurrent layer read it straight through.
 #pragma once
 #include "panels.h"
 
@@ -18,13 +18,11 @@ struct Packed {
     memory += words(K, columns);
   }
 
-  // c[r · ldc + j] = Σ_k a[r][k] B(k, j), or that added, for the rows r < `rows`.
-  void times(const float* const* a, int rows, float* c, int64_t ldc, bool add) const {
-    Stretch all{0, K};
-    by_panels(columns, [&](int64_t j, int64_t here, int64_t width) {
-      by_tiles<false>({panels + j * K, width, here, false}, [&](int64_t r) { return a[r]; }, 1, &all, 1, rows,
-                      c + j, ldc, add, [](int64_t, int) {});
-    });
+  // c[r · ldc + j] = Σ_k a[r · apart + k] B(k, j), or that added, for the rows r < `rows`.
+  void times(const float* a, int64_t apart, int rows, float* c, int64_t ldc, bool add) const {
+    Operand left{a};
+    left.row_step = apart, left.run = K;
+    multiply_panels(left, panels, K, rows, columns, c, ldc, add, [](int64_t, int, int64_t, int64_t) {});
   }
 };
 

@@ -108,6 +108,7 @@ struct Product {
   int64_t ldc;
   int64_t K;                // = a.runs · a.run
   bool add = false;         // C += A · B
+  const float* panels = nullptr;  // the columns of B that are asked for, if they were packed before
 };
 
 // 4 columns of k by 4 rows of j, turned: b holds j apart by b_j, k next to each other.
@@ -155,10 +156,22 @@ inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t co
   }
 }
 
+// each(first, columns, width) for the panels that `columns` make.
+template <class Each>
+inline void by_panels(int64_t columns, Each each) {
+  for (int64_t j = 0, width; j < columns; j += width) {
+    width = panel_width(columns - j);
+    each(j, columns - j < width ? columns - j : width, width);
+  }
+}
+
+inline int64_t panel_words(int64_t K, int64_t columns) { return K * ((columns + 15) / 16 * 16); }  // at most
+
 constexpr int64_t kMost = 2 * kBlock;        // numbers of k in a block, at most
 constexpr int64_t kColumns = 64;             // columns of B that are packed together, and maybe a vector more
 constexpr int64_t kRows = 208;               // rows of A that are copied together
-constexpr int64_t kPackWords = kMost * (kColumns + W + kRows) + 64;  // scratch that `multiply` needs
+constexpr int64_t kCopyWords = kMost * kRows;
+constexpr int64_t kPackWords = kCopyWords + kMost * (kColumns + W) + 64;  // scratch that `multiply` needs
 
 // Rows of A that lie side by side, `rows` of them from `from` on: those of one k after the other.
 inline void copy_rows(const float* from, int64_t rows, int64_t step, const Stretch* s, int64_t count,
@@ -195,29 +208,40 @@ struct Blocks {
   }
 };
 
-// The columns of one panel, for `rows` rows of A: tiles of nearly equal heights. `row(i)` is where
-// row i of A begins, `finish(i, height)` follows each tile.
+// Rows of A in one block of k, as tiles read them.
+struct Left {
+  Operand a;
+  bool side;  // the rows lie side by side
+  const Stretch* stretches;
+  int64_t count;
+
+  Left(const Operand& a, const Blocks& block)
+      : a(a), side(a.row_step == 1 && !a.row_table), stretches(block.stretches), count(block.count) {}
+};
+
+// One panel of B.
 struct Panel {
   const float* b;
   int64_t ldb, columns;
-  bool mask;  // the panel ends where its columns do
+  bool mask;  // memory ends where the columns do
 };
 
-template <bool SIDE, class Row, class Finish>
-inline void by_tiles(const Panel& p, Row row, int64_t step, const Stretch* s, int64_t count, int64_t rows,
-                     float* c, int64_t ldc, bool add, Finish finish) {
-  int vectors = panel_vectors(p.columns), most = tile_rows(vectors);
-  int64_t last = p.columns - (vectors - 1) * W, tiles = (rows + most - 1) / most;
-  if (!tiles) return;
+// Rows [i0, i1) of A times a panel: tiles of nearly equal heights; `finish(i, height)` follows each.
+template <class Finish>
+inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, float* c, int64_t ldc, bool add,
+                     Finish finish) {
+  if (i1 == i0) return;
+  int vectors = panel_vectors(p.columns);
+  uint32_t most = uint32_t(tile_rows(vectors)), rows = uint32_t(i1 - i0), tiles = (rows + most - 1) / most;
+  int64_t last = p.columns - (vectors - 1) * W, high = rows % tiles;  // so many tiles have a row more
   int low = int(rows / tiles);
-  int64_t high = rows - tiles * low;  // so many tiles have a row more
   bool mask = p.mask && last < W;
-  Tile higher = choose_tile(low + 1, vectors, mask, SIDE), lower = choose_tile(low, vectors, mask, SIDE);
+  Tile higher = choose_tile(low + 1, vectors, mask, left.side), lower = choose_tile(low, vectors, mask, left.side);
   const float* a[MR];
-  for (int64_t i = 0, height; i < rows; i += height, high--) {
+  for (int64_t i = i0, height; i < i1; i += height, high--) {
     height = low + (high > 0);
-    for (int64_t r = 0; r < (SIDE ? 1 : height); r++) a[r] = row(i + r);
-    (high > 0 ? higher : lower)(a, step, s, count, p.b, p.ldb, last, c + i * ldc, ldc, add);
+    for (int64_t r = 0; r < (left.side ? 1 : height); r++) a[r] = left.a.row(i + r);
+    (high > 0 ? higher : lower)(a, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc, ldc, add);
     finish(i, int(height));
   }
 }
@@ -228,40 +252,36 @@ template <class Finish>
 inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                      float* scratch, Finish finish) {
   Blocks block(p.a);
-  bool side = p.a.row_step == 1 && !p.a.row_table;
-  // Rows that lie side by side, but far apart for the next k, are copied closer together.
-  bool copies = side && m1 - m0 > MR && n1 - n0 > NR && (p.a.runs > 1 || p.a.step > kRows);
-  float *packed = scratch, *copy = scratch + kMost * (kColumns + W);
+  float *copy = scratch, *packed = scratch + kCopyWords;
   int64_t done = 0;
   do {
     block.next();
     bool add = p.add || done > 0, final = done + block.length >= p.K;
+    Left left(p.a, block);
+    // Rows that lie side by side, but far apart for the next k, are copied closer together.
+    bool copies = left.side && m1 - m0 > MR && n1 - n0 > NR && (p.a.runs > 1 || p.a.step > kRows);
     Stretch whole{0, block.length};
     for (int64_t i0 = m0, i1; i0 < m1; i0 = i1) {
       i1 = copies && m1 - i0 > kRows ? i0 + kRows : m1;
-      int64_t apart = ((i1 - i0 + 15) / 16 | 1) * 16;  // odd: not all in the same sets of the cache
-      if (copies) copy_rows(p.a.row(i0), i1 - i0, p.a.step, block.stretches, block.count, copy, apart);
+      if (copies) {
+        int64_t apart = ((i1 - i0 + 15) / 16 | 1) * 16;  // odd: not all in the same sets of the cache
+        copy_rows(p.a.row(i0), i1 - i0, p.a.step, block.stretches, block.count, copy, apart);
+        left.a.base = copy - i0, left.a.step = apart, left.stretches = &whole, left.count = 1;
+      }
       for (int64_t g = n0, group; g < n1; g += group) {
-        group = n1 - g <= kColumns + W ? n1 - g : kColumns;
+        group = p.panels || n1 - g <= kColumns + W ? n1 - g : kColumns;
         const float* from = p.b + done * p.b_k + g * p.b_j;
         // Masked loads in the inner loop cost more than packing, unless there are few rows.
-        bool direct = p.b_j == 1 && (i1 - i0 <= MR || (group % W == 0 && p.b_k <= 2 * NR));
-        if (!direct) pack(from, p.b_k, p.b_j, block.length, group, packed);
-        for (int64_t j = 0, width; j < group; j += width) {
-          width = panel_width(group - j);
-          int64_t columns = group - j < width ? group - j : width;
-          Panel panel{direct ? from + j : packed + j * block.length, direct ? p.b_k : width, columns, direct};
-          auto piece = [&](int64_t i, int rows) { if (final) finish(i0 + i, rows, g + j, columns); };
-          float* c = p.c + i0 * p.ldc + g + j;
-          if (copies)
-            by_tiles<true>(panel, [&](int64_t i) { return copy + i; }, apart, &whole, 1, i1 - i0, c, p.ldc, add, piece);
-          else if (side)
-            by_tiles<true>(panel, [&](int64_t i) { return p.a.row(i0 + i); }, p.a.step, block.stretches, block.count,
-                           i1 - i0, c, p.ldc, add, piece);
-          else
-            by_tiles<false>(panel, [&](int64_t i) { return p.a.row(i0 + i); }, p.a.step, block.stretches, block.count,
-                            i1 - i0, c, p.ldc, add, piece);
-        }
+        bool direct = !p.panels && p.b_j == 1 && (i1 - i0 <= MR || (group % W == 0 && p.b_k <= 2 * NR));
+        if (!direct && !p.panels) pack(from, p.b_k, p.b_j, block.length, group, packed);
+        by_panels(group, [&](int64_t j, int64_t columns, int64_t width) {
+          Panel panel{packed + j * block.length, width, columns, false};
+          if (p.panels) panel.b = p.panels + j * p.K + done * width;
+          if (direct) panel = {from + j, p.b_k, columns, true};
+          by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, [&](int64_t i, int rows) {
+            if (final) finish(i, rows, g + j, columns);
+          });
+        });
       }
     }
     done += block.length;

@@ -49,6 +49,8 @@ struct hg_program {
   std::vector<Job> jobs;
   std::vector<Memory> kept;
   std::vector<Memory> scratch;  // of each thread
+  std::vector<int64_t> held;
+  int64_t round = 0;
   int64_t scratch_words = 0;
   int64_t batch = 0, data_rows = 0, hyper_width = 0;
   std::vector<double> expected;  // seconds of each row, roughly
@@ -98,8 +100,10 @@ struct Units { const Kernel* kernel; const Job* job; hg_program* program; };
 
 void run_units(void* context, int64_t begin, int64_t end, int thread) {
   Units& u = *static_cast<Units*>(context);
+  hg_program& p = *u.program;
+  size_t t = size_t(thread);
   u.kernel->run(*u.job, begin, end,
-                {static_cast<float*>(u.program->scratch[size_t(thread)].start), u.program->scratch_words});
+                {static_cast<float*>(p.scratch[t].start), p.scratch_words, p.round, &p.held[t]});
 }
 
 bool run_row(hg_program& p, size_t r, Team& team, hg_run& run) {
@@ -107,18 +111,16 @@ bool run_row(hg_program& p, size_t r, Team& team, hg_run& run) {
   const Kernel* kernel = p.kernels[r];
   if (!kernel) return !run.python || run.python(p.rows[r].args[0], p.now.n, p.now.step) == 0;
   int64_t units = kernel->units(job);
-  if (job.threads == 1 || units <= 1) {
-    if (units > 0)
-      kernel->run(job, 0, units, {static_cast<float*>(p.scratch[0].start), p.scratch_words});
-    return true;
-  }
   Units context{kernel, &job, &p};
-  team.run(run_units, &context, units);
+  p.round++;
+  if (job.threads > 1 && units > 1) team.run(run_units, &context, units);
+  else if (units > 0) run_units(&context, 0, units, 0);
   return true;
 }
 
 void make_scratch(hg_program& p, size_t threads) {
   while (p.scratch.size() < threads) p.scratch.emplace_back(p.scratch_words * 4);
+  p.held.resize(p.scratch.size());
 }
 
 bool check_row(hg_program& p, hg_spec& spec, const KernelTable& table, size_t r) {

@@ -34,11 +34,6 @@ struct Places {
   float* edge(int k, int64_t i) const { return j.has(k) ? j.f(k) + i * H : nullptr; }
 };
 
-struct Rows {  // the same place in several samples
-  float* p[MR];
-  operator const float* const*() const { return p; }
-};
-
 inline void fill(float* to, const float* from, int64_t n) {  // zeros, if there is no `from`
   if (from) std::memcpy(to, from, size_t(n) * 4);
   else std::memset(to, 0, size_t(n) * 4);
@@ -63,17 +58,7 @@ struct Cell : Places<G_, S_> {
     return last ? last : nowhere + s * this->H;
   }
   float* d(int s, int r) const { return dstate + (s * MR + r) * this->H; }
-  Rows rows(float* first, int64_t step, int count) const {
-    Rows found;
-    for (int r = 0; r < count; r++) found.p[r] = first + r * step;
-    return found;
-  }
-  Rows befores(int64_t i, int64_t t, int count) const {
-    return rows(this->before(i, t), this->T * S * this->H, count);
-  }
-  Rows all_gates(int64_t i, int64_t t, int count) const {
-    return rows(this->gates(i, t), this->T * G * this->H, count);
-  }
+  int64_t between() const { return this->T * S * this->H; }  // words from a sample's state to the next one's
 };
 
 // -- rnn: h' = tanh(a + h Wh) --------------------------------------------------------------
@@ -86,7 +71,7 @@ struct Rnn : Cell<1, 1> {
   static int64_t words(int64_t h) { return Packed::words(h, h); }
 
   void step(int64_t i, int64_t t, int count) const {
-    wh.times(befores(i, t, count), count, gates(i, t), T * H, true);
+    wh.times(before(i, t), between(), count, gates(i, t), T * H, true);
     for (int r = 0; r < count; r++) {
       float *a = gates(i + r, t), *out = y(i + r, t), *h = next(i + r, t, 0);
       by_vectors(H, [&](int64_t q, int64_t n) {
@@ -104,7 +89,7 @@ struct Rnn : Cell<1, 1> {
         put(a + q, (part(dh + q, n) + part_or_0(dy, q, n)) * fnma(h, h, set1(1)), n);
       });
     }
-    if (wanted) wh.times(all_gates(i, t, count), count, dstate, H, false);
+    if (wanted) wh.times(gates(i, t), T * G * H, count, dstate, H, false);
   }
 };
 
@@ -119,7 +104,7 @@ struct Lstm : Cell<4, 2> {
   static int64_t words(int64_t h) { return BACK ? Packed::words(4 * h, h) : Packed::words(h, 4 * h); }
 
   void step(int64_t i, int64_t t, int count) const {
-    wh.times(befores(i, t, count), count, gates(i, t), T * 4 * H, true);
+    wh.times(before(i, t), between(), count, gates(i, t), T * 4 * H, true);
     for (int r = 0; r < count; r++) {
       float *a = gates(i + r, t), *out = y(i + r, t), *h = next(i + r, t, 0), *after = next(i + r, t, 1);
       const float* c = before(i + r, t) + H;
@@ -152,7 +137,7 @@ struct Lstm : Cell<4, 2> {
         put(dc + q, ds * f, n);
       });
     }
-    if (wanted) wh.times(all_gates(i, t, count), count, dstate, H, false);
+    if (wanted) wh.times(gates(i, t), T * G * H, count, dstate, H, false);
   }
 };
 
@@ -174,13 +159,12 @@ struct Gru : Cell<3, 1> {
   static int64_t words(int64_t h) {
     return (BACK ? Packed::words(2 * h, h) : Packed::words(h, 2 * h)) + Packed::words(h, h) + MR * h;
   }
-  Rows all_kept(int64_t i, int64_t t, int count) const { return rows(kept(i, t), T * H, count); }
 
   void step(int64_t i, int64_t t, int count) const {
-    zr.times(befores(i, t, count), count, gates(i, t), T * 3 * H, true);
-    if (bh) wn.times(befores(i, t, count), count, kept(i, t), T * H, false);
+    zr.times(before(i, t), between(), count, gates(i, t), T * 3 * H, true);
+    if (bh) wn.times(before(i, t), between(), count, kept(i, t), T * H, false);
     for (int r = 0; r < count; r++) reset(gates(i + r, t), before(i + r, t), kept(i + r, t));
-    if (!bh) wn.times(all_kept(i, t, count), count, gates(i, t) + 2 * H, T * 3 * H, true);
+    if (!bh) wn.times(kept(i, t), T * H, count, gates(i, t) + 2 * H, T * 3 * H, true);
     for (int r = 0; r < count; r++) {
       float *a = gates(i + r, t), *out = y(i + r, t), *after = next(i + r, t, 0), *h = before(i + r, t);
       by_vectors(H, [&](int64_t q, int64_t n) {
@@ -203,10 +187,10 @@ struct Gru : Cell<3, 1> {
 
   void unstep(int64_t i, int64_t t, int count, bool) const {
     for (int r = 0; r < count; r++) unmix(i + r, t, d(0, r));
-    if (!bh) wn.times(rows(gates(i, t) + 2 * H, T * 3 * H, count), count, dq, H, false);
+    if (!bh) wn.times(gates(i, t) + 2 * H, T * 3 * H, count, dq, H, false);
     for (int r = 0; r < count; r++) unreset(i + r, t, d(0, r), dq + r * H);
-    zr.times(all_gates(i, t, count), count, dstate, H, true);
-    if (bh) wn.times(all_kept(i, t, count), count, dstate, H, true);
+    zr.times(gates(i, t), T * G * H, count, dstate, H, true);
+    if (bh) wn.times(kept(i, t), T * H, count, dstate, H, true);
   }
 
   void unmix(int64_t i, int64_t t, float* dh) const {  // dz and dn; dh gets z's part

@@ -85,6 +85,8 @@ class Check {
 struct Scratch {  // one thread's own memory
   float* memory;  // aligned to 64 bytes
   int64_t words;
+  int64_t round;  // number of this run of this row: no other has it
+  int64_t* held;  // what the thread keeps in `memory` from one unit to the next, as the kernel numbers it; or 0
 };
 
 struct Cost { double flops, bytes; };
