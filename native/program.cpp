@@ -34,7 +34,7 @@ constexpr int32_t kPython = -1;      // the row calls a layer's own Python code
 constexpr double kLook = 1e-3;        // seconds of work between looks at the clock
 constexpr double kWorthThreads = 12e-6;  // seconds of work below which threads cost more than they bring
 
-double expected_seconds(Cost c) { return c.flops / 80e9 + c.bytes / 20e9; }
+double expected_seconds(Cost c) { return c.flops / 80e9 + c.bytes / 50e9; }
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
