@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.numbers import in_units, ratio
+from benchmarks.figures import in_units, ratio
 from benchmarks.systems import CURVES, KINDS
 
 INK, PALE = "#22252b", "#8a8f99"

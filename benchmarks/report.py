@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import picture
-from benchmarks.numbers import fastest_peer, in_units, ratio
+from benchmarks.figures import fastest_peer, in_units, ratio
 from benchmarks.systems import ALL, CURVES, KINDS
 from benchmarks.workloads import WORKLOADS
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks import report
-from benchmarks.numbers import fastest_peer, in_units, ratio
+from benchmarks.figures import fastest_peer, in_units, ratio
 from benchmarks.systems import CURVES
 
 ROW = {"kernel": "affine", "label": "0", "gflops": 50.0, "gbytes": 2.0, "share": 0.84}
