@@ -194,6 +194,14 @@ def test_gradients_flow_through_a_state_that_is_handed_on(rng):
     assert check(Translator(), rng.standard_normal((2, 3, 3)), rng.standard_normal((2, 2, 3)))
 
 
+def test_a_sequence_of_masked_steps_needs_a_state(rng):
+    x, mask = rng.standard_normal((2, 3, 3)), np.array([[True] * 3, [False] * 3])
+    with pytest.raises(ValueError, match="LSTM: .* all positions are masked for sample 1; leave"):
+        made(LSTM, rng)(x, mask)
+    state = rng.standard_normal((2, 2, 4))
+    np.testing.assert_array_equal(made(LSTM, rng)(x, mask, *state)[1, -1], state[0, 1])
+
+
 def test_masked_steps_have_no_say(rng):
     x, mask = rng.standard_normal((3, 5, 3)), length_mask([2, 5, 1], 5)
     layer = made(LSTM, rng)

@@ -52,8 +52,11 @@ def length_mask(lengths: Any, steps: int) -> Array:
     return np.arange(steps) < lengths[:, None]
 
 
-def accept_mask(layer: Any, mask: Any, shape: tuple[int, ...]) -> Array | None:
-    """The mask as booleans, once its shape is seen to be right."""
+def accept_mask(layer: Any, mask: Any, shape: tuple[int, ...], *, goes_on: bool) -> Array | None:
+    """The mask as booleans, once its shape is seen to be right.
+
+    Without a single step a sequence has no last h, unless it goes on from a state.
+    """
     if mask is None:
         return None
     mask = mask if hasattr(mask, "dtype") else np.asarray(mask)
@@ -66,6 +69,12 @@ def accept_mask(layer: Any, mask: Any, shape: tuple[int, ...]) -> Array | None:
         raise ValueError(
             f"{type(layer).__name__}: the mask must be of booleans, True where there is data, "
             f"got {mask.dtype}"
+        )
+    empty = np.flatnonzero(~mask.any(axis=1))
+    if len(empty) and not goes_on:
+        raise ValueError(
+            f"{type(layer).__name__}: a sequence needs at least one step, but all positions are "
+            f"masked for sample {empty[0]}; leave it out, or give the state that it goes on from"
         )
     return mask
 

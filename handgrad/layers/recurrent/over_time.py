@@ -24,7 +24,8 @@ class OverTime(Recurrence):
     Shapes: x (N, T, D), mask (N, T) of booleans, each array of state (N, H), y (N, T, H).
     Gradient: of x and of a given state: `unstep` for t = T − 1 … 0, then the products. Those of
     the first state stay in `dstate`, given or not.
-    Raises ShapeError for sequences of length 0, and where x, mask or state do not fit.
+    Raises ShapeError for sequences of length 0, and where x, mask or state do not fit; ValueError
+    for a sequence whose steps are all masked, where it has no state to go on from.
     """
 
     def __init__(
@@ -76,7 +77,8 @@ def through_time(layer: Any, x: Array, mask: Array | None, state: tuple) -> Any:
             f"{type(layer).__name__}: a sequence needs at least one step, got x {x.shape}"
         )
     layer.given = len(state)
-    layer.mask = mask = accept_mask(layer, mask, (N, T))
+    goes_on = layer.stateful or bool(state)
+    layer.mask = mask = accept_mask(layer, mask, (N, T), goes_on=goes_on)
     now = first_state(layer, state, x)
     layer.drop = None
     if layer.training and layer.recurrent_dropout:
