@@ -12,6 +12,7 @@ import numpy as np
 
 from handgrad import LSTM, Adam, Affine, DotProductAttention, Embedding, Network, fit
 from handgrad.layers import Broadcast, Concat
+from handgrad.optim import CosineDecay
 from handgrad.train import Call
 from handgrad.train.text.tasks import additions, as_arrays, dates
 
@@ -26,7 +27,7 @@ class Seq2Seq(Network):
     """
 
     def __init__(self, vocabulary: int, question: int, *, kind: str = "plain",
-                 dimension: int = 16, hidden: int = 128):  # fmt: skip
+                 dimension: int = 16, hidden: int = 256):  # fmt: skip
         self.question, self.kind, self.hidden = question, kind, hidden
         self.read, self.encode = Embedding(vocabulary, dimension), LSTM(hidden)
         self.reread, self.decode = Embedding(vocabulary, dimension), LSTM(hidden)
@@ -73,8 +74,10 @@ def main() -> None:
         right = (said == t[:held]).all(axis=1).mean()
         print(f"epoch {trainer.epoch}: {right:.1%} of {held} answers right", flush=True)
 
-    fit(network, x[held:], t[held:], optimizer=Adam(0.001, clip_norm=5.0), epochs=int(epochs),
-        batch=128, metrics=[], callbacks=[Call(report)])  # fmt: skip
+    steps = int(epochs) * -(-(len(x) - held) // 128)
+    fit(network, x[held:], t[held:], steps=steps, batch=128, metrics=[],
+        optimizer=Adam(CosineDecay(0.001, steps=steps), clip_norm=5.0),
+        callbacks=[Call(report)])  # fmt: skip
 
 
 if __name__ == "__main__":
