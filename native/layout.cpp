@@ -1,6 +1,7 @@
 // The same numbers in another order.
-#include "product.h"
 #include "row.h"
+#include "simd.h"
+#include "turn.h"
 
 namespace hg::HG_ISA {
 
@@ -26,15 +27,9 @@ int64_t transpose_units(const Job& j) { return j.i(OUTER) ? j.i(SAMPLES) * strip
 void run_transpose(const Job& j, int64_t begin, int64_t end, Scratch) {
   int64_t outer = j.i(OUTER), inner = j.i(INNER), each = strips(j);
   for (int64_t u = begin; u < end; u++) {
-    int64_t n = u / each, first = u % each * kSide, stop = first + kSide < inner ? first + kSide : inner, i = 0;
+    int64_t n = u / each, first = u % each * kSide, stop = first + kSide < inner ? first + kSide : inner;
     const float* x = j.f(FROM) + (j.i(INDEXED) ? j.batch->rows[n] : n) * outer * inner;
-    float* y = j.f(TO) + n * outer * inner;
-    for (; i + 4 <= outer; i += 4) {
-      int64_t k = first;
-      for (; k + 4 <= stop; k += 4) turn(x + i * inner + k, inner, y + k * outer + i, outer);
-      for (; k < stop; k++) for (int64_t q = i; q < i + 4; q++) y[k * outer + q] = x[q * inner + k];
-    }
-    for (; i < outer; i++) for (int64_t k = first; k < stop; k++) y[k * outer + i] = x[i * inner + k];
+    turn(x + first, inner, outer, stop - first, j.f(TO) + (n * inner + first) * outer, outer);
   }
 }
 

@@ -1,6 +1,7 @@
 // Losses: the terms of every row of scores and their gradient in one pass, and the sum of the terms.
 #include "activation.h"
 #include "row.h"
+#include "turn.h"
 
 namespace hg::HG_ISA {
 
@@ -97,36 +98,6 @@ void settle(const Job& j, const Group& g) {
 }
 
 // Few classes: rows side by side in vectors, z[c][row].
-
-typedef float quad __attribute__((vector_size(16), aligned(4)));
-
-inline void turn(const float* const* from, float* const* to) {  // 4 rows of 4 numbers
-  quad r[4];
-  for (int i = 0; i < 4; i++) std::memcpy(&r[i], from[i], 16);
-  quad a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-  quad c = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), d = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  quad t[4] = {__builtin_shufflevector(a, b, 0, 1, 4, 5), __builtin_shufflevector(a, b, 2, 3, 6, 7),
-               __builtin_shufflevector(c, d, 0, 1, 4, 5), __builtin_shufflevector(c, d, 2, 3, 6, 7)};
-  for (int i = 0; i < 4; i++) std::memcpy(to[i], &t[i], 16);
-}
-
-// rows × columns numbers of `from`, turned.
-inline void turn(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
-  int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) {
-    int64_t k = 0;
-    for (; k + 4 <= columns; k += 4) {
-      const float* p[4];
-      float* q[4];
-      for (int s = 0; s < 4; s++) p[s] = from + (i + s) * from_step + k, q[s] = to + (k + s) * to_step + i;
-      turn(p, q);
-    }
-    for (; k < columns; k++)
-      for (int s = 0; s < 4; s++) to[k * to_step + i + s] = from[(i + s) * from_step + k];
-  }
-  for (; i < rows; i++)
-    for (int64_t k = 0; k < columns; k++) to[k * to_step + i] = from[i * from_step + k];
-}
 
 void few_classes(const Job& j, Group& g) {
   constexpr int V = kGroup / W;

@@ -9,6 +9,7 @@
 #pragma once
 #include "row.h"
 #include "simd.h"
+#include "turn.h"
 
 namespace hg::HG_ISA {
 
@@ -111,18 +112,6 @@ struct Product {
   const float* panels = nullptr;  // the columns of B that are asked for, if they were packed before
 };
 
-// 4 columns of k by 4 rows of j, turned: b holds j apart by b_j, k next to each other.
-typedef float quad __attribute__((vector_size(16), aligned(4)));
-inline void turn(const float* b, int64_t b_j, float* out, int64_t width) {
-  quad r[4];
-  for (int j = 0; j < 4; j++) std::memcpy(&r[j], b + j * b_j, 16);
-  quad u0 = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), u1 = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
-  quad u2 = __builtin_shufflevector(r[0], r[1], 2, 6, 3, 7), u3 = __builtin_shufflevector(r[2], r[3], 2, 6, 3, 7);
-  quad t[4] = {__builtin_shufflevector(u0, u1, 0, 1, 4, 5), __builtin_shufflevector(u0, u1, 2, 3, 6, 7),
-               __builtin_shufflevector(u2, u3, 0, 1, 4, 5), __builtin_shufflevector(u2, u3, 2, 3, 6, 7)};
-  for (int k = 0; k < 4; k++) std::memcpy(out + k * width, &t[k], 16);
-}
-
 // K × columns of B into panels: out holds one after the other, each K rows of its width (whole
 // vectors, the rest zero). Here where columns lie next to each other in memory ...
 inline void pack_lines(const float* b, int64_t b_k, int64_t K, int64_t columns, float* out) {
@@ -144,13 +133,7 @@ inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t co
     int64_t here = columns - j < width ? columns - j : width, q = 0;
     const float* from = b + j * b_j;
     float* panel = out + j * K;
-    if (b_k == 1)
-      for (; q + 4 <= here; q += 4) {
-        int64_t k = 0;
-        for (; k + 4 <= K; k += 4) turn(from + q * b_j + k, b_j, panel + k * width + q, width);
-        for (; k < K; k++)
-          for (int r = 0; r < 4; r++) panel[k * width + q + r] = from[(q + r) * b_j + k];
-      }
+    if (b_k == 1) turn(from, b_j, here, K, panel, width), q = here;
     for (; q < width; q++)
       for (int64_t k = 0; k < K; k++) panel[k * width + q] = q < here ? from[k * b_k + q * b_j] : 0;
   }
