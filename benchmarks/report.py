@@ -11,6 +11,7 @@ from benchmarks import picture
 from benchmarks.figures import fastest_peer, in_units, ratio
 from benchmarks.systems import ALL, CURVES, KINDS
 from benchmarks.workloads import WORKLOADS
+from handgrad.compile.profile import percent
 
 Result = dict[str, Any]
 
@@ -88,7 +89,7 @@ def profile_table(w: Result) -> str:
         if part > 0.01:
             lines.append(line([
                 row["kernel"], row["label"], in_units(row["seconds"]), f"{part:.0%}",
-                f"{row['gflops']:.1f}", f"{row['gbytes']:.1f}", f"{row['share']:.0%}",
+                f"{row['gflops']:.1f}", f"{row['gbytes']:.1f}", percent(row["share"]),
             ]))  # fmt: skip
     built = in_units(profile["build"])
     return f"## Where the time goes: {w['name']}\n\nBuilt in {built}.\n\n" + "\n".join(lines)

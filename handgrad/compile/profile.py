@@ -19,7 +19,8 @@ from handgrad.compile.values import Place
 class RowTime:
     """One row of a profile: seconds for a step, operations and bytes a second, share of the peak.
 
-    share: of the machine's measured peak, in multiply-adds or in bytes, whichever is larger.
+    share: of the machine's measured peak, in multiply-adds or in bytes from memory, whichever is
+        larger; above 1 where the numbers lay in a cache.
     """
 
     kernel: str
@@ -40,10 +41,15 @@ class Profile(list[RowTime]):
         ]
         lines += [
             f"{r.kernel:<24} {r.seconds * 1e6:>9.2f} {r.seconds / total:>5.0%} {r.gflops:>8.1f} "
-            f"{r.gbytes:>6.1f} {r.share:>8.0%}  {r.label}"
+            f"{r.gbytes:>6.1f} {percent(r.share):>8}  {r.label}"
             for r in self
         ]
         return "\n".join([*lines, f"{'one step':<24} {total * 1e6:>9.2f}"])
+
+
+def percent(share: float) -> str:
+    """A share of the peak in words."""
+    return f"{share:.0%}" if share <= 1 else "cached"
 
 
 def profile(program: Any, steps: int, times: Array) -> Profile:
