@@ -3,9 +3,10 @@
     python benchmarks/convolution.py [--repeats 15]
 
 The plain way is what books show: loops over the cells of the filter that copy into a six-axis
-array of float64, a transpose into rows, one matrix product, and the same back. Both take turns
-in one run, on one BLAS thread, on the same float32 data; the results are compared first. A row
-shows the median times and the median of the ratios, turn by turn.
+array of float64, a transpose into rows, one matrix product, and the same back. Its weights are
+float64, as NumPy draws them, or float32, as handgrad's. Both take turns in one run, on one BLAS
+thread, on the same float32 data; the results are compared first. A row shows the median times and
+the median of the ratios, turn by turn.
 """
 
 from __future__ import annotations
@@ -59,15 +60,17 @@ class PlainConvolution:
         return image[:, :, p : h + p, p : w + p]
 
 
-def measure(shape: tuple[int, ...], filters: int, kernel: int, pad: int, repeats: int) -> str:
-    """One row of the table."""
+def measure(
+    shape: tuple[int, ...], filters: int, kernel: int, pad: int, dtype: type, repeats: int
+) -> str:
+    """One row of the table; dtype: of the plain way's weights."""
     rng = np.random.default_rng(0)
     x = rng.normal(size=shape).astype(np.float32)
     ours = hg.Convolution(filters, kernel, pad=pad, seed=0)
     y = ours.forward(x)
     dy = rng.normal(size=y.shape).astype(np.float32)
     dx = ours.backward(dy)
-    plain = PlainConvolution(ours.W, ours.b, pad)
+    plain = PlainConvolution(ours.W.astype(dtype), ours.b.astype(dtype), pad)
     pairs = [(plain.forward(x), y), (plain.backward(dy), dx), (plain.dW, ours.dW)]
     for a, b in pairs:
         assert np.abs(a - b).max() < 1e-4 * np.abs(a).max(), "they do not compute the same"
@@ -81,7 +84,7 @@ def measure(shape: tuple[int, ...], filters: int, kernel: int, pad: int, repeats
     a, b = 1e3 * np.median(times, axis=0)
     ratio = np.median(times[:, 0] / times[:, 1])
     name = f"{shape}, {filters} filters {kernel}×{kernel}, pad {pad}"
-    return f"{name:46}{a:10.1f}{b:12.1f}{ratio:8.1f}"
+    return f"{name:46}{np.dtype(dtype).name:>8}{a:10.1f}{b:12.1f}{ratio:8.1f}"
 
 
 def main() -> None:
@@ -89,9 +92,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
-    print(f"{'forward and backward':46}{'plain ms':>10}{'handgrad ms':>12}{'ratio':>8}")
+    head = f"{'forward and backward':46}{'weights':>8}{'plain ms':>10}{'handgrad ms':>12}"
+    print(head + f"{'ratio':>8}")
     for case in CASES:
-        print(measure(*case, options.repeats))
+        for dtype in (np.float64, np.float32):
+            print(measure(*case, dtype, options.repeats))
 
 
 if __name__ == "__main__":
