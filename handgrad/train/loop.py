@@ -99,7 +99,7 @@ class Trainer:
         self._sums: dict[str, float] = {}
         self._reason: str | None = None
         self._accumulated: tuple[Array, int] | None = None
-        self.compile = compile
+        self.compile = _check_choice("compile", compile)
         self.threads = None if threads is None else _check_count("threads", threads)
         self._engine: tuple[Compiled | None, str] | None = None
 
@@ -356,6 +356,12 @@ def _check_count(option: str, value: Any) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{option}: a whole number of at least 1 is needed, got {value!r}")
     return int(value)
+
+
+def _check_choice(option: str, value: bool | None) -> bool | None:
+    if value is not None and not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{option}: True, False or None is needed, got {value!r}")
+    return value if value is None else bool(value)
 
 
 def _check_weights(weights: Any, rows: int) -> Array:

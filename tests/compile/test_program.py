@@ -195,6 +195,41 @@ def test_a_layer_without_native_form_runs_as_rows_of_python_and_is_listed():
     assert by_itself.engine == "NumPy (Squared has no native form)"
 
 
+class Grown:
+    """y = γ x, without a base class."""
+
+    def __init__(self):
+        self.gamma = np.linspace(0.5, 1.5, 6)
+
+    def forward(self, x):
+        self.x = x
+        return self.gamma * x
+
+    def backward(self, dy):
+        self.dgamma = (dy * self.x).sum(axis=0)
+        return self.gamma * dy
+
+
+class Halved:
+    """y = x / 2, without a base class or a parameter."""
+
+    def forward(self, x):
+        return x / 2
+
+    def backward(self, dy):
+        return dy / 2
+
+
+def test_layers_without_a_base_class_run_as_rows_of_python():
+    def make():
+        return hg.Sequential(hg.Affine(6), Grown(), Halved(), hg.Affine(5), seed=1)
+
+    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], False)
+    mixed, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], True)
+    assert "4 rows in Python" in mixed.engine
+    np.testing.assert_allclose(mixed.network.parameters, plain.network.parameters, rtol=1e-4)
+
+
 def test_augmented_batches():
     def noisy(x, number):
         return x + np.random.default_rng(number).normal(0, 0.1, x.shape).astype(np.float32)
@@ -208,6 +243,8 @@ def test_augmented_batches():
 def test_compile_says_why_it_cannot():
     with pytest.raises(ValueError, match="compile: accumulate is done in Python"):
         trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, accumulate=2)
+    with pytest.raises(ValueError, match="compile: True, False or None is needed, got 'yes'"):
+        trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "yes")
     with pytest.raises(NotNative, match="float64"):
         compile_prediction(mlp().astype(np.float64), X, batch=4)
 

@@ -18,7 +18,7 @@ class PythonRows(Lowering):
     """The layer's own methods on arrays in the arena."""
 
     def forward(self, b: Builder, node: Node) -> Any:
-        if node.layer.params and not all(isinstance(v, Value) for v in node.inputs):
+        if node.parameters and not all(isinstance(v, Value) for v in node.inputs):
             raise NotNative(f"{node.name} takes numbers that no layer made")
         if isinstance(node.layer, Layer) and "shape" in node.layer.config():
             raise NotNative(f"{node.name} has no native form, and its shape is that of one batch")
