@@ -21,6 +21,7 @@ struct Grid {
   bool holds;
 };
 
+constexpr int64_t kMany = 256;      // rows that make packing cheap
 constexpr int64_t kHeld = 1 << 15;  // words of B that a thread holds, a part of the second cache
 
 int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
@@ -37,7 +38,8 @@ Grid grid(const Job& j) {
   auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
   int64_t columns = blocks(panel_words(j.i(K), n), kHeld), high = 2 * MR;
   bool holds = m >= high && columns <= units && panel_words(j.i(K), wide(columns) + W) <= 2 * kHeld;
-  if (!holds) columns = most(1, least(units, n / kColumns)), high = 4 * MR;
+  // What is packed serves the rows of one unit: many of them, but then one unit for each thread at least.
+  if (!holds) columns = most(1, n / kColumns), high = most(4 * MR, least(kMany, m / blocks(j.threads, columns)));
   int64_t rows = most(1, least(blocks(units, columns), m / high));
   Grid g{blocks(m, rows), wide(columns), 0, 0, holds};
   g.row_blocks = blocks(m, g.rows);

@@ -119,7 +119,7 @@ inline void pack_lines(const float* b, int64_t b_k, int64_t K, int64_t columns, 
     for (int64_t j = 0, width; j < columns; j += width) {
       width = panel_width(columns - j);
       float* to = out + j * K + k * width;
-      __builtin_prefetch(b + j + 8 * b_k);
+      __builtin_prefetch(b + j + 24 * b_k);
       for (int64_t q = 0; q < width; q += W)
         store(to + q, columns - j - q >= W ? load(b + j + q) : load(b + j + q, columns - j - q));
     }

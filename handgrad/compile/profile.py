@@ -20,7 +20,7 @@ class RowTime:
     """One row of a profile: seconds for a step, operations and bytes a second, share of the peak.
 
     share: of the machine's measured peak, in multiply-adds or in bytes from memory, whichever is
-        larger; above 1 where the numbers lay in a cache.
+        larger; infinite where bytes came faster than memory gives them, from a cache.
     """
 
     kernel: str
@@ -49,7 +49,7 @@ class Profile(list[RowTime]):
 
 def percent(share: float) -> str:
     """A share of the peak in words."""
-    return f"{share:.0%}" if share <= 1 else "cached"
+    return f"{share:.0%}" if share < np.inf else "cached"
 
 
 def profile(program: Any, steps: int, times: Array) -> Profile:
@@ -59,7 +59,9 @@ def profile(program: Any, steps: int, times: Array) -> Profile:
     for i, row in enumerate(program.rows):
         flops, moved = program.native.cost(i) if row.python is None else (0.0, 0.0)
         seconds = max(times[i] / steps, 1e-12)
-        share = max(flops / seconds / flops_peak, moved / seconds / bytes_peak)
+        share, moving = flops / seconds / flops_peak, moved / seconds / bytes_peak
+        if moving > share:
+            share = moving if moving <= 1 else np.inf
         rows.append(
             RowTime(
                 row.kernel, row.label, seconds, flops / seconds / 1e9, moved / seconds / 1e9, share
