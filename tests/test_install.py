@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from handgrad.compile.library import NAME, why_not
+from handgrad.compile.binary import NAME, why_not
 
 TRAIN = """
 import numpy as np

@@ -1,7 +1,7 @@
 """Compile: a network as one native program. trace → plan → spec → program."""
 
 from handgrad.compile import lowering
-from handgrad.compile.library import isa, usable_threads, why_not
+from handgrad.compile.binary import isa, usable_threads, why_not
 from handgrad.compile.predict import predict_natively
 from handgrad.compile.program import Prediction, Training, compile_prediction, compile_training
 from handgrad.compile.values import NotNative

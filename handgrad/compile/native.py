@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.compile.binary import kernel_numbers, library, why_not
 from handgrad.compile.builder import Row
-from handgrad.compile.library import kernel_numbers, library, why_not
 from handgrad.compile.values import Each, NotNative, Place, Value, lengths
 
 ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1

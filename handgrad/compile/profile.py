@@ -20,7 +20,7 @@ class RowTime:
     """One row of a profile: seconds for a step, operations and bytes a second, share of the peak.
 
     share: of the machine's measured peak, in multiply-adds or in bytes from memory, whichever is
-        larger; infinite where bytes came faster than memory gives them, from a cache.
+        larger; None where bytes came faster than memory gives them, from a cache.
     """
 
     kernel: str
@@ -28,7 +28,7 @@ class RowTime:
     seconds: float
     gflops: float
     gbytes: float
-    share: float
+    share: float | None
 
 
 class Profile(list[RowTime]):
@@ -47,9 +47,16 @@ class Profile(list[RowTime]):
         return "\n".join([*lines, f"{'one step':<24} {total * 1e6:>9.2f}"])
 
 
-def percent(share: float) -> str:
+def percent(share: float | None) -> str:
     """A share of the peak in words."""
-    return f"{share:.0%}" if share < np.inf else "cached"
+    return "cached" if share is None else f"{share:.0%}"
+
+
+def share_of_peak(multiplying: float, moving: float) -> float | None:
+    """The larger share, None where bytes moved faster than memory can."""
+    if moving > max(multiplying, 1.0):
+        return None
+    return max(multiplying, moving)
 
 
 def profile(program: Any, steps: int, times: Array) -> Profile:
@@ -59,9 +66,7 @@ def profile(program: Any, steps: int, times: Array) -> Profile:
     for i, row in enumerate(program.rows):
         flops, moved = program.native.cost(i) if row.python is None else (0.0, 0.0)
         seconds = max(times[i] / steps, 1e-12)
-        share, moving = flops / seconds / flops_peak, moved / seconds / bytes_peak
-        if moving > share:
-            share = moving if moving <= 1 else np.inf
+        share = share_of_peak(flops / seconds / flops_peak, moved / seconds / bytes_peak)
         rows.append(
             RowTime(
                 row.kernel, row.label, seconds, flops / seconds / 1e9, moved / seconds / 1e9, share

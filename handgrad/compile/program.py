@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
+from handgrad.compile.binary import isa, usable_threads, why_not
 from handgrad.compile.builder import Builder
-from handgrad.compile.library import isa, usable_threads, why_not
 from handgrad.compile.lowering.registry import MOST_STEPS
 from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer, lower_penalty

@@ -11,6 +11,7 @@ import pytest
 import handgrad as hg
 from handgrad.compile import NotNative, compile_prediction, compile_training, why_not
 from handgrad.compile.predict import Programs
+from handgrad.compile.profile import percent, share_of_peak
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
@@ -238,6 +239,13 @@ def test_augmented_batches():
     native, history = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], None, augment=noisy)
     assert native.engine.startswith("native")
     np.testing.assert_allclose(history["loss"], plain["loss"], rtol=1e-4)
+
+
+def test_a_share_of_the_peak_is_of_memory_or_the_numbers_were_cached():
+    assert percent(share_of_peak(0.6, 0.2)) == "60%"
+    assert percent(share_of_peak(0.1, 0.9)) == "90%"
+    assert percent(share_of_peak(1.04, 1.02)) == "104%"  # a peak is measured too
+    assert percent(share_of_peak(0.1, 3.0)) == "cached"
 
 
 def test_compile_says_why_it_cannot():

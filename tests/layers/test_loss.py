@@ -23,8 +23,9 @@ TERMS = {
     SumSquaredError: lambda y, t: (y - t) ** 2 / 2,
     MeanAbsoluteError: lambda y, t: abs(y - t),
     Huber: lambda y, t: (y - t) ** 2 / 2 if abs(y - t) <= 1 else abs(y - t) - 0.5,
-    SigmoidCrossEntropy: lambda y, t: -t * np.log(1 / (1 + np.exp(-y)))
-    - (1 - t) * np.log(1 - 1 / (1 + np.exp(-y))),
+    SigmoidCrossEntropy: lambda y, t: (
+        -t * np.log(1 / (1 + np.exp(-y))) - (1 - t) * np.log(1 - 1 / (1 + np.exp(-y)))
+    ),
 }
 
 

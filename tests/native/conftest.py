@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from handgrad.compile.library import library, why_not
+from handgrad.compile.binary import library, why_not
 
 NATIVE = Path(__file__).parents[2] / "native"
 Program = Callable[..., str]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from handgrad import Adam, Affine, ReLU, Sequential
-from handgrad.compile.library import why_not
+from handgrad.compile.binary import why_not
 from handgrad.train import Trainer
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
@@ -159,7 +159,7 @@ print(after_import == flags() == 0x1F80, np.finfo(np.float32).smallest_subnormal
     assert python(code) == "True True"
 
 
-COUNT = "from handgrad.compile.library import usable_threads; print(usable_threads())"
+COUNT = "from handgrad.compile.binary import usable_threads; print(usable_threads())"
 
 
 def test_threads_obey_affinity_and_the_environment():

@@ -1,4 +1,4 @@
-"""Library: the shared library with the native code, found beside the package and loaded.
+"""Binary: the shared library with the native code, found beside the package and loaded.
 
 The environment variable HANDGRAD_NATIVE names another file, or is `off` for none. Without the
 library everything runs in NumPy; `why_not` says why.
