@@ -1,6 +1,6 @@
 // Affine layers: y = f(x W + b), and the gradients dx = (dy Wᵀ) f'(x), dW = xᵀ dy, db = Σ dy.
-#include "activation.h"
 #include "product.h"
+#include "update.h"
 
 namespace hg::HG_ISA {
 
@@ -14,33 +14,37 @@ namespace {
 
 enum { M = 0, N, K, A, AI, AK, INDEXED, B, BK, BJ, C, LDC, BIAS, ACT, SLOPE, ADD };
 
-// Units are blocks of C. Where B's columns of a block are few, each thread packs them once and holds
-// them for all its units; otherwise each unit packs its own, so it takes many rows.
+// Units are blocks of C. Where tiles read B in place, or B's columns of a block are few, so that each
+// thread packs them once and holds them for all its units, units take few rows; otherwise each unit
+// packs its own columns, so it takes many.
 struct Grid {
   int64_t rows, columns, row_blocks, column_blocks;
   bool holds;
 };
 
-constexpr int64_t kMany = 256;      // rows that make packing cheap
-constexpr int64_t kHeld = 1 << 15;  // words of B that a thread holds, a part of the second cache
+constexpr int64_t kMany = 128;      // rows that make packing cheap
+constexpr int64_t kHeld = W == 16 ? 1 << 16 : 1 << 15;  // words of B that a thread holds, a part of the second cache
 
 int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
 int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-Grid grid(const Job& j) {
-  int64_t m = j.i(M), n = j.i(N);
-  if (j.threads == 1 || !m || !n) return {m, n, m > 0, n > 0, m >= 2 * MR && panel_words(j.i(K), n) <= kHeld};
+Grid grid(const Job& j, const Product& p) {
+  int64_t m = j.i(M), n = j.i(N), high = 2 * MR;
+  bool direct = in_place(p, m, n);
+  if (j.threads == 1 || !m || !n)
+    return {m, n, m > 0, n > 0, !direct && m >= high && panel_words(p.K, n) <= kHeld};
   constexpr double kUnit = 1 << 17;  // multiplications, some microseconds
-  double each = double(m) * double(n) * double(j.i(K)) / (kUnit * double(j.threads));
+  double each = double(m) * double(n) * double(p.K) / (kUnit * double(j.threads));
   // So many units that a slow thread leaves little to wait for.
-  int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 4 ? 4 : each);
+  int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 8 ? 8 : each);
   auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
-  int64_t columns = blocks(panel_words(j.i(K), n), kHeld), high = 2 * MR;
-  bool holds = m >= high && columns <= units && panel_words(j.i(K), wide(columns) + W) <= 2 * kHeld;
+  int64_t columns = direct ? 1 : panel_words(p.K, n) <= 2 * kHeld ? 1 : blocks(panel_words(p.K, n), kHeld);
+  bool holds = !direct && m >= high && columns <= units && panel_words(p.K, wide(columns) + W) <= 2 * kHeld;
   // What is packed serves the rows of one unit: many of them, but then one unit for each thread at least.
-  if (!holds) columns = most(1, n / kColumns), high = most(4 * MR, least(kMany, m / blocks(j.threads, columns)));
+  if (!holds && !direct) columns = most(1, n / kColumns), high = most(4 * MR, least(kMany, m / blocks(j.threads, columns)));
   int64_t rows = most(1, least(blocks(units, columns), m / high));
+  if (rows > j.threads) rows -= rows % j.threads;  // alike for all threads
   Grid g{blocks(m, rows), wide(columns), 0, 0, holds};
   g.row_blocks = blocks(m, g.rows);
   g.column_blocks = most(1, blocks(n - W, g.columns));  // a single vector joins the block before it
@@ -50,7 +54,7 @@ Grid grid(const Job& j) {
 // The units of a product.
 template <class Finish>
 void multiply_units(const Job& j, Product p, int64_t begin, int64_t end, Scratch scratch, Finish finish) {
-  Grid g = grid(j);
+  Grid g = grid(j, p);
   for (int64_t u = begin; u < end; u++) {
     int64_t block = u / g.row_blocks, m0 = u % g.row_blocks * g.rows, n0 = block * g.columns;
     int64_t m1 = least(m0 + g.rows, j.i(M)), n1 = block + 1 == g.column_blocks ? j.i(N) : n0 + g.columns;
@@ -94,17 +98,19 @@ void check_product(Check& c) {
 Product product_of(const Job& j) {
   Product p{};
   p.a.base = j.f(A);
-  p.a.row_table = j.i(INDEXED) ? j.batch->rows : nullptr;
+  p.a.row_table = j.i(INDEXED) ? j.batch->rows : nullptr, p.a.far = j.i(INDEXED) && j.i(AK) == 1;
   p.a.row_step = j.i(AI), p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = j.i(BJ);
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
   return p;
 }
 
-int64_t product_units(const Job& j) {
-  Grid g = grid(j);
+int64_t units_of(const Job& j, const Product& p) {
+  Grid g = grid(j, p);
   return g.row_blocks * g.column_blocks;
 }
+
+int64_t product_units(const Job& j) { return units_of(j, product_of(j)); }
 
 void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   Product p = product_of(j);
@@ -127,6 +133,21 @@ Cost product_cost(const Job& j) {
 //
 // args: 0 D, 1 N, 2 rows K; A (K, D): 3 place, 4 step of rows, 6 whether rows go through the
 // batch's; dy (K, N): 7 place, 8 step; dW (D, N): 10 place, 11 step; 12 db (N) or none; 15 add.
+// Where nobody reads W and b after this row, they may be updated at once, while dW is in the cache:
+// 16 one more than the rule, or 0; 17 W and 18, 19 its states; 20 b and 21, 22 its states; 23 to 25 and
+// 26 as 6 to 8 and 10 of `update`; reals as there.
+
+enum { UPDATES = 16, OWN_W, OWN_B = 20, RATES = 23, CLIPS = 26 };
+
+void check_own_update(Check& c, int64_t d, int64_t n) {
+  int64_t rule = c.fixed(UPDATES, 0, kAdam + 1) - 1;
+  if (rule < 0) return;
+  c.require(c.fixed(ADD, 0, 1) == 0, "a part of a gradient must not update");
+  check_state(c, OWN_W, rule, c.times(d, n));
+  if (c.has(BIAS)) check_state(c, OWN_B, rule, n);
+  check_rates(c, RATES);
+  c.fixed(CLIPS, 0, 1);
+}
 
 void check_weights(Check& c) {
   int64_t d = c.size(M, 1), n = c.size(N, 1), k = c.size(K), step = c.size(AK);
@@ -143,6 +164,7 @@ void check_weights(Check& c) {
   c.writes(C, reach(c, d, ldc, n, 1));
   c.may_write(BIAS, n);
   c.size(ADD, 0, 1);
+  check_own_update(c, d, n);
 }
 
 void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j1, float* db, bool add) {
@@ -158,21 +180,43 @@ void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j
   });
 }
 
-void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+Product weights_of(const Job& j) {
   Product p{};
   p.a.base = j.f(A), p.a.row_step = 1;
   if (j.i(INDEXED)) p.a.run_table = j.batch->rows, p.a.runs = j.i(K), p.a.run = 1, p.a.run_step = j.i(AK);
   else p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = 1;
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
-  multiply_units(j, p, begin, end, scratch, [&](int64_t i, int, int64_t at, int64_t columns) {
+  return p;
+}
+
+int64_t weights_units(const Job& j) { return units_of(j, weights_of(j)); }
+
+void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  Product p = weights_of(j);
+  int64_t n = j.i(N), rule = j.i(UPDATES) - 1, words = (j.i(M) - 1) * n;
+  auto bias = [&](int64_t i, int64_t at, int64_t columns) {
     if (j.has(BIAS) && i == 0) sum_rows(p.b, p.b_k, p.K, at, at + columns, j.f(BIAS), p.add);
+  };
+  if (rule < 0)
+    return multiply_units(j, p, begin, end, scratch,
+                          [&](int64_t i, int, int64_t at, int64_t columns) { bias(i, at, columns); });
+  Update update(j, rule, RATES, j.i(CLIPS));
+  State of_w = state_of(j, OWN_W, rule), of_b = state_of(j, OWN_B, rule);
+  multiply_units(j, p, begin, end, scratch, [&](int64_t i, int rows, int64_t at, int64_t columns) {
+    bias(i, at, columns);
+    if (j.has(BIAS) && i == 0) update(of_b, at, j.f(BIAS) + at, columns);
+    for (int64_t r = i; r < i + rows; r++) {
+      update(of_w, r * n + at, p.c + r * p.ldc + at, columns);
+      update.fetch(of_w, least((r + rows) * n, words) + at, columns);  // for the tile that follows
+    }
   });
+  if (!update.finite()) *j.fault = kNotFinite;
 }
 
 const Kernel kernels[] = {
     {"product", check_product, product_units, run_product, product_cost, product_scratch},
-    {"weights", check_weights, product_units, run_weights, product_cost, product_scratch},
+    {"weights", check_weights, weights_units, run_weights, product_cost, product_scratch},
 };
 
 }  // namespace

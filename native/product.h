@@ -7,6 +7,8 @@
 // the order of k, then the blocks' sums added in order. Blocks depend on the shape alone, so C has
 // the same bits on any number of threads, any tiling, any width of vectors.
 #pragma once
+#include <utility>
+
 #include "row.h"
 #include "simd.h"
 #include "turn.h"
@@ -17,6 +19,7 @@ constexpr int MR = 6;                          // rows of a tile
 constexpr int NV = W == 8 ? 2 : 4;             // vectors of columns in a tile: registers decide
 constexpr int NR = NV * W;
 constexpr int64_t kBlock = 256;                // numbers of k in a block, at least
+constexpr int64_t kLine = 16;                  // numbers in a line of the cache
 
 // B is read in panels of NR columns. A single vector that is left joins the last panel, for alone
 // it would be too few sums at a time; tiles of that panel have fewer rows.
@@ -30,6 +33,7 @@ inline int tile_rows(int vectors) { return vectors > NV ? 4 : MR; }
 struct Operand {
   const float* base;
   const int32_t* row_table = nullptr;  // row(i) = row_table[i] · row_step, or i · row_step
+  bool far = false;                    // rows are somewhere in memory: the next tile's are fetched meanwhile
   int64_t row_step = 0;
   // k runs over `runs` stretches of `run` numbers that lie `step` apart
   int64_t runs = 1, run = 0, step = 1;
@@ -42,34 +46,54 @@ struct Operand {
 
 struct Stretch { int64_t offset, length; };  // of one block: where it begins, how long it is
 
+// each(constant<0>), …, each(constant<N − 1>): arrays with such indices live in registers.
+template <int N, class Each>
+[[gnu::always_inline]] inline void unrolled(Each each) {
+  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+    (each(std::integral_constant<int, i>()), ...);
+  }(std::make_integer_sequence<int, N>());
+}
+
 // One tile: acc[i][v] = Σ over the block's stretches. SIDE: A's rows lie side by side, from a[0] on.
+// `ahead`, or null: rows that the next tile will read, fetched stretch by stretch.
 template <int R, int V, bool MASK, bool SIDE>
-inline void tile(const float* const* a, int64_t step, const Stretch* s, int64_t count,
+inline void tile(const float* const* a, const float* const* ahead, int64_t step, const Stretch* s, int64_t count,
                  const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, bool add) {
-  vec acc[R][V];
-  for (int i = 0; i < R; i++) for (int v = 0; v < V; v++) acc[i][v] = set1(0);
+  vec acc[R * V];
   const float* p[R];
+  auto each = [&](auto one) __attribute__((always_inline)) {
+    unrolled<R>([&](auto i) __attribute__((always_inline)) {
+      unrolled<V>([&](auto v) __attribute__((always_inline)) { one(i, v); });
+    });
+  };
+  each([&](auto i, auto v) __attribute__((always_inline)) {
+    acc[i * V + v] = set1(0);
+    __builtin_prefetch(c + i * ldc + v * W);
+  });
   for (; count > 0; count--, s++) {
-    for (int i = 0; i < (SIDE ? 1 : R); i++) p[i] = a[i] + s->offset;
+    unrolled<SIDE ? 1 : R>([&](auto i) __attribute__((always_inline)) { p[i] = a[i] + s->offset; });
+    if (ahead) for (int i = 0; i < R; i++) __builtin_prefetch(ahead[i] + s->offset);
     int64_t at = 0;
     for (int64_t k = s->length; k > 0; k--, b += ldb, at += step) {
       vec row[V];
-      for (int v = 0; v < V; v++) row[v] = MASK && v == V - 1 ? load(b + v * W, last) : load(b + v * W);
-      for (int i = 0; i < R; i++) {
+      unrolled<V>([&](auto v) __attribute__((always_inline)) {
+        row[v] = MASK && v == V - 1 ? load(b + v * W, last) : load(b + v * W);
+      });
+      unrolled<R>([&](auto i) __attribute__((always_inline)) {
         vec x = set1(SIDE ? p[0][at + i] : p[i][at]);
-        for (int v = 0; v < V; v++) acc[i][v] = fma(x, row[v], acc[i][v]);
-      }
+        unrolled<V>([&](auto v) __attribute__((always_inline)) { acc[i * V + v] = fma(x, row[v], acc[i * V + v]); });
+      });
     }
   }
-  for (int i = 0; i < R; i++, c += ldc)
-    for (int v = 0; v < V; v++) {
-      vec y = acc[i][v];
-      if (v == V - 1 && last < W) store(c + v * W, add ? load(c + v * W, last) + y : y, last);
-      else store(c + v * W, add ? load(c + v * W) + y : y);
-    }
+  each([&](auto i, auto v) __attribute__((always_inline)) {
+    vec y = acc[i * V + v];
+    float* to = c + i * ldc + v * W;
+    if (v == V - 1 && last < W) store(to, add ? load(to, last) + y : y, last);
+    else store(to, add ? load(to) + y : y);
+  });
 }
 
-typedef void (*Tile)(const float* const*, int64_t, const Stretch*, int64_t, const float*, int64_t,
+typedef void (*Tile)(const float* const*, const float* const*, int64_t, const Stretch*, int64_t, const float*, int64_t,
                      int64_t, float*, int64_t, bool);
 
 template <int V, bool MASK, bool SIDE>
@@ -112,6 +136,13 @@ struct Product {
   const float* panels = nullptr;  // the columns of B that are asked for, if they were packed before
 };
 
+// Whether tiles read B where it lies, unpacked: its columns lie side by side, its rows not too far apart,
+// and packing would not pay. A masked load of the last columns is like any other where vectors have masks.
+constexpr int64_t kInPlace = W == 16 ? 128 : MR;  // rows of A, at most
+inline bool in_place(const Product& p, int64_t rows, int64_t columns) {
+  return p.b_j == 1 && (rows <= MR || (p.b_k <= 2 * NR && (rows <= kInPlace || columns % W == 0)));
+}
+
 // K × columns of B into panels: out holds one after the other, each K rows of its width (whole
 // vectors, the rest zero). Here where columns lie next to each other in memory ...
 inline void pack_lines(const float* b, int64_t b_k, int64_t K, int64_t columns, float* out) {
@@ -119,9 +150,10 @@ inline void pack_lines(const float* b, int64_t b_k, int64_t K, int64_t columns, 
     for (int64_t j = 0, width; j < columns; j += width) {
       width = panel_width(columns - j);
       float* to = out + j * K + k * width;
-      __builtin_prefetch(b + j + 24 * b_k);
-      for (int64_t q = 0; q < width; q += W)
+      for (int64_t q = 0; q < width; q += W) {
+        if (q % 16 == 0) __builtin_prefetch(b + j + q + 24 * b_k);
         store(to + q, columns - j - q >= W ? load(b + j + q) : load(b + j + q, columns - j - q));
+      }
     }
 }
 
@@ -183,6 +215,7 @@ struct Blocks {
     while (s < a.runs && length < kBlock) {
       int64_t take = a.run - inside;
       if (a.run > kBlock && take > kBlock - length) take = kBlock - length;
+      if (a.far && take > kLine) take = kLine;
       stretches[count++] = {a.begin(s) + inside * a.step, take};
       length += take;
       inside += take;
@@ -220,11 +253,15 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
   int low = int(rows / tiles);
   bool mask = p.mask && last < W;
   Tile higher = choose_tile(low + 1, vectors, mask, left.side), lower = choose_tile(low, vectors, mask, left.side);
-  const float* a[MR];
+  const float *a[2 * MR] = {}, **ahead = left.a.far ? a + MR : nullptr;
   for (int64_t i = i0, height; i < i1; i += height, high--) {
     height = low + (high > 0);
     for (int64_t r = 0; r < (left.side ? 1 : height); r++) a[r] = left.a.row(i + r);
-    (high > 0 ? higher : lower)(a, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc, ldc, add);
+    for (int64_t r = 0; ahead && r < height; r++) {  // after the last tile, the first one's next block
+      int64_t next = i + height + r;
+      ahead[r] = next < i1 ? left.a.row(next) : left.a.row(next - i1 < i1 - i0 ? i0 + next - i1 : i0) + kBlock;
+    }
+    (high > 0 ? higher : lower)(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc, ldc, add);
     finish(i, int(height));
   }
 }
@@ -254,8 +291,7 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
       for (int64_t g = n0, group; g < n1; g += group) {
         group = p.panels || n1 - g <= kColumns + W ? n1 - g : kColumns;
         const float* from = p.b + done * p.b_k + g * p.b_j;
-        // Masked loads in the inner loop cost more than packing, unless there are few rows.
-        bool direct = !p.panels && p.b_j == 1 && (i1 - i0 <= MR || (group % W == 0 && p.b_k <= 2 * NR));
+        bool direct = !p.panels && in_place(p, i1 - i0, group);
         if (!direct && !p.panels) pack(from, p.b_k, p.b_j, block.length, group, packed);
         by_panels(group, [&](int64_t j, int64_t columns, int64_t width) {
           Panel panel{packed + j * block.length, width, columns, false};

@@ -60,6 +60,18 @@ inline vec eq(vec a, vec b, vec x, vec y) { return _mm512_mask_blend_ps(_mm512_c
 // n numbers from 0 to 255 as bytes
 inline ivec load_bytes(const uint8_t* p, int64_t n) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)); }
 inline void store_bytes(uint8_t* p, ivec v, int64_t n) { _mm_mask_storeu_epi8(p, first(n), _mm512_cvtepi32_epi8(v)); }
+// four numbers from each of W / 4 places, `step` apart
+inline vec quads(const float* p, int64_t step) {
+  vec v = _mm512_castps128_ps512(_mm_loadu_ps(p));
+  v = _mm512_insertf32x4(v, _mm_loadu_ps(p + step), 1);
+  v = _mm512_insertf32x4(v, _mm_loadu_ps(p + 2 * step), 2);
+  return _mm512_insertf32x4(v, _mm_loadu_ps(p + 3 * step), 3);
+}
+// of the quads (a0 a1 a2 a3) and (b0 b1 b2 b3): a0 b0 a1 b1; a2 b2 a3 b3; a0 a1 b0 b1; a2 a3 b2 b3
+inline vec zip_low(vec a, vec b) { return _mm512_unpacklo_ps(a, b); }
+inline vec zip_high(vec a, vec b) { return _mm512_unpackhi_ps(a, b); }
+inline vec low_pairs(vec a, vec b) { return _mm512_shuffle_ps(a, b, 0x44); }
+inline vec high_pairs(vec a, vec b) { return _mm512_shuffle_ps(a, b, 0xee); }
 #elif defined(__AVX2__)
 constexpr int W = 8;
 typedef __m256 vec;
@@ -109,6 +121,13 @@ inline void store_bytes(uint8_t* p, ivec v, int64_t n) {
   int64_t bytes = _mm_cvtsi128_si64(_mm_packus_epi16(words, words));
   std::memcpy(p, &bytes, n == W ? size_t(W) : size_t(n));
 }
+inline vec quads(const float* p, int64_t step) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(p + step), 1);
+}
+inline vec zip_low(vec a, vec b) { return _mm256_unpacklo_ps(a, b); }
+inline vec zip_high(vec a, vec b) { return _mm256_unpackhi_ps(a, b); }
+inline vec low_pairs(vec a, vec b) { return _mm256_shuffle_ps(a, b, 0x44); }
+inline vec high_pairs(vec a, vec b) { return _mm256_shuffle_ps(a, b, 0xee); }
 #else
 constexpr int W = 4;
 typedef float32x4_t vec;
@@ -149,6 +168,11 @@ inline void store_bytes(uint8_t* p, ivec v, int64_t n) {
   vst1q_s32(t, v);
   for (int64_t i = 0; i < n; i++) p[i] = uint8_t(t[i]);
 }
+inline vec quads(const float* p, int64_t) { return vld1q_f32(p); }
+inline vec zip_low(vec a, vec b) { return vzip1q_f32(a, b); }
+inline vec zip_high(vec a, vec b) { return vzip2q_f32(a, b); }
+inline vec low_pairs(vec a, vec b) { return vcombine_f32(vget_low_f32(a), vget_low_f32(b)); }
+inline vec high_pairs(vec a, vec b) { return vcombine_f32(vget_high_f32(a), vget_high_f32(b)); }
 #endif
 
 inline vec abs(vec a) { return as_float(iand(as_int(a), iset1(0x7fffffff))); }

@@ -1,5 +1,6 @@
-// Units are claimed from one counter, so that a thread which the machine gives no time costs only
-// what it holds: the others do the rest. Waiting threads spin for some microseconds, then sleep,
+// Each thread has a share of a job's units, the same in every run, so that it finds in its caches what
+// it wrote before. When its own are done it takes what is left of the others' shares: a thread which
+// the machine gives no time costs only what it holds. Waiting threads spin for some microseconds, then sleep,
 // because on a machine that others use too a spinning thread takes the time of a working one.
 #include "threads.h"
 
@@ -22,7 +23,7 @@ namespace {
 
 constexpr int kSpins = 4000;      // of about 10 ns, for a thread that waits for work: longer than most rows
 constexpr int kSpinsAtEnd = 500;  // for the caller, which waits for threads that may have lost their processor
-constexpr int64_t kUnitBits = 32;  // the counter: generation << 32 | next unit
+constexpr int64_t kUnitBits = 32;  // a share's counter: generation << 32 | next unit
 constexpr uint64_t kClosed = 0xffffffff;
 
 void pause() {
@@ -41,8 +42,13 @@ void wake(std::atomic<uint32_t>& word) {
   syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word), FUTEX_WAKE_PRIVATE, kMostThreads, nullptr, nullptr, 0);
 }
 
+struct alignas(64) Share {
+  std::atomic<uint64_t> next{0};
+  std::atomic<int64_t> end{0};
+};
+
 struct Pool {
-  alignas(64) std::atomic<uint64_t> next{0};
+  Share shares[kMostThreads];
   alignas(64) std::atomic<int64_t> done{0};
   std::atomic<uint32_t> finished{0};  // generation that is complete, for a sleeping caller
   std::atomic<int> caller_sleeps{0};
@@ -58,24 +64,33 @@ struct Pool {
 Pool* pool = nullptr;
 std::atomic_flag held = ATOMIC_FLAG_INIT;
 
-void work(Pool& p, uint32_t generation, int thread) {
+// Units of one share; returns how many.
+int64_t take(Pool& p, Share& share, uint32_t generation, int thread) {
+  int64_t taken = 0;
   for (;;) {
-    uint64_t now = p.next.load(std::memory_order_acquire);
-    if (uint32_t(now >> kUnitBits) != generation) return;
-    int64_t begin = int64_t(now & 0xffffffff), units = p.units.load(std::memory_order_acquire);
+    uint64_t now = share.next.load(std::memory_order_acquire);
+    if (uint32_t(now >> kUnitBits) != generation) return taken;
+    int64_t begin = int64_t(now & kClosed), stop = share.end.load(std::memory_order_acquire);
     int64_t end = begin + p.chunk.load(std::memory_order_acquire);
     Task task = p.task.load(std::memory_order_acquire);
     void* context = p.context.load(std::memory_order_acquire);
-    if (begin >= units) return;
-    if (end > units) end = units;
+    if (begin >= stop) return taken;
+    if (end > stop) end = stop;
     // Succeeds only while this job still has units left, so what was read above is of this job.
-    if (!p.next.compare_exchange_weak(now, now + uint64_t(end - begin), std::memory_order_acq_rel))
+    if (!share.next.compare_exchange_weak(now, now + uint64_t(end - begin), std::memory_order_acq_rel))
       continue;
     task(context, begin, end, thread);
-    if (p.done.fetch_add(end - begin, std::memory_order_acq_rel) + (end - begin) == units) {
-      p.finished.store(generation, std::memory_order_seq_cst);
-      if (p.caller_sleeps.load(std::memory_order_seq_cst)) wake(p.finished);
-    }
+    taken += end - begin;
+  }
+}
+
+void work(Pool& p, uint32_t generation, int thread) {
+  int64_t units = p.units.load(std::memory_order_acquire), taken = 0;
+  int threads = p.active.load(std::memory_order_acquire);
+  for (int i = 0; i < threads; i++) taken += take(p, p.shares[(thread + i) % threads], generation, thread);
+  if (taken && p.done.fetch_add(taken, std::memory_order_acq_rel) + taken == units) {
+    p.finished.store(generation, std::memory_order_seq_cst);
+    if (p.caller_sleeps.load(std::memory_order_seq_cst)) wake(p.finished);
   }
 }
 
@@ -199,14 +214,18 @@ void Team::run(Task task, void* context, int64_t units) {
   uint32_t generation = p.generation.load(std::memory_order_relaxed) + 1;
   int64_t chunk = units / (threads_ * 8);
   // Closed while the job is changed: a thread that still looks at the last job claims nothing of it.
-  p.next.store(uint64_t(generation) << kUnitBits | kClosed, std::memory_order_seq_cst);
+  uint64_t counter = uint64_t(generation) << kUnitBits;
+  for (int t = 0; t < threads_; t++) p.shares[t].next.store(counter | kClosed, std::memory_order_seq_cst);
   p.task.store(task, std::memory_order_release);
   p.context.store(context, std::memory_order_release);
   p.units.store(units, std::memory_order_release);
   p.chunk.store(chunk < 1 ? 1 : chunk, std::memory_order_release);
-  p.active.store(threads_, std::memory_order_relaxed);
+  p.active.store(threads_, std::memory_order_release);
   p.done.store(0, std::memory_order_relaxed);
-  p.next.store(uint64_t(generation) << kUnitBits, std::memory_order_seq_cst);
+  for (int t = 0; t < threads_; t++) {
+    p.shares[t].end.store(units * (t + 1) / threads_, std::memory_order_release);
+    p.shares[t].next.store(counter + uint64_t(units * t / threads_), std::memory_order_seq_cst);
+  }
   p.generation.store(generation, std::memory_order_seq_cst);
   if (p.sleeping.load(std::memory_order_seq_cst)) wake(p.generation);
   work(p, generation, 0);

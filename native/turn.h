@@ -1,13 +1,21 @@
 // Matrices turned: rows become columns.
 #pragma once
-#include <cstdint>
-#include <cstring>
+#include "simd.h"
 
 namespace hg::HG_ISA {
 
-typedef float quad __attribute__((vector_size(16), aligned(4)));
+// Four columns of W rows: every fourth row goes to one vector, then each quad of four vectors is turned.
+inline void turn_four(const float* from, int64_t from_step, float* to, int64_t to_step) {
+  vec r[4];
+  for (int i = 0; i < 4; i++) r[i] = quads(from + i * from_step, 4 * from_step);
+  vec a = zip_low(r[0], r[1]), b = zip_low(r[2], r[3]), c = zip_high(r[0], r[1]), d = zip_high(r[2], r[3]);
+  store(to, low_pairs(a, b)), store(to + to_step, high_pairs(a, b));
+  store(to + 2 * to_step, low_pairs(c, d)), store(to + 3 * to_step, high_pairs(c, d));
+}
 
-inline void turn_quads(const float* from, int64_t from_step, float* to, int64_t to_step) {  // 4 rows of 4
+// Four columns of four rows, where there are fewer than W.
+inline void turn_quad(const float* from, int64_t from_step, float* to, int64_t to_step) {
+  typedef float quad __attribute__((vector_size(16)));
   quad r[4];
   for (int i = 0; i < 4; i++) std::memcpy(&r[i], from + i * from_step, 16);
   quad a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
@@ -17,15 +25,21 @@ inline void turn_quads(const float* from, int64_t from_step, float* to, int64_t 
   for (int k = 0; k < 4; k++) std::memcpy(to + k * to_step, &t[k], 16);
 }
 
+// each(k) for every fourth of the columns, the last ones once more where they are no four.
+template <class Each>
+inline void by_fours(int64_t columns, Each each) {
+  int64_t k = 0;
+  for (; k + 4 <= columns; k += 4) each(k);
+  if (k < columns) each(columns - 4);
+}
+
 // to[k · to_step + i] = from[i · from_step + k] for i < rows, k < columns.
 inline void turn(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
   int64_t i = 0;
-  for (; i + 4 <= rows; i += 4) {
-    int64_t k = 0;
-    for (; k + 4 <= columns; k += 4) turn_quads(from + i * from_step + k, from_step, to + k * to_step + i, to_step);
-    for (; k < columns; k++)
-      for (int s = 0; s < 4; s++) to[k * to_step + i + s] = from[(i + s) * from_step + k];
-  }
+  for (; columns >= 4 && i + W <= rows; i += W)
+    by_fours(columns, [&](int64_t k) { turn_four(from + i * from_step + k, from_step, to + k * to_step + i, to_step); });
+  for (; columns >= 4 && i + 4 <= rows; i += 4)
+    by_fours(columns, [&](int64_t k) { turn_quad(from + i * from_step + k, from_step, to + k * to_step + i, to_step); });
   for (; i < rows; i++)
     for (int64_t k = 0; k < columns; k++) to[k * to_step + i] = from[i * from_step + k];
 }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.compile.builder import Builder
-from handgrad.compile.values import NotNative, Place
+from handgrad.compile.builder import Builder, Row
+from handgrad.compile.values import NotNative, Place, Value
 from handgrad.network import Network
 from handgrad.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 
@@ -23,12 +25,15 @@ _RULES: dict[type, tuple[int, tuple[str | None, str | None, str | None]]] = {
     Adam: (6, ("beta1", "beta2", "eps")),
     AdamW: (6, ("beta1", "beta2", "eps")),
 }
+_LIGHT = (0, 1, 2)  # rules that neither divide nor take roots: those wait for that, not for memory
+NOTHING = (None, None, None)
 _PIECE = 1 << 13  # gradients whose squares make one sum
 
 
-def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> None:
-    """Append the rows of one update of all parameters.
+def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
+    """Append the rows of one update of all parameters; the first row that updates any.
 
+    Rows that make a gradient and are the last to need its parameter may update it themselves.
     Raises NotNative for a rule of the user's own.
     """
     if type(optimizer) not in _RULES:
@@ -47,14 +52,79 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> None:
         return (*constants, l2, decay, optimizer.clip_value or 0.0, run.scale)
 
     factor = _clip_factor(b, optimizer, runs, clips, reals)
+    first = len(b.rows)
     for run in runs:
-        start, n = run.where.start, run.where.stop - run.where.start
-        own = [None if state is None else state + start for state in states]
-        b.row(
-            "update", n, rule, Place("parameters", start), Place("gradients", start), *own,
-            rate, root, rest, factor, clips, reals=reals(run),
-        )  # fmt: skip
+
+        def own(start: int) -> tuple[Place | None, ...]:
+            return Place("parameters", start), *(s and s + start for s in states)
+
+        fused = fuse(b, run.where) if rule in _LIGHT and not (factor or optimizer.l2) else []
+        for index, start, _ in fused:
+            row, first = b.rows[index], min(first, index)
+            D, N, bias = (cast(int, row.args[k]) for k in (0, 1, 12))
+            b.rows[index] = replace(
+                row, label=f"{row.label}, update", reals=reals(run),
+                args=(*row.args, rule + 1, *own(start), *(own(start + D * N) if bias else NOTHING),
+                      rate, root, rest, clips),
+            )  # fmt: skip
+        for start, stop in left(run.where, fused):
+            b.row(
+                "update", stop - start, rule, *own(start), Place("gradients", start),
+                rate, root, rest, factor, clips, reals=reals(run),
+            )  # fmt: skip
     b.after.append(optimizer.skip)
+    return first
+
+
+def fuse(b: Builder, run: slice) -> list[tuple[int, int, int]]:
+    """Rows that make the whole gradient of a matrix and its bias, in this stretch of the flat
+    arrays, and after which nobody reads these: they can update them at once.
+
+    For each the row's number, and from where to where in the flat arrays.
+    """
+    found: list[tuple[int, int, int]] = []
+    touched: list[int] = []  # words that the rows after the present one name
+    for index in range(len(b.rows) - 1, -1, -1):
+        row = b.rows[index]
+        if row.python is not None:  # may read anything
+            break
+        if row.kernel == "weights" and (stretch := _whole_gradient(row, run)) is not None:
+            start, stop = stretch
+            if not any(start <= word < stop for word in touched):
+                found.append((index, start, stop))
+        places = (place for place in map(_place, row.args) if place is not None)
+        touched += [p.word for p in places if p.segment in ("parameters", "gradients")]
+    return sorted(found, key=lambda one: one[1])
+
+
+def _whole_gradient(row: Row, run: slice) -> tuple[int, int] | None:
+    """Where in the flat arrays a row of `weights` writes, if W and b are neighbours."""
+    D, N, dW, step, db, add = (cast(Any, row.args[k]) for k in (0, 1, 10, 11, 12, 15))
+    if not (isinstance(D, int) and isinstance(N, int) and isinstance(dW, Place)) or add:
+        return None
+    stop = dW.word + D * N
+    if step != N or dW.segment != "gradients" or db not in (None, Place("gradients", stop)):
+        return None
+    stop += N if db else 0
+    return (dW.word, stop) if run.start <= dW.word and stop <= run.stop else None
+
+
+def _place(argument: Any) -> Place | None:
+    """Where an argument lies, if that is known before the arena is laid out."""
+    if isinstance(argument, Value):
+        argument = argument.owner.place
+    return argument if isinstance(argument, Place) else None
+
+
+def left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+    """What of a run no row has updated at once."""
+    at = run.start
+    for _, start, stop in fused:
+        if at < start:
+            yield at, start
+        at = stop
+    if at < run.stop:
+        yield at, run.stop
 
 
 def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Place) -> None:

@@ -118,9 +118,8 @@ class Training(Program):
             plan_training(b, trace(network, x[:3], numbers), loss, target, watch)
             b.label = "penalty"
             lower_penalty(b, optimizer, network, Place("metrics"))
-            self._update = len(b.rows)
             b.label = "update"
-            lower_optimizer(b, optimizer, network)
+            self._update = lower_optimizer(b, optimizer, network)
             return b
 
         with network.evaluating():

@@ -117,7 +117,7 @@ def test_a_rule_of_the_users_own_is_not_native():
 @pytest.mark.parametrize("place", [0, 8, 32, 9999, 19999])
 def test_a_gradient_that_is_not_finite_is_noticed(bad, place):
     p, g = np.zeros(20_000, np.float32), np.ones(20_000, np.float32)
-    arguments = (p.size, 0, p, g, None, None, 0, 0, 0, None, False)
+    arguments = (p.size, 0, p, None, None, g, 0, 0, 0, None, False)
     reals = (0, 0, 0, 0, 0, 0, 1)
     assert run("update", *arguments, reals=reals) == 0
     g[place] = bad
@@ -138,3 +138,31 @@ def test_the_norm(size):
     for limit in (norm / 3, norm * 2):
         assert run("clip_factor", pieces, sums, factor, reals=(limit,)) == 0
         assert factor[0] == np.float32(min(1, limit / norm))
+
+
+class Tied(Sequential):
+    """Uses its first layer twice, so that its gradient is a sum of two."""
+
+    def __init__(self):
+        one = Affine(7, inputs=7)
+        super().__init__(one, ReLU(), one, Affine(2), seed=0)
+
+
+@pytest.mark.parametrize("make", [lambda: Sequential(Affine(9), ReLU(), Affine(2), seed=0), Tied])
+@pytest.mark.parametrize("rule", [SGD(0.1), Momentum(0.05), Nesterov(0.05)])
+def test_rows_of_gradients_that_update_give_the_same_bits(make, rule, monkeypatch):
+    rng = np.random.default_rng(0)
+    x, t = rng.random((300, 7), np.float32), rng.random((300, 2), np.float32)
+    weights, updates = [], []
+    for fused in (True, False):
+        if not fused:
+            monkeypatch.setattr("handgrad.compile.optimizer.fuse", lambda b, run: [])
+        network = make()
+        options = copy.deepcopy(rule)
+        program = compile_training(network, MeanSquaredError(), options, x, t, batch=100)
+        order, starts = np.arange(300), np.array([0, 100, 200, 0])
+        assert program.run(order, starts, np.array([100, 100, 99, 1])) == 4
+        weights.append(network.parameters.tobytes() + network.flat.gradients.tobytes())
+        updates.append(sum(row.label.endswith("backward, update") for row in program.rows))
+    assert updates == [1 if make is Tied else 2, 0]
+    assert weights[0] == weights[1]

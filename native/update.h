@@ -1,0 +1,136 @@
+// Update rules, to the bit what optim/rules.py does, for the rows that update and those of gradients
+// that update at once what they belong to.
+#pragma once
+#include "activation.h"
+#include "row.h"
+
+namespace hg::HG_ISA {
+
+enum Rule { kSGD = 0, kMomentum, kNesterov, kAdaGrad, kRMSProp, kAdaDelta, kAdam };
+enum { BETA1 = 0, BETA2, EPS, L2, DECAY, CLIP, SCALE };  // of a row's `reals`; momentum and ρ are BETA1
+
+inline int states_of(int64_t rule) { return rule == kSGD ? 0 : rule >= kAdaDelta ? 2 : 1; }
+
+// Parameters, and what a rule remembers of them.
+struct State { float *p, *first, *second; };
+
+inline State state_of(const Job& j, int p, int64_t rule, int64_t at = 0) {
+  int states = states_of(rule);
+  return {j.f(p) + at, states > 0 ? j.f(p + 1) + at : nullptr, states > 1 ? j.f(p + 2) + at : nullptr};
+}
+
+inline void check_state(Check& c, int p, int64_t rule, int64_t n) {  // p, first, second
+  c.writes(p, n);
+  for (int s = 0; s < states_of(rule); s++) c.writes(p + 1 + s, n);
+}
+
+inline void check_rates(Check& c, int rates) { for (int k = 0; k < 3; k++) c.hyper(rates + k); }
+
+// The gradient with l2 and clipping; the same numbers as Optimizer._treat.
+struct Treatment {
+  vec l2, low, high, factor;
+  bool decays, clips, shortens;
+
+  Treatment(double l2_, bool clips_, double limit, const float* factor_)
+      : l2(set1(float(l2_))), low(set1(float(-limit))), high(set1(float(limit))),
+        factor(set1(factor_ ? *factor_ : 1)), decays(l2_ != 0), clips(clips_), shortens(factor_) {}
+
+  vec operator()(vec g, vec p) const {
+    if (decays) g = g + l2 * p;
+    if (clips) g = min(high, max(low, g));
+    return shortens ? g * factor : g;
+  }
+};
+
+struct Numbers {
+  vec rate, beta1, rest1, beta2, rest2, eps, kept;
+
+  // The args from `rates` on number entries of the step: learning rate, √(1 − β2^t), 1 − β1^t.
+  Numbers(const Job& j, int64_t rule, int rates) {
+    const double* r = j.reals;
+    double scaled = j.batch->hyper[j.i(rates)] * r[SCALE], step = scaled, small = r[EPS];
+    if (rule == kAdam) {
+      double root = j.batch->hyper[j.i(rates + 1)];
+      step = scaled * root / j.batch->hyper[j.i(rates + 2)], small = small * root;
+    }
+    rate = set1(float(step)), eps = set1(float(small)), kept = set1(float(1 - scaled * r[DECAY]));
+    beta1 = set1(float(r[BETA1])), rest1 = set1(float(1 - r[BETA1]));
+    beta2 = set1(float(r[BETA2])), rest2 = set1(float(1 - r[BETA2]));
+  }
+};
+
+template <int rule>
+inline vec updated(vec p, vec g, vec& first, vec& second, const Numbers& k) {
+  if constexpr (rule == kSGD) return p - g * k.rate;
+  if constexpr (rule == kMomentum) {
+    first = first * k.beta1 - g * k.rate;
+    return p + first;
+  }
+  if constexpr (rule == kNesterov) {
+    vec step = g * k.rate;
+    first = first * k.beta1 - step;
+    return (p - step) + first * k.beta1;
+  }
+  if constexpr (rule == kAdaGrad) first = first + g * g;
+  if constexpr (rule == kRMSProp || rule == kAdaDelta) first = first * k.beta1 + g * g * k.rest1;
+  if constexpr (rule == kAdaGrad || rule == kRMSProp) return p - g / (sqrt(first) + k.eps) * k.rate;
+  if constexpr (rule == kAdaDelta) {
+    vec s = g * sqrt((second + k.eps) / (first + k.eps));
+    second = second * k.beta1 + s * s * k.rest1;
+    return p - s * k.rate;
+  }
+  first = first * k.beta1 + g * k.rest1;
+  second = second * k.beta2 + g * g * k.rest2;
+  return p - first / (sqrt(second) + k.eps) * k.rate;
+}
+
+// One update of a row's parameters, piece by piece.
+class Update {
+ public:
+  Update(const Job& j, int64_t rule, int rates, bool clips, const float* factor = nullptr)
+      : numbers_(j, rule, rates), treat_(j.reals[L2], clips, j.reals[CLIP], factor), decays_(j.reals[DECAY] != 0) {
+    with_code<kAdam + 1>(rule, [&](auto code) { run_ = &Update::run<code()>; });
+  }
+
+  void operator()(const State& s, int64_t at, const float* g, int64_t n) { (this->*run_)(s, at, g, n); }
+
+  // Brings near what n numbers from `at` on will need.
+  void fetch(const State& s, int64_t at, int64_t n) const {
+    for (const float* array : {s.p, s.first, s.second})
+      for (int64_t i = 0; array && i < n + 15; i += 16) __builtin_prefetch(array + at + (i < n ? i : n - 1));
+  }
+
+  // Whether all gradients were numbers. What met another one has been updated: the caller puts the last
+  // good weights back.
+  bool finite() const {
+    float lanes[W];
+    store(lanes, wrong_);
+    for (float lane : lanes) if (lane != 0) return false;
+    return true;
+  }
+
+ private:
+  template <int rule>
+  void run(const State& s, int64_t at, const float* g, int64_t n) {
+    constexpr int states = rule == kSGD ? 0 : rule >= kAdaDelta ? 2 : 1;
+    by_vectors(n, [&](int64_t i, int64_t count) {
+      vec w = part(s.p + at + i, count), first = set1(0), second = set1(0), dw = part(g + i, count);
+      wrong_ = fma(dw, set1(0), wrong_);  // NaN from the first number on that is not finite
+      dw = treat_(dw, w);
+      if (decays_) w = w * numbers_.kept;
+      if constexpr (states > 0) first = part(s.first + at + i, count);
+      if constexpr (states > 1) second = part(s.second + at + i, count);
+      put(s.p + at + i, updated<rule>(w, dw, first, second, numbers_), count);
+      if constexpr (states > 0) put(s.first + at + i, first, count);
+      if constexpr (states > 1) put(s.second + at + i, second, count);
+    });
+  }
+
+  Numbers numbers_;
+  Treatment treat_;
+  bool decays_;
+  vec wrong_ = set1(0);
+  void (Update::*run_)(const State&, int64_t, const float*, int64_t) = nullptr;
+};
+
+}  // namespace hg::HG_ISA
