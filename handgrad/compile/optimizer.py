@@ -26,7 +26,7 @@ _RULES: dict[type, tuple[int, tuple[str | None, str | None, str | None]]] = {
     AdamW: (6, ("beta1", "beta2", "eps")),
 }
 _LIGHT = (0, 1, 2)  # rules that neither divide nor take roots: those wait for that, not for memory
-NOTHING = (None, None, None)
+_NOTHING = (None, None, None)
 _PIECE = 1 << 13  # gradients whose squares make one sum
 
 
@@ -64,10 +64,10 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
             D, N, bias = (cast(int, row.args[k]) for k in (0, 1, 12))
             b.rows[index] = replace(
                 row, label=f"{row.label}, update", reals=reals(run),
-                args=(*row.args, rule + 1, *own(start), *(own(start + D * N) if bias else NOTHING),
+                args=(*row.args, rule + 1, *own(start), *(own(start + D * N) if bias else _NOTHING),
                       rate, root, rest, clips),
             )  # fmt: skip
-        for start, stop in left(run.where, fused):
+        for start, stop in _left(run.where, fused):
             b.row(
                 "update", stop - start, rule, *own(start), Place("gradients", start),
                 rate, root, rest, factor, clips, reals=reals(run),
@@ -116,7 +116,7 @@ def _place(argument: Any) -> Place | None:
     return argument if isinstance(argument, Place) else None
 
 
-def left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+def _left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
     """What of a run no row has updated at once."""
     at = run.start
     for _, start, stop in fused:
