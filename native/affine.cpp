@@ -39,10 +39,13 @@ Grid grid(const Job& j, const Product& p) {
   // So many units that a slow thread leaves little to wait for.
   int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 8 ? 8 : each);
   auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
-  int64_t columns = direct ? 1 : panel_words(p.K, n) <= 2 * kHeld ? 1 : blocks(panel_words(p.K, n), kHeld);
+  int64_t columns = direct || panel_words(p.K, n) <= 2 * kHeld ? 1 : blocks(panel_words(p.K, n), kHeld);
   bool holds = !direct && m >= high && columns <= units && panel_words(p.K, wide(columns) + W) <= 2 * kHeld;
   // What is packed serves the rows of one unit: many of them, but then one unit for each thread at least.
-  if (!holds && !direct) columns = most(1, n / kColumns), high = most(4 * MR, least(kMany, m / blocks(j.threads, columns)));
+  if (!holds && !direct) {
+    columns = most(1, n / kColumns);
+    high = most(4 * MR, least(kMany, m / blocks(j.threads, columns)));
+  }
   int64_t rows = most(1, least(blocks(units, columns), m / high));
   if (rows > j.threads) rows -= rows % j.threads;  // alike for all threads
   Grid g{blocks(m, rows), wide(columns), 0, 0, holds};

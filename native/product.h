@@ -261,7 +261,8 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
       int64_t next = i + height + r;
       ahead[r] = next < i1 ? left.a.row(next) : left.a.row(next - i1 < i1 - i0 ? i0 + next - i1 : i0) + kBlock;
     }
-    (high > 0 ? higher : lower)(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc, ldc, add);
+    (high > 0 ? higher : lower)(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc,
+                                ldc, add);
     finish(i, int(height));
   }
 }

@@ -36,10 +36,11 @@ inline void by_fours(int64_t columns, Each each) {
 // to[k · to_step + i] = from[i · from_step + k] for i < rows, k < columns.
 inline void turn(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
   int64_t i = 0;
-  for (; columns >= 4 && i + W <= rows; i += W)
-    by_fours(columns, [&](int64_t k) { turn_four(from + i * from_step + k, from_step, to + k * to_step + i, to_step); });
-  for (; columns >= 4 && i + 4 <= rows; i += 4)
-    by_fours(columns, [&](int64_t k) { turn_quad(from + i * from_step + k, from_step, to + k * to_step + i, to_step); });
+  auto here = [&](auto turn_some) {
+    by_fours(columns, [&](int64_t k) { turn_some(from + i * from_step + k, from_step, to + k * to_step + i, to_step); });
+  };
+  for (; columns >= 4 && i + W <= rows; i += W) here(turn_four);
+  for (; columns >= 4 && i + 4 <= rows; i += 4) here(turn_quad);
   for (; i < rows; i++)
     for (int64_t k = 0; k < columns; k++) to[k * to_step + i] = from[i * from_step + k];
 }

@@ -14,9 +14,9 @@ inline int states_of(int64_t rule) { return rule == kSGD ? 0 : rule >= kAdaDelta
 // Parameters, and what a rule remembers of them.
 struct State { float *p, *first, *second; };
 
-inline State state_of(const Job& j, int p, int64_t rule, int64_t at = 0) {
+inline State state_of(const Job& j, int p, int64_t rule) {
   int states = states_of(rule);
-  return {j.f(p) + at, states > 0 ? j.f(p + 1) + at : nullptr, states > 1 ? j.f(p + 2) + at : nullptr};
+  return {j.f(p), states > 0 ? j.f(p + 1) : nullptr, states > 1 ? j.f(p + 2) : nullptr};
 }
 
 inline void check_state(Check& c, int p, int64_t rule, int64_t n) {  // p, first, second
