@@ -13,6 +13,7 @@ from handgrad.prove.report import Where
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up
+NOISE = 1e-10  # of the largest entry of all gradients
 
 
 @dataclass
@@ -63,7 +64,7 @@ def compare(
     doubt, size = part.doubt(upstream), part.size(upstream)
     loose = RELATIVE if point.noise < SINGLE else 3e-3
     floor = ABSOLUTE * size + 1e-3 * ABSOLUTE * abs(upstream).max(initial=0) * _top(point.base)
-    floor += 1e-10 * top + 1e-14 * abs(upstream).max(initial=0)
+    floor += NOISE * top + 1e-14 * abs(upstream).max(initial=0)
     allowed = loose * abs(numeric) + floor
     suspect = ~(abs(given - numeric) <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
     suspect &= ~(abs(given - numeric) + doubt <= allowed)

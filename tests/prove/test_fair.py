@@ -75,6 +75,27 @@ class ChannelScale:
         return (dz - mean - self.z * (dz * self.z).mean(axis=(2, 3), keepdims=True)) / self.d
 
 
+class Centred:
+    """x W + b less its mean over the batch: db is nothing but rounding, which depends on x's strides.
+
+    BLAS and PyTorch choose by them in which order they sum.
+    """
+
+    def __init__(self, W, b):
+        self.W, self.b = W, b
+
+    def forward(self, x):
+        self.x = x
+        y = x @ self.W + self.b
+        return y - y.mean(axis=0)
+
+    def backward(self, dy):
+        da = dy - dy.mean(axis=0)
+        self.dW = self.x.T @ da
+        self.db = np.full_like(self.b, 1e-16 if self.x.flags.c_contiguous else 3e-16)
+        return da @ self.W.T
+
+
 def rng():
     return np.random.default_rng(0)
 
@@ -93,6 +114,7 @@ def gathered():
         (LayerNorm(np.array([1.0, 3.0, -2.0, 0.5]), np.ones(4)), rng().normal(size=(3, 4))),
         (SingleSoftmax(), rng().normal(size=(3, 40)).astype(np.float32)),
         (ChannelScale(np.array([1.0, -2.0, 0.5])), rng().normal(size=(2, 3, 4, 2))),
+        (Centred(rng().normal(size=(4, 3)), np.ones(3)), rng().normal(size=(5, 4))),
         (gathered(), rng().normal(size=(5, 4))),
         # all hidden units on their kink at once, in a row of zeros
         (Sequential(Affine(32), ReLU(), Affine(3)), np.vstack([np.zeros(2), np.ones((3, 2))])),

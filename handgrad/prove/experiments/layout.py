@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.prove.compare import NOISE
 from handgrad.prove.experiments.chance import close
 from handgrad.prove.point import SINGLE
 from handgrad.prove.report import Finding
@@ -87,11 +88,14 @@ def _held_against(
     if not all(close(a, b, tolerance) for a, b in zip(outputs, right.outputs)):
         yield Finding("layout", 0.88, f"With {what} forward gives another result.")
         return
+    found = [g for g in base.run.gradients.values() if g is not None]
+    top = max((abs(g).max(initial=0) for g in found), default=0.0)
     for name in case.wanted:
         a, b, ordinary = gradients[name], right.gradients[name], base.run.gradients.get(name)
         if a is None or b is None or ordinary is None:
             continue
-        usual = tolerance * abs(ordinary).max(initial=0)  # what cancels is noise
+        # What cancels is noise, beside its usual size or beside all gradients.
+        usual = max(tolerance * abs(ordinary).max(initial=0), NOISE * top)
         if not close(a, b, tolerance) and not abs(a - b).max(initial=0) <= usual:
             text = f"With {what}, equal number for number, d{name} is another."
             yield Finding("layout", 0.88, text, name)
