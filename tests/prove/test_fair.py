@@ -76,7 +76,7 @@ class ChannelScale:
 
 
 class Centred:
-    """x W + b less its mean over the batch: db is nothing but rounding, which depends on x's strides.
+    """x W + b less its mean over the batch: db is but rounding, which depends on the strides of x.
 
     BLAS and PyTorch choose by them in which order they sum.
     """
