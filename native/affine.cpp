@@ -78,8 +78,7 @@ int64_t reach(Check& c, int64_t a, int64_t a_step, int64_t b, int64_t b_step) { 
   return c.plus(c.plus(c.times(a - 1, a_step), c.times(b - 1, b_step)), 1);
 }
 
-void check_product(Check& c) {
-  int64_t m = c.size(M), n = c.size(N, 1), k = c.size(K, 1);
+void check_factors(Check& c, int64_t m, int64_t n, int64_t k) {  // A and B
   int64_t indexed = c.size(INDEXED, 0, 1), ai = c.size(AI), ak = c.size(AK);
   if (indexed) {
     c.require(c.plus(c.times(k - 1, ak), 1) <= ai, "a row of data is longer than the step between rows");
@@ -89,7 +88,11 @@ void check_product(Check& c) {
     c.reads(A, reach(c, m, ai, k, ak));
   }
   c.reads(B, reach(c, k, c.size(BK), n, c.size(BJ)));
-  int64_t ldc = c.size(LDC);
+}
+
+void check_product(Check& c) {
+  int64_t m = c.size(M), n = c.size(N, 1), ldc = c.size(LDC);
+  check_factors(c, m, n, c.size(K, 1));
   c.require(ldc >= n, "rows of C overlap");
   c.writes(C, reach(c, m, ldc, n, 1));
   c.may_read(BIAS, n);
@@ -115,21 +118,104 @@ int64_t units_of(const Job& j, const Product& p) {
 
 int64_t product_units(const Job& j) { return units_of(j, product_of(j)); }
 
+// What becomes of a piece of C when its sums are done: bias, activation, slope.
+auto finishing(const Job& j, const Product& p) {
+  return [act = j.i(ACT), c = p.c, ldc = p.ldc, bias = j.f(BIAS), saved = j.f(SLOPE),
+          options = Options(j.reals)](int64_t i, int rows, int64_t at, int64_t columns) {
+    int64_t from = i * ldc + at;
+    finish(act, options, c + from, ldc, rows, columns, bias ? bias + at : nullptr, saved ? saved + from : nullptr);
+  };
+}
+
 void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   Product p = product_of(j);
-  const float *bias = j.f(BIAS), *saved = j.f(SLOPE);
-  Options options(j.reals);
-  auto epilogue = [&](int64_t i, int rows, int64_t at, int64_t columns) {
-    int64_t from = i * p.ldc + at;
-    finish(j.i(ACT), options, p.c + from, p.ldc, rows, columns, bias ? bias + at : nullptr,
-           saved ? saved + from : nullptr);
-  };
-  multiply_units(j, p, begin, end, scratch, epilogue);
+  multiply_units(j, p, begin, end, scratch, finishing(j, p));
+}
+
+void product_samples(const Job& j, int64_t first, int64_t last, Scratch scratch) {
+  Product p = product_of(j);
+  int64_t each = j.i(M) / j.batch->n;
+  multiply(p, first * each, last * each, 0, j.i(N), scratch.memory, finishing(j, p));
 }
 
 Cost product_cost(const Job& j) {
   double m = double(j.i(M)), n = double(j.i(N)), k = double(j.i(K));
   return {2 * m * n * k, 4 * (m * k + k * n + m * n)};
+}
+
+// -- partial, sum_parts: a product whose k is shared out ----------------------------------------
+//
+// A part of k is a part of A's columns and of B's rows: a thread finds those that it had in the last
+// step in its own caches, where they stay when it also makes the gradient of the same rows of B.
+//
+// args of partial: as of product up to 9; 10 sums of each part (parts, M, N), 11 number of parts.
+// Of sum_parts: 0 M, 1 N, 2 parts, 3 their sums, 4 C (M, N), 12 bias or none, 13 activation.
+
+enum { SUMS = 3, WHOLE = 4, PARTS = 11 };
+
+void check_partial(Check& c) {
+  int64_t m = c.size(M), n = c.size(N, 1);
+  check_factors(c, m, n, c.size(K, 1));
+  c.writes(C, c.times(c.fixed(PARTS, 1, 64), c.times(m, n)));
+}
+
+int64_t row_blocks(const Job& j) {
+  int64_t wanted = j.threads == 1 ? 1 : blocks(2 * j.threads, j.i(PARTS));
+  return most(1, least(wanted, j.i(M) / (4 * MR)));
+}
+
+int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * row_blocks(j) : 0; }
+
+void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  int64_t parts = j.i(PARTS), many = row_blocks(j), m = j.i(M), lines = blocks(j.i(K), kLine);
+  for (int64_t u = begin; u < end; u++) {
+    Product p = product_of(j);
+    int64_t part = u / many, block = u % many;
+    int64_t from = lines * part / parts * kLine, to = least(lines * (part + 1) / parts * kLine, p.K);
+    p.a.base += from * p.a.step, p.b += from * p.b_k, p.c += part * m * j.i(N);
+    p.ldc = j.i(N), p.add = false, p.K = p.a.run = to - from;
+    multiply(p, m * block / many, m * (block + 1) / many, 0, j.i(N), scratch.memory,
+             [](int64_t, int, int64_t, int64_t) {});
+  }
+}
+
+void check_sum_parts(Check& c) {
+  int64_t m = c.size(M), n = c.size(N, 1);
+  c.reads(SUMS, c.times(c.fixed(2, 1, 64), c.times(m, n)));
+  c.writes(WHOLE, c.times(m, n));
+  c.may_read(BIAS, n);
+  c.fixed(ACT, 0, kActivations - 1);
+}
+
+void sum_rows_of_parts(const Job& j, int64_t from, int64_t to) {
+  int64_t n = j.i(N), size = j.i(M) * n;
+  Options options(j.reals);
+  for (int64_t i = from; i < to; i++) {
+    const float* sums = j.f(SUMS) + i * n;
+    float* c = j.f(WHOLE) + i * n;
+    by_vectors(n, [&](int64_t q, int64_t count) {
+      vec sum = part(sums + q, count);
+      for (int64_t k = 1; k < j.i(2); k++) sum = sum + part(sums + k * size + q, count);
+      put(c + q, sum, count);
+    });
+    finish(j.i(ACT), options, c, n, 1, n, j.f(BIAS), nullptr);
+  }
+}
+
+int64_t sum_parts_units(const Job& j) { return blocks(j.i(M), kLine); }
+
+void run_sum_parts(const Job& j, int64_t begin, int64_t end, Scratch) {
+  sum_rows_of_parts(j, begin * kLine, least(end * kLine, j.i(M)));
+}
+
+void sum_parts_samples(const Job& j, int64_t first, int64_t last, Scratch) {
+  int64_t each = j.i(M) / j.batch->n;
+  sum_rows_of_parts(j, first * each, last * each);
+}
+
+Cost sum_parts_cost(const Job& j) {
+  double size = double(j.i(M)) * double(j.i(N)), parts = double(j.i(2));
+  return {size * parts, 4 * size * (parts + 1)};
 }
 
 // -- weights: dW = Aᵀ dy, db = Σ dy -------------------------------------------------------
@@ -218,8 +304,13 @@ void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
 }
 
 const Kernel kernels[] = {
-    {"product", check_product, product_units, run_product, product_cost, product_scratch},
-    {"weights", check_weights, weights_units, run_weights, product_cost, product_scratch},
+    {"product", check_product, product_units, run_product, product_cost, product_scratch,
+     nullptr, product_samples},
+    {"partial", check_partial, partial_units, run_partial, product_cost, product_scratch},
+    {"sum_parts", check_sum_parts, sum_parts_units, run_sum_parts, sum_parts_cost, nullptr,
+     nullptr, sum_parts_samples},
+    {"weights", check_weights, weights_units, run_weights, product_cost, product_scratch,
+     nullptr, nullptr, true},
 };
 
 }  // namespace

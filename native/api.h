@@ -7,7 +7,7 @@ extern "C" {
 
 struct hg_program;
 
-constexpr int kAbi = 2;                    // grows with every change of what this file or row.h's Row says
+constexpr int kAbi = 3;                    // grows with every change of what this file or row.h's Row says
 int hg_abi();                              // kAbi of the library that was built
 const char* hg_isa();                      // "AVX-512", "AVX2", "NEON", or "" where none will do
 int hg_use_isa(const char* name);          // choose a narrower one; 0, or -1 where it is not there

@@ -10,11 +10,23 @@ constexpr int64_t kPiece = 1 << 13;  // numbers of one unit
 
 int64_t pieces(const Job& j) { return (j.i(0) + kPiece - 1) / kPiece; }
 
-// Calls each(offset, count) for every vector of the units from begin to end.
+// Calls each(offset, count) for every vector of the numbers from `from` to `to`.
 template <class Each>
-inline void by_pieces(const Job& j, int64_t begin, int64_t end, Each each) {
-  int64_t from = begin * kPiece, to = end * kPiece < j.i(0) ? end * kPiece : j.i(0);
+inline void by_stretch(int64_t from, int64_t to, Each each) {
   by_vectors(to - from, [&](int64_t i, int64_t count) { each(from + i, count); });
+}
+
+typedef void (*Stretched)(const Job&, int64_t from, int64_t to);  // the work of some of the n numbers
+
+template <Stretched run>
+void run_pieces(const Job& j, int64_t begin, int64_t end, Scratch) {
+  run(j, begin * kPiece, end * kPiece < j.i(0) ? end * kPiece : j.i(0));
+}
+
+template <Stretched run>
+void run_samples(const Job& j, int64_t first, int64_t last, Scratch) {
+  int64_t each = j.i(0) / j.batch->n;
+  run(j, first * each, last * each);
 }
 
 // -- curve: y = f(x), and f'(x) -------------------------------------------------------------
@@ -28,17 +40,17 @@ void check_curve(Check& c) {
   c.may_write(4, n);
 }
 
-void run_curve(const Job& j, int64_t begin, int64_t end, Scratch) {
+void curve_stretch(const Job& j, int64_t from, int64_t to) {
   const float* x = j.f(2);
   float *y = j.f(3), *slopes = j.f(4);
   Options options(j.reals);
   with_code<kCurves>(j.i(1), [&](auto code) {
     if (!slopes)
-      by_pieces(j, begin, end, [&](int64_t i, int64_t count) {
+      by_stretch(from, to, [&](int64_t i, int64_t count) {
         put(y + i, curve<code()>(part(x + i, count), options).y, count);
       });
     else
-      by_pieces(j, begin, end, [&](int64_t i, int64_t count) {
+      by_stretch(from, to, [&](int64_t i, int64_t count) {
         Point p = curve<code()>(part(x + i, count), options);
         put(y + i, p.y, count);
         put(slopes + i, p.slope, count);
@@ -59,12 +71,12 @@ void check_slope(Check& c) {
   c.writes(4, n);
 }
 
-void run_slope(const Job& j, int64_t begin, int64_t end, Scratch) {
+void slope_stretch(const Job& j, int64_t from, int64_t to) {
   const float *dy = j.f(2), *y = j.f(3);
   float* dx = j.f(4);
   Options options(j.reals);
   with_code<kActivations>(j.i(1), [&](auto code) {
-    by_pieces(j, begin, end, [&](int64_t i, int64_t count) {
+    by_stretch(from, to, [&](int64_t i, int64_t count) {
       put(dx + i, part(dy + i, count) * slope<code()>(part(y + i, count), options), count);
     });
   });
@@ -83,10 +95,10 @@ void check_pair(Check& c) {
 }
 
 template <class Operation>
-void run_pair(const Job& j, int64_t begin, int64_t end, Scratch) {
+void pair_stretch(const Job& j, int64_t from, int64_t to) {
   const float *a = j.f(1), *b = j.f(2);
   float* y = j.f(3);
-  by_pieces(j, begin, end, [&](int64_t i, int64_t count) {
+  by_stretch(from, to, [&](int64_t i, int64_t count) {
     put(y + i, Operation()(part(a + i, count), part(b + i, count)), count);
   });
 }
@@ -100,15 +112,20 @@ struct Less { vec operator()(vec a, vec b) { return eq(a, a, min(a, b), a); } };
 
 Cost pair_cost(const Job& j) { return {double(j.i(0)), 12.0 * double(j.i(0))}; }
 
+template <Stretched run>
+constexpr Kernel kernel(const char* name, void (*check)(Check&), Cost (*cost)(const Job&)) {
+  return {name, check, pieces, run_pieces<run>, cost, nullptr, nullptr, run_samples<run>};
+}
+
 const Kernel kernels[] = {
-    {"curve", check_curve, pieces, run_curve, curve_cost},
-    {"slope", check_slope, pieces, run_slope, slope_cost},
-    {"add", check_pair, pieces, run_pair<Add>, pair_cost},
-    {"sub", check_pair, pieces, run_pair<Sub>, pair_cost},
-    {"mul", check_pair, pieces, run_pair<Mul>, pair_cost},
-    {"div", check_pair, pieces, run_pair<Div>, pair_cost},
-    {"greater", check_pair, pieces, run_pair<Greater>, pair_cost},
-    {"less", check_pair, pieces, run_pair<Less>, pair_cost},
+    kernel<curve_stretch>("curve", check_curve, curve_cost),
+    kernel<slope_stretch>("slope", check_slope, slope_cost),
+    kernel<pair_stretch<Add>>("add", check_pair, pair_cost),
+    kernel<pair_stretch<Sub>>("sub", check_pair, pair_cost),
+    kernel<pair_stretch<Mul>>("mul", check_pair, pair_cost),
+    kernel<pair_stretch<Div>>("div", check_pair, pair_cost),
+    kernel<pair_stretch<Greater>>("greater", check_pair, pair_cost),
+    kernel<pair_stretch<Less>>("less", check_pair, pair_cost),
 };
 
 }  // namespace

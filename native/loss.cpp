@@ -67,10 +67,10 @@ struct Group {  // of a few rows
   alignas(64) float share[kGroup], score[kGroup], top[kGroup], sum[kGroup], mean[kGroup], right[kGroup];
 };
 
-// Labels and shares of up to kGroup rows; false where a label is no class.
-bool start(const Job& j, int64_t first, Labels& labels, Group& g) {
+// Labels and shares of up to kGroup rows from `first` to `stop`; false where a label is no class.
+bool start(const Job& j, int64_t first, int64_t stop, Labels& labels, Group& g) {
   int64_t rows = j.i(SAMPLES) * j.i(EACH), classes = j.i(CLASSES);
-  int64_t count = rows - first < kGroup ? rows - first : kGroup;
+  int64_t count = stop - first < kGroup ? stop - first : kGroup;
   g.first = first, g.count = count;
   vec alike = set1(1) / set1(float(rows));
   for (int r = 0; r < kGroup; r += W) store(g.share + r, alike);
@@ -194,13 +194,11 @@ int64_t softmax_loss_units(const Job& j) {
   return (j.i(SAMPLES) * j.i(EACH) + unit_rows(j) - 1) / unit_rows(j);
 }
 
-void run_softmax_loss(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t rows = j.i(SAMPLES) * j.i(EACH), each = unit_rows(j);
-  int64_t stop = end * each < rows ? end * each : rows;
+void softmax_loss_rows(const Job& j, int64_t from, int64_t stop) {
   Group g;
-  Labels labels(j, begin * each);
-  for (int64_t first = begin * each; first < stop; first += kGroup) {
-    if (!start(j, first, labels, g)) {
+  Labels labels(j, from);
+  for (int64_t first = from; first < stop; first += kGroup) {
+    if (!start(j, first, stop, labels, g)) {
       *j.fault = kBadIndex;
       return;
     }
@@ -208,6 +206,15 @@ void run_softmax_loss(const Job& j, int64_t begin, int64_t end, Scratch) {
     else many_classes(j, g);
     settle(j, g);
   }
+}
+
+void run_softmax_loss(const Job& j, int64_t begin, int64_t end, Scratch) {
+  int64_t rows = j.i(SAMPLES) * j.i(EACH), each = unit_rows(j);
+  softmax_loss_rows(j, begin * each, end * each < rows ? end * each : rows);
+}
+
+void softmax_loss_samples(const Job& j, int64_t first, int64_t last, Scratch) {
+  softmax_loss_rows(j, first * j.i(EACH), last * j.i(EACH));
 }
 
 Cost softmax_loss_cost(const Job& j) {
@@ -346,7 +353,8 @@ void run_step_loss(const Job& j, int64_t, int64_t, Scratch) {
 Cost step_loss_cost(const Job& j) { return {2.0 * double(j.i(0)), 8.0 * double(j.i(0))}; }
 
 const Kernel kernels[] = {
-    {"softmax_loss", check_softmax_loss, softmax_loss_units, run_softmax_loss, softmax_loss_cost},
+    {"softmax_loss", check_softmax_loss, softmax_loss_units, run_softmax_loss, softmax_loss_cost,
+     nullptr, nullptr, softmax_loss_samples},
     {"loss_terms", check_loss_terms, loss_terms_units, run_loss_terms, loss_terms_cost},
     {"shares", check_shares, one_unit, run_shares, shares_cost},
     {"step_loss", check_step_loss, one_unit, run_step_loss, step_loss_cost},

@@ -1,8 +1,9 @@
 // Elementary functions of vectors: no tables, no branches, the same bits on every processor.
 //
-// The error is stated in units of the last place (ulp) and holds for every float32, results below
-// the least normal number and infinities included; NaN stays NaN. The polynomials are minimax
-// fits (Remez) of the functions on the interval left after the argument is reduced.
+// The error is stated in units of the last place (ulp) and holds for every normal float32 and for
+// infinities; NaN stays NaN. Numbers below the least normal one are 0 in a program, see subnormal.h.
+// The polynomials are minimax fits (Remez) of the functions on the interval left after the argument
+// is reduced.
 // Source for the reductions: Muller, "Elementary functions", 3rd edition, 2016, chapter 11.
 #pragma once
 #include "simd.h"
@@ -65,11 +66,9 @@ constexpr int32_t kRootHalf = 0x3f3504f3;  // the bits of √½
 
 // ln x, 1 ulp.
 inline vec log(vec x) {
-  constexpr float kLeast = 1.17549435e-38f;  // numbers below are scaled up by 2²³
-  vec scaled = lt(x, set1(kLeast), x * set1(8388608), x);
-  ivec e = shr<23>(isub(as_int(scaled), iset1(kRootHalf)));
-  vec f = as_float(isub(as_int(scaled), shl<23>(e))) - set1(1);
-  vec y = log_near_1(f, to_float(e) + lt(x, set1(kLeast), set1(-23), set1(0)));
+  ivec e = shr<23>(isub(as_int(x), iset1(kRootHalf)));
+  vec f = as_float(isub(as_int(x), shl<23>(e))) - set1(1);
+  vec y = log_near_1(f, to_float(e));
   y = lt(x, set1(kInfinity), y, x);
   return lt(set1(0), x, y, eq(x, set1(0), set1(-kInfinity), set1(__builtin_nanf(""))));
 }

@@ -27,8 +27,11 @@ void check_update(Check& c) {
   c.fixed(CLIPS, 0, 1);
 }
 
+int64_t update_units(const Job& j) { return j.threads * ((j.i(N) + j.threads * kPiece - 1) / (j.threads * kPiece)); }
+
 void run_update(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t from = begin * kPiece, to = end * kPiece < j.i(N) ? end * kPiece : j.i(N);
+  int64_t lines = (j.i(N) + 15) / 16, units = update_units(j);
+  int64_t from = lines * begin / units * 16, to = end == units ? j.i(N) : lines * end / units * 16;
   Update update(j, j.i(RULE), RATE, j.i(CLIPS), j.has(FACTOR) ? j.f(FACTOR) : nullptr);
   update(state_of(j, P, j.i(RULE)), from, j.f(G) + from, to - from);
   if (!update.finite()) *j.fault = kNotFinite;
@@ -137,7 +140,7 @@ void run_penalty(const Job& j, int64_t, int64_t, Scratch) {
 
 const Kernel kernels[] = {
     {"penalty", check_penalty, one_unit, run_penalty, clip_factor_cost},
-    {"update", check_update, pieces, run_update, update_cost},
+    {"update", check_update, update_units, run_update, update_cost, nullptr, nullptr, nullptr, true},
     {"squares", check_squares, pieces, run_squares, squares_cost},
     {"clip_factor", check_clip_factor, one_unit, run_clip_factor, clip_factor_cost},
 };

@@ -1,67 +1,31 @@
 // Programs: made once from a table of rows that are all checked, then run step by step.
-#include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
-#include <vector>
 
-#include "api.h"
-#include "threads.h"
+#include "program.h"
+#include "subnormal.h"
 
 using namespace hg;
 
 namespace hg {
+
 const KernelTable* present_table();  // dispatch.cpp
-}
-
-namespace {
-
-struct Memory {  // aligned to 64 bytes
-  void* start = nullptr;
-  explicit Memory(int64_t bytes) {
-    if (bytes <= 0) return;
-    start = std::aligned_alloc(64, size_t(bytes + 63) / 64 * 64);
-    if (!start) throw std::bad_alloc();
-  }
-  Memory(Memory&& other) noexcept : start(other.start) { other.start = nullptr; }
-  ~Memory() { std::free(start); }
-};
-
-constexpr int64_t kLargest = int64_t(1) << 31;
-constexpr int32_t kPython = -1;      // the row calls a layer's own Python code
-constexpr double kLook = 1e-3;        // seconds of work between looks at the clock
-constexpr double kWorthThreads = 12e-6;  // seconds of work below which threads cost more than they bring
-
-double expected_seconds(Cost c) { return c.flops / 80e9 + c.bytes / 50e9; }
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-}  // namespace
-
-struct hg_program {
-  std::vector<Row> rows;
-  std::vector<const Kernel*> kernels;
-  std::vector<uint64_t> places;
-  std::vector<Job> jobs;
-  std::vector<Memory> kept;
-  std::vector<Memory> scratch;  // of each thread
-  std::vector<int64_t> held;
-  int64_t round = 0;
-  int64_t scratch_words = 0;
-  int64_t batch = 0, data_rows = 0, hyper_width = 0;
-  std::vector<double> expected;  // seconds of each row, roughly
-  std::vector<float*> bases;
-  int64_t bound_n = -1;
-  int32_t threads = 1;  // of the present call
-  Batch now{};
-  int32_t fault = 0;
-};
+}  // namespace hg
 
 namespace {
+
+constexpr int64_t kLargest = int64_t(1) << 31;
+constexpr int32_t kPython = -1;      // the row calls a layer's own Python code
+constexpr double kLook = 1e-3;        // seconds of work between looks at the clock
+constexpr double kWorthThreads = 5e-6;  // seconds of work below which threads cost more than they bring
+
+double expected_seconds(Cost c) { return c.flops / 80e9 + c.bytes / 50e9; }
 
 void resolve(hg_program& p, size_t r, int64_t n, float* const* bases) {
   const Row& row = p.rows[r];
@@ -81,10 +45,16 @@ void resolve(hg_program& p, size_t r, int64_t n, float* const* bases) {
   job.reals = row.reals;
   job.batch = &p.now;
   job.fault = &p.fault;
-  if (p.kernels[r]) {
-    double seconds = p.expected[r] = expected_seconds(p.kernels[r]->cost(job));
-    job.threads = row.threads == 1 || seconds < kWorthThreads ? 1 : p.threads;
-  }
+  p.expected[r] = p.kernels[r] ? expected_seconds(p.kernels[r]->cost(job)) : 0;
+}
+
+// How many threads a stage is worth.
+void share(hg_program& p, size_t first) {
+  double seconds = 0;
+  for (size_t r = first; r < p.ends[first]; r++) seconds += p.expected[r];
+  int asked = p.rows[first].threads, threads = asked > 0 && asked < p.threads ? asked : p.threads;
+  if (asked <= 0 && seconds < kWorthThreads) threads = 1;
+  for (size_t r = first; r < p.ends[first]; r++) p.jobs[r].threads = threads;
 }
 
 void bind(hg_program& p, const hg_run& run, int64_t n, int threads) {
@@ -93,29 +63,15 @@ void bind(hg_program& p, const hg_run& run, int64_t n, int threads) {
   p.threads = threads;
   std::memcpy(p.bases.data(), run.segments, p.bases.size() * sizeof(float*));
   for (size_t r = 0; r < p.rows.size(); r++) resolve(p, r, n, run.segments);
+  for (size_t r = 0; r < p.rows.size(); r = p.ends[r]) share(p, r);
   p.bound_n = n;
 }
 
-struct Units { const Kernel* kernel; const Job* job; hg_program* program; };
-
-void run_units(void* context, int64_t begin, int64_t end, int thread) {
-  Units& u = *static_cast<Units*>(context);
-  hg_program& p = *u.program;
-  size_t t = size_t(thread);
-  u.kernel->run(*u.job, begin, end,
-                {static_cast<float*>(p.scratch[t].start), p.scratch_words, p.round, &p.held[t]});
-}
-
-bool run_row(hg_program& p, size_t r, Team& team, hg_run& run) {
-  const Job& job = p.jobs[r];
-  const Kernel* kernel = p.kernels[r];
-  if (!kernel) return !run.python || run.python(p.rows[r].args[0], p.now.n, p.now.step) == 0;
-  int64_t units = kernel->units(job);
-  Units context{kernel, &job, &p};
-  p.round++;
-  if (job.threads > 1 && units > 1) team.run(run_units, &context, units);
-  else if (units > 0) run_units(&context, 0, units, 0);
-  return true;
+bool run_python(hg_program& p, size_t r, hg_run& run, FlushSubnormals& flush) {
+  double before = run.times ? now() : 0;
+  bool done = !run.python || flush.without([&] { return run.python(p.rows[r].args[0], p.now.n, p.now.step) == 0; });
+  if (run.times) run.times[r] += now() - before;
+  return done;
 }
 
 void make_scratch(hg_program& p, size_t threads) {
@@ -138,10 +94,27 @@ bool check_row(hg_program& p, hg_spec& spec, const KernelTable& table, size_t r)
   return !check.fault;
 }
 
+// Whether a row may wait for less than all rows before it.
+bool may_wait(const hg_program& p, size_t r) {
+  if (p.rows[r].waits == kForAll) return true;
+  const Kernel *kernel = p.kernels[r], *before = r ? p.kernels[r - 1] : nullptr;
+  if (!kernel || !before) return false;
+  if (p.rows[r].waits == kForNone) return kernel == before && kernel->beside && p.rows[r - 1].waits != kForSamples;
+  bool counted = p.rows[r].scaled & p.rows[r - 1].scaled & 1;
+  return p.rows[r].waits == kForSamples && kernel->samples && before->samples && counted &&
+         p.rows[r - 1].waits != kForNone;
+}
+
+void find_stages(hg_program& p) {
+  p.ends.assign(p.rows.size(), p.rows.size());
+  for (size_t r = p.rows.size(); r-- > 1;) p.ends[r - 1] = p.rows[r].waits == kForAll ? r : p.ends[r];
+}
+
 // The row's table and scratch memory, for the largest batch: a step allocates nothing.
 void prepare_row(hg_program& p, size_t r) {
   std::vector<float*> nowhere(p.bases.size() + 1, nullptr);
   resolve(p, r, p.batch, nowhere.data());
+  p.jobs[r].threads = 1;
   const Kernel* kernel = p.kernels[r];
   p.kept.emplace_back(kernel && kernel->prepare ? kernel->prepare(p.jobs[r], nullptr) : 0);
   if ((p.jobs[r].kept = p.kept.back().start)) kernel->prepare(p.jobs[r], p.jobs[r].kept);
@@ -164,8 +137,12 @@ std::unique_ptr<hg_program> make(hg_spec& spec) {
   p->bases.assign(size_t(spec.segments), nullptr);
   p->jobs.resize(p->rows.size());
   p->expected.resize(p->rows.size());
-  for (size_t r = 0; r < p->rows.size(); r++)
+  p->spent.resize(p->rows.size());
+  for (size_t r = 0; r < p->rows.size(); r++) {
     if (!check_row(*p, spec, *table, r)) return nullptr;
+    if (!may_wait(*p, r)) return spec.bad_row = int64_t(r), spec.rule = "this row must wait for all before it", nullptr;
+  }
+  find_stages(*p);
   for (size_t r = 0; r < p->rows.size(); r++) prepare_row(*p, r);
   make_scratch(*p, 1);
   return p;
@@ -201,6 +178,7 @@ int hg_program_run(hg_program* p, hg_run* run) {
   } catch (const std::bad_alloc&) {
     return 6;
   }
+  FlushSubnormals flush;
   double began = now(), since_look = 0;
   int64_t count = int64_t(p->rows.size());
   for (; run->step < run->steps; run->step++, run->row = 0) {
@@ -212,13 +190,12 @@ int hg_program_run(hg_program* p, hg_run* run) {
     p->fault = 0;
     bind(*p, *run, n, team.threads());
     while (run->row < count) {
-      double before = run->times ? now() : 0;
       size_t r = size_t(run->row);
-      if (!run_row(*p, r, team, *run)) return 3;
-      if (run->times) run->times[r] += now() - before;
+      if (p->kernels[r]) run_stage(*p, r, team, run->times);
+      else if (!run_python(*p, r, *run, flush)) return 3;
       if (p->fault) return p->fault == kBadIndex ? 2 : 5;
-      run->row++;
-      since_look += p->expected[r] + 1e-7;
+      for (size_t end = p->ends[r]; r < end; r++) since_look += p->expected[r] + 1e-7;
+      run->row = int64_t(r);
       if (run->seconds > 0 && since_look > kLook) {
         since_look = 0;
         if (now() - began > run->seconds && run->row < count) return 1;

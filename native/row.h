@@ -17,9 +17,15 @@ constexpr int64_t kPlaceBits = 40;  // a place: (segment + 1) << 40 | word; 0 wh
 
 enum Fault { kBadIndex = 1, kNotFinite = 2 };
 
+// What a row waits for: for all rows before it to be done; for none of its stage, because it reads nothing
+// that they write; or only for the same samples of the row before it. Rows up to the next that waits for
+// all are a stage: threads do not meet between them.
+enum Waits : int16_t { kForAll = 0, kForNone, kForSamples };
+
 struct Row {
   int32_t kernel;   // number in the table of kernels
-  int32_t threads;  // 1: the calling thread alone; 0: as many as pay
+  int16_t threads;  // how many at most; 0: as many as pay
+  int16_t waits;    // Waits
   uint64_t scaled;  // bit i: args[i] counts per sample, and is multiplied by the batch's size
   int64_t args[kArgs];
   double reals[kReals];
@@ -101,6 +107,10 @@ struct Kernel {
   Cost (*cost)(const Job&);
   int64_t (*scratch)(const Job&) = nullptr;  // words that each thread needs
   int64_t (*prepare)(const Job&, void* kept) = nullptr;  // bytes of a table; fills it if kept
+  // Samples [first, last) of the n that the first argument counts: all that is computed from them, and
+  // from nothing that other samples' work writes. For kernels that may wait for samples.
+  void (*samples)(const Job&, int64_t first, int64_t last, Scratch) = nullptr;
+  bool beside = false;  // may run at the same time as others of its kind
 };
 
 struct Family { const Kernel* kernels; int count; };  // the kernels of one file

@@ -3,6 +3,7 @@
 // the machine gives no time costs only what it holds. Waiting threads spin for some microseconds, then sleep,
 // because on a machine that others use too a spinning thread takes the time of a working one.
 #include "threads.h"
+#include "subnormal.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -97,6 +98,7 @@ void work(Pool& p, uint32_t generation, int thread) {
 void* serve(void* argument) {
   int thread = int(reinterpret_cast<intptr_t>(argument));
   Pool& p = *pool;
+  FlushSubnormals flush;
   uint32_t seen = 0;
   for (;;) {
     uint32_t now = p.generation.load(std::memory_order_acquire);

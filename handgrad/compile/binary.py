@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-ABI = 2  # of native/api.h, `hg_abi`
+ABI = 3  # of native/api.h, `hg_abi`
 NAME = "_handgrad" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 

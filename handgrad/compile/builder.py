@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from handgrad.arrays import Array
+from handgrad.compile.stages import stages
 from handgrad.compile.values import Each, NotNative, Place, Size, Value, at_most, times
 
 Argument = int | Each | Value | Place | bool | None
@@ -22,6 +24,7 @@ class Row:
     reals: tuple[float, ...] = ()
     label: str = ""
     python: Any = None  # the call to make, where the kernel is Python
+    waits: int = 0  # for which rows before it, see stages.py
 
 
 class Builder:
@@ -39,6 +42,7 @@ class Builder:
         self.after: list[Callable[[int], None]] = []  # told how many steps were done
         self.draws: dict[int, int] = {}  # of each random stream by its id, in one step
         self._written: set[int] = set()  # words at which a gradient has been written
+        self._later: list[Row] = []  # rows that may come after those that follow
         self._bind("parameters", flat.parameters, True)
         self._bind("gradients", flat.gradients, True)
         self._homes = {id(s.view): s for s in flat.segments}
@@ -64,6 +68,8 @@ class Builder:
         if home.path in self.flat.frozen:
             return None, False
         add = home.start in self._written
+        if add:  # to what a later row may write
+            self.catch_up()
         self._written.add(home.start)
         return Place("gradients", home.start), add
 
@@ -106,6 +112,16 @@ class Builder:
         if any(isinstance(a, Value) and a.rows is not None for a in args):
             raise NotNative(f"{self.label}: {kernel} would read the data in place of the batch")
         self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
+
+    def later(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+        """A row whose results only the update reads: it comes when all others are there."""
+        self.row(kernel, *args, reals=reals)
+        self._later.append(self.rows.pop())
+
+    def catch_up(self) -> None:
+        """Append the rows that were left for later."""
+        self.rows += self._later
+        self._later = []
 
     def python(self, call: Any, *values: Value) -> None:
         """Append a call(n, step, *arrays) of Python code; `values` are the arrays it may use."""
@@ -162,14 +178,17 @@ class Builder:
     # -- the arena ----------------------------------------------------------------------------
 
     def memory(self) -> int:
-        """Lay the arena out: arrays whose lives do not meet share words. Returns its words."""
+        """Lay the arena out: arrays whose lives do not meet share words. Returns its words.
+
+        A life lasts to the end of a stage, for its rows may run at the same time.
+        """
         born: dict[int, tuple[int, Value]] = {}
         dies: dict[int, int] = {}
-        for i, row in enumerate(self.rows):
-            for a in row.args:
+        for stage in stages(self.rows):
+            for a in chain.from_iterable(self.rows[i].args for i in stage):
                 if isinstance(a, Value) and a.owner.place is None:
-                    born.setdefault(id(a.owner), (i, a.owner))
-                    dies[id(a.owner)] = i
+                    born.setdefault(id(a.owner), (stage.start, a.owner))
+                    dies[id(a.owner)] = stage.start
         taken: list[tuple[int, int, int]] = []  # start, stop, last row, by start
         words = 0
         for key, (first, value) in sorted(born.items(), key=lambda item: item[1][0]):

@@ -17,7 +17,7 @@ from handgrad.compile.values import Each, NotNative, Place, Value, lengths
 ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1
 
 ROW = np.dtype(
-    [("kernel", "i4"), ("threads", "i4"), ("scaled", "u8"),
+    [("kernel", "i4"), ("threads", "i2"), ("waits", "i2"), ("scaled", "u8"),
      ("args", "i8", ARGS), ("reals", "f8", REALS)]
 )  # fmt: skip
 PythonCall = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -168,6 +168,7 @@ def encode(rows: Sequence[Row], segments: dict[str, int]) -> Array:
     table = np.zeros(len(rows), ROW)
     for i, row in enumerate(rows):
         table["reals"][i, : len(row.reals)] = row.reals
+        table["waits"][i] = row.waits
         if row.python is not None:
             table["kernel"][i], table["args"][i, 0] = PYTHON, i
             continue

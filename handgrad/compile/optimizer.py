@@ -27,6 +27,7 @@ _RULES: dict[type, tuple[int, tuple[str | None, str | None, str | None]]] = {
 }
 _LIGHT = (0, 1, 2)  # rules that neither divide nor take roots: those wait for that, not for memory
 _NOTHING = (None, None, None)
+_WORTH = 1 << 12  # parameters that are worth a row of their own
 _PIECE = 1 << 13  # gradients whose squares make one sum
 
 
@@ -67,7 +68,7 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
                 args=(*row.args, rule + 1, *own(start), *(own(start + D * N) if bias else _NOTHING),
                       rate, root, rest, clips),
             )  # fmt: skip
-        for start, stop in _left(run.where, fused):
+        for start, stop in _by_rows(b, _left(run.where, fused)):
             b.row(
                 "update", stop - start, rule, *own(start), Place("gradients", start),
                 rate, root, rest, factor, clips, reals=reals(run),
@@ -125,6 +126,21 @@ def _left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, 
         at = stop
     if at < run.stop:
         yield at, run.stop
+
+
+def _by_rows(b: Builder, left: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Stretches cut where the rows begin that made the gradients: a thread then updates about
+    what it has made."""
+    cuts = sorted(
+        place.word for row in b.rows if row.kernel == "weights"
+        and isinstance(place := row.args[10], Place) and row.args[0] * row.args[1] >= _WORTH
+    )
+    for start, stop in left:
+        for cut in cuts:
+            if start < cut < stop:
+                yield start, cut
+                start = cut
+        yield start, stop
 
 
 def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Place) -> None:

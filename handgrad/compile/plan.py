@@ -121,6 +121,7 @@ def lower_backward(b: Builder, nodes: list[Node], y: Value, dy: Value) -> None:
             if x in gradients:
                 dx = _add(b, gradients[x], dx)
             gradients[x] = dx
+    b.catch_up()
     for x, dx in gradients.items():
         place, _ = b.gradient(x.parameter) if x.parameter is not None else (None, False)
         if place is not None:

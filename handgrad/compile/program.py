@@ -16,6 +16,7 @@ from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer, lower_penalty
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
+from handgrad.compile.stages import join
 from handgrad.compile.trace import trace
 from handgrad.compile.values import Each, NotNative, Place, Value, lengths
 from handgrad.layer import walk
@@ -32,6 +33,7 @@ class Program:
         self.rows = b.rows
         self.threads = usable_threads() if threads is None else threads
         self._ahead, self._after = b.ahead, b.after
+        join(b.rows)
         b.segments["arena"] = aligned(b.memory()), True
         self.batch, self.data_rows = b.batch, data_rows
         self._writable = {name: writable for name, (_, writable) in b.segments.items()}

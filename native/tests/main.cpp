@@ -68,7 +68,7 @@ void spoil(Random& random, Table& table) {
     case 4: arg = (random.below(int64_t(table.words.size()) + 2) << kPlaceBits) + random.below(40); break;
     case 5: row.scaled ^= uint64_t(1) << random.below(64); break;
     case 6: row.reals[random.below(kReals)] = reals[random.below(6)]; break;
-    case 7: row.threads = int32_t(odd_number(random)); break;
+    case 7: (random.one_in(2) ? row.threads : row.waits) = int16_t(odd_number(random)); break;
     case 8: row.kernel = int32_t(random.one_in(2) ? odd_number(random) : random.below(hg_kernels())); break;
     case 9: table.batch = random.one_in(4) ? odd_number(random) : 1 + random.below(9); break;
     default: table.data_rows = random.one_in(4) ? odd_number(random) : random.below(9);
@@ -96,7 +96,7 @@ int fuzz(uint64_t seed, int64_t rounds) {
       legal.batch = 1 + random.below(6), legal.data_rows = 1 + random.below(6);
       if (!add_row(random, kernel, legal)) return std::fprintf(stderr, "no legal row of %s\n", hg_kernel_name(kernel)), 1;
       if (random.one_in(4)) add_row(random, int(random.below(hg_kernels())), legal);
-      for (Row& row : legal.rows) row.threads = int32_t(random.below(4));
+      for (Row& row : legal.rows) row.threads = int16_t(random.below(4));
       for (int64_t way = 0; way < 20; way++) {
         table = legal;
         segments.fill(random, table, random.one_in(2));
@@ -118,7 +118,7 @@ int bits(uint64_t seed, int64_t rows, int64_t threads) {
       table = {};
       table.batch = 1 + random.below(6), table.data_rows = 1 + random.below(6);
       if (!add_row(random, kernel, table)) continue;
-      table.rows[0].threads = int32_t(threads);
+      table.rows[0].threads = int16_t(threads);
       segments.fill(random, table, false);
       Answer answer = ask(table);
       int code = run(answer.program, random, table, segments, table.batch, threads);

@@ -6,7 +6,7 @@
 namespace hg::tests {
 namespace {
 
-constexpr int kStarts = 50, kChanges = 4000;
+constexpr int kStarts = 200, kChanges = 4000;
 
 int64_t any_size(Random& random) {
   if (random.one_in(40)) return 100 + random.below(500);

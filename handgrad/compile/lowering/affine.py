@@ -37,6 +37,6 @@ class LowerAffine(Lowering):
             dx = product_dx(b, rows, dy, layer.W, node.inputs[0], sloped=True)
         product_dW(
             b, rows, x.owner.rows if node.kept["indexed"] else x, dy, layer.W,
-            layer.b if layer.bias else None, indexed=node.kept["indexed"],
+            layer.b if layer.bias else None, indexed=node.kept["indexed"], later=True,
         )  # fmt: skip
         return dx

@@ -51,7 +51,7 @@ class LowerSoftmaxCrossEntropy(LossLowering):
             "softmax_loss", Each(1), each, classes, y, *labels, shares, dy, terms, right,
             reals=(layer.label_smoothing,),
         )  # fmt: skip
-        b.row("step_loss", Each(each), terms, right, metrics, metrics + MOST_STEPS, 1, False)
+        b.later("step_loss", Each(each), terms, right, metrics, metrics + MOST_STEPS, 1, False)
         return dy
 
     def _shares(self, b: Builder, layer: Any, labels: Any, each: int, classes: int) -> Any:
@@ -95,5 +95,5 @@ class LowerElementwiseLoss(LossLowering):
         dy, sums = b.value(y.shape), b.value((Each(-(-y.row // _PIECE)),))
         delta = layer.delta if type(layer) is Huber else 0.0
         b.row("loss_terms", size, _CODES[type(layer)], y, t, dy, sums, mean, reals=(delta,))
-        b.row("step_loss", size, sums, None, metrics, None, _PIECE, mean)
+        b.later("step_loss", size, sums, None, metrics, None, _PIECE, mean)
         return dy

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
-from handgrad.compile.values import NotNative, Place, Size, Value
+from handgrad.compile.stages import small
+from handgrad.compile.values import NotNative, Place, Size, Value, at_most
+
+_LONG, _PARTS = 512, 2  # numbers of a sum from which on it is made in parts, and how many
 
 
 def product(
@@ -15,6 +18,14 @@ def product(
 ) -> None:  # fmt: skip
     """y = f(x @ W + bias) on so many rows; indexed: x is the data, whose rows the batch picks."""
     D, M = W.shape
+    if indexed and D >= _LONG and small(D, M):
+        sums = b.value((_PARTS, *y.shape))
+        b.row("partial", rows, M, D, x, D, 1, True, b.parameter(W), M, 1, sums, _PARTS)
+        b.row(
+            "sum_parts", rows, M, _PARTS, sums, y, *[None] * 7,
+            None if bias is None else b.parameter(bias), finish, reals=reals,
+        )  # fmt: skip
+        return
     b.row(
         "product", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, y, M,
         None if bias is None else b.parameter(bias), finish, None, False, reals=reals,
@@ -40,13 +51,17 @@ def product_dx(
 
 def product_dW(
     b: Builder, rows: Size, x: Value | Place, dy: Value, W: Array, bias: Array | None,
-    x_step: int = 0, *, indexed: bool = False,
+    x_step: int = 0, *, indexed: bool = False, later: bool = False,
 ) -> None:  # fmt: skip
-    """dW = xᵀ @ dy and dbias = Σ dy; x_step: words from one row of x to the next."""
+    """dW = xᵀ @ dy and dbias = Σ dy; x_step: words from one row of x to the next.
+
+    later: nobody writes to x and dy any more, so that the row may wait until the others are done.
+    """
     D, M = W.shape
     dW, db, add = gradients(b, W, bias)
     if dW is not None:
-        b.row(
+        later = later and not add and small(D, M) and small(at_most(rows, b.batch), D + M)
+        (b.later if later else b.row)(
             "weights", D, M, rows, x, 0, x_step or D, indexed, dy, M, 0, dW, M, db, 0, 0, add
         )  # fmt: skip
 
