@@ -63,22 +63,27 @@ inline void with_code(int64_t code, Each each) {
   }(std::make_integer_sequence<int, count>());
 }
 
-// What follows a product, on a piece of C: C + bias, then activated, or times the slope at `saved`.
-// `bias` and `saved` begin where the piece does, or are null.
-inline void finish(int64_t code, const Options& o, float* c, int64_t ldc, int rows, int64_t columns,
-                   const float* bias, const float* saved) {
-  if (!bias && !saved && code == kIdentity) return;
+// What follows a product: C = f(sums + bias), or (sums + bias) times the slope at `saved`, on a piece of
+// C. `bias` and `saved` begin where the piece does, or are null; rows of sums are `step` apart.
+inline void finish(int64_t code, const Options& o, const float* sums, int64_t step, float* c, int64_t ldc, int rows,
+                   int64_t columns, const float* bias, const float* saved) {
   with_code<kActivations>(code, [&](auto code) {
     by_vectors(columns, [&](int64_t q, int64_t count) {
       vec offset = bias ? part(bias + q, count) : set1(0);
       for (int64_t r = 0, at = q; r < rows; r++, at += ldc) {
-        vec v = part(c + at, count) + offset;
+        vec v = part(sums + r * step + q, count) + offset;
         if (saved) v = v * slope<code()>(part(saved + at, count), o);
         else v = activate<code()>(v, o);
         put(c + at, v, count);
       }
     });
   });
+}
+
+// ... where the sums are C itself.
+inline void finish(int64_t code, const Options& o, float* c, int64_t ldc, int rows, int64_t columns,
+                   const float* bias, const float* saved) {
+  if (bias || saved || code != kIdentity) finish(code, o, c, ldc, c, ldc, rows, columns, bias, saved);
 }
 
 }  // namespace hg::HG_ISA

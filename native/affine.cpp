@@ -121,9 +121,10 @@ int64_t product_units(const Job& j) { return units_of(j, product_of(j)); }
 // What becomes of a piece of C when its sums are done: bias, activation, slope.
 auto finishing(const Job& j, const Product& p) {
   return [act = j.i(ACT), c = p.c, ldc = p.ldc, bias = j.f(BIAS), saved = j.f(SLOPE),
-          options = Options(j.reals)](int64_t i, int rows, int64_t at, int64_t columns) {
+          options = Options(j.reals)](int64_t i, int rows, int64_t at, int64_t columns, const float* sums) {
     int64_t from = i * ldc + at;
-    finish(act, options, c + from, ldc, rows, columns, bias ? bias + at : nullptr, saved ? saved + from : nullptr);
+    finish(act, options, sums, kSumsStep, c + from, ldc, rows, columns, bias ? bias + at : nullptr,
+           saved ? saved + from : nullptr);
   };
 }
 
@@ -295,6 +296,11 @@ void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   multiply_units(j, p, begin, end, scratch, [&](int64_t i, int rows, int64_t at, int64_t columns) {
     bias(i, at, columns);
     if (j.has(BIAS) && i == 0) update(of_b, at, j.f(BIAS) + at, columns);
+    if (columns == n && p.ldc == n) {  // whole rows: one stretch
+      update(of_w, i * n, p.c + i * n, rows * n);
+      update.fetch(of_w, least((i + rows) * n, words), rows * n);
+      return;
+    }
     for (int64_t r = i; r < i + rows; r++) {
       update(of_w, r * n + at, p.c + r * p.ldc + at, columns);
       update.fetch(of_w, least((r + rows) * n, words) + at, columns);  // for the tile that follows

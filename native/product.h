@@ -7,6 +7,7 @@
 // the order of k, then the blocks' sums added in order. Blocks depend on the shape alone, so C has
 // the same bits on any number of threads, any tiling, any width of vectors.
 #pragma once
+#include <type_traits>
 #include <utility>
 
 #include "row.h"
@@ -55,10 +56,11 @@ template <int N, class Each>
 }
 
 // One tile: acc[i][v] = Σ over the block's stretches. SIDE: A's rows lie side by side, from a[0] on.
-// `ahead`, or null: rows that the next tile will read, fetched stretch by stretch.
+// `ahead`, or null: rows that the next tile will read, fetched stretch by stretch. Of the last vector
+// `last` columns are in B, if it is masked, and `kept` go to C.
 template <int R, int V, bool MASK, bool SIDE>
 inline void tile(const float* const* a, const float* const* ahead, int64_t step, const Stretch* s, int64_t count,
-                 const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, bool add) {
+                 const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, int64_t kept, bool add) {
   vec acc[R * V];
   const float* p[R];
   auto each = [&](auto one) __attribute__((always_inline)) {
@@ -88,13 +90,13 @@ inline void tile(const float* const* a, const float* const* ahead, int64_t step,
   each([&](auto i, auto v) __attribute__((always_inline)) {
     vec y = acc[i * V + v];
     float* to = c + i * ldc + v * W;
-    if (v == V - 1 && last < W) store(to, add ? load(to, last) + y : y, last);
+    if (v == V - 1 && kept < W) store(to, add ? load(to, kept) + y : y, kept);
     else store(to, add ? load(to) + y : y);
   });
 }
 
 typedef void (*Tile)(const float* const*, const float* const*, int64_t, const Stretch*, int64_t, const float*, int64_t,
-                     int64_t, float*, int64_t, bool);
+                     int64_t, float*, int64_t, int64_t, bool);
 
 template <int V, bool MASK, bool SIDE>
 inline Tile tile_of_rows(int rows) {
@@ -242,10 +244,26 @@ struct Panel {
   bool mask;  // memory ends where the columns do
 };
 
-// Rows [i0, i1) of A times a panel: tiles of nearly equal heights; `finish(i, height)` follows each.
+// Sums of a tile beside C: where a tile's rows are shorter than a vector, what is stored in C cannot be read
+// back at once.
+constexpr int64_t kSumsStep = NR + W;
+struct TileSums {
+  alignas(64) float at[MR * kSumsStep];
+};
+
+inline void add_rows(float* sums, const float* c, int64_t ldc, int64_t rows, int64_t columns) {
+  for (int64_t r = 0; r < rows; r++)
+    by_vectors(columns, [&](int64_t q, int64_t n) {
+      float* to = sums + r * kSumsStep + q;
+      store(to, part(c + r * ldc + q, n) + load(to));
+    });
+}
+
+// Rows [i0, i1) of A times a panel: tiles of nearly equal heights; `finish(i, height)` follows each. With
+// `sums`, a tile leaves its sums there, and C is for `finish` to write.
 template <class Finish>
 inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, float* c, int64_t ldc, bool add,
-                     Finish finish) {
+                     TileSums* sums, Finish finish) {
   if (i1 == i0) return;
   int vectors = panel_vectors(p.columns);
   uint32_t most = uint32_t(tile_rows(vectors)), rows = uint32_t(i1 - i0), tiles = (rows + most - 1) / most;
@@ -261,11 +279,20 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
       int64_t next = i + height + r;
       ahead[r] = next < i1 ? left.a.row(next) : left.a.row(next - i1 < i1 - i0 ? i0 + next - i1 : i0) + kBlock;
     }
-    (high > 0 ? higher : lower)(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc,
-                                ldc, add);
+    Tile tile = high > 0 ? higher : lower;
+    if (sums) {
+      tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, sums->at, kSumsStep, W, false);
+      if (add) add_rows(sums->at, c + i * ldc, ldc, height, p.columns);
+    } else {
+      tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc, ldc, last, add);
+    }
     finish(i, int(height));
   }
 }
+
+// Whether what follows takes the sums from a tile and writes C: finish(i, rows, j, columns, sums).
+template <class Finish>
+constexpr bool takes_sums = std::is_invocable_v<Finish, int64_t, int, int64_t, int64_t, const float*>;
 
 // Rows [m0, m1) × columns [n0, n1) of C; `finish(i, rows, j, columns)` follows the last block of
 // each piece of C, while it is in the cache.
@@ -275,6 +302,7 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
   Blocks block(p.a);
   float *copy = scratch, *packed = scratch + kCopyWords;
   int64_t done = 0;
+  [[maybe_unused]] TileSums sums;
   do {
     block.next();
     bool add = p.add || done > 0, final = done + block.length >= p.K;
@@ -298,8 +326,11 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
           Panel panel{packed + j * block.length, width, columns, false};
           if (p.panels) panel.b = p.panels + j * p.K + done * width;
           if (direct) panel = {from + j, p.b_k, columns, true};
-          by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, [&](int64_t i, int rows) {
-            if (final) finish(i, rows, g + j, columns);
+          TileSums* apart = takes_sums<Finish> && final ? &sums : nullptr;
+          by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, apart, [&](int64_t i, int rows) {
+            if (!final) return;
+            if constexpr (takes_sums<Finish>) finish(i, rows, g + j, columns, sums.at);
+            else finish(i, rows, g + j, columns);
           });
         });
       }
