@@ -23,6 +23,7 @@ struct Grid {
 };
 
 constexpr int64_t kMany = 128;      // rows that make packing cheap
+constexpr int64_t kLarge = 1 << 18;  // numbers of an A of which little is left in a cache
 constexpr int64_t kHeld = W == 16 ? 1 << 16 : 1 << 15;  // words of B that a thread holds, a part of the second cache
 
 int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
@@ -44,7 +45,7 @@ Grid grid(const Job& j, const Product& p) {
   // What is packed serves the rows of one unit: many of them, but then one unit for each thread at least.
   if (!holds && !direct) {
     columns = most(1, n / kColumns);
-    high = most(4 * MR, least(kMany, m / blocks(j.threads, columns)));
+    high = most(4 * MR, least(p.b_k == 1 && p.b_j > 1 ? 4 * kMany : kMany, m / blocks(j.threads, columns)));
   }
   int64_t rows = most(1, least(blocks(units, columns), m / high));
   if (rows > j.threads) rows -= rows % j.threads;  // alike for all threads
@@ -104,7 +105,9 @@ void check_product(Check& c) {
 Product product_of(const Job& j) {
   Product p{};
   p.a.base = j.f(A);
-  p.a.row_table = j.i(INDEXED) ? j.batch->rows : nullptr, p.a.far = j.i(INDEXED) && j.i(AK) == 1;
+  p.a.row_table = j.i(INDEXED) ? j.batch->rows : nullptr;
+  bool large = j.i(K) > kBlock && j.i(M) * j.i(K) > kLarge;
+  p.a.far = j.i(AK) == 1 && (j.i(INDEXED) || large);
   p.a.row_step = j.i(AI), p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = j.i(BJ);
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);

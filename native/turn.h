@@ -33,11 +33,22 @@ inline void by_fours(int64_t columns, Each each) {
   if (k < columns) each(columns - 4);
 }
 
+constexpr int64_t kApart = 1024, kSoon = 64;  // numbers between rows that are fetched ahead, and how far
+
+// Fetches what W rows hold `kSoon` columns after k; at their end, what the next W rows begin with.
+inline void fetch_rows(const float* from, int64_t from_step, int64_t columns, int64_t k) {
+  const float* soon = k + kSoon < columns ? from + k + kSoon : from + W * from_step + (k + kSoon - columns);
+  for (int r = 0; r < W; r++) __builtin_prefetch(soon + r * from_step);
+}
+
 // to[k · to_step + i] = from[i · from_step + k] for i < rows, k < columns.
 inline void turn(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
   int64_t i = 0;
   auto here = [&](auto turn_some) {
-    by_fours(columns, [&](int64_t k) { turn_some(from + i * from_step + k, from_step, to + k * to_step + i, to_step); });
+    by_fours(columns, [&](int64_t k) {
+      if (from_step >= kApart && k % 16 == 0 && columns > kSoon) fetch_rows(from + i * from_step, from_step, columns, k);
+      turn_some(from + i * from_step + k, from_step, to + k * to_step + i, to_step);
+    });
   };
   for (; columns >= 4 && i + W <= rows; i += W) here(turn_four);
   for (; columns >= 4 && i + 4 <= rows; i += 4) here(turn_quad);
