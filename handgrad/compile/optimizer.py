@@ -129,18 +129,23 @@ def _left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, 
 
 
 def _by_rows(b: Builder, left: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Stretches cut where the rows begin that made the gradients: a thread then updates about
-    what it has made."""
-    cuts = sorted(
-        place.word for row in b.rows if row.kernel == "weights"
-        and isinstance(place := row.args[10], Place) and row.args[0] * row.args[1] >= _WORTH
-    )
+    """Stretches cut where the gradients begin that a row makes: a thread then updates about what it
+    has made."""
+    cuts = [place.word for row in b.rows if (place := _large_gradient(row)) is not None]
     for start, stop in left:
-        for cut in cuts:
+        for cut in sorted(cuts):
             if start < cut < stop:
                 yield start, cut
                 start = cut
         yield start, stop
+
+
+def _large_gradient(row: Row) -> Place | None:
+    """Where a row puts the gradient of a matrix that is worth an update of its own."""
+    if row.kernel != "weights":
+        return None
+    D, N, dW = (cast(Any, row.args[k]) for k in (0, 1, 10))
+    return dW if isinstance(dW, Place) and D * N >= _WORTH else None
 
 
 def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Place) -> None:

@@ -14,6 +14,8 @@ from handgrad.compile.builder import Row
 from handgrad.compile.native import NativeProgram
 from handgrad.compile.values import Place
 
+MEASURED = 0.1  # seconds for each peak
+
 
 @dataclass(frozen=True)
 class RowTime:
@@ -79,7 +81,7 @@ def profile(program: Any, steps: int, times: Array) -> Profile:
 def peaks(threads: int) -> tuple[float, float]:
     """Floating-point operations and bytes a second that so many threads reach here at best."""
     units = 8 * threads
-    fma = Row("peak", (units, 2, Place("y")))
+    fma = Row("peak", (units, 40, Place("y")))  # about a millisecond
     flops = _rate([fma], {"y": (np.zeros(units, np.float32), True)}, threads, 0)
     words = 1 << 24  # 64 MB: more than caches hold
     arrays = {name: (np.ones(words, np.float32), True) for name in ("x", "y")}
@@ -87,11 +89,11 @@ def peaks(threads: int) -> tuple[float, float]:
 
 
 def _rate(rows: list[Row], segments: Any, threads: int, which: int) -> float:
-    """Operations (0) or bytes (1) a second: the best of some runs."""
+    """Operations (0) or bytes (1) a second: the best run of many, for other programs run too."""
     program = NativeProgram(rows, segments, batch=1, data_rows=1, hyper_width=0)
     zero, one = np.zeros(1, np.int64), np.ones(1, np.int64)
-    best = np.inf
-    for _ in range(7):
+    best, until = np.inf, time.perf_counter() + MEASURED
+    while time.perf_counter() < until:
         program.start(np.zeros(1, np.int32), zero, one, np.zeros((1, 1)), threads)
         began = time.perf_counter()
         program.go(0.0)

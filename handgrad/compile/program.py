@@ -227,12 +227,16 @@ def aligned(words: int) -> Array:
 
 
 def describe(program: Program) -> str:
-    """The table of rows: kernel, layer, operations and bytes for the largest batch."""
+    """The table of rows: kernel, layer, operations and bytes for the largest batch.
+
+    A + stands where threads do not wait for each other before the row.
+    """
     lines = [f"{'':>3}  {'kernel':<24} {'MFLOP':>9} {'kB':>9}  for"]
     for i, row in enumerate(program.rows):
         flops, size = program.native.cost(i) if row.python is None else (0.0, 0.0)
         lines.append(
-            f"{i:>3}  {row.kernel:<24} {flops / 1e6:>9.3f} {size / 1e3:>9.1f}  {row.label}"
+            f"{i:>3} {'+' if row.waits else ' '}{row.kernel:<24} {flops / 1e6:>9.3f} "
+            f"{size / 1e3:>9.1f}  {row.label}"
         )
     return "\n".join(lines)
 
