@@ -79,11 +79,11 @@ inline vec factors(const uint8_t* mask, int64_t i, vec factor) {
   return lt(set1(0), to_float(iand(iset1(word >> (i % 8)), load(kBits))), factor, set1(0));
 }
 
-void run_masked(const Job& j, int64_t begin, int64_t end, Scratch) {
+void masked_stretch(const Job& j, int64_t from, int64_t to) {
   const float *x = j.f(1), *saved = j.f(5);
   const uint8_t* mask = reinterpret_cast<const uint8_t*>(j.f(2));
   float* y = j.f(3);
-  int64_t each = j.i(4), from = begin * kPiece, to = end * kPiece < j.i(0) ? end * kPiece : j.i(0);
+  int64_t each = j.i(4);
   Options options(j.reals);
   float size = float(j.reals[3]);
   with_code<kActivations>(j.i(6), [&](auto code) {
@@ -94,8 +94,10 @@ void run_masked(const Job& j, int64_t begin, int64_t end, Scratch) {
         put(y + start + q, v, count);
       });
     };
-    if (each == 1) {
-      stretch(from, to - from, [&](int64_t i) { return factors(mask, i, set1(size)); });
+    if (each == 1) {  // from where a vector's bits begin
+      int64_t whole = (from + W - 1) / W * W < to ? (from + W - 1) / W * W : to;
+      for (int64_t i = from; i < whole; i++) stretch(i, 1, [&](int64_t) { return set1(bit(mask, i) ? size : 0); });
+      stretch(whole, to - whole, [&](int64_t i) { return factors(mask, i, set1(size)); });
       return;
     }
     for (int64_t i = from; i < to;) {
@@ -107,11 +109,20 @@ void run_masked(const Job& j, int64_t begin, int64_t end, Scratch) {
   });
 }
 
+void run_masked(const Job& j, int64_t begin, int64_t end, Scratch) {
+  masked_stretch(j, begin * kPiece, end * kPiece < j.i(0) ? end * kPiece : j.i(0));
+}
+
+void masked_samples(const Job& j, int64_t first, int64_t last, Scratch) {
+  int64_t each = j.i(0) / j.batch->n;
+  masked_stretch(j, first * each, last * each);
+}
+
 Cost masked_cost(const Job& j) { return {2.0 * double(j.i(0)), (j.has(5) ? 12.0 : 8.0) * double(j.i(0))}; }
 
 const Kernel kernels[] = {
-    {"keep", check_keep, pieces, run_keep, keep_cost},
-    {"masked", check_masked, pieces, run_masked, masked_cost},
+    {"keep", check_keep, pieces, run_keep, keep_cost, nullptr, nullptr, nullptr, true},
+    {"masked", check_masked, pieces, run_masked, masked_cost, nullptr, nullptr, masked_samples},
 };
 
 }  // namespace

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from handgrad.arrays import Array
-from handgrad.compile.stages import stages
-from handgrad.compile.values import Each, NotNative, Place, Size, Value, at_most, times
+from handgrad.compile.values import Each, NotNative, Place, Size, Value, times
 
 Argument = int | Each | Value | Place | bool | None
-ALIGN = 16  # words: places in the arena begin at a cache line
 
 
 @dataclass
@@ -42,6 +39,7 @@ class Builder:
         self.after: list[Callable[[int], None]] = []  # told how many steps were done
         self.draws: dict[int, int] = {}  # of each random stream by its id, in one step
         self._written: set[int] = set()  # words at which a gradient has been written
+        self._early = 0  # rows that come before all others
         self._later: list[Row] = []  # rows that may come after those that follow
         self._bind("parameters", flat.parameters, True)
         self._bind("gradients", flat.gradients, True)
@@ -113,6 +111,12 @@ class Builder:
             raise NotNative(f"{self.label}: {kernel} would read the data in place of the batch")
         self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
 
+    def early(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+        """A row that reads nothing which another writes: it comes before all others."""
+        self.row(kernel, *args, reals=reals)
+        self.rows.insert(self._early, self.rows.pop())
+        self._early += 1
+
     def later(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
         """A row whose results only the update reads: it comes when all others are there."""
         self.row(kernel, *args, reals=reals)
@@ -174,38 +178,3 @@ class Builder:
         if maker is None or maker.finish is None or x.uses != 1 or x.last != last:
             return 0, None, ()
         return maker.finish_code, x, maker.finish_options
-
-    # -- the arena ----------------------------------------------------------------------------
-
-    def memory(self) -> int:
-        """Lay the arena out: arrays whose lives do not meet share words. Returns its words.
-
-        A life lasts to the end of a stage, for its rows may run at the same time.
-        """
-        born: dict[int, tuple[int, Value]] = {}
-        dies: dict[int, int] = {}
-        for stage in stages(self.rows):
-            for a in chain.from_iterable(self.rows[i].args for i in stage):
-                if isinstance(a, Value) and a.owner.place is None:
-                    born.setdefault(id(a.owner), (stage.start, a.owner))
-                    dies[id(a.owner)] = stage.start
-        taken: list[tuple[int, int, int]] = []  # start, stop, last row, by start
-        words = 0
-        for key, (first, value) in sorted(born.items(), key=lambda item: item[1][0]):
-            taken = [t for t in taken if t[2] >= first]
-            need = -(-max(at_most(value.size, self.batch), 1) // ALIGN) * ALIGN
-            start = _gap(taken, need)
-            taken = sorted([*taken, (start, start + need, dies[key])])
-            value.place = Place("arena", start)
-            words = max(words, start + need)
-        return words
-
-
-def _gap(taken: list[tuple[int, int, int]], need: int) -> int:
-    """The first word at which `need` words are free."""
-    start = 0
-    for begin, end, _ in taken:
-        if begin - start >= need:
-            break
-        start = max(start, end)
-    return start

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
+from handgrad.compile.arena import lay_out
 from handgrad.compile.binary import isa, usable_threads, why_not
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import MOST_STEPS
@@ -34,7 +35,7 @@ class Program:
         self.threads = usable_threads() if threads is None else threads
         self._ahead, self._after = b.ahead, b.after
         join(b.rows)
-        b.segments["arena"] = aligned(b.memory()), True
+        b.segments["arena"] = aligned(lay_out(b.rows, b.batch)), True
         self.batch, self.data_rows = b.batch, data_rows
         self._writable = {name: writable for name, (_, writable) in b.segments.items()}
         self.native = NativeProgram(

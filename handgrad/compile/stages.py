@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from handgrad.compile.builder import Row
 from handgrad.compile.values import Each, Place, Value
-
-if TYPE_CHECKING:
-    from handgrad.compile.builder import Row
 
 FOR_ALL, FOR_NONE, FOR_SAMPLES = range(3)  # what a row waits for: Waits of native/row.h
 
 _BY_SAMPLE = frozenset({
     "curve", "slope", "add", "sub", "mul", "div", "greater", "less", "softmax_loss", "sum_parts",
+    "masked",
 })  # fmt: skip
 SMALL = 1 << 17  # numbers of a matrix that each thread may read whole: they fit in its caches
 
@@ -57,7 +56,7 @@ def _beside(row: Row) -> bool:
             small(D, M) and not add and isinstance(dW, Place)
             and not _parameter(x) and not _parameter(dy)
         )  # fmt: skip
-    return row.kernel == "update"
+    return row.kernel in ("update", "keep")
 
 
 def small(D: Any, M: Any) -> bool:

@@ -36,7 +36,7 @@ class LowerDropout(Lowering):
         ):
             raise NotNative(f"{node.name}: seed {stream.seed}, or an input without a batch axis")
         mask = b.value((Each(-(-words.count // 32)),))
-        b.row(
+        b.early(
             "keep", words, mask, counter(b, stream), stream.seed, stream.layer,
             reals=(layer.ratio * 2**32,),
         )  # fmt: skip
