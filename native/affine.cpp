@@ -309,7 +309,7 @@ void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
       update.fetch(of_w, least((r + rows) * n, words) + at, columns);  // for the tile that follows
     }
   });
-  if (!update.finite()) *j.fault = kNotFinite;
+  if (!update.finite()) j.fail(kNotFinite);
 }
 
 const Kernel kernels[] = {

@@ -57,7 +57,7 @@ void run_embedding(const Job& j, int64_t begin, int64_t end, Scratch) {
   int64_t d = j.i(WIDTH), stop = end * kRows < ids.count ? end * kRows : ids.count;
   for (int64_t k = begin * kRows; k < stop; k++) {
     int64_t id = ids[k];
-    if (!known(j, id)) return void(*j.fault = kBadIndex);
+    if (!known(j, id)) return j.fail(kBadIndex);
     std::memcpy(j.f(Y) + k * d, j.f(TABLE) + id * d, size_t(d) * 4);
   }
 }
@@ -79,7 +79,7 @@ void run_sums(const Job& j, int64_t begin, int64_t end, Scratch) {
   int64_t d = j.i(WIDTH), at = begin * kColumns, columns = (end * kColumns < d ? end * kColumns : d) - at;
   for (int64_t k = 0; k < ids.count; k++) {
     int64_t id = ids[k];
-    if (!known(j, id)) return void(*j.fault = kBadIndex);
+    if (!known(j, id)) return j.fail(kBadIndex);
     if (begin == 0 && j.has(TOUCHED)) j.n(TOUCHED)[k] = int32_t(id);
     float* sum = j.f(TABLE) + id * d + at;
     const float* dy = j.f(Y) + k * d + at;

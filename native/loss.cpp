@@ -199,7 +199,7 @@ void softmax_loss_rows(const Job& j, int64_t from, int64_t stop) {
   Labels labels(j, from);
   for (int64_t first = from; first < stop; first += kGroup) {
     if (!start(j, first, stop, labels, g)) {
-      *j.fault = kBadIndex;
+      j.fail(kBadIndex);
       return;
     }
     if (j.i(CLASSES) <= kGroup) few_classes(j, g);
@@ -214,7 +214,8 @@ void run_softmax_loss(const Job& j, int64_t begin, int64_t end, Scratch) {
 }
 
 void softmax_loss_samples(const Job& j, int64_t first, int64_t last, Scratch) {
-  softmax_loss_rows(j, first * j.i(EACH), last * j.i(EACH));
+  int64_t each = j.i(SAMPLES) / j.batch->n * j.i(EACH);
+  softmax_loss_rows(j, first * each, last * each);
 }
 
 Cost softmax_loss_cost(const Job& j) {
@@ -246,7 +247,7 @@ void run_shares(const Job& j, int64_t, int64_t, Scratch) {
     int32_t label = labels.next();
     bool ignored = j.i(IGNORES) && label == j.i(IGNORE);
     if (!ignored && (label < 0 || label >= j.i(CLASSES))) {
-      *j.fault = kBadIndex;
+      j.fail(kBadIndex);
       return;
     }
     share[m] = ignored ? 0 : j.has(WEIGHTS) ? j.f(WEIGHTS)[label] : 1;
@@ -321,7 +322,7 @@ void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
       j.f(5)[u] = sum.sum();
       Lanes wrong(0);
       wrong.v[0] = illegal;
-      if (wrong.sum() > 0) *j.fault = kBadIndex;
+      if (wrong.sum() > 0) j.fail(kBadIndex);
     }
   });
 }
@@ -344,7 +345,7 @@ void check_step_loss(Check& c) {
 void run_step_loss(const Job& j, int64_t, int64_t, Scratch) {
   float loss = row_sum(j.f(1), (j.i(0) + j.i(5) - 1) / j.i(5));
   if (j.i(6)) loss *= float(1 / double(j.i(0)));
-  if (!(loss - loss == 0)) *j.fault = kNotFinite;
+  if (!(loss - loss == 0)) j.fail(kNotFinite);
   if (j.batch->step >= kMostSteps) return;
   j.f(3)[j.batch->step] = loss;
   if (j.has(2) && j.has(4)) j.f(4)[j.batch->step] = row_sum(j.f(2), j.i(0));

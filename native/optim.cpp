@@ -34,7 +34,7 @@ void run_update(const Job& j, int64_t begin, int64_t end, Scratch) {
   int64_t from = lines * begin / units * 16, to = end == units ? j.i(N) : lines * end / units * 16;
   Update update(j, j.i(RULE), RATE, j.i(CLIPS), j.has(FACTOR) ? j.f(FACTOR) : nullptr);
   update(state_of(j, P, j.i(RULE)), from, j.f(G) + from, to - from);
-  if (!update.finite()) *j.fault = kNotFinite;
+  if (!update.finite()) j.fail(kNotFinite);
 }
 
 Cost update_cost(const Job& j) {
@@ -120,7 +120,7 @@ double total(const Job& j) {
 
 void run_clip_factor(const Job& j, int64_t, int64_t, Scratch) {
   double norm = __builtin_sqrt(total(j));
-  if (!(norm - norm == 0)) *j.fault = kNotFinite;
+  if (!(norm - norm == 0)) j.fail(kNotFinite);
   *j.f(2) = norm > j.reals[0] ? float(j.reals[0] / norm) : 1;
 }
 

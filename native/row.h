@@ -44,7 +44,7 @@ struct Job {
   int64_t args[kArgs];
   const double* reals;
   const Batch* batch;
-  int32_t* fault;  // set to kBadIndex or kNotFinite by a kernel that meets such a number
+  int32_t* fault;  // what `fail` was told last
   int32_t threads;  // that share this row's units
   void* kept;  // what the kernel's `prepare` made for this row
 
@@ -52,6 +52,7 @@ struct Job {
   float* f(int k) const { return reinterpret_cast<float*>(args[k]); }
   int32_t* n(int k) const { return reinterpret_cast<int32_t*>(args[k]); }
   bool has(int k) const { return args[k] != 0; }
+  void fail(Fault f) const { __atomic_store_n(fault, int32_t(f), __ATOMIC_RELAXED); }  // on a number of that kind
 };
 
 // Collects what a row touches, and whether it may.

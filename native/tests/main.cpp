@@ -110,6 +110,21 @@ int fuzz(uint64_t seed, int64_t rounds) {
   return 0;
 }
 
+bool joined(Table& table, int16_t waits) {
+  table.rows.back().waits = waits;
+  Answer answer = ask(table);
+  hg_program_free(answer.program);
+  return answer.program;
+}
+
+// A second row, which waits for less than the first one, if the kernel may: the same, or another of its kind.
+void add_stage(Random& random, int kernel, Table& table) {
+  Table same = table, other = table;
+  same.rows.push_back(same.rows[0]);
+  if (joined(same, kForSamples)) table = same;
+  else if (add_row(random, kernel, other) && joined(other, kForNone)) table = other;
+}
+
 int bits(uint64_t seed, int64_t rows, int64_t threads) {
   Segments segments;
   for (int kernel = 0; kernel < hg_kernels(); kernel++)
@@ -118,6 +133,7 @@ int bits(uint64_t seed, int64_t rows, int64_t threads) {
       table = {};
       table.batch = 1 + random.below(6), table.data_rows = 1 + random.below(6);
       if (!add_row(random, kernel, table)) continue;
+      if (i % 2) add_stage(random, kernel, table);
       table.rows[0].threads = int16_t(threads);
       segments.fill(random, table, false);
       Answer answer = ask(table);
