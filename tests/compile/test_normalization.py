@@ -37,7 +37,7 @@ def stir(network, x):
 
 
 @settings(max_examples=20, deadline=None)
-@given(N=st.integers(3, 40), C=st.integers(1, 35))
+@given(N=st.integers(4, 40), C=st.integers(1, 35))  # also a batch of N - 1: of two, all cancels
 def test_over_the_batch(N, C):
     x, rtol = numbers(N, 4), 1e-4 if N > 4 else 1e-3  # of few rows, most of the gradient cancels
     # A bias would be taken off with the mean: its gradient is rounding alone.
