@@ -23,6 +23,7 @@ struct Grid {
 };
 
 constexpr int64_t kMany = 128;      // rows that make packing cheap
+constexpr int64_t kManyTurned = 512;  // ... where it turns B, whose rows are far apart
 constexpr int64_t kLarge = 1 << 18;  // numbers of an A of which little is left in a cache
 constexpr int64_t kHeld = W == 16 ? 1 << 16 : 1 << 15;  // words of B that a thread holds, a part of the second cache
 
@@ -45,7 +46,7 @@ Grid grid(const Job& j, const Product& p) {
   // What is packed serves the rows of one unit: many of them, but then one unit for each thread at least.
   if (!holds && !direct) {
     columns = most(1, n / kColumns);
-    high = most(4 * MR, least(p.b_k == 1 && p.b_j > 1 ? 4 * kMany : kMany, m / blocks(j.threads, columns)));
+    high = most(4 * MR, least(p.b_k == 1 && p.b_j > 1 ? kManyTurned : kMany, m / blocks(j.threads, columns)));
   }
   int64_t rows = most(1, least(blocks(units, columns), m / high));
   if (rows > j.threads) rows -= rows % j.threads;  // alike for all threads
@@ -138,8 +139,7 @@ void run_product(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
 
 void product_samples(const Job& j, int64_t first, int64_t last, Scratch scratch) {
   Product p = product_of(j);
-  int64_t each = j.i(M) / j.batch->n;
-  multiply(p, first * each, last * each, 0, j.i(N), scratch.memory, finishing(j, p));
+  multiply(p, first, last, 0, j.i(N), scratch.memory, finishing(j, p));
 }
 
 Cost product_cost(const Job& j) {
@@ -155,7 +155,7 @@ Cost product_cost(const Job& j) {
 // args of partial: as of product up to 9; 10 sums of each part (parts, M, N), 11 number of parts.
 // Of sum_parts: 0 M, 1 N, 2 parts, 3 their sums, 4 C (M, N), 12 bias or none, 13 activation.
 
-enum { SUMS = 3, WHOLE = 4, PARTS = 11 };
+enum { SUMMED = 2, SUMS, WHOLE, PARTS = 11 };
 
 void check_partial(Check& c) {
   int64_t m = c.size(M), n = c.size(N, 1);
@@ -178,47 +178,42 @@ void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     int64_t from = lines * part / parts * kLine, to = least(lines * (part + 1) / parts * kLine, p.K);
     p.a.base += from * p.a.step, p.b += from * p.b_k, p.c += part * m * j.i(N);
     p.ldc = j.i(N), p.add = false, p.K = p.a.run = to - from;
-    multiply(p, m * block / many, m * (block + 1) / many, 0, j.i(N), scratch.memory,
-             [](int64_t, int, int64_t, int64_t) {});
+    multiply(p, m * block / many, m * (block + 1) / many, 0, j.i(N), scratch.memory, nothing);
   }
 }
 
 void check_sum_parts(Check& c) {
   int64_t m = c.size(M), n = c.size(N, 1);
-  c.reads(SUMS, c.times(c.fixed(2, 1, 64), c.times(m, n)));
+  c.reads(SUMS, c.times(c.fixed(SUMMED, 1, 64), c.times(m, n)));
   c.writes(WHOLE, c.times(m, n));
   c.may_read(BIAS, n);
   c.fixed(ACT, 0, kActivations - 1);
 }
 
-void sum_rows_of_parts(const Job& j, int64_t from, int64_t to) {
-  int64_t n = j.i(N), size = j.i(M) * n;
+void sum_parts_rows(const Job& j, int64_t from, int64_t to, Scratch) {
+  int64_t n = j.i(N), size = j.i(M) * n, parts = j.i(SUMMED);
+  const float *sums = j.f(SUMS), *bias = j.f(BIAS);
+  float* c = j.f(WHOLE);
   Options options(j.reals);
-  for (int64_t i = from; i < to; i++) {
-    const float* sums = j.f(SUMS) + i * n;
-    float* c = j.f(WHOLE) + i * n;
-    by_vectors(n, [&](int64_t q, int64_t count) {
-      vec sum = part(sums + q, count);
-      for (int64_t k = 1; k < j.i(2); k++) sum = sum + part(sums + k * size + q, count);
-      put(c + q, sum, count);
-    });
-    finish(j.i(ACT), options, c, n, 1, n, j.f(BIAS), nullptr);
-  }
+  with_code<kActivations>(j.i(ACT), [&](auto code) {
+    for (int64_t at = from * n; at < to * n; at += n)
+      by_vectors(n, [&](int64_t q, int64_t count) {
+        vec sum = part(sums + at + q, count);
+        for (int64_t k = 1; k < parts; k++) sum = sum + part(sums + k * size + at + q, count);
+        if (bias) sum = sum + part(bias + q, count);
+        put(c + at + q, activate<code()>(sum, options), count);
+      });
+  });
 }
 
 int64_t sum_parts_units(const Job& j) { return blocks(j.i(M), kLine); }
 
-void run_sum_parts(const Job& j, int64_t begin, int64_t end, Scratch) {
-  sum_rows_of_parts(j, begin * kLine, least(end * kLine, j.i(M)));
-}
-
-void sum_parts_samples(const Job& j, int64_t first, int64_t last, Scratch) {
-  int64_t each = j.i(M) / j.batch->n;
-  sum_rows_of_parts(j, first * each, last * each);
+void run_sum_parts(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  sum_parts_rows(j, begin * kLine, least(end * kLine, j.i(M)), scratch);
 }
 
 Cost sum_parts_cost(const Job& j) {
-  double size = double(j.i(M)) * double(j.i(N)), parts = double(j.i(2));
+  double size = double(j.i(M)) * double(j.i(N)), parts = double(j.i(SUMMED));
   return {size * parts, 4 * size * (parts + 1)};
 }
 
@@ -317,7 +312,7 @@ const Kernel kernels[] = {
      nullptr, product_samples},
     {"partial", check_partial, partial_units, run_partial, product_cost, product_scratch},
     {"sum_parts", check_sum_parts, sum_parts_units, run_sum_parts, sum_parts_cost, nullptr,
-     nullptr, sum_parts_samples},
+     nullptr, sum_parts_rows},
     {"weights", check_weights, weights_units, run_weights, product_cost, product_scratch,
      nullptr, nullptr, true},
 };

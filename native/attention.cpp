@@ -49,7 +49,7 @@ void run_products(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     p.a.base = matrix(A), p.a.row_step = j.i(A + ROW), p.a.run = j.i(K), p.a.step = j.i(A + COLUMN);
     p.b = matrix(B), p.b_k = j.i(B + ROW), p.b_j = j.i(B + COLUMN);
     p.c = matrix(C), p.ldc = j.i(C + ROW), p.K = j.i(K);
-    multiply(p, 0, j.i(M), 0, j.i(N), scratch.memory, [](int64_t, int, int64_t, int64_t) {});
+    multiply(p, 0, j.i(M), 0, j.i(N), scratch.memory, nothing);
   }
 }
 

@@ -16,17 +16,11 @@ inline void by_stretch(int64_t from, int64_t to, Each each) {
   by_vectors(to - from, [&](int64_t i, int64_t count) { each(from + i, count); });
 }
 
-typedef void (*Stretched)(const Job&, int64_t from, int64_t to);  // the work of some of the n numbers
+typedef void (*Stretched)(const Job&, int64_t from, int64_t to, Scratch);  // the work of some of the n numbers
 
 template <Stretched run>
-void run_pieces(const Job& j, int64_t begin, int64_t end, Scratch) {
-  run(j, begin * kPiece, end * kPiece < j.i(0) ? end * kPiece : j.i(0));
-}
-
-template <Stretched run>
-void run_samples(const Job& j, int64_t first, int64_t last, Scratch) {
-  int64_t each = j.i(0) / j.batch->n;
-  run(j, first * each, last * each);
+void run_pieces(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  run(j, begin * kPiece, end * kPiece < j.i(0) ? end * kPiece : j.i(0), scratch);
 }
 
 // -- curve: y = f(x), and f'(x) -------------------------------------------------------------
@@ -40,7 +34,7 @@ void check_curve(Check& c) {
   c.may_write(4, n);
 }
 
-void curve_stretch(const Job& j, int64_t from, int64_t to) {
+void curve_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
   const float* x = j.f(2);
   float *y = j.f(3), *slopes = j.f(4);
   Options options(j.reals);
@@ -71,7 +65,7 @@ void check_slope(Check& c) {
   c.writes(4, n);
 }
 
-void slope_stretch(const Job& j, int64_t from, int64_t to) {
+void slope_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
   const float *dy = j.f(2), *y = j.f(3);
   float* dx = j.f(4);
   Options options(j.reals);
@@ -95,7 +89,7 @@ void check_pair(Check& c) {
 }
 
 template <class Operation>
-void pair_stretch(const Job& j, int64_t from, int64_t to) {
+void pair_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
   const float *a = j.f(1), *b = j.f(2);
   float* y = j.f(3);
   by_stretch(from, to, [&](int64_t i, int64_t count) {
@@ -114,7 +108,7 @@ Cost pair_cost(const Job& j) { return {double(j.i(0)), 12.0 * double(j.i(0))}; }
 
 template <Stretched run>
 constexpr Kernel kernel(const char* name, void (*check)(Check&), Cost (*cost)(const Job&)) {
-  return {name, check, pieces, run_pieces<run>, cost, nullptr, nullptr, run_samples<run>};
+  return {name, check, pieces, run_pieces<run>, cost, nullptr, nullptr, run};
 }
 
 const Kernel kernels[] = {

@@ -214,8 +214,7 @@ void run_softmax_loss(const Job& j, int64_t begin, int64_t end, Scratch) {
 }
 
 void softmax_loss_samples(const Job& j, int64_t first, int64_t last, Scratch) {
-  int64_t each = j.i(SAMPLES) / j.batch->n * j.i(EACH);
-  softmax_loss_rows(j, first * each, last * each);
+  softmax_loss_rows(j, first * j.i(EACH), last * j.i(EACH));
 }
 
 Cost softmax_loss_cost(const Job& j) {

@@ -22,7 +22,7 @@ struct Packed {
   void times(const float* a, int64_t apart, int rows, float* c, int64_t ldc, bool add) const {
     Operand left{a};
     left.row_step = apart, left.run = K;
-    multiply_panels(left, panels, K, rows, columns, c, ldc, add, [](int64_t, int, int64_t, int64_t) {});
+    multiply_panels(left, panels, K, rows, columns, c, ldc, add, nothing);
   }
 };
 

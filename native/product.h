@@ -294,6 +294,8 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
 template <class Finish>
 constexpr bool takes_sums = std::is_invocable_v<Finish, int64_t, int, int64_t, int64_t, const float*>;
 
+constexpr auto nothing = [](int64_t, int, int64_t, int64_t) {};  // follows
+
 // Rows [m0, m1) × columns [n0, n1) of C; `finish(i, rows, j, columns)` follows the last block of
 // each piece of C, while it is in the cache.
 template <class Finish>

@@ -138,6 +138,7 @@ std::unique_ptr<hg_program> make(hg_spec& spec) {
   p->jobs.resize(p->rows.size());
   p->expected.resize(p->rows.size());
   p->spent.resize(p->rows.size());
+  p->units.resize(p->rows.size());
   for (size_t r = 0; r < p->rows.size(); r++) {
     if (!check_row(*p, spec, *table, r)) return nullptr;
     if (!may_wait(*p, r)) return spec.bad_row = int64_t(r), spec.rule = "this row must wait for all before it", nullptr;

@@ -36,6 +36,7 @@ struct hg_program {
   int64_t scratch_words = 0;
   int64_t batch = 0, data_rows = 0, hyper_width = 0;
   std::vector<double> expected;  // seconds of each row, roughly
+  std::vector<int64_t> units;    // of each row of the present stage
   std::vector<size_t> ends;      // for each row, where its stage ends
   std::vector<double> spent;     // seconds of the calling thread in each row of the present stage
   std::vector<float*> bases;

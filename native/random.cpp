@@ -79,7 +79,7 @@ inline vec factors(const uint8_t* mask, int64_t i, vec factor) {
   return lt(set1(0), to_float(iand(iset1(word >> (i % 8)), load(kBits))), factor, set1(0));
 }
 
-void masked_stretch(const Job& j, int64_t from, int64_t to) {
+void masked_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
   const float *x = j.f(1), *saved = j.f(5);
   const uint8_t* mask = reinterpret_cast<const uint8_t*>(j.f(2));
   float* y = j.f(3);
@@ -109,20 +109,15 @@ void masked_stretch(const Job& j, int64_t from, int64_t to) {
   });
 }
 
-void run_masked(const Job& j, int64_t begin, int64_t end, Scratch) {
-  masked_stretch(j, begin * kPiece, end * kPiece < j.i(0) ? end * kPiece : j.i(0));
-}
-
-void masked_samples(const Job& j, int64_t first, int64_t last, Scratch) {
-  int64_t each = j.i(0) / j.batch->n;
-  masked_stretch(j, first * each, last * each);
+void run_masked(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  masked_stretch(j, begin * kPiece, end * kPiece < j.i(0) ? end * kPiece : j.i(0), scratch);
 }
 
 Cost masked_cost(const Job& j) { return {2.0 * double(j.i(0)), (j.has(5) ? 12.0 : 8.0) * double(j.i(0))}; }
 
 const Kernel kernels[] = {
     {"keep", check_keep, pieces, run_keep, keep_cost, nullptr, nullptr, nullptr, true},
-    {"masked", check_masked, pieces, run_masked, masked_cost, nullptr, nullptr, masked_samples},
+    {"masked", check_masked, pieces, run_masked, masked_cost, nullptr, nullptr, masked_stretch},
 };
 
 }  // namespace

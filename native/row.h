@@ -108,8 +108,8 @@ struct Kernel {
   Cost (*cost)(const Job&);
   int64_t (*scratch)(const Job&) = nullptr;  // words that each thread needs
   int64_t (*prepare)(const Job&, void* kept) = nullptr;  // bytes of a table; fills it if kept
-  // Samples [first, last) of the n that the first argument counts: all that is computed from them, and
-  // from nothing that other samples' work writes. For kernels that may wait for samples.
+  // Of what the first argument counts, [first, last): all that is computed from these, and from nothing
+  // that the work on others writes. For kernels that may wait for samples.
   void (*samples)(const Job&, int64_t first, int64_t last, Scratch) = nullptr;
   bool beside = false;  // may run at the same time as others of its kind
 };

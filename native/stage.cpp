@@ -29,7 +29,10 @@ void run_samples(void* context, int64_t begin, int64_t end, int thread) {
   int64_t n = s.p->now.n;
   for (int64_t u = begin; u < end; u++) {
     int64_t from = n * u / s.units, to = n * (u + 1) / s.units;
-    for (size_t r = s.first; from < to && r < s.last; r++) s.run(r, from, to, thread, true);
+    for (size_t r = s.first; from < to && r < s.last; r++) {
+      int64_t each = s.p->jobs[r].args[0] / n;  // that the row counts for one sample
+      s.run(r, from * each, to * each, thread, true);
+    }
   }
 }
 
@@ -40,7 +43,7 @@ void run_beside(void* context, int64_t begin, int64_t end, int thread) {
   int64_t at = 0;
   for (int part = 0; part < s.threads && at < end; part++)
     for (size_t r = s.first; r < s.last && at < end; r++) {
-      int64_t units = s.p->kernels[r]->units(s.p->jobs[r]);
+      int64_t units = s.p->units[r];
       int64_t from = units * part / s.threads, to = units * (part + 1) / s.threads;
       int64_t b = begin - at > 0 ? from + begin - at : from, e = to - from > end - at ? from + end - at : to;
       if (b < e) s.run(r, b, e, thread, false);
@@ -54,19 +57,18 @@ void run_stage(hg_program& p, size_t first, Team& team, double* times) {
   size_t last = p.ends[first];
   Stage stage{&p, first, last, p.jobs[first].threads, 0, times && last > first + 1};
   double began = times ? now() : 0;
-  for (size_t r = first; r < last; r++) p.spent[r] = 0;
+  for (size_t r = first; times && r < last; r++) p.spent[r] = 0;
+  for (size_t r = first; r < last; r++) p.units[r] = p.kernels[r]->units(p.jobs[r]);  // may depend on the batch
   p.round += int64_t(last - first);
   if (stage.threads == 1) {
-    for (size_t r = first; r < last; r++) {
-      int64_t units = p.kernels[r]->units(p.jobs[r]);
-      if (units > 0) stage.run(r, 0, units, 0, false);
-    }
+    for (size_t r = first; r < last; r++)
+      if (p.units[r] > 0) stage.run(r, 0, p.units[r], 0, false);
   } else if (last > first + 1 && p.rows[first + 1].waits == kForSamples) {
     int64_t each = stage.threads * kSamples, many = (p.now.n + each / 2) / each;
     stage.units = stage.threads * (many > 1 ? many : 1);
     team.run(run_samples, &stage, stage.units);
   } else {
-    for (size_t r = first; r < last; r++) stage.units += p.kernels[r]->units(p.jobs[r]);
+    for (size_t r = first; r < last; r++) stage.units += p.units[r];
     team.run(run_beside, &stage, stage.units);
   }
   if (!times) return;

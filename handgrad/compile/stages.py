@@ -39,7 +39,7 @@ def stages(rows: Sequence[Row]) -> Iterator[range]:
 def _by_samples(row: Row) -> bool:
     """Whether the same part of the samples, or of numbers in the order of samples, is all that a
     part of the row's results needs, besides parameters and data."""
-    if not isinstance(row.args[0] if row.args else None, Each):
+    if not (row.args and isinstance(row.args[0], Each)) or not all(map(_whole, row.args)):
         return False
     if row.kernel == "product":
         _, M, D, _, step, inner, _, W, _, _, _, columns = row.args[:12]
@@ -62,6 +62,13 @@ def _beside(row: Row) -> bool:
 def small(D: Any, M: Any) -> bool:
     """Whether a matrix D × M is one that each thread may read whole."""
     return isinstance(D, int) and isinstance(M, int) and D * M <= SMALL
+
+
+def _whole(argument: Any) -> bool:
+    """Whether a part of the array is the same part of the memory that others know it by."""
+    if not isinstance(argument, Value):
+        return True
+    return argument.offset == 0 and argument.size == argument.owner.size
 
 
 def _parameter(argument: Any) -> bool:
