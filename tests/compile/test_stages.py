@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
-import platform
+from functools import reduce
 from itertools import pairwise
 
 import numpy as np
@@ -81,15 +80,15 @@ def rows_of(case: str) -> list[Row]:
 
 
 def test_a_step_of_layers_has_few_places_to_wait_at():
-    found = [[row.kernel for row in map(rows_of("deep").__getitem__, s)] for s in
-             stages(rows_of("deep"))]  # fmt: skip
+    rows = rows_of("deep")
+    found = [[rows[i].kernel for i in stage] for stage in stages(rows)]
     forward = ["sum_parts", *["product"] * 2, "curve", "product", "softmax_loss"]
     assert found == [
         ["partial"],
         [*forward, "product", "mul", "product", "product"],
         ["step_loss"],
         ["weights"] * 4,
-        ["update"] * len(found[-1]),
+        ["update"] * 3,  # the last matrix is small: its update is part of the one before
     ]
 
 
@@ -149,6 +148,10 @@ def test_only_what_is_independent_is_joined():
     rows = [product(x, W, h), product(h, W, y), product(h, y, z)]  # a matrix that a row made
     join(rows)
     assert [row.waits for row in rows] == [FOR_ALL, FOR_SAMPLES, FOR_ALL]
+    half = Value((Each(1), 2), whole=h)  # other samples of h are in a part of it
+    parts = [product(x, W, h), Row("curve", (Each(2), 1, half, y, None))]
+    join(parts)
+    assert [row.waits for row in parts] == [FOR_ALL, FOR_ALL]
     updates = [Row("update", (10,)), Row("update", (10,)), Row("squares", (10,))]
     join(updates)
     assert [row.waits for row in updates] == [FOR_ALL, FOR_NONE, FOR_ALL]
@@ -168,7 +171,7 @@ def test_a_product_in_parts(m, n, k, parts, threads, seed):
     exact = a.astype(float) @ b + bias
     size = np.abs(a).astype(float) @ np.abs(b) + np.abs(bias)
     assert (np.abs(c - np.maximum(exact, 0)) <= 1e-6 * size + 1e-12).all()
-    assert np.array_equal(c, np.maximum(sums.sum(0) + bias, 0)) or parts > 2
+    assert np.array_equal(c, np.maximum(reduce(np.add, sums) + bias, 0))
 
 
 def test_numbers_below_the_least_normal_one_are_0_in_a_program():
@@ -181,19 +184,16 @@ def test_numbers_below_the_least_normal_one_are_0_in_a_program():
     assert y.tolist() == [0, 0, 0, x[3] / 2]
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="the register is x86's")
-def test_python_between_rows_has_the_flags_that_it_had():
-    def flags() -> int:
-        environment = (ctypes.c_uint32 * 64)()
-        ctypes.CDLL(None).fegetenv(environment)
-        return environment[7] & ~0x3F
+def test_python_between_rows_keeps_small_numbers():
+    def smallest() -> float:
+        return float((np.full(4, 1e-39, np.float32) * np.ones(4, np.float32))[0])
 
-    before, seen = flags(), []
+    seen = []
     network = hg.Sequential(hg.Affine(3), seed=0).build(X[:2])
     program = compile_training(
         network, hg.MeanSquaredError(), hg.SGD(0.1), X, TARGETS, batch=96,
-        watch=lambda y, step: seen.append(flags()),
+        watch=lambda y, step: seen.append(smallest()),
     )  # fmt: skip
     program.run(np.arange(300), np.zeros(2), np.full(2, 96))
-    assert seen == [before, before]
-    assert flags() == before
+    assert seen == [smallest()] * 2
+    assert smallest() > 0
