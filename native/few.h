@@ -6,7 +6,8 @@
 namespace hg::HG_ISA {
 
 constexpr int kFew = 4;
-constexpr int64_t kDotLength = 64;  // numbers of k that make a dot product pay
+// Numbers of k that make dot products pay, and that make them pay though B must be turned.
+constexpr int64_t kDotLength = 64, kTurnedLength = 256;
 
 // The columns in whole vectors; behind them are a few, or none.
 inline int64_t whole_columns(int64_t n) { return n > 16 && n % 16 <= kFew ? n - n % 16 : n; }
