@@ -39,7 +39,7 @@ Grid grid(const Job& j, const Product& p) {
   constexpr double kUnit = 1 << 17;  // multiplications, some microseconds
   double each = double(m) * double(n) * double(p.K) / (kUnit * double(j.threads));
   // So many units that a slow thread leaves little to wait for.
-  int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 4 ? 4 : each);
+  int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 8 ? 8 : each);
   auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
   int64_t columns = direct || panel_words(p.K, n) <= 2 * kHeld ? 1 : blocks(panel_words(p.K, n), kHeld);
   bool holds = !direct && m >= high && columns <= units && panel_words(p.K, wide(columns) + W) <= 2 * kHeld;

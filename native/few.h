@@ -6,8 +6,7 @@
 namespace hg::HG_ISA {
 
 constexpr int kFew = 4;
-// Numbers of k that make dot products pay, and that make them pay though B must be turned.
-constexpr int64_t kDotLength = 64, kTurnedLength = 256;
+constexpr int64_t kDotLength = 64;  // numbers of k that make a dot product pay
 
 // The columns in whole vectors; behind them are a few, or none.
 inline int64_t whole_columns(int64_t n) { return n > 16 && n % 16 <= kFew ? n - n % 16 : n; }

@@ -4,9 +4,8 @@
 //   A(i, k) = base[row(i) + column(k)]
 //
 // A number of C is the sum over k in blocks: inside a block one chain of fused multiply-adds in
-// the order of k (sixteen in the last few columns, see few.h), then the blocks' sums added in order.
-// Blocks depend on the shape alone, so C has the same bits on any number of threads, any tiling, any
-// width of vectors.
+// the order of k, then the blocks' sums added in order. Blocks depend on the shape alone, so C has
+// the same bits on any number of threads, any tiling, any width of vectors.
 #pragma once
 #include <type_traits>
 
@@ -33,8 +32,8 @@ struct Product {
 
   // Sets `whole` where C has n columns and the few are worth it: by the shape alone, on which bits depend.
   void spare_few(int64_t n) {
-    bool dots = a.step == 1 && a.runs == 1 && (b_k == 1 ? K >= kDotLength : b_j == 1 && K >= kTurnedLength);
-    whole = (side() ? b_j == 1 : dots) ? whole_columns(n) : INT64_MAX;
+    bool straight = a.step == 1 && a.runs == 1 && K >= kDotLength && (b_j == 1 || b_k == 1);
+    whole = (side() ? b_j == 1 : straight) ? whole_columns(n) : INT64_MAX;
   }
 };
 

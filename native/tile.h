@@ -9,21 +9,20 @@
 namespace hg::HG_ISA {
 
 constexpr int MR = 6;                          // rows of a tile
-constexpr int kMostRows = W == 16 ? 8 : MR;    // ... of three vectors or fewer
+constexpr int kMostRows = W == 16 ? 8 : MR;    // of one with few columns
 constexpr int NV = W == 8 ? 2 : 4;             // vectors of columns in a tile: registers decide
 constexpr int NR = NV * W;
 constexpr int64_t kLine = 16;                  // numbers in a line of the cache
 
 // B is read in panels of NR columns. A single vector that is left joins the last panel, for alone
-// it would be too few sums at a time; six make two equal panels. Tiles have as many rows as registers
-// hold the sums of.
+// it would be too few sums at a time, and two share the columns with it; tiles have as many rows as registers allow.
 inline int panel_vectors(int64_t columns) {
   int64_t vectors = (columns + W - 1) / W;
   if (NV == 4 && vectors == 6) return 3;
   return vectors <= NV + 1 ? int(vectors) : NV;
 }
 inline int64_t panel_width(int64_t columns) { return panel_vectors(columns) * W; }  // of the first of `columns`
-constexpr int tile_rows(int vectors) { return vectors > NV ? 4 : vectors <= 3 ? kMostRows : MR; }
+constexpr int tile_rows(int vectors) { return vectors > NV ? 4 : vectors == 3 ? kMostRows : MR; }
 
 struct Operand {
   const float* base;
