@@ -1,8 +1,6 @@
 // Activations whose slope is a function of the output y: what makes x can apply them at once, and
 // what needs the slope later asks y. Their options are the first numbers of the row's `reals`.
 #pragma once
-#include <utility>
-
 #include "math.h"
 
 namespace hg::HG_ISA {
@@ -53,14 +51,6 @@ inline vec slope(vec y, const Options& o) {
   if constexpr (code == kClip) return lt(none, y, lt(y, o.c, o.a, none), none);
   if constexpr (code == kSoftsign) return (one - abs(y)) * (one - abs(y));
   return one;
-}
-
-// Calls each(constant<code>) for the code, below `count`, that is only known when the program runs.
-template <int count, class Each>
-inline void with_code(int64_t code, Each each) {
-  [&]<int... codes>(std::integer_sequence<int, codes...>) {
-    ((code == codes ? each(std::integral_constant<int, codes>()) : void()), ...);
-  }(std::make_integer_sequence<int, count>());
 }
 
 // What follows a product: C = f(sums + bias), or (sums + bias) times the slope at `saved`, on a piece of

@@ -39,7 +39,7 @@ Grid grid(const Job& j, const Product& p) {
   constexpr double kUnit = 1 << 17;  // multiplications, some microseconds
   double each = double(m) * double(n) * double(p.K) / (kUnit * double(j.threads));
   // So many units that a slow thread leaves little to wait for.
-  int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 8 ? 8 : each);
+  int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 4 ? 4 : each);
   auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
   int64_t columns = direct || panel_words(p.K, n) <= 2 * kHeld ? 1 : blocks(panel_words(p.K, n), kHeld);
   bool holds = !direct && m >= high && columns <= units && panel_words(p.K, wide(columns) + W) <= 2 * kHeld;
@@ -66,7 +66,7 @@ void multiply_units(const Job& j, Product p, int64_t begin, int64_t end, Scratch
     if (g.holds) {
       float* panels = scratch.memory + kPackWords;
       int64_t number = scratch.round * (1 << 16) + block;
-      if (*scratch.held != number) pack(p.b + n0 * p.b_j, p.b_k, p.b_j, p.K, n1 - n0, panels);
+      if (*scratch.held != number) pack(p.b + n0 * p.b_j, p.b_k, p.b_j, p.K, least(n1, p.whole) - n0, panels);
       *scratch.held = number, p.panels = panels;
     }
     multiply(p, m0, m1, n0, n1, scratch.memory, finish);
@@ -112,6 +112,7 @@ Product product_of(const Job& j) {
   p.a.row_step = j.i(AI), p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = j.i(BJ);
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
+  if (!p.side()) p.spare_few(j.i(N));
   return p;
 }
 
@@ -178,6 +179,7 @@ void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     int64_t from = lines * part / parts * kLine, to = least(lines * (part + 1) / parts * kLine, p.K);
     p.a.base += from * p.a.step, p.b += from * p.b_k, p.c += part * m * j.i(N);
     p.ldc = j.i(N), p.add = false, p.K = p.a.run = to - from;
+    if (!p.side()) p.spare_few(j.i(N));
     multiply(p, m * block / many, m * (block + 1) / many, 0, j.i(N), scratch.memory, nothing);
   }
 }
@@ -275,6 +277,7 @@ Product weights_of(const Job& j) {
   else p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = 1;
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
+  p.spare_few(j.i(N));
   return p;
 }
 

@@ -14,7 +14,6 @@ enum { PARTS = WEIGHTS, DY, BIAS_PARTS, EACH, SUM_POOL, SUM_WHICH = SUM_POOL + 2
 constexpr int64_t kPiece = 24 << 10;  // words of padded lines that are worth having in the cache at once
 constexpr int64_t kFew = 48;          // outputs of a unit, at least, where images are small
 
-
 int64_t over(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // How images lie when windows read them: as they are, or copied with their padding.

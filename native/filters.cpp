@@ -63,7 +63,9 @@ void run_filters(const Job& j, int64_t begin, int64_t end, Scratch) {
   Shape s = shape(j);
   int64_t deep = s.deep(), columns = s.columns(), each = panels(s);
   for (int64_t u = begin; u < end; u++) {
-    int64_t group = u / each, first = u % each * NR, width = panel_width(columns - first);
+    int64_t group = u / each, first = 0;
+    for (int64_t before = u % each; before > 0; before--) first += panel_width(columns - first);
+    int64_t width = panel_width(columns - first);
     const float* from = j.f(WEIGHTS) + group * s.cells * s.channels * s.filters;
     float* out = j.f(PANELS) + group * panel_words(deep, columns) + first * deep;
     int64_t count = columns - first < width ? columns - first : width, column[NR + W];

@@ -58,7 +58,6 @@ void check_squares(Check& c) {
 }
 
 typedef double lanes4 __attribute__((vector_size(32)));
-typedef float quad __attribute__((vector_size(16)));
 
 double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 numbers
   lanes4 sums[4] = {};

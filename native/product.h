@@ -4,128 +4,19 @@
 //   A(i, k) = base[row(i) + column(k)]
 //
 // A number of C is the sum over k in blocks: inside a block one chain of fused multiply-adds in
-// the order of k, then the blocks' sums added in order. Blocks depend on the shape alone, so C has
-// the same bits on any number of threads, any tiling, any width of vectors.
+// the order of k (sixteen in the last few columns, see few.h), then the blocks' sums added in order.
+// Blocks depend on the shape alone, so C has the same bits on any number of threads, any tiling, any
+// width of vectors.
 #pragma once
 #include <type_traits>
-#include <utility>
 
+#include "few.h"
 #include "row.h"
-#include "simd.h"
 #include "turn.h"
 
 namespace hg::HG_ISA {
 
-constexpr int MR = 6;                          // rows of a tile
-constexpr int NV = W == 8 ? 2 : 4;             // vectors of columns in a tile: registers decide
-constexpr int NR = NV * W;
 constexpr int64_t kBlock = 256;                // numbers of k in a block, at least
-constexpr int64_t kLine = 16;                  // numbers in a line of the cache
-
-// B is read in panels of NR columns. A single vector that is left joins the last panel, for alone
-// it would be too few sums at a time; tiles of that panel have fewer rows.
-inline int panel_vectors(int64_t columns) {
-  int64_t vectors = (columns + W - 1) / W;
-  return vectors <= NV + 1 ? int(vectors) : NV;
-}
-inline int64_t panel_width(int64_t columns) { return panel_vectors(columns) * W; }  // of the first of `columns`
-inline int tile_rows(int vectors) { return vectors > NV ? 4 : MR; }
-
-struct Operand {
-  const float* base;
-  const int32_t* row_table = nullptr;  // row(i) = row_table[i] · row_step, or i · row_step
-  bool far = false;                    // rows are somewhere in memory: the next tile's are fetched meanwhile
-  int64_t row_step = 0;
-  // k runs over `runs` stretches of `run` numbers that lie `step` apart
-  int64_t runs = 1, run = 0, step = 1;
-  const int32_t* run_table = nullptr;  // stretch s begins at run_table[s] · run_step, or s · run_step
-  int64_t run_step = 0;
-
-  const float* row(int64_t i) const { return base + (row_table ? row_table[i] : i) * row_step; }
-  int64_t begin(int64_t s) const { return (run_table ? run_table[s] : s) * run_step; }
-};
-
-struct Stretch { int64_t offset, length; };  // of one block: where it begins, how long it is
-
-// each(constant<0>), …, each(constant<N − 1>): arrays with such indices live in registers.
-template <int N, class Each>
-[[gnu::always_inline]] inline void unrolled(Each each) {
-  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
-    (each(std::integral_constant<int, i>()), ...);
-  }(std::make_integer_sequence<int, N>());
-}
-
-// One tile: acc[i][v] = Σ over the block's stretches. SIDE: A's rows lie side by side, from a[0] on.
-// `ahead`, or null: rows that the next tile will read, fetched stretch by stretch. Of the last vector
-// `last` columns are in B, if it is masked, and `kept` go to C.
-template <int R, int V, bool MASK, bool SIDE>
-inline void tile(const float* const* a, const float* const* ahead, int64_t step, const Stretch* s, int64_t count,
-                 const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, int64_t kept, bool add) {
-  vec acc[R * V];
-  const float* p[R];
-  auto each = [&](auto one) __attribute__((always_inline)) {
-    unrolled<R>([&](auto i) __attribute__((always_inline)) {
-      unrolled<V>([&](auto v) __attribute__((always_inline)) { one(i, v); });
-    });
-  };
-  each([&](auto i, auto v) __attribute__((always_inline)) {
-    acc[i * V + v] = set1(0);
-    __builtin_prefetch(c + i * ldc + v * W);
-  });
-  for (; count > 0; count--, s++) {
-    unrolled<SIDE ? 1 : R>([&](auto i) __attribute__((always_inline)) { p[i] = a[i] + s->offset; });
-    if (ahead) for (int i = 0; i < R; i++) __builtin_prefetch(ahead[i] + s->offset);
-    int64_t at = 0;
-    for (int64_t k = s->length; k > 0; k--, b += ldb, at += step) {
-      vec row[V];
-      unrolled<V>([&](auto v) __attribute__((always_inline)) {
-        row[v] = MASK && v == V - 1 ? load(b + v * W, last) : load(b + v * W);
-      });
-      unrolled<R>([&](auto i) __attribute__((always_inline)) {
-        vec x = set1(SIDE ? p[0][at + i] : p[i][at]);
-        unrolled<V>([&](auto v) __attribute__((always_inline)) { acc[i * V + v] = fma(x, row[v], acc[i * V + v]); });
-      });
-    }
-  }
-  each([&](auto i, auto v) __attribute__((always_inline)) {
-    vec y = acc[i * V + v];
-    float* to = c + i * ldc + v * W;
-    if (v == V - 1 && kept < W) store(to, add ? load(to, kept) + y : y, kept);
-    else store(to, add ? load(to) + y : y);
-  });
-}
-
-typedef void (*Tile)(const float* const*, const float* const*, int64_t, const Stretch*, int64_t, const float*, int64_t,
-                     int64_t, float*, int64_t, int64_t, bool);
-
-template <int V, bool MASK, bool SIDE>
-inline Tile tile_of_rows(int rows) {
-  constexpr int most = V > NV ? 4 : MR;
-  switch (rows) {
-    case 1: return tile<1, V, MASK, SIDE>;
-    case 2: return tile<2, V, MASK, SIDE>;
-    case 3: return tile<3, V, MASK, SIDE>;
-    case 4: return tile<4, V, MASK, SIDE>;
-    case 5: return tile<most < 5 ? most : 5, V, MASK, SIDE>;
-    default: return tile<most, V, MASK, SIDE>;
-  }
-}
-
-template <int V>
-inline Tile tile_of(int rows, bool mask, bool side) {
-  if (side) return mask ? tile_of_rows<V, true, true>(rows) : tile_of_rows<V, false, true>(rows);
-  return mask ? tile_of_rows<V, true, false>(rows) : tile_of_rows<V, false, false>(rows);
-}
-
-inline Tile choose_tile(int rows, int vectors, bool mask, bool side) {
-  switch (vectors) {
-    case 1: return tile_of<1>(rows, mask, side);
-    case 2: return tile_of<2>(rows, mask, side);
-    case 3: return tile_of<3>(rows, mask, side);
-    case 4: return tile_of<NV < 3 ? 3 : 4>(rows, mask, side);
-    default: return tile_of<NV + 1>(rows, mask, side);
-  }
-}
 
 struct Product {
   Operand a;
@@ -136,6 +27,15 @@ struct Product {
   int64_t K;                // = a.runs · a.run
   bool add = false;         // C += A · B
   const float* panels = nullptr;  // the columns of B that are asked for, if they were packed before
+  int64_t whole = INT64_MAX;  // the columns from here on are few, see few.h
+
+  bool side() const { return a.row_step == 1 && !a.row_table; }  // A's rows lie side by side
+
+  // Sets `whole` where C has n columns and the few are worth it: by the shape alone, on which bits depend.
+  void spare_few(int64_t n) {
+    bool dots = a.step == 1 && a.runs == 1 && (b_k == 1 ? K >= kDotLength : b_j == 1 && K >= kTurnedLength);
+    whole = (side() ? b_j == 1 : dots) ? whole_columns(n) : INT64_MAX;
+  }
 };
 
 // Whether tiles read B where it lies, unpacked: its columns lie side by side, its rows not too far apart,
@@ -188,7 +88,8 @@ constexpr int64_t kMost = 2 * kBlock;        // numbers of k in a block, at most
 constexpr int64_t kColumns = 64;             // columns of B that are packed together, and maybe a vector more
 constexpr int64_t kRows = 208;               // rows of A that are copied together
 constexpr int64_t kCopyWords = kMost * kRows;
-constexpr int64_t kPackWords = kCopyWords + kMost * (kColumns + W) + 64;  // scratch that `multiply` needs
+constexpr int64_t kPanelWords = kMost * (kColumns + W) + 64;
+constexpr int64_t kPackWords = kCopyWords + kPanelWords + kFew * kMost;  // scratch that `multiply` needs
 
 // Rows of A that lie side by side, `rows` of them from `from` on: those of one k after the other.
 inline void copy_rows(const float* from, int64_t rows, int64_t step, const Stretch* s, int64_t count,
@@ -233,8 +134,10 @@ struct Left {
   const Stretch* stretches;
   int64_t count;
 
-  Left(const Operand& a, const Blocks& block)
-      : a(a), side(a.row_step == 1 && !a.row_table), stretches(block.stretches), count(block.count) {}
+  Left(const Product& p, const Blocks& block)
+      : a(p.a), side(p.side()), stretches(block.stretches), count(block.count) {
+    if (side && a.run == 1) a.step = kNoStep;
+  }
 };
 
 // One panel of B.
@@ -242,13 +145,14 @@ struct Panel {
   const float* b;
   int64_t ldb, columns;
   bool mask;  // memory ends where the columns do
+  const Lines* few = nullptr;  // columns that follow it, by dot products
 };
 
 // Sums of a tile beside C: where a tile's rows are shorter than a vector, what is stored in C cannot be read
 // back at once.
-constexpr int64_t kSumsStep = NR + W;
+constexpr int64_t kSumsStep = NR + W + 16;  // whole lines
 struct TileSums {
-  alignas(64) float at[MR * kSumsStep];
+  alignas(64) float at[kMostRows * kSumsStep];
 };
 
 inline void add_rows(float* sums, const float* c, int64_t ldc, int64_t rows, int64_t columns) {
@@ -270,8 +174,9 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
   int64_t last = p.columns - (vectors - 1) * W, high = rows % tiles;  // so many tiles have a row more
   int low = int(rows / tiles);
   bool mask = p.mask && last < W;
+  int64_t columns = p.columns + (p.few ? p.few->count : 0);
   Tile higher = choose_tile(low + 1, vectors, mask, left.side), lower = choose_tile(low, vectors, mask, left.side);
-  const float *a[2 * MR] = {}, **ahead = left.a.far ? a + MR : nullptr;
+  const float *a[2 * kMostRows] = {}, **ahead = left.a.far ? a + kMostRows : nullptr;
   for (int64_t i = i0, height; i < i1; i += height, high--) {
     height = low + (high > 0);
     for (int64_t r = 0; r < (left.side ? 1 : height); r++) a[r] = left.a.row(i + r);
@@ -280,12 +185,11 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
       ahead[r] = next < i1 ? left.a.row(next) : left.a.row(next - i1 < i1 - i0 ? i0 + next - i1 : i0) + kBlock;
     }
     Tile tile = high > 0 ? higher : lower;
-    if (sums) {
-      tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, sums->at, kSumsStep, W, false);
-      if (add) add_rows(sums->at, c + i * ldc, ldc, height, p.columns);
-    } else {
-      tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, c + i * ldc, ldc, last, add);
-    }
+    float* to = sums ? sums->at : c + i * ldc;
+    int64_t step = sums ? kSumsStep : ldc, kept = sums ? W : last;
+    tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, to, step, kept, add && !sums);
+    if (p.few) dot_rows(a, left.stretches->offset, height, *p.few, to + p.columns, step, add && !sums);
+    if (sums && add) add_rows(to, c + i * ldc, ldc, height, columns);
     finish(i, int(height));
   }
 }
@@ -296,31 +200,46 @@ constexpr bool takes_sums = std::is_invocable_v<Finish, int64_t, int, int64_t, i
 
 constexpr auto nothing = [](int64_t, int, int64_t, int64_t) {};  // follows
 
+// The few columns [from, to) of B in a block of k, which begins at `done`: turned into `scratch` where their
+// numbers are not straight in memory.
+inline Lines lines_of(const Product& p, int64_t from, int64_t to, int64_t done, int64_t length, float* scratch) {
+  Lines lines{to - from, length, {}};
+  const float* b = p.b + done * p.b_k + from * p.b_j;
+  if (p.b_k != 1) turn(b - (kFew - lines.count) * p.b_j, p.b_k, length, kFew, scratch, kMost);
+  for (int64_t c = 0; c < lines.count; c++)
+    lines.at[c] = p.b_k == 1 ? b + c * p.b_j : scratch + (kFew - lines.count + c) * kMost;
+  return lines;
+}
+
 // Rows [m0, m1) × columns [n0, n1) of C; `finish(i, rows, j, columns)` follows the last block of
 // each piece of C, while it is in the cache.
 template <class Finish>
 inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                      float* scratch, Finish finish) {
   Blocks block(p.a);
-  float *copy = scratch, *packed = scratch + kCopyWords;
+  float *copy = scratch, *packed = copy + kCopyWords, *few_words = packed + kPanelWords;
   int64_t done = 0;
   [[maybe_unused]] TileSums sums;
+  bool side = p.side();
+  int64_t whole = p.whole < n1 ? p.whole : n1;
   do {
     block.next();
     bool add = p.add || done > 0, final = done + block.length >= p.K;
-    Left left(p.a, block);
+    Left left(p, block);
+    Lines lines{};
+    if (whole < n1 && !side) lines = lines_of(p, whole, n1, done, block.length, few_words);
     // Rows that lie side by side, but far apart for the next k, are copied closer together.
-    bool copies = left.side && m1 - m0 > MR && n1 - n0 > NR && (p.a.runs > 1 || p.a.step > kRows);
-    Stretch whole{0, block.length};
+    bool copies = side && m1 - m0 > MR && n1 - n0 > 2 * NR && (p.a.runs > 1 || p.a.step > kRows);
+    Stretch all{0, block.length};
     for (int64_t i0 = m0, i1; i0 < m1; i0 = i1) {
       i1 = copies && m1 - i0 > kRows ? i0 + kRows : m1;
       if (copies) {
         int64_t apart = ((i1 - i0 + 15) / 16 | 1) * 16;  // odd: not all in the same sets of the cache
         copy_rows(p.a.row(i0), i1 - i0, p.a.step, block.stretches, block.count, copy, apart);
-        left.a.base = copy - i0, left.a.step = apart, left.stretches = &whole, left.count = 1;
+        left.a.base = copy - i0, left.a.step = apart, left.stretches = &all, left.count = 1;
       }
-      for (int64_t g = n0, group; g < n1; g += group) {
-        group = p.panels || n1 - g <= kColumns + W ? n1 - g : kColumns;
+      for (int64_t g = n0, group; g < whole; g += group) {
+        group = p.panels || whole - g <= kColumns + W ? whole - g : kColumns;
         const float* from = p.b + done * p.b_k + g * p.b_j;
         bool direct = !p.panels && in_place(p, i1 - i0, group);
         if (!direct && !p.panels) pack(from, p.b_k, p.b_j, block.length, group, packed);
@@ -328,11 +247,16 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
           Panel panel{packed + j * block.length, width, columns, false};
           if (p.panels) panel.b = p.panels + j * p.K + done * width;
           if (direct) panel = {from + j, p.b_k, columns, true};
+          int64_t few = g + j + columns == whole ? n1 - whole : 0;
+          if (few && side)
+            turned_tiles(few, left.a.row(i0), i1 - i0, left.a.step, left.stretches, left.count,
+                         p.b + done * p.b_k + whole, p.b_k, p.c + i0 * p.ldc + whole, p.ldc, add);
+          else if (few) panel.few = &lines;
           TileSums* apart = takes_sums<Finish> && final ? &sums : nullptr;
           by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, apart, [&](int64_t i, int rows) {
             if (!final) return;
-            if constexpr (takes_sums<Finish>) finish(i, rows, g + j, columns, sums.at);
-            else finish(i, rows, g + j, columns);
+            if constexpr (takes_sums<Finish>) finish(i, rows, g + j, columns + few, sums.at);
+            else finish(i, rows, g + j, columns + few);
           });
         });
       }

@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -175,6 +176,8 @@ inline vec low_pairs(vec a, vec b) { return vcombine_f32(vget_low_f32(a), vget_l
 inline vec high_pairs(vec a, vec b) { return vcombine_f32(vget_high_f32(a), vget_high_f32(b)); }
 #endif
 
+typedef float quad __attribute__((vector_size(16)));  // four, on every processor
+
 inline vec abs(vec a) { return as_float(iand(as_int(a), iset1(0x7fffffff))); }
 
 // n numbers, W at a time and the rest masked: each(offset, count), count = W but for the rest.
@@ -184,6 +187,22 @@ inline void by_vectors(int64_t n, Each each) {
   for (; i + W <= n; i += W) each(i, int64_t(W));
   if (i < n) each(i, n - i);
 }
+// each(constant<0>), …, each(constant<N − 1>): arrays with such indices live in registers.
+template <int N, class Each>
+[[gnu::always_inline]] inline void unrolled(Each each) {
+  [&]<int... i>(std::integer_sequence<int, i...>) __attribute__((always_inline)) {
+    (each(std::integral_constant<int, i>()), ...);
+  }(std::make_integer_sequence<int, N>());
+}
+
+// Calls each(constant<code>) for the code, below `count`, that is only known when the program runs.
+template <int count, class Each>
+inline void with_code(int64_t code, Each each) {
+  [&]<int... codes>(std::integer_sequence<int, codes...>) {
+    ((code == codes ? each(std::integral_constant<int, codes>()) : void()), ...);
+  }(std::make_integer_sequence<int, count>());
+}
+
 inline vec part(const float* p, int64_t n) { return n == W ? load(p) : load(p, n); }
 inline void put(float* p, vec v, int64_t n) { n == W ? store(p, v) : store(p, v, n); }
 alignas(64) inline const float kIndex[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

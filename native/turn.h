@@ -15,7 +15,6 @@ inline void turn_four(const float* from, int64_t from_step, float* to, int64_t t
 
 // Four columns of four rows, where there are fewer than W.
 inline void turn_quad(const float* from, int64_t from_step, float* to, int64_t to_step) {
-  typedef float quad __attribute__((vector_size(16)));
   quad r[4];
   for (int i = 0; i < 4; i++) std::memcpy(&r[i], from + i * from_step, 16);
   quad a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);

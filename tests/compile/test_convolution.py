@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from handgrad import Sequential
@@ -70,6 +70,8 @@ def test_dilation_and_groups(kind, groups, dilation):
     kernel=st.tuples(st.integers(1, 4), st.integers(1, 4)), stride=st.integers(1, 3),
     pad=st.sampled_from([0, 1, "same"]),
 )  # fmt: skip
+@example(C=1, F=6, H=5, W=6, kernel=(4, 4), stride=2, pad=0)  # 96 columns: two equal panels
+@example(C=2, F=9, H=5, W=6, kernel=(4, 4), stride=2, pad=0)  # 144
 def test_transposed(C, F, H, W, kernel, stride, pad):
     x = images(3, C, H, W)
     layer = TransposedConvolution(F, kernel, stride=stride, pad=pad)

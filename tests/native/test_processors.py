@@ -61,8 +61,9 @@ def test_avx512_and_avx2_compute_the_same_bits(program):
 
 
 def mlp() -> tuple[hg.Sequential, np.ndarray, hg.Optimizer]:
-    x = np.random.default_rng(1).random((300, 50), np.float32)
-    layers = hg.Affine(50), hg.ReLU(), hg.Affine(37), hg.Tanh(), hg.Dropout(0.2), hg.Affine(10)
+    x = np.random.default_rng(1).random((300, 520), np.float32)
+    layers = hg.Affine(50), hg.ReLU(), hg.Affine(100), hg.Tanh(), hg.Affine(37), hg.Dropout(0.2)
+    layers = *layers, hg.Affine(10)
     return hg.Sequential(*layers, seed=0), x, hg.SGD(0.1)
 
 

@@ -1,0 +1,96 @@
+"""Products whose columns fill vectors but for a few: these are dot products, or tiles turned."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from handgrad.compile.binary import library
+from tests.compile.rows import run
+
+SIZES = st.tuples(
+    st.integers(1, 40), st.sampled_from([17, 18, 19, 20, 34, 50, 67, 81, 84, 100, 130]),
+    st.sampled_from([64, 65, 100, 255, 256, 257, 300, 600]),
+)  # fmt: skip
+
+
+def numbers(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).standard_normal(shape).astype(np.float32)
+
+
+def assert_near(c: np.ndarray, a: np.ndarray, b: np.ndarray, before: np.ndarray | float) -> None:
+    """c = a b + before, to the rounding of sums."""
+    exact = a.astype(float) @ b.astype(float) + before
+    size = np.abs(a).astype(float) @ np.abs(b) + np.abs(before)
+    assert (np.abs(c - exact) <= 1e-6 * size).all()
+
+
+def product(
+    a: np.ndarray, b: np.ndarray, turned: bool, threads: int, add: bool = False
+) -> np.ndarray:
+    """a b by the kernel; turned: b lies in memory as its transpose does."""
+    (m, k), n = a.shape, b.shape[1]
+    steps, memory = ((1, k), b.T.copy()) if turned else ((n, 1), b)
+    c = np.full((m, n), 0.5 if add else np.nan, np.float32)
+    assert run("product", m, n, k, a, k, 1, 0, memory, *steps, c, n, None, 0, None, int(add),
+               threads=threads) == 0  # fmt: skip
+    return c
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=SIZES, turned=st.booleans(), add=st.booleans(), threads=st.integers(1, 3))
+def test_a_product(size, turned, add, threads):
+    m, n, k = size
+    a, b = numbers(m, k), numbers(k, n)
+    c = product(a, b, turned, threads, add)
+    assert_near(c, a, b, 0.5 if add else 0.0)
+    assert np.array_equal(c, product(a, b, turned, 1, add))
+    assert np.array_equal(c[-1:], product(a[-1:], b, turned, 1, add))  # whatever rows are beside it
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=SIZES, step=st.integers(0, 3), threads=st.integers(1, 3), add=st.booleans())
+def test_a_gradient(size, step, threads, add):
+    k, n, d = size
+    x, dy = numbers(k, d + step), numbers(k, n)
+    dW, db = (np.full(shape, 0.5 if add else np.nan, np.float32) for shape in ((d, n), n))
+    assert run("weights", d, n, k, x, 0, d + step, 0, dy, n, 0, dW, n, db, 0, 0, int(add),
+               threads=threads) == 0  # fmt: skip
+    assert_near(dW, x[:, :d].T, dy, 0.5 if add else 0.0)
+    assert_near(db[None], np.ones((1, k), np.float32), dy, 0.5 if add else 0.0)
+    if add:
+        return
+    whole, few = (
+        n - n % 16,
+        np.zeros((d, n % 16), np.float32),
+    )  # by the tiles that others go through
+    alone = dy[:, whole:].copy()
+    assert run("weights", d, n % 16, k, x, 0, d + step, 0, alone, n % 16, 0, few, n % 16, None) == 0
+    assert np.array_equal(few, dW[:, whole:])
+
+
+@pytest.mark.parametrize("k", [0, 1, 5])
+def test_a_gradient_of_rows_that_are_all_the_same(k):
+    x, dy = numbers(70), numbers(max(k, 1), 34)
+    dW = np.full((70, 34), np.nan, np.float32)
+    assert run("weights", 70, 34, k, x, 0, 0, 0, dy, 34, 0, dW, 34, None) == 0
+    assert_near(dW, np.tile(x, (k, 1)).T, dy[:k], 0.0)
+
+
+def test_the_same_bits_on_avx512_and_avx2():
+    native = library()
+    if native is None or native.hg_isa() != b"AVX-512":
+        pytest.skip("this processor has no AVX-512")
+    found = {}
+    try:
+        for isa in (b"AVX-512", b"AVX2"):
+            assert native.hg_use_isa(isa) == 0
+            found[isa] = [
+                product(numbers(13, k), numbers(k, n), turned, 1)
+                for n in (17, 36, 50, 100) for k in (64, 100, 257, 784) for turned in (False, True)
+            ]  # fmt: skip
+    finally:
+        native.hg_use_isa(b"AVX-512")
+    assert all(map(np.array_equal, *found.values()))
