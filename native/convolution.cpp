@@ -12,7 +12,7 @@ enum { F = kWindowArgs, GROUPS, WEIGHTS, Y, BIAS, ACT, SLOPE, POOL, WHICH = POOL
 enum { PARTS = WEIGHTS, DY, BIAS_PARTS, EACH, SUM_POOL, SUM_WHICH = SUM_POOL + 2, SUM_ACT, SAVED };
 
 constexpr int64_t kPiece = 24 << 10;  // words of padded lines that are worth having in the cache at once
-constexpr int64_t kFew = 48;          // outputs of a unit, at least, where images are small
+constexpr int64_t kLeast = 48;        // outputs of a unit, at least, where images are small
 
 int64_t over(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -50,7 +50,7 @@ struct Plan {
 
 Plan plan(const Job& j) {
   Window w = Window::of(j);
-  int64_t groups = j.i(GROUPS), images = over(kFew, w.pixels()), pool = j.i(POOL) ? j.i(POOL) : 1;
+  int64_t groups = j.i(GROUPS), images = over(kLeast, w.pixels()), pool = j.i(POOL) ? j.i(POOL) : 1;
   Plan p{Lie(w, groups, groups == 1 && w.inside() && !(j.i(INDEXED) && images > 1)), images, w.oh, w.oh, groups};
   if (images > 1) return p;
   p.stop = p.lines = w.oh / pool * pool;  // nobody sees lines that no pooling window reaches
@@ -91,7 +91,7 @@ int64_t check_pool(Check& c, int arg, int64_t outputs) {
 
 void check_convolution(Check& c) {
   Extent e = check_filters(c);
-  require_images(c, e, over(kFew, e.outputs));
+  require_images(c, e, over(kLeast, e.outputs));
   check_images(c);
   int64_t deep = c.times(e.cells, c.fixed(C, 1, kLongest) / e.groups);
   c.reads(WEIGHTS, c.times(e.groups, panel_words(deep, e.filters / e.groups)));

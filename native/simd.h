@@ -187,6 +187,7 @@ inline void by_vectors(int64_t n, Each each) {
   for (; i + W <= n; i += W) each(i, int64_t(W));
   if (i < n) each(i, n - i);
 }
+
 // each(constant<0>), …, each(constant<N − 1>): arrays with such indices live in registers.
 template <int N, class Each>
 [[gnu::always_inline]] inline void unrolled(Each each) {
