@@ -113,17 +113,24 @@ class Update {
   template <int rule>
   void run(const State& s, int64_t at, const float* g, int64_t n) {
     constexpr int states = rule == kSGD ? 0 : rule >= kAdaDelta ? 2 : 1;
+    // Copies, which stay in registers, for no store can change them.
+    const State state = s;
+    const Numbers numbers = numbers_;
+    const Treatment treat = treat_;
+    const bool decays = decays_;
+    vec wrong = wrong_;
     by_vectors(n, [&](int64_t i, int64_t count) {
-      vec w = part(s.p + at + i, count), first = set1(0), second = set1(0), dw = part(g + i, count);
-      wrong_ = fma(dw, set1(0), wrong_);  // NaN from the first number on that is not finite
-      dw = treat_(dw, w);
-      if (decays_) w = w * numbers_.kept;
-      if constexpr (states > 0) first = part(s.first + at + i, count);
-      if constexpr (states > 1) second = part(s.second + at + i, count);
-      put(s.p + at + i, updated<rule>(w, dw, first, second, numbers_), count);
-      if constexpr (states > 0) put(s.first + at + i, first, count);
-      if constexpr (states > 1) put(s.second + at + i, second, count);
+      vec w = part(state.p + at + i, count), first = set1(0), second = set1(0), dw = part(g + i, count);
+      wrong = fma(dw, set1(0), wrong);  // NaN from the first number on that is not finite
+      dw = treat(dw, w);
+      if (decays) w = w * numbers.kept;
+      if constexpr (states > 0) first = part(state.first + at + i, count);
+      if constexpr (states > 1) second = part(state.second + at + i, count);
+      put(state.p + at + i, updated<rule>(w, dw, first, second, numbers), count);
+      if constexpr (states > 0) put(state.first + at + i, first, count);
+      if constexpr (states > 1) put(state.second + at + i, second, count);
     });
+    wrong_ = wrong;
   }
 
   Numbers numbers_;
