@@ -25,6 +25,7 @@ struct Grid {
 constexpr int64_t kMany = 128;      // rows that make packing cheap
 constexpr int64_t kManyTurned = 512;  // ... where it turns B, whose rows are far apart
 constexpr int64_t kLarge = 1 << 18;  // numbers of an A of which little is left in a cache
+constexpr int64_t kUnit = 1 << 17;  // multiplications of a unit, some microseconds
 constexpr int64_t kHeld = W == 16 ? 1 << 16 : 1 << 15;  // words of B that a thread holds, a part of the second cache
 
 int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
@@ -36,8 +37,7 @@ Grid grid(const Job& j, const Product& p) {
   bool direct = in_place(p, m, n);
   if (j.threads == 1 || !m || !n)
     return {m, n, m > 0, n > 0, !direct && m >= high && panel_words(p.K, n) <= kHeld};
-  constexpr double kUnit = 1 << 17;  // multiplications, some microseconds
-  double each = double(m) * double(n) * double(p.K) / (kUnit * double(j.threads));
+  double each = double(m) * double(n) * double(p.K) / double(kUnit * j.threads);
   // So many units that a slow thread leaves little to wait for.
   int64_t units = j.threads * int64_t(each < 1 ? 1 : each > 4 ? 4 : each);
   auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
@@ -164,15 +164,16 @@ void check_partial(Check& c) {
   c.writes(C, c.times(c.fixed(PARTS, 1, 64), c.times(m, n)));
 }
 
-int64_t row_blocks(const Job& j) {
-  int64_t wanted = j.threads == 1 ? 1 : blocks(2 * j.threads, j.i(PARTS));
+int64_t row_blocks(const Job& j, int64_t parts) {
+  bool large = j.i(M) * j.i(N) * j.i(K) > 4 * kUnit * j.threads;
+  int64_t wanted = j.threads == 1 ? 1 : blocks(large ? 2 * j.threads : j.threads, parts);
   return most(1, least(wanted, j.i(M) / (4 * MR)));
 }
 
-int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * row_blocks(j) : 0; }
+int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * row_blocks(j, j.i(PARTS)) : 0; }
 
 void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  int64_t parts = j.i(PARTS), many = row_blocks(j), m = j.i(M), lines = blocks(j.i(K), kLine);
+  int64_t parts = j.i(PARTS), many = row_blocks(j, parts), m = j.i(M), lines = blocks(j.i(K), kLine);
   for (int64_t u = begin; u < end; u++) {
     Product p = product_of(j);
     int64_t part = u / many, block = u % many;
@@ -225,9 +226,10 @@ Cost sum_parts_cost(const Job& j) {
 // batch's; dy (K, N): 7 place, 8 step; dW (D, N): 10 place, 11 step; 12 db (N) or none; 15 add.
 // Where nobody reads W and b after this row, they may be updated at once, while dW is in the cache:
 // 16 one more than the rule, or 0; 17 W and 18, 19 its states; 20 b and 21, 22 its states; 23 to 25 and
-// 26 as 6 to 8 and 10 of `update`; reals as there.
+// 26 as 6 to 8 and 10 of `update`; reals as there. Or the rows are shared out: 27 the sums of their second
+// half, dW and then db, or none; `update` adds them. A thread then reads the rows that it made.
 
-enum { UPDATES = 16, OWN_W, OWN_B = 20, RATES = 23, CLIPS = 26 };
+enum { UPDATES = 16, OWN_W, OWN_B = 20, RATES = 23, CLIPS = 26, SECOND };
 
 void check_own_update(Check& c, int64_t d, int64_t n) {
   int64_t rule = c.fixed(UPDATES, 0, kAdam + 1) - 1;
@@ -255,6 +257,10 @@ void check_weights(Check& c) {
   c.may_write(BIAS, n);
   c.size(ADD, 0, 1);
   check_own_update(c, d, n);
+  if (!c.has(SECOND)) return;
+  c.require(c.fixed(ADD, 0, 1) == 0 && c.fixed(UPDATES, 0, kAdam + 1) == 0, "half a gradient is neither added nor an update");
+  c.require(ldc == n, "the halves of a gradient lie alike");
+  c.writes(SECOND, c.plus(c.times(d, n), c.has(BIAS) ? n : 0));
 }
 
 void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j1, float* db, bool add) {
@@ -281,9 +287,26 @@ Product weights_of(const Job& j) {
   return p;
 }
 
-int64_t weights_units(const Job& j) { return units_of(j, weights_of(j)); }
+int64_t weights_units(const Job& j) {
+  return j.has(SECOND) ? 2 * row_blocks(j, 2) : units_of(j, weights_of(j));
+}
+
+void run_halves(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  int64_t many = row_blocks(j, 2), d = j.i(M), n = j.i(N);
+  for (int64_t u = begin; u < end; u++) {
+    Product p = weights_of(j);
+    int64_t half = u / many, block = u % many, from = p.K * half / 2;
+    p.K = p.K * (half + 1) / 2 - from, p.b += from * p.b_k;
+    if (p.a.run_table) p.a.run_table += from, p.a.runs = p.K;
+    else p.a.base += from * p.a.step, p.a.run = p.K;
+    if (half) p.c = j.f(SECOND);
+    if (j.has(BIAS) && !block) sum_rows(p.b, p.b_k, p.K, 0, n, half ? p.c + d * n : j.f(BIAS), false);
+    multiply(p, d * block / many, d * (block + 1) / many, 0, n, scratch.memory, nothing);
+  }
+}
 
 void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  if (j.has(SECOND)) return run_halves(j, begin, end, scratch);
   Product p = weights_of(j);
   int64_t n = j.i(N), rule = j.i(UPDATES) - 1, words = (j.i(M) - 1) * n;
   auto bias = [&](int64_t i, int64_t at, int64_t columns) {

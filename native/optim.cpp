@@ -14,14 +14,16 @@ int64_t pieces(const Job& j) { return (j.i(0) + kPiece - 1) / kPiece; }
 //
 // args: 0 n, 1 rule, 2 p, 3 and 4 states as the rule has them, 5 g, 6 number of the step that holds
 // the learning rate, 7 and 8 for Adam √(1 − β2^t) and 1 − β1^t, 9 a factor of g (one number) or
-// none, 10 whether g is clipped by value; reals: see update.h
+// none, 10 whether g is clipped by value; 11 or none: the second half of g, which is added to it first;
+// reals: see update.h
 
-enum { N = 0, RULE, P, G = 5, RATE, FACTOR = 9, CLIPS };
+enum { N = 0, RULE, P, G = 5, RATE, FACTOR = 9, CLIPS, SECOND };
 
 void check_update(Check& c) {
   int64_t n = c.size(N);
   check_state(c, P, c.fixed(RULE, 0, kAdam), n);
-  c.reads(G, n);
+  if (c.has(SECOND)) c.writes(G, n), c.reads(SECOND, n);
+  else c.reads(G, n);
   check_rates(c, RATE);
   c.may_read(FACTOR, 1);
   c.fixed(CLIPS, 0, 1);
@@ -33,7 +35,7 @@ void run_update(const Job& j, int64_t begin, int64_t end, Scratch) {
   int64_t lines = (j.i(N) + 15) / 16, units = update_units(j);
   int64_t from = lines * begin / units * 16, to = end == units ? j.i(N) : lines * end / units * 16;
   Update update(j, j.i(RULE), RATE, j.i(CLIPS), j.has(FACTOR) ? j.f(FACTOR) : nullptr);
-  update(state_of(j, P, j.i(RULE)), from, j.f(G) + from, to - from);
+  update(state_of(j, P, j.i(RULE)), from, j.f(G) + from, to - from, j.has(SECOND) ? j.f(SECOND) + from : nullptr);
   if (!update.finite()) j.fail(kNotFinite);
 }
 

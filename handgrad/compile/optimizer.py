@@ -10,7 +10,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder, Row
-from handgrad.compile.values import NotNative, Place, Value
+from handgrad.compile.stages import small
+from handgrad.compile.values import NotNative, Place, Size, Value, at_most
 from handgrad.network import Network
 from handgrad.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 
@@ -27,6 +28,7 @@ _RULES: dict[type, tuple[int, tuple[str | None, str | None, str | None]]] = {
 }
 _LIGHT = (0, 1, 2)  # rules that neither divide nor take roots: those wait for that, not for memory
 _NOTHING = (None, None, None)
+_SHARED = 1 << 15  # multiplications of a gradient that are worth sharing out by samples
 _WORTH = 1 << 12  # parameters that are worth a row of their own
 _PIECE = 1 << 13  # gradients whose squares make one sum
 
@@ -59,6 +61,7 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
         def own(start: int) -> tuple[Place | None, ...]:
             return Place("parameters", start), *(s and s + start for s in states)
 
+        shared = {} if factor else _share(b, run.where)
         fused = fuse(b, run.where) if rule in _LIGHT and not (factor or optimizer.l2) else []
         for index, start, _ in fused:
             row, first = b.rows[index], min(first, index)
@@ -68,10 +71,10 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
                 args=(*row.args, rule + 1, *own(start), *(own(start + D * N) if bias else _NOTHING),
                       rate, root, rest, clips),
             )  # fmt: skip
-        for start, stop in _by_rows(b, _left(run.where, fused)):
+        for start, stop in _by_rows(b, _left(run.where, fused), shared):
             b.row(
                 "update", stop - start, rule, *own(start), Place("gradients", start),
-                rate, root, rest, factor, clips, reals=reals(run),
+                rate, root, rest, factor, clips, shared.get(start), reals=reals(run),
             )  # fmt: skip
     b.after.append(optimizer.skip)
     return first
@@ -83,23 +86,44 @@ def fuse(b: Builder, run: slice) -> list[tuple[int, int, int]]:
 
     For each the row's number, and from where to where in the flat arrays.
     """
-    found: list[tuple[int, int, int]] = []
+    return sorted(_last_to_touch(b, run, "parameters", "gradients"), key=lambda one: one[1])
+
+
+def _share(b: Builder, run: slice) -> dict[int, Value]:
+    """Have two halves of the batch make the gradient of a small matrix, each on its own: a thread
+    that made half of the matrix would read more of what others wrote than these sums are.
+
+    The sums of the second half by where the gradient begins; the update adds them.
+    """
+    seconds: dict[int, Value] = {}
+    for index, start, stop in _last_to_touch(b, run, "gradients"):
+        row = b.rows[index]
+        D, N, K = (at_most(cast(Size, row.args[k]), b.batch) for k in range(3))
+        if D * N * K >= _SHARED and small(D, N) and 3 * D * N <= K * (D + 2 * N):
+            seconds[start] = b.value((stop - start,))
+            args = (*row.args, 0, *_NOTHING, *_NOTHING, 0, 0, 0, 0, seconds[start])
+            b.rows[index] = replace(row, args=args)
+    return seconds
+
+
+def _last_to_touch(b: Builder, run: slice, *segments: str) -> Iterator[tuple[int, int, int]]:
+    """Rows that make a whole gradient whose words no later row names in these segments."""
     touched: list[int] = []  # words that the rows after the present one name
     for index in range(len(b.rows) - 1, -1, -1):
         row = b.rows[index]
         if row.python is not None:  # may read anything
-            break
-        if row.kernel == "weights" and (stretch := _whole_gradient(row, run)) is not None:
-            start, stop = stretch
-            if not any(start <= word < stop for word in touched):
-                found.append((index, start, stop))
+            return
+        stretch = _whole_gradient(row, run)
+        if stretch and not any(stretch[0] <= word < stretch[1] for word in touched):
+            yield index, *stretch
         places = (place for place in map(_place, row.args) if place is not None)
-        touched += [p.word for p in places if p.segment in ("parameters", "gradients")]
-    return sorted(found, key=lambda one: one[1])
+        touched += [p.word for p in places if p.segment in segments]
 
 
 def _whole_gradient(row: Row, run: slice) -> tuple[int, int] | None:
     """Where in the flat arrays a row of `weights` writes, if W and b are neighbours."""
+    if row.kernel != "weights" or len(row.args) > 16:  # those update, or are shared, already
+        return None
     D, N, dW, step, db, add = (cast(Any, row.args[k]) for k in (0, 1, 10, 11, 12, 15))
     if not (isinstance(D, int) and isinstance(N, int) and isinstance(dW, Place)) or add:
         return None
@@ -128,12 +152,16 @@ def _left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, 
         yield at, run.stop
 
 
-def _by_rows(b: Builder, left: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def _by_rows(
+    b: Builder, left: Iterator[tuple[int, int]], shared: dict[int, Value]
+) -> Iterator[tuple[int, int]]:
     """Stretches cut where the gradients begin that a row makes: a thread then updates about what it
-    has made."""
+    has made. Those that are shared are cut at both ends."""
     cuts = [place.word for row in b.rows if (place := _large_gradient(row)) is not None]
+    for start, sums in shared.items():
+        cuts += [start, start + cast(int, sums.size)]
     for start, stop in left:
-        for cut in sorted(cuts):
+        for cut in sorted(set(cuts)):
             if start < cut < stop:
                 yield start, cut
                 start = cut

@@ -88,7 +88,7 @@ def test_a_step_of_layers_has_few_places_to_wait_at():
         [*forward, "product", "mul", "product", "product"],
         ["step_loss"],
         ["weights"] * 4,
-        ["update"] * 3,  # the last matrix is small: its update is part of the one before
+        ["update"] * 4,  # of the first matrix, and of those whose gradients are shared out
     ]
 
 
