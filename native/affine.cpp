@@ -263,17 +263,29 @@ void check_weights(Check& c) {
   c.writes(SECOND, c.plus(c.times(d, n), c.has(BIAS) ? n : 0));
 }
 
+// Σ of rows of dy, V vectors wide, of which the last has `last` columns.
+template <int V>
+void sum_vectors(const float* dy, int64_t step, int64_t rows, int64_t last, float* db, bool add) {
+  vec total[V], sum[V];
+  auto of = [&](const float* p, int v) { return part(p + v * W, v == V - 1 ? last : W); };
+  for (int v = 0; v < V; v++) total[v] = add ? of(db, v) : set1(0);
+  for (int64_t k0 = 0; k0 < rows; k0 += kBlock) {
+    for (int v = 0; v < V; v++) sum[v] = set1(0);
+    for (int64_t k = k0; k < least(k0 + kBlock, rows); k++)
+      unrolled<V>([&](auto v) { sum[v] = sum[v] + of(dy + k * step, v); });
+    for (int v = 0; v < V; v++) total[v] = total[v] + sum[v];
+  }
+  for (int v = 0; v < V; v++) put(db + v * W, total[v], v == V - 1 ? last : W);
+}
+
 void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j1, float* db, bool add) {
-  by_vectors(j1 - j0, [&](int64_t q, int64_t count) {
-    vec total = add ? part(db + j0 + q, count) : set1(0);
-    for (int64_t k0 = 0; k0 < rows; k0 += kBlock) {
-      vec sum = set1(0);
-      int64_t k1 = k0 + kBlock < rows ? k0 + kBlock : rows;
-      for (int64_t k = k0; k < k1; k++) sum = sum + part(dy + k * step + j0 + q, count);
-      total = total + sum;
-    }
-    put(db + j0 + q, total, count);
-  });
+  constexpr int most = 4;  // vectors: as many additions at a time as there must be
+  for (int64_t j = j0, some; j < j1; j += some) {
+    some = least(j1 - j, most * W);
+    with_code<most>(blocks(some, W) - 1, [&](auto v) {
+      sum_vectors<v + 1>(dy + j, step, rows, some - v * W, db + j, add);
+    });
+  }
 }
 
 Product weights_of(const Job& j) {
