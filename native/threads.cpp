@@ -217,16 +217,16 @@ void Team::run(Task task, void* context, int64_t units) {
   int64_t chunk = units / (threads_ * 8);
   // Closed while the job is changed: a thread that still looks at the last job claims nothing of it.
   uint64_t counter = uint64_t(generation) << kUnitBits;
-  for (int t = 0; t < threads_; t++) p.shares[t].next.store(counter | kClosed, std::memory_order_seq_cst);
+  for (int t = 0; t < threads_; t++) p.shares[t].next.store(counter | kClosed, std::memory_order_release);
   p.task.store(task, std::memory_order_release);
   p.context.store(context, std::memory_order_release);
   p.units.store(units, std::memory_order_release);
   p.chunk.store(chunk < 1 ? 1 : chunk, std::memory_order_release);
   p.active.store(threads_, std::memory_order_release);
-  p.done.store(0, std::memory_order_relaxed);
+  p.done.store(0, std::memory_order_release);
   for (int t = 0; t < threads_; t++) {
     p.shares[t].end.store(units * (t + 1) / threads_, std::memory_order_release);
-    p.shares[t].next.store(counter + uint64_t(units * t / threads_), std::memory_order_seq_cst);
+    p.shares[t].next.store(counter + uint64_t(units * t / threads_), std::memory_order_release);
   }
   p.generation.store(generation, std::memory_order_seq_cst);
   if (p.sleeping.load(std::memory_order_seq_cst)) wake(p.generation);
