@@ -17,7 +17,7 @@ inline int64_t whole_columns(int64_t n) { return n > 16 && n % 16 <= kFew ? n - 
 // Inside a block, number k belongs to lane k mod 16, and lanes are added by the tree of Lanes::sum, so
 // that these numbers, too, have the same bits everywhere.
 
-constexpr int kDotRows = W == 16 ? 3 : 1;  // that registers hold the lanes of
+constexpr int dot_rows_of(int columns) { return W < 16 ? 1 : columns < 4 ? 8 : 4; }  // that registers hold the lanes of
 
 struct Lines { int64_t count, length; const float* at[kFew]; };  // the few columns of B, of one block
 
@@ -69,8 +69,9 @@ inline void dots(const float* const* a, int64_t offset, const Lines& b, float* t
 inline void dot_rows(const float* const* a, int64_t offset, int64_t rows, const Lines& b, float* to, int64_t step,
                      bool add) {
   with_code<kFew>(b.count - 1, [&](auto c) {
-    for (int64_t r = 0; r < rows; r += kDotRows)
-      with_code<kDotRows>((rows - r < kDotRows ? rows - r : kDotRows) - 1, [&](auto some) {
+    constexpr int most = dot_rows_of(c + 1);
+    for (int64_t r = 0; r < rows; r += most)
+      with_code<most>((rows - r < most ? rows - r : most) - 1, [&](auto some) {
         dots<some + 1, c + 1>(a + r, offset, b, to + r * step, step, add);
       });
   });
