@@ -158,6 +158,8 @@ Cost product_cost(const Job& j) {
 
 enum { SUMMED = 2, SUMS, WHOLE, PARTS = 11 };
 
+constexpr int64_t kPart = 8;  // numbers of k that are not divided
+
 void check_partial(Check& c) {
   int64_t m = c.size(M), n = c.size(N, 1);
   check_factors(c, m, n, c.size(K, 1));
@@ -173,11 +175,11 @@ int64_t row_blocks(const Job& j, int64_t parts) {
 int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * row_blocks(j, j.i(PARTS)) : 0; }
 
 void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  int64_t parts = j.i(PARTS), many = row_blocks(j, parts), m = j.i(M), lines = blocks(j.i(K), kLine);
+  int64_t parts = j.i(PARTS), many = row_blocks(j, parts), m = j.i(M), steps = blocks(j.i(K), kPart);
   for (int64_t u = begin; u < end; u++) {
     Product p = product_of(j);
     int64_t part = u / many, block = u % many;
-    int64_t from = lines * part / parts * kLine, to = least(lines * (part + 1) / parts * kLine, p.K);
+    int64_t from = steps * part / parts * kPart, to = least(steps * (part + 1) / parts * kPart, p.K);
     p.a.base += from * p.a.step, p.b += from * p.b_k, p.c += part * m * j.i(N);
     p.ldc = j.i(N), p.add = false, p.K = p.a.run = to - from;
     if (!p.side()) p.spare_few(j.i(N));
@@ -258,7 +260,8 @@ void check_weights(Check& c) {
   c.size(ADD, 0, 1);
   check_own_update(c, d, n);
   if (!c.has(SECOND)) return;
-  c.require(c.fixed(ADD, 0, 1) == 0 && c.fixed(UPDATES, 0, kAdam + 1) == 0, "half a gradient is neither added nor an update");
+  bool alone = c.fixed(ADD, 0, 1) == 0 && c.fixed(UPDATES, 0, kAdam + 1) == 0;
+  c.require(alone, "half a gradient is neither added nor an update");
   c.require(ldc == n, "the halves of a gradient lie alike");
   c.writes(SECOND, c.plus(c.times(d, n), c.has(BIAS) ? n : 0));
 }

@@ -17,7 +17,8 @@ inline int64_t whole_columns(int64_t n) { return n > 16 && n % 16 <= kFew ? n - 
 // Inside a block, number k belongs to lane k mod 16, and lanes are added by the tree of Lanes::sum, so
 // that these numbers, too, have the same bits everywhere.
 
-constexpr int dot_rows_of(int columns) { return W < 16 ? 1 : columns < 4 ? 8 : 4; }  // that registers hold the lanes of
+// Rows that registers hold the lanes of.
+constexpr int dot_rows_of(int columns) { return W < 16 ? 1 : columns < 4 ? 8 : 4; }
 
 struct Lines { int64_t count, length; const float* at[kFew]; };  // the few columns of B, of one block
 

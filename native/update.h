@@ -92,9 +92,9 @@ class Update {
     with_code<kAdam + 1>(rule, [&](auto code) { run_ = &Update::run<code()>; });
   }
 
-  // n numbers from `at` on, by their gradients g, to which `second` is added, where it is not null.
-  void operator()(const State& s, int64_t at, float* g, int64_t n, const float* second = nullptr) {
-    (this->*run_)(s, at, g, n, second);
+  // n numbers from `at` on, by their gradients g, to which `more` is added, where it is not null.
+  void operator()(const State& s, int64_t at, float* g, int64_t n, const float* more = nullptr) {
+    (this->*run_)(s, at, g, n, more);
   }
 
   // Brings near what n numbers from `at` on will need.
@@ -114,7 +114,7 @@ class Update {
 
  private:
   template <int rule>
-  void run(const State& s, int64_t at, float* g, int64_t n, const float* second_half) {
+  void run(const State& s, int64_t at, float* g, int64_t n, const float* more) {
     constexpr int states = rule == kSGD ? 0 : rule >= kAdaDelta ? 2 : 1;
     // Copies, which stay in registers, for no store can change them.
     const State state = s;
@@ -124,7 +124,7 @@ class Update {
     vec wrong = wrong_;
     by_vectors(n, [&](int64_t i, int64_t count) {
       vec w = part(state.p + at + i, count), first = set1(0), second = set1(0), dw = part(g + i, count);
-      if (second_half) put(g + i, dw = dw + part(second_half + i, count), count);
+      if (more) put(g + i, dw = dw + part(more + i, count), count);
       wrong = fma(dw, set1(0), wrong);  // NaN from the first number on that is not finite
       dw = treat(dw, w);
       if (decays) w = w * numbers.kept;

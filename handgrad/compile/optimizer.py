@@ -90,10 +90,10 @@ def fuse(b: Builder, run: slice) -> list[tuple[int, int, int]]:
 
 
 def _share(b: Builder, run: slice) -> dict[int, Value]:
-    """Have two halves of the batch make the gradient of a small matrix, each on its own: a thread
-    that made half of the matrix would read more of what others wrote than these sums are.
+    """Have each half of the batch make a gradient of its own, where the matrix is so small that a
+    thread which made half of the matrix would read more of what others wrote.
 
-    The sums of the second half by where the gradient begins; the update adds them.
+    The sums of the second half, by where the gradient begins; the update adds them.
     """
     seconds: dict[int, Value] = {}
     for index, start, stop in _last_to_touch(b, run, "gradients"):
