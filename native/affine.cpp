@@ -167,7 +167,7 @@ void check_partial(Check& c) {
 }
 
 int64_t row_blocks(const Job& j, int64_t parts) {
-  bool large = j.i(M) * j.i(N) * j.i(K) > 4 * kUnit * j.threads;
+  bool large = double(j.i(M)) * double(j.i(N)) * double(j.i(K)) > double(4 * kUnit * j.threads);
   int64_t wanted = j.threads == 1 ? 1 : blocks(large ? 2 * j.threads : j.threads, parts);
   return most(1, least(wanted, j.i(M) / (4 * MR)));
 }

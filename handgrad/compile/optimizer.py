@@ -99,7 +99,10 @@ def _share(b: Builder, run: slice) -> dict[int, Value]:
     for index, start, stop in _last_to_touch(b, run, "gradients"):
         row = b.rows[index]
         D, N, K = (at_most(cast(Size, row.args[k]), b.batch) for k in range(3))
-        if D * N * K >= _SHARED and small(D, N) and 3 * D * N <= K * (D + 2 * N):
+        # Numbers that one of two threads reads of the other's: K / 2 (D / 2 + N), or half of the
+        # sums, which count half as much again for being added.
+        fewer = 3 * D * N <= K * (D + 2 * N)
+        if D * N * K >= _SHARED and small(D, N) and fewer:
             seconds[start] = b.value((stop - start,))
             args = (*row.args, 0, *_NOTHING, *_NOTHING, 0, 0, 0, 0, seconds[start])
             b.rows[index] = replace(row, args=args)
@@ -161,7 +164,7 @@ def _by_rows(
     for start, sums in shared.items():
         cuts += [start, start + cast(int, sums.size)]
     for start, stop in left:
-        for cut in sorted(set(cuts)):
+        for cut in sorted(cuts):
             if start < cut < stop:
                 yield start, cut
                 start = cut

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handgrad import Sequential
-from handgrad.compile import NotNative, why_not
+from handgrad.compile import NotNative
 from handgrad.layers import (
     CELU,
     ELU,
@@ -36,8 +36,6 @@ from handgrad.layers import (
 )
 from tests.compile.eager import require_equal
 from tests.compile.rows import run
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 ACTIVATIONS = [
     ReLU(), LeakyReLU(0.2), LeakyReLU(0.0), ELU(), ELU(0.3), CELU(2.0), SELU(), Sigmoid(), Tanh(),

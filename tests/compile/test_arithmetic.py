@@ -6,12 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import handgrad as hg
-from handgrad.compile import NotNative, why_not
+from handgrad.compile import NotNative
 from handgrad.layers import Affine, Convolution, Flatten, Max, Mean, ReLU, Sum
 from tests.compile.eager import require_equal
 from tests.compile.rows import run
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 
 class Net(hg.Network):

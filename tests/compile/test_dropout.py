@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from handgrad import SGD, Sequential
 from handgrad.arrays import Stream
-from handgrad.compile import compile_prediction, compile_training, why_not
+from handgrad.compile import compile_prediction, compile_training
 from handgrad.layers import (
     Affine,
     Convolution,
@@ -20,8 +20,6 @@ from handgrad.layers import (
 )
 from tests.compile.eager import Compiled
 from tests.compile.rows import run
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 
 def mask_of(seed, layer, count, ratio):

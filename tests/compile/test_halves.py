@@ -8,11 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import handgrad as hg
-from handgrad.compile import compile_training, optimizer, why_not
+from handgrad.compile import compile_training, optimizer
 from handgrad.compile.values import Each
 from tests.compile.rows import run
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 NO_UPDATE = (0, *(None,) * 6, 0, 0, 0, 0)
 REALS = (0.9, 0.999, 1e-8, 0.0, 0.0, 0.0, 1.0)
@@ -25,9 +23,9 @@ def numbers(*shape: int) -> np.ndarray:
 def halves(x, dy, d: int, indexed: bool, threads: int) -> list[np.ndarray]:
     (k, step), n = x.shape, dy.shape[1]
     first, bias, second = (np.full(s, np.nan, np.float32) for s in ((d, n), n, (d + 1, n)))
-    size = (Each(1), max(k, 1)) if indexed else (k, 1)
+    rows = Each(1) if indexed else k
     assert run(
-        "weights", d, n, size[0], x, 0, step, int(indexed), dy, n, 0, first, n, bias, 0, 0, 0,
+        "weights", d, n, rows, x, 0, step, int(indexed), dy, n, 0, first, n, bias, 0, 0, 0,
         *NO_UPDATE, second, n=k if indexed else 1, threads=threads,
     ) == 0  # fmt: skip
     return [np.vstack([first, bias]), second]
@@ -68,6 +66,9 @@ def test_what_does_not_fit_is_refused():
         run("weights", *arguments, 0, *NO_UPDATE, second)
     with pytest.raises(ValueError, match="half a gradient"):
         run("weights", *arguments, 1, *NO_UPDATE, numbers(6, 3))
+    apart = (*arguments[:10], numbers(5, 4), 4, *arguments[12:])
+    with pytest.raises(ValueError, match="lie alike"):
+        run("weights", *apart, 0, *NO_UPDATE, numbers(6, 3))
 
 
 def trained(rule, shared: bool, monkeypatch) -> tuple[list[int], np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handgrad import SGD, Sequential
-from handgrad.compile import NotNative, compile_training, why_not
+from handgrad.compile import NotNative, compile_training
 from handgrad.compile.lowering.registry import MOST_STEPS
 from handgrad.compile.program import BAD_INDEX, NOT_FINITE
 from handgrad.layers import (
@@ -22,8 +22,6 @@ from handgrad.layers import (
     SoftmaxCrossEntropy,
     SumSquaredError,
 )
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 
 def require_equal_steps(network, loss, x, t, rows, *, rtol=1e-5):

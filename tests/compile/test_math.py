@@ -5,10 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from handgrad.compile import why_not
 from tests.compile.rows import run
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 LEAST = np.finfo(np.float32).tiny  # numbers below it are 0 in a program
 

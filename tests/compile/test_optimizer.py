@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handgrad import Sequential
-from handgrad.compile import NotNative, compile_training, why_not
+from handgrad.compile import NotNative, compile_training
 from handgrad.compile.program import NOT_FINITE
 from handgrad.layers import Affine, MeanSquaredError, ReLU
 from handgrad.optim import (
@@ -23,8 +23,6 @@ from handgrad.optim import (
     WarmUp,
 )
 from tests.compile.rows import run
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 OPTIMIZERS = [
     SGD(0.1), Momentum(0.05, momentum=0.8), Nesterov(0.05), AdaGrad(0.05), RMSProp(0.003, rho=0.9),

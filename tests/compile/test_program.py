@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.compile import NotNative, compile_prediction, compile_training, why_not
+from handgrad.compile import NotNative, compile_prediction, compile_training
 from handgrad.compile.predict import Programs
 from handgrad.compile.profile import percent, share_of_peak
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 RNG = np.random.default_rng(0)
 X, LABELS = RNG.random((107, 12), np.float32), RNG.integers(0, 5, 107)

@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.compile import NotNative, why_not
+from handgrad.compile import NotNative
 from handgrad.compile.lowering.registry import LOWERINGS, LossLowering
 from handgrad.layers.samples import SAMPLES
 from tests.compile.eager import require_equal
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 RANDOM = ("Dropout", "SpatialDropout", "VariationalDropout")  # tested to the bit in test_dropout
 

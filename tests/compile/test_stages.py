@@ -11,15 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import handgrad as hg
-from handgrad.compile import compile_training, why_not
+from handgrad.compile import compile_training
 from handgrad.compile import program as programs
 from handgrad.compile.builder import Row
 from handgrad.compile.native import NativeProgram, SpecError
 from handgrad.compile.stages import FOR_ALL, FOR_NONE, FOR_SAMPLES, join, stages
 from handgrad.compile.values import Each, Place, Value, at_most
 from tests.compile.rows import run
-
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "native")
 
 RNG = np.random.default_rng(0)
 X, LABELS = RNG.standard_normal((300, 600), np.float32), RNG.integers(0, 10, 300)

@@ -1,0 +1,13 @@
+"""Without a native library all tests here are skipped; tests/test_install.py says if one must be."""
+
+from __future__ import annotations
+
+import pytest
+
+from handgrad.compile import why_not
+
+
+@pytest.fixture(autouse=True, scope="session")
+def native() -> None:
+    if reason := why_not():
+        pytest.skip(reason)
