@@ -1,4 +1,4 @@
-"""Without a native library all tests here are skipped; tests/test_install.py says if one must be."""
+"""Without a native library all are skipped; tests/test_install.py says when there must be one."""
 
 from __future__ import annotations
 
