@@ -43,6 +43,7 @@ Grid grid(const Job& j, const Product& p) {
   auto wide = [&](int64_t columns) { return blocks(blocks(n, columns), NR) * NR; };
   int64_t columns = direct || panel_words(p.K, n) <= 2 * kHeld ? 1 : blocks(panel_words(p.K, n), kHeld);
   bool holds = !direct && m >= high && columns <= units && panel_words(p.K, wide(columns) + W) <= 2 * kHeld;
+  if (!p.side() && n / kColumns >= units) holds = false;  // each packs its own, while it needs it
   // What is packed serves the rows of one unit: many of them, but then one unit for each thread at least.
   if (!holds && !direct) {
     columns = most(1, n / kColumns);

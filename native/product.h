@@ -16,7 +16,8 @@
 
 namespace hg::HG_ISA {
 
-constexpr int64_t kBlock = 256;                // numbers of k in a block, at least
+constexpr int64_t kBlock = 256;                // numbers of k in a block, about
+constexpr int64_t kShort = 128;                // ... where a panel of B then stays in the first cache
 
 struct Product {
   Operand a;
@@ -34,7 +35,15 @@ struct Product {
   // Sets `whole` where C has n columns and the few are worth it: by the shape alone, on which bits depend.
   void spare_few(int64_t n) {
     bool dots = a.step == 1 && a.runs == 1 && (b_k == 1 ? K >= kDotLength : b_j == 1 && K >= kTurnedLength);
-    whole = (side() ? b_j == 1 : dots) ? whole_columns(n) : INT64_MAX;
+    whole = (side() ? b_j == 1 : dots) && whole_columns(n) < n ? whole_columns(n) : INT64_MAX;
+  }
+
+  // Numbers of k in a block: blocks are of nearly equal length. Long ones where each has dot products to add up,
+  // or where C is so large that it leaves the cache in between.
+  int64_t block() const {
+    if (a.runs > 1 || a.run <= kShort || side() || whole != INT64_MAX) return kBlock;
+    int64_t blocks = (K + kShort / 2) / kShort, each = (K + blocks - 1) / blocks;
+    return (each + 7) / 8 * 8;
   }
 };
 
@@ -47,16 +56,23 @@ inline bool in_place(const Product& p, int64_t rows, int64_t columns) {
 
 // K × columns of B into panels: out holds one after the other, each K rows of its width (whole
 // vectors, the rest zero). Here where columns lie next to each other in memory ...
+template <int V>
+inline void pack_panel(const float* b, int64_t b_k, int64_t K, int64_t last, float* out) {
+  for (int64_t k = 0; k < K; k++, b += b_k, out += V * W)
+    unrolled<V>([&](auto v) __attribute__((always_inline)) {
+      if (v % (16 / W) == 0) __builtin_prefetch(b + v * W + 24 * b_k);
+      store(out + v * W, v == V - 1 ? part(b + v * W, last) : load(b + v * W));
+    });
+}
+
 inline void pack_lines(const float* b, int64_t b_k, int64_t K, int64_t columns, float* out) {
-  for (int64_t k = 0; k < K; k++, b += b_k)
-    for (int64_t j = 0, width; j < columns; j += width) {
-      width = panel_width(columns - j);
-      float* to = out + j * K + k * width;
-      for (int64_t q = 0; q < width; q += W) {
-        if (q % 16 == 0) __builtin_prefetch(b + j + q + 24 * b_k);
-        store(to + q, columns - j - q >= W ? load(b + j + q) : load(b + j + q, columns - j - q));
-      }
-    }
+  for (int64_t j = 0, width; j < columns; j += width) {
+    width = panel_width(columns - j);
+    int64_t here = columns - j < width ? columns - j : width;
+    with_code<NV + 1>(width / W - 1, [&](auto v) {
+      pack_panel<v + 1>(b + j, b_k, K, here - v * W, out + j * K);
+    });
+  }
 }
 
 // ... and here where they do not.
@@ -110,14 +126,15 @@ struct Blocks {
   Stretch stretches[kBlock + 1];
   int64_t count = 0, length = 0;  // of the present block: stretches, numbers of k
   int64_t s = 0, inside = 0;      // the next stretch, and how far into it
+  int64_t most;                   // numbers of k in a block, unless stretches are longer
 
-  explicit Blocks(const Operand& operand) : a(operand) {}
+  explicit Blocks(const Product& p) : a(p.a), most(p.block()) {}
 
   void next() {
     count = length = 0;
-    while (s < a.runs && length < kBlock) {
+    while (s < a.runs && length < most) {
       int64_t take = a.run - inside;
-      if (a.run > kBlock && take > kBlock - length) take = kBlock - length;
+      if (a.run > most && take > most - length) take = most - length;
       if (a.far && take > kLine) take = kLine;
       stretches[count++] = {a.begin(s) + inside * a.step, take};
       length += take;
@@ -132,10 +149,10 @@ struct Left {
   Operand a;
   bool side;  // the rows lie side by side
   const Stretch* stretches;
-  int64_t count;
+  int64_t count, length;  // of stretches, of k
 
   Left(const Product& p, const Blocks& block)
-      : a(p.a), side(p.side()), stretches(block.stretches), count(block.count) {
+      : a(p.a), side(p.side()), stretches(block.stretches), count(block.count), length(block.length) {
     if (side && a.run == 1) a.step = kNoStep;
   }
 };
@@ -182,7 +199,7 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
     for (int64_t r = 0; r < (left.side ? 1 : height); r++) a[r] = left.a.row(i + r);
     for (int64_t r = 0; ahead && r < height; r++) {  // after the last tile, the first one's next block
       int64_t next = i + height + r;
-      ahead[r] = next < i1 ? left.a.row(next) : left.a.row(next - i1 < i1 - i0 ? i0 + next - i1 : i0) + kBlock;
+      ahead[r] = next < i1 ? left.a.row(next) : left.a.row(next - i1 < i1 - i0 ? i0 + next - i1 : i0) + left.length;
     }
     Tile tile = high > 0 ? higher : lower;
     float* to = sums ? sums->at : c + i * ldc;
@@ -216,7 +233,7 @@ inline Lines lines_of(const Product& p, int64_t from, int64_t to, int64_t done, 
 template <class Finish>
 inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                      float* scratch, Finish finish) {
-  Blocks block(p.a);
+  Blocks block(p);
   float *copy = scratch, *packed = copy + kCopyWords, *few_words = packed + kPanelWords;
   int64_t done = 0;
   [[maybe_unused]] TileSums sums;
