@@ -173,18 +173,36 @@ int64_t row_blocks(const Job& j, int64_t parts) {
   return most(1, least(wanted, j.i(M) / (4 * MR)));
 }
 
-int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * row_blocks(j, j.i(PARTS)) : 0; }
+// The blocks of a part: of rows, or of columns where B is packed, which nobody should do twice.
+constexpr int64_t kWide = 128;  // columns from which on it is packed
+
+struct Cut {
+  int64_t rows, columns;
+
+  Cut(const Job& j, int64_t parts) : rows(row_blocks(j, parts)), columns(1) {
+    if (j.i(N) <= kWide) return;
+    columns = least(blocks(2 * j.threads, parts), blocks(j.i(N) - W, kColumns)), rows = 1;
+  }
+
+  int64_t units() const { return rows * columns; }
+};
+
+int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * Cut(j, j.i(PARTS)).units() : 0; }
 
 void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  int64_t parts = j.i(PARTS), many = row_blocks(j, parts), m = j.i(M), steps = blocks(j.i(K), kPart);
+  int64_t parts = j.i(PARTS), m = j.i(M), n = j.i(N), steps = blocks(j.i(K), kPart);
+  Cut cut(j, parts);
+  int64_t wide = blocks(n - W, kColumns);
   for (int64_t u = begin; u < end; u++) {
     Product p = product_of(j);
-    int64_t part = u / many, block = u % many;
+    int64_t part = u / cut.units(), row = u % cut.rows, column = u % cut.units() / cut.rows;
+    int64_t n0 = wide * column / cut.columns * kColumns;
+    int64_t n1 = column + 1 == cut.columns ? n : wide * (column + 1) / cut.columns * kColumns;
     int64_t from = steps * part / parts * kPart, to = least(steps * (part + 1) / parts * kPart, p.K);
-    p.a.base += from * p.a.step, p.b += from * p.b_k, p.c += part * m * j.i(N);
-    p.ldc = j.i(N), p.add = false, p.K = p.a.run = to - from;
-    if (!p.side()) p.spare_few(j.i(N));
-    multiply(p, m * block / many, m * (block + 1) / many, 0, j.i(N), scratch.memory, nothing);
+    p.a.base += from * p.a.step, p.b += from * p.b_k, p.c += part * m * n;
+    p.ldc = n, p.add = false, p.K = p.a.run = to - from;
+    if (!p.side()) p.spare_few(n);
+    multiply(p, m * row / cut.rows, m * (row + 1) / cut.rows, n0, n1, scratch.memory, nothing);
   }
 }
 

@@ -27,11 +27,12 @@ class Row:
 class Builder:
     """The rows of a program as they are written, and the memory they name.
 
-    flat: the network's flat parameters and gradients; batch: the largest batch.
+    flat: the network's flat parameters and gradients; batch: the largest batch; trains: whether
+    there are updates.
     """
 
-    def __init__(self, flat: Any, batch: int):
-        self.flat, self.batch = flat, batch
+    def __init__(self, flat: Any, batch: int, trains: bool = False):
+        self.flat, self.batch, self.trains = flat, batch, trains
         self.rows: list[Row] = []
         self.label = ""
         self.segments: dict[str, tuple[Any, bool]] = {}  # array, and whether writable

@@ -115,7 +115,7 @@ class Training(Program):
         self.metrics = np.zeros(2 * MOST_STEPS, np.float32)
 
         def plan(numbers: set[int]) -> Builder:
-            b = Builder(network.flat, batch)
+            b = Builder(network.flat, batch, trains=True)
             b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
             target = Value((Each(1), *t.shape[1:]), rows=Place("t"), integer=t.dtype.kind == "i")
             plan_training(b, trace(network, x[:3], numbers), loss, target, watch)

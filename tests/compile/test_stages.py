@@ -157,8 +157,10 @@ def test_only_what_is_independent_is_joined():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    m=st.integers(0, 40), n=st.integers(1, 70), k=st.integers(1, 800), parts=st.integers(1, 5),
-    threads=st.integers(1, 3), seed=st.integers(0, 9),
+    m=st.integers(0, 40),
+    n=st.one_of(st.integers(1, 70), st.sampled_from([128, 129, 144, 145, 194, 257, 300])),
+    k=st.integers(1, 800), parts=st.integers(1, 5), threads=st.sampled_from([1, 2, 3, 8]),
+    seed=st.integers(0, 9),
 )  # fmt: skip
 def test_a_product_in_parts(m, n, k, parts, threads, seed):
     rng = np.random.default_rng(seed)
@@ -170,6 +172,9 @@ def test_a_product_in_parts(m, n, k, parts, threads, seed):
     size = np.abs(a).astype(float) @ np.abs(b) + np.abs(bias)
     assert (np.abs(c - np.maximum(exact, 0)) <= 1e-6 * size + 1e-12).all()
     assert np.array_equal(c, np.maximum(reduce(np.add, sums) + bias, 0))
+    alone = np.full_like(sums, np.nan)
+    assert run("partial", m, n, k, a, k, 1, False, b, n, 1, alone, parts) == 0
+    assert np.array_equal(alone, sums)
 
 
 def test_numbers_below_the_least_normal_one_are_0_in_a_program():

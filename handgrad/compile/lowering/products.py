@@ -10,6 +10,7 @@ from handgrad.compile.stages import small
 from handgrad.compile.values import NotNative, Place, Size, Value, at_most
 
 _LONG, _PARTS = 512, 2  # numbers of a sum from which on it is made in parts, and how many
+_SAMPLES = 4  # so many times as long as the batch is large, where the matrix is large
 
 
 def product(
@@ -18,9 +19,9 @@ def product(
 ) -> None:  # fmt: skip
     """y = f(x @ W + bias) on so many rows; indexed: x is the data, whose rows the batch picks."""
     D, M = W.shape
-    if indexed and D >= _LONG and small(D, M):
+    if D >= _LONG and _by_parts(b, rows, D, M, indexed):
         sums = b.value((_PARTS, *y.shape))
-        b.row("partial", rows, M, D, x, D, 1, True, b.parameter(W), M, 1, sums, _PARTS)
+        b.row("partial", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, sums, _PARTS)
         b.row(
             "sum_parts", rows, M, _PARTS, sums, y, *[None] * 7,
             None if bias is None else b.parameter(bias), finish, reals=reals,
@@ -30,6 +31,16 @@ def product(
         "product", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, y, M,
         None if bias is None else b.parameter(bias), finish, None, False, reals=reals,
     )  # fmt: skip
+
+
+def _by_parts(b: Builder, rows: Size, D: int, M: int, indexed: bool) -> bool:
+    """Whether threads share out D, so that each reads the rows of W that it updated itself.
+
+    Of a large matrix these must be more than what threads then read of each other's sums.
+    """
+    if small(D, M):
+        return indexed
+    return b.trains and at_most(rows, b.batch) * _SAMPLES <= D
 
 
 def product_dx(
