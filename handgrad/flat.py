@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError
+from handgrad.arrays import Array, ShapeError, zeros
 from handgrad.layer import Slot
 
 
@@ -44,7 +44,7 @@ class Flat:
                 )
             together.setdefault(id(slot.value), []).append(slot)
         size = sum(group[0].value.size for group in together.values())
-        self.parameters, self.gradients = np.zeros(size, dtype), np.zeros(size, dtype)
+        self.parameters, self.gradients = zeros(size, dtype), zeros(size, dtype)
         self.segments: list[Segment] = []
         self.frozen: frozenset[str] = frozenset()
         start = 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError
+from handgrad.arrays import Array, ShapeError, zeros
 from handgrad.compile.arena import lay_out
 from handgrad.compile.binary import isa, usable_threads, why_not
 from handgrad.compile.builder import Builder
@@ -35,7 +35,7 @@ class Program:
         self.threads = usable_threads() if threads is None else threads
         self._ahead, self._after = b.ahead, b.after
         join(b.rows)
-        b.segments["arena"] = aligned(lay_out(b.rows, b.batch)), True
+        b.segments["arena"] = zeros(lay_out(b.rows, b.batch), np.float32), True
         self.batch, self.data_rows = b.batch, data_rows
         self._writable = {name: writable for name, (_, writable) in b.segments.items()}
         self.native = NativeProgram(
@@ -218,13 +218,6 @@ def words_of(array: Array, name: str) -> Array:
     if array.size and not -(2**31) <= array.min() <= array.max() < 2**31:
         raise NotNative(f"{name} holds integers of more than 32 bits")
     return np.ascontiguousarray(array, np.int32)
-
-
-def aligned(words: int) -> Array:
-    """Zeros whose first word lies at the start of a cache line."""
-    raw = np.zeros(words + 16, np.float32)
-    skip = -raw.ctypes.data % 64 // 4
-    return raw[skip : skip + words]
 
 
 def describe(program: Program) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, array_module
+from handgrad.arrays import Array, array_module, zeros
 from handgrad.optim.checks import check_number
 from handgrad.optim.clipping import clip_by_norm, clip_by_value
 from handgrad.optim.runs import Layout, Run, check_prefixes, decays, dict_layout, merge, scale_of
@@ -186,7 +186,7 @@ class Optimizer:
         """Zeros for state that is still empty; ValueError if it belongs to something else."""
         for name, array in self.state.items():
             if not array.size:
-                self.state[name] = array_module(like).zeros(size, like.dtype)
+                self.state[name] = zeros(size, like.dtype, like)
             elif (array.size, array.dtype) != (size, like.dtype):
                 raise ValueError(
                     f"{self._name}: its state {name} belongs to {array.size} {array.dtype} "
