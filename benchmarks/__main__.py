@@ -1,6 +1,7 @@
 """Every workload, side by side with every peer that is installed: a table and a picture.
 
     python -m benchmarks [--workloads two,deep] [--peers torch-2,jax-scan] [--busy] [--scaling]
+                        [--patience 20]
 
 Results are kept in results.json under --out, workload by workload, so that a run of some of
 them renews these and leaves the others; results.md and results.png show all.
@@ -47,6 +48,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--peers", help=f"of {', '.join(peers)}; all that run by default")
     parser.add_argument("--repeats", type=int, default=15, help="rounds; 15 by default")
     parser.add_argument("--quick", action="store_true", help="3 rounds of short turns")
+    parser.add_argument(
+        "--patience", type=float, default=0, metavar="SECONDS",
+        help="shorter turns, each of which waits so long for a machine that others do not slow",
+    )  # fmt: skip
     parser.add_argument("--busy", action="store_true", help="also beside a process that spins")
     parser.add_argument(
         "--scaling", action="store_true", help="curves instead: width, batch, threads"
@@ -75,7 +80,9 @@ def main() -> None:
     given = options()
     workloads = chosen(given.workloads, list(WORKLOADS), "workloads")
     peers = chosen(given.peers, [k.name for k in ALL if is_peer(k.name)], "peers")
-    plan = Plan(3, 0.1) if given.quick else Plan(given.repeats)
+    short = given.quick or given.patience
+    rounds = 3 if given.quick else given.repeats
+    plan = Plan(rounds, 0.1 if short else 0.3, patience=given.patience)
     given.out.mkdir(parents=True, exist_ok=True)
     results = load(given.out / "results.json", machine.describe())
     names = [name for name in KINDS if name in peers or name.startswith("handgrad")]

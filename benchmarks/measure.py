@@ -2,7 +2,8 @@
 
 All processes are there from the beginning, and only the one whose turn it is works. A round's
 times are compared with one another, so that a machine that speeds up or slows down does not
-matter; what is reported is the median over the rounds.
+matter; what is reported is the median over the rounds. With patience, a turn counts only when the
+machine was quiet before and after it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.quiet import Quiet
 from benchmarks.systems import KINDS, Kind
 from benchmarks.workloads import Workload
 
@@ -40,11 +42,13 @@ class LossError(AssertionError):
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure: rounds, and seconds in each of a system's turns."""
+    """How long to measure: rounds, seconds in each of a system's turns, and seconds that a turn
+    waits for a quiet machine."""
 
     rounds: int = 15
     seconds: float = 0.3
     cores: int | None = None  # None: all
+    patience: float = 0.0
 
 
 class Client:
@@ -114,8 +118,11 @@ def measure(
             except WorkerError as error:
                 skipped[name] = str(error)
         require_same(workload, losses)
-        others = Others([client.process.pid for client in clients])
-        times, idle = take_turns(clients, plan.rounds, lambda r: say(f"{workload.name}: {r}"))
+        quiet = stack.enter_context(Quiet()) if plan.patience else None
+        ours = [client.process for client in clients] + (quiet.processes if quiet else [])
+        others = Others([process.pid for process in ours])
+        take = Taker(quiet, plan.patience)
+        times, idle = take_turns(clients, plan.rounds, lambda r: say(f"{workload.name}: {r}"), take)
         disturbed = others.processors()
         require_idle(workload, idle)
         slowed: dict[str, list[float]] = {}
@@ -132,12 +139,35 @@ def measure(
             for client in clients
         }  # fmt: skip
     return {"systems": systems, "skipped": skipped, "title": workload.title,
-            "check_steps": workload.check_steps, "others": disturbed}  # fmt: skip
+            "check_steps": workload.check_steps, "others": disturbed,
+            "quiet": take.share()}  # fmt: skip
+
+
+class Taker:
+    """Takes the turns of clients; with patience, on a quiet machine, if that can be."""
+
+    def __init__(self, quiet: Quiet | None = None, patience: float = 0.0):
+        self.quiet, self.patience = quiet, patience
+        self.speeds: list[float] = []
+
+    def __call__(self, client: Client) -> tuple[float, float]:
+        if self.quiet is None:
+            return client.turn()
+        taken, speed = self.quiet.turn(client.turn, self.patience)
+        self.speeds.append(speed)
+        return taken
+
+    def share(self) -> float | None:
+        """The share of the turns that were on a quiet machine; None where nobody looked."""
+        if self.quiet is None:
+            return None
+        return sum(map(self.quiet.enough, self.speeds)) / len(self.speeds)
 
 
 def take_turns(
-    clients: list[Client], rounds: int, say: Callable[[str], None]
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    clients: list[Client], rounds: int, say: Callable[[str], None],
+    take: Callable[[Client], tuple[float, float]] = lambda client: client.turn(),
+) -> tuple[dict[str, list[float]], dict[str, list[float]]]:  # fmt: skip
     """Seconds for a step and use of a processor in the pause before, for each round."""
     times: dict[str, list[float]] = {client.kind.name: [] for client in clients}
     idle: dict[str, list[float]] = {client.kind.name: [] for client in clients}
@@ -146,7 +176,7 @@ def take_turns(
         say(f"round {i + 1} of {rounds}")
         for client in order.sample(clients, len(clients)):  # nobody always follows the same one
             time.sleep(PAUSE)
-            seconds, used = client.turn()
+            seconds, used = take(client)
             times[client.kind.name].append(seconds)
             idle[client.kind.name].append(used)
     return times, idle

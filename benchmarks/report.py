@@ -50,7 +50,8 @@ def workload_tables(found: list[Result]) -> list[str]:
         "Gather the batch by shuffled row numbers, forward, backward, update; float32. Medians "
         "over rounds in which the systems take turns; the fastest peer is bold.\n\n"
         + table(found, time_cell) + "\n" + last_row(found) + "\n"
-        + line(["processors used by other programs", *(f"{w['others']:.2f}" for w in found)]),
+        + line(["processors used by other programs", *(f"{w['others']:.2f}" for w in found)])
+        + "\n" + line(["turns on a quiet machine", *map(quiet_cell, found)]),
         "## Time as a multiple of handgrad's\n\nMedian over the rounds of the ratio in a "
         f"round.\n\n{table(found, ratio_cell)}",
         "## Peak memory in MB\n\nOf the whole process; in brackets, what it had right after the "
@@ -122,6 +123,10 @@ def last_row(found: list[Result]) -> str:
 def time_cell(w: Result, name: str) -> str:
     text = in_units(median(w["systems"][name]["times"]))
     return f"**{text}**" if name == fastest_peer(w) else text
+
+
+def quiet_cell(w: Result) -> str:
+    return "–" if w.get("quiet") is None else f"{w['quiet']:.0%}"
 
 
 def ratio_cell(w: Result, name: str) -> str:
