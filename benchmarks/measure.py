@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def measure(
             client.kind.name: {
                 "times": times[client.kind.name], "busy": slowed.get(client.kind.name, []),
                 "loss": losses[client.kind.name], "steps": client.steps, **client.ask("memory"),
-                "profile": client.ask("profile"),
+                "profile": take.turn(partial(client.ask, "profile"))[0],
             }
             for client in clients
         }  # fmt: skip
@@ -151,11 +152,13 @@ class Taker:
         self.speeds: list[float] = []
 
     def __call__(self, client: Client) -> tuple[float, float]:
-        if self.quiet is None:
-            return client.turn()
-        taken, speed = self.quiet.turn(client.turn, self.patience)
+        taken, speed = self.turn(client.turn)
         self.speeds.append(speed)
         return taken
+
+    def turn(self, take: Callable[[], Any]) -> tuple[Any, float]:
+        """What take() returned, and how fast the machine was around it."""
+        return self.quiet.turn(take, self.patience) if self.quiet else (take(), 0.0)
 
     def share(self) -> float | None:
         """The share of the turns that were on a quiet machine; None where nobody looked."""
