@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,10 @@ def options() -> argparse.Namespace:
         "--scaling", action="store_true", help="curves instead: width, batch, threads"
     )
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"), help="folder to write")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if not 0 <= given.patience < math.inf:
+        sys.exit(f"--patience: seconds, 0 or more, are needed, got {given.patience:g}")
+    return given
 
 
 def load(path: Path, here: dict[str, Any]) -> dict[str, Any]:

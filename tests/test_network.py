@@ -9,6 +9,7 @@ import pytest
 
 from handgrad import (
     SGD,
+    Adam,
     Affine,
     Dropout,
     Network,
@@ -130,6 +131,17 @@ def test_tied_weights_are_one_segment_with_the_sum_of_gradients(rng):
     network.forward(x)
     network.backward(dy)
     np.testing.assert_allclose(network.gradients, numeric, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_flat_arrays_begin_at_a_cache_line(dtype):
+    for width in (1, 7, 300, 3000):
+        network = Sequential(Affine(width), Affine(3)).build(np.ones((2, 50))).astype(dtype)
+        optimizer = Adam(1e-3)
+        optimizer.step(network)
+        arrays = network.parameters, network.gradients, *optimizer.state.values()
+        assert [a.dtype for a in arrays] == [dtype] * 4
+        assert [a.ctypes.data % 64 for a in arrays] == [0] * 4
 
 
 def test_parameters_are_views_of_one_buffer(rng):

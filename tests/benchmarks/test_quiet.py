@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
+import pytest
+
+from benchmarks import __main__ as command
 from benchmarks import quiet
 from benchmarks.measure import Plan, Taker, measure
 from benchmarks.workloads import WORKLOADS
@@ -65,3 +70,10 @@ def test_a_workload_with_patience(monkeypatch):
     found = measure(WORKLOADS["tiny"], names, plan, False, lambda line: None)
     assert 0 <= found["quiet"] <= 1
     assert all(len(found["systems"][name]["times"]) == 2 for name in names)
+
+
+@pytest.mark.parametrize("seconds", ["-3", "nan", "inf"])
+def test_patience_that_is_no_time_is_refused(seconds, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", f"--patience={seconds}"])
+    with pytest.raises(SystemExit, match=f"--patience: seconds, 0 or more, .* got {seconds}"):
+        command.options()

@@ -26,7 +26,7 @@ RESULT = {
         "handgrad": system(1e-4, 2e-4, 1e-4, profile={"build": 0.004, "rows": ROWS}),
     },
     "skipped": {"torch-1": "not installed: torch"},
-    "title": "2-10-3", "check_steps": 20, "others": 0.04,
+    "title": "2-10-3", "check_steps": 20, "others": 0.04, "quiet": 0.256,
 }  # fmt: skip
 
 
@@ -59,6 +59,7 @@ def test_report_has_a_table_of_what_ran_and_why_others_did_not(tmp_path):
     assert "| NumPy, written out | **300 µs** |" in text
     assert "| fastest peer / handgrad | **3.00×** |" in text
     assert "| processors used by other programs | 0.04 |" in text
+    assert "| turns on a quiet machine | 26% |" in text
     assert "| JAX jit | 4.00 |" in text
     assert "| affine | 0 | 30 µs | 100% | 50.0 | 2.0 | 84% |" in text
     assert "small" not in text

@@ -1,4 +1,7 @@
-"""Products whose columns fill vectors but for a few: these are dot products, or tiles turned."""
+"""Products whose columns fill vectors but for a few: these are dot products, or tiles turned.
+
+Where there are no such few, the blocks of k are shorter.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,12 @@ from tests.compile.rows import run
 SIZES = st.tuples(
     st.integers(1, 40), st.sampled_from([17, 18, 19, 20, 34, 50, 67, 81, 84, 100, 130]),
     st.sampled_from([64, 65, 100, 255, 256, 257, 300, 600]),
+)  # fmt: skip
+
+
+WHOLE = st.tuples(
+    st.integers(1, 40), st.sampled_from([16, 64, 200, 250]),
+    st.sampled_from([128, 129, 150, 191, 193, 257, 600]),
 )  # fmt: skip
 
 
@@ -40,7 +49,7 @@ def product(
 
 
 @settings(max_examples=60, deadline=None)
-@given(size=SIZES, turned=st.booleans(), add=st.booleans(), threads=st.integers(1, 3))
+@given(size=SIZES | WHOLE, turned=st.booleans(), add=st.booleans(), threads=st.integers(1, 3))
 def test_a_product(size, turned, add, threads):
     m, n, k = size
     a, b = numbers(m, k), numbers(k, n)
@@ -86,7 +95,8 @@ def test_the_same_bits_on_avx512_and_avx2():
             assert native.hg_use_isa(isa) == 0
             found[isa] = [
                 product(numbers(13, k), numbers(k, n), turned, 1)
-                for n in (17, 36, 50, 100) for k in (64, 100, 257, 784) for turned in (False, True)
+                for n in (17, 36, 50, 64, 100, 200) for k in (64, 100, 150, 257, 784)
+                for turned in (False, True)
             ]  # fmt: skip
     finally:
         native.hg_use_isa(b"AVX-512")
