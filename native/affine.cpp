@@ -24,7 +24,7 @@ struct Grid {
 
 constexpr int64_t kMany = 128;      // rows that make packing cheap
 constexpr int64_t kManyTurned = 512;  // ... where it turns B, whose rows are far apart
-constexpr int64_t kLarge = 1 << 18;  // numbers of an A of which little is left in a cache
+constexpr int64_t kLarge = 1 << 18;  // numbers of an A, or a C, of which little is left in a cache
 constexpr int64_t kUnit = 1 << 17;  // multiplications of a unit, some microseconds
 constexpr int64_t kHeld = W == 16 ? 1 << 16 : 1 << 15;  // words of B that a thread holds, a part of the second cache
 
@@ -113,6 +113,7 @@ Product product_of(const Job& j) {
   p.a.row_step = j.i(AI), p.a.run = j.i(K), p.a.step = j.i(AK);
   p.b = j.f(B), p.b_k = j.i(BK), p.b_j = j.i(BJ);
   p.c = j.f(C), p.ldc = j.i(LDC), p.K = j.i(K), p.add = j.i(ADD);
+  p.far = j.i(M) * j.i(N) > kLarge;
   if (!p.side()) p.spare_few(j.i(N));
   return p;
 }
@@ -177,14 +178,14 @@ int64_t row_blocks(const Job& j, int64_t parts) {
 constexpr int64_t kWide = 128;  // columns from which on it is packed
 
 struct Cut {
-  int64_t rows, columns;
+  int64_t n, rows, columns, panels;
 
-  Cut(const Job& j, int64_t parts) : rows(row_blocks(j, parts)), columns(1) {
-    if (j.i(N) <= kWide) return;
-    columns = least(blocks(2 * j.threads, parts), blocks(j.i(N) - W, kColumns)), rows = 1;
+  Cut(const Job& j, int64_t parts) : n(j.i(N)), rows(row_blocks(j, parts)), columns(1), panels(blocks(n - W, kColumns)) {
+    if (n > kWide) columns = least(blocks(2 * j.threads, parts), panels), rows = 1;
   }
 
   int64_t units() const { return rows * columns; }
+  int64_t first(int64_t column) const { return column == columns ? n : panels * column / columns * kColumns; }
 };
 
 int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * Cut(j, j.i(PARTS)).units() : 0; }
@@ -192,17 +193,15 @@ int64_t partial_units(const Job& j) { return j.i(M) ? j.i(PARTS) * Cut(j, j.i(PA
 void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   int64_t parts = j.i(PARTS), m = j.i(M), n = j.i(N), steps = blocks(j.i(K), kPart);
   Cut cut(j, parts);
-  int64_t wide = blocks(n - W, kColumns);
   for (int64_t u = begin; u < end; u++) {
     Product p = product_of(j);
     int64_t part = u / cut.units(), row = u % cut.rows, column = u % cut.units() / cut.rows;
-    int64_t n0 = wide * column / cut.columns * kColumns;
-    int64_t n1 = column + 1 == cut.columns ? n : wide * (column + 1) / cut.columns * kColumns;
     int64_t from = steps * part / parts * kPart, to = least(steps * (part + 1) / parts * kPart, p.K);
     p.a.base += from * p.a.step, p.b += from * p.b_k, p.c += part * m * n;
     p.ldc = n, p.add = false, p.K = p.a.run = to - from;
     if (!p.side()) p.spare_few(n);
-    multiply(p, m * row / cut.rows, m * (row + 1) / cut.rows, n0, n1, scratch.memory, nothing);
+    multiply(p, m * row / cut.rows, m * (row + 1) / cut.rows, cut.first(column), cut.first(column + 1),
+             scratch.memory, nothing);
   }
 }
 
@@ -342,7 +341,7 @@ void run_halves(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
 void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   if (j.has(SECOND)) return run_halves(j, begin, end, scratch);
   Product p = weights_of(j);
-  int64_t n = j.i(N), rule = j.i(UPDATES) - 1, words = (j.i(M) - 1) * n;
+  int64_t n = j.i(N), rule = j.i(UPDATES) - 1;
   auto bias = [&](int64_t i, int64_t at, int64_t columns) {
     if (j.has(BIAS) && i == 0) sum_rows(p.b, p.b_k, p.K, at, at + columns, j.f(BIAS), p.add);
   };
@@ -356,13 +355,9 @@ void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
     if (j.has(BIAS) && i == 0) update(of_b, at, j.f(BIAS) + at, columns);
     if (columns == n && p.ldc == n) {  // whole rows: one stretch
       update(of_w, i * n, p.c + i * n, rows * n);
-      update.fetch(of_w, least((i + rows) * n, words), rows * n);
       return;
     }
-    for (int64_t r = i; r < i + rows; r++) {
-      update(of_w, r * n + at, p.c + r * p.ldc + at, columns);
-      update.fetch(of_w, least((r + rows) * n, words) + at, columns);  // for the tile that follows
-    }
+    for (int64_t r = i; r < i + rows; r++) update(of_w, r * n + at, p.c + r * p.ldc + at, columns);
   });
   if (!update.finite()) j.fail(kNotFinite);
 }

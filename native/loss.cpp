@@ -147,10 +147,11 @@ float greatest(const float* x, int64_t n) {  // of at least 16 numbers
   return top.greatest();
 }
 
-// e = exp(x − top); returns the sum.
+// e = exp(x − top); returns the sum. The n numbers behind x, which come next, are fetched meanwhile.
 float exps(const float* x, int64_t n, float top, float* e) {
   Lanes sum(0);
   by_lanes(n, sum, [&](vec& lane, int64_t i, int64_t count) {
+    __builtin_prefetch(x + n + i, 0, 2);
     vec y = exp(part(x + i, count) - set1(top));
     put(e + i, y, count);
     lane = lane + only(y, count);

@@ -29,6 +29,7 @@ struct Product {
   bool add = false;         // C += A · B
   const float* panels = nullptr;  // the columns of B that are asked for, if they were packed before
   int64_t whole = INT64_MAX;  // the columns from here on are few, see few.h
+  bool far = false;           // C is in no cache near by: its lines are fetched while a tile makes its sums
 
   bool side() const { return a.row_step == 1 && !a.row_table; }  // A's rows lie side by side
 
@@ -184,7 +185,7 @@ inline void add_rows(float* sums, const float* c, int64_t ldc, int64_t rows, int
 // `sums`, a tile leaves its sums there, and C is for `finish` to write.
 template <class Finish>
 inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, float* c, int64_t ldc, bool add,
-                     TileSums* sums, Finish finish) {
+                     TileSums* sums, bool fetch, Finish finish) {
   if (i1 == i0) return;
   int vectors = panel_vectors(p.columns);
   uint32_t most = uint32_t(tile_rows(vectors)), rows = uint32_t(i1 - i0), tiles = (rows + most - 1) / most;
@@ -201,6 +202,8 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
       int64_t next = i + height + r;
       ahead[r] = next < i1 ? left.a.row(next) : left.a.row(next - i1 < i1 - i0 ? i0 + next - i1 : i0) + left.length;
     }
+    for (int64_t r = i; fetch && r < i + height; r++)
+      for (int64_t q = 0; q < columns; q += kLine) __builtin_prefetch(c + r * ldc + q);
     Tile tile = high > 0 ? higher : lower;
     float* to = sums ? sums->at : c + i * ldc;
     int64_t step = sums ? kSumsStep : ldc, kept = sums ? W : last;
@@ -270,7 +273,7 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
                          p.b + done * p.b_k + whole, p.b_k, p.c + i0 * p.ldc + whole, p.ldc, add);
           else if (few) panel.few = &lines;
           TileSums* apart = takes_sums<Finish> && final ? &sums : nullptr;
-          by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, apart, [&](int64_t i, int rows) {
+          by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, apart, apart && p.far, [&](int64_t i, int rows) {
             if (!final) return;
             if constexpr (takes_sums<Finish>) finish(i, rows, g + j, columns + few, sums.at);
             else finish(i, rows, g + j, columns + few);

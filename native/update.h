@@ -97,12 +97,6 @@ class Update {
     (this->*run_)(s, at, g, n, more);
   }
 
-  // Brings near what n numbers from `at` on will need.
-  void fetch(const State& s, int64_t at, int64_t n) const {
-    for (const float* array : {s.p, s.first, s.second})
-      for (int64_t i = 0; array && i < n + 15; i += 16) __builtin_prefetch(array + at + (i < n ? i : n - 1));
-  }
-
   // Whether all gradients were numbers. What met another one has been updated: the caller puts the last
   // good weights back.
   bool finite() const {
