@@ -141,10 +141,18 @@ void few_classes(const Job& j, Group& g) {
 // Many classes: one row after the other.
 
 float greatest(const float* x, int64_t n) {  // of at least 16 numbers
-  Lanes top(-kInfinity);
-  for (int64_t i = 0; i < n; i += 16)
-    for (int v = 0; v < 16 / W; v++) top.v[v] = max(top.v[v], load(x + (i + 16 <= n ? i : n - 16) + v * W));
-  return top.greatest();
+  constexpr int some = 4;  // at a time, for none waits for the one before it
+  Lanes top[some] = {Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity)};
+  auto see = [&](Lanes& t, const float* from) {
+    for (int v = 0; v < 16 / W; v++) t.v[v] = max(t.v[v], load(from + v * W));
+  };
+  int64_t i = 0;
+  for (; i + some * 16 <= n; i += some * 16)
+    unrolled<some>([&](auto k) { see(top[k], x + i + k * 16); });
+  for (; i < n; i += 16) see(top[0], x + (i + 16 <= n ? i : n - 16));
+  for (int k = 1; k < some; k++)
+    for (int v = 0; v < 16 / W; v++) top[0].v[v] = max(top[0].v[v], top[k].v[v]);
+  return top[0].greatest();
 }
 
 // e = exp(x − top); returns the sum. The n numbers behind x, which come next, are fetched meanwhile.

@@ -38,11 +38,20 @@ inline Reduced by_ln2(vec x) {
 
 inline vec clamp(vec x, float low, float high) { return min(set1(high), max(set1(low), x)); }
 
-// eˣ, 1 ulp. 2ⁿ comes in two factors, since 2¹²⁸ and 2⁻¹⁴⁰ are not normal numbers.
+// x 2ⁿ for whole n: in two factors, where it takes a factor, since 2¹²⁸ and 2⁻¹⁴⁰ are not normal numbers.
+inline vec times_two_to(vec x, vec n) {
+#if defined(__AVX512F__)
+  return _mm512_scalef_ps(x, n);
+#else
+  ivec whole = to_int(n), half = shr<1>(whole);
+  return x * two_to(half) * two_to(isub(whole, half));
+#endif
+}
+
+// eˣ, 1 ulp.
 inline vec exp(vec x) {
   Reduced a = by_ln2(clamp(x, -104, 89));
-  ivec n = to_int(a.n), half = shr<1>(n);
-  return (set1(1) + expm1_near_0(a.r)) * two_to(half) * two_to(isub(n, half));
+  return times_two_to(set1(1) + expm1_near_0(a.r), a.n);
 }
 
 // eˣ − 1, 2 ulp: 2ⁿ (e^r − 1) + (2ⁿ − 1), computed in halves, for 2¹²⁸ is too large.
