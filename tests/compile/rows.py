@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
+from handgrad.compile.binary import library
 from handgrad.compile.builder import Row
 from handgrad.compile.native import NativeProgram
 from handgrad.compile.values import Place
@@ -30,3 +32,16 @@ def run(kernel: str, *args: Any, reals: Sequence[float] = (), n: int = 1, thread
     starts, counts = np.zeros(1, np.int64), np.array([n])
     program.start(order, starts, counts, np.zeros((1, 1)), threads)
     return program.go(0)
+
+
+def on_avx512_and_avx2(call: Callable[[], Any]) -> tuple[Any, Any]:
+    """What a call returns with either kind of vectors; the test is skipped where there is one."""
+    native = library()
+    if native is None or native.hg_isa() != b"AVX-512":
+        pytest.skip("this processor has no AVX-512")
+    wide = call()
+    try:
+        assert native.hg_use_isa(b"AVX2") == 0
+        return wide, call()
+    finally:
+        native.hg_use_isa(b"AVX-512")

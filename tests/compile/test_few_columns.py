@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handgrad.compile.binary import library
-from tests.compile.rows import run
+from tests.compile.rows import on_avx512_and_avx2, run
 
 SIZES = st.tuples(
     st.integers(1, 40), st.sampled_from([17, 18, 19, 20, 34, 50, 67, 81, 84, 100, 130]),
@@ -86,18 +85,11 @@ def test_a_gradient_of_rows_that_are_all_the_same(k):
 
 
 def test_the_same_bits_on_avx512_and_avx2():
-    native = library()
-    if native is None or native.hg_isa() != b"AVX-512":
-        pytest.skip("this processor has no AVX-512")
-    found = {}
-    try:
-        for isa in (b"AVX-512", b"AVX2"):
-            assert native.hg_use_isa(isa) == 0
-            found[isa] = [
-                product(numbers(13, k), numbers(k, n), turned, 1)
-                for n in (17, 36, 50, 64, 100, 200) for k in (64, 100, 150, 257, 784)
-                for turned in (False, True)
-            ]  # fmt: skip
-    finally:
-        native.hg_use_isa(b"AVX-512")
-    assert all(map(np.array_equal, *found.values()))
+    def products():
+        return [
+            product(numbers(13, k), numbers(k, n), turned, 1)
+            for n in (17, 36, 50, 64, 100, 200) for k in (64, 100, 150, 257, 784)
+            for turned in (False, True)
+        ]  # fmt: skip
+
+    assert all(map(np.array_equal, *on_avx512_and_avx2(products)))

@@ -22,6 +22,7 @@ from handgrad.layers import (
     SoftmaxCrossEntropy,
     SumSquaredError,
 )
+from tests.compile.rows import run
 
 
 def require_equal_steps(network, loss, x, t, rows, *, rtol=1e-5):
@@ -86,6 +87,17 @@ def test_options_of_softmax_cross_entropy(C, options):
         np.testing.assert_allclose(network.flat.gradients, reference.gradients, rtol=0, atol=1e-6)
     else:
         require_equal_steps(network, SoftmaxCrossEntropy(**options), x, t, [np.arange(33)])
+
+
+@pytest.mark.parametrize("C", [17, 63, 64, 65, 79, 80, 144])
+def test_the_greatest_of_many_scores_is_found_at_every_place(C):
+    scores, labels = 200 * np.eye(C, dtype=np.float32), np.arange(C, dtype=np.int32)
+    dy, terms, right = (np.full(s, np.nan, np.float32) for s in ((C, C), C, C))
+    args = (scores, labels, False, None, dy, terms, right)
+    assert run("softmax_loss", C, 1, C, *args, reals=(0.0,)) == 0
+    assert (right == 1).all()
+    assert not terms.any()
+    assert not dy.any()
 
 
 def test_labels_of_several_places():

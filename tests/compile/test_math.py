@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.compile.rows import run
+from tests.compile.rows import on_avx512_and_avx2, run
 
 LEAST = np.finfo(np.float32).tiny  # numbers below it are 0 in a program
 
@@ -71,3 +71,10 @@ def test_the_place_in_a_vector_does_not_matter(name):
     for length in range(34):
         assert np.array_equal(curve(code, x[:length].copy()), whole[:length], equal_nan=True)
         assert np.array_equal(curve(code, x[length:].copy()), whole[length:], equal_nan=True)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_same_bits_on_avx512_and_avx2(name):
+    x = points(200_000)
+    wide, narrow = on_avx512_and_avx2(lambda: curve(FUNCTIONS[name][0], x))
+    assert np.array_equal(wide, narrow, equal_nan=True)
