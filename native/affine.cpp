@@ -180,7 +180,8 @@ constexpr int64_t kWide = 128;  // columns from which on it is packed
 struct Cut {
   int64_t n, rows, columns, panels;
 
-  Cut(const Job& j, int64_t parts) : n(j.i(N)), rows(row_blocks(j, parts)), columns(1), panels(blocks(n - W, kColumns)) {
+  Cut(const Job& j, int64_t parts)
+      : n(j.i(N)), rows(row_blocks(j, parts)), columns(1), panels(blocks(n - W, kColumns)) {
     if (n > kWide) columns = least(blocks(2 * j.threads, parts), panels), rows = 1;
   }
 
