@@ -1,7 +1,7 @@
 """Derivatives as functions: grad, also of a gradient; Hessian-vector products; the Hessian.
 
 With `create_graph` the backward pass is itself recorded, so that it can be differentiated again.
-The code of a layer is array expressions, and tensors take part in these: at each application the
+The code of a layer is array expressions, and tensors take part in these: at each call the
 walk runs the layer's forward and backward once more, on the tensors that went in. A layer that
 is linear needs only its own two methods, with their parts exchanged (`Adjoint`).
 """
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream
-from handgrad.layer import Layer, Slot, apply, twin, walk
-from handgrad.tensor import Application, Tensor, arrays_refused
+from handgrad.layer import Layer, Slot, apply, shallow_clone, walk
+from handgrad.tensor import CallRecord, Tensor, arrays_refused
 
 Sums = dict[Any, Any]  # key of a tensor or parameter -> its gradient so far
 
@@ -105,55 +105,55 @@ def _zeros(x: Any, as_tensor: bool) -> Any:
 
 
 def _send_back(y: Tensor, dy: Any, wanted: Sequence[Any], backward: Callable) -> Sums:
-    """The gradients of what is wanted, from the applications behind y, latest first."""
+    """The gradients of what is wanted, from the calls behind y, latest first."""
     sums: Sums = {}
 
     def add(key: Any, g: Any) -> None:
         sums[key] = sums[key] + g if key in sums else g
 
     add(id(y), dy)
-    for application in _leading_to(y, {_key(x) for x in wanted}):
-        outputs = [sums.get(id(reference())) for reference in application.outputs]
+    for call in _leading_to(y, {_key(x) for x in wanted}):
+        outputs = [sums.get(id(reference())) for reference in call.outputs]
         if all(g is None for g in outputs):
             continue
-        gradients, parameters = backward(application, outputs)
-        for (_, original, name), g in zip(application.owners, parameters):
+        gradients, parameters = backward(call, outputs)
+        for (_, original, name), g in zip(call.owners, parameters):
             add((id(original), name), g)
-        for x, dx in zip(application.inputs, gradients):
+        for x, dx in zip(call.inputs, gradients):
             if x is not None and dx is not None and x.requires_grad:
                 add(id(x), dx)
     return sums
 
 
-def _leading_to(y: Tensor, keys: set) -> list[Application]:
-    """The applications behind y through which something with one of these keys takes part."""
-    found: set[Application] = set()
+def _leading_to(y: Tensor, keys: set) -> list[CallRecord]:
+    """The calls behind y through which something with one of these keys takes part."""
+    found: set[CallRecord] = set()
     waiting = [y.creator]
     while waiting:
-        application = waiting.pop()
-        if application is None or application in found:
+        call = waiting.pop()
+        if call is None or call in found:
             continue
-        if application.layer is None:
+        if call.layer is None:
             raise RuntimeError(
                 "grad: a part of the graph was freed by backward(); use backward(retain=True) "
                 "there, or run the forward again"
             )
-        found.add(application)
-        waiting.extend(x.creator for x in application.inputs if x is not None and x.requires_grad)
-    leading: set[Application] = set()
-    for application in sorted(found, key=lambda a: a.order):
-        tensors = [x for x in application.inputs if x is not None]
+        found.add(call)
+        waiting.extend(x.creator for x in call.inputs if x is not None and x.requires_grad)
+    leading: set[CallRecord] = set()
+    for call in sorted(found, key=lambda a: a.order):
+        tensors = [x for x in call.inputs if x is not None]
         if any(id(x) in keys or x.creator in leading for x in tensors) or any(
-            (id(original), name) in keys for _, original, name in application.owners
+            (id(original), name) in keys for _, original, name in call.owners
         ):
-            leading.add(application)
+            leading.add(call)
     return sorted(leading, key=lambda a: -a.order)
 
 
-def _computed(application: Application, gradients: list) -> tuple[tuple, list]:
-    """The gradients of an application's inputs and parameters, as arrays."""
-    inputs = application.backward(gradients)
-    return inputs, [getattr(copy, "d" + name) for copy, _, name in application.owners]
+def _computed(call: CallRecord, gradients: list) -> tuple[tuple, list]:
+    """The gradients of a call's inputs and parameters, as arrays."""
+    inputs = call.backward(gradients)
+    return inputs, [getattr(copy, "d" + name) for copy, _, name in call.owners]
 
 
 # -- the backward pass, recorded ------------------------------------------------------------------
@@ -210,43 +210,43 @@ class _Untouched(np.ndarray):
         pass
 
 
-def _recorded(application: Application, gradients: list) -> tuple[Sequence[Any], list]:
-    """The gradients of an application's inputs and parameters, as tensors that know their past."""
-    dtype = next((x.dtype for x in application.inputs if x is not None), None)
+def _recorded(call: CallRecord, gradients: list) -> tuple[Sequence[Any], list]:
+    """The gradients of a call's inputs and parameters, as tensors that know their past."""
+    dtype = next((x.dtype for x in call.inputs if x is not None), None)
     tensors = [
         Tensor(np.zeros(shape, dtype), requires_grad=False) if g is None else g
-        for g, shape in zip(gradients, application.shapes)
+        for g, shape in zip(gradients, call.shapes)
     ]
-    if getattr(application.layer, "linear", False):
-        adjoint = Adjoint(application.layer, application.given)
+    if getattr(call.layer, "linear", False):
+        adjoint = Adjoint(call.layer, call.given)
         varied = iter(apply(adjoint, *tensors))
         return [next(varied) if isinstance(x, Tensor) else None for x in adjoint.given], []
-    copy, owners = _on_tensors(application)
+    copy, owners = _on_tensors(call)
     try:
         with arrays_refused():
-            copy.forward(*application.given)
+            copy.forward(*call.given)
             results = _listed(copy.backward(*tensors))
     except (AttributeError, IndexError, TypeError, ValueError) as error:
         raise NotImplementedError(
-            f"{type(application.original).__name__} has no second derivative: its code does not "
+            f"{type(call.original).__name__} has no second derivative: its code does not "
             f"run on tensors ({error})"
         ) from error
     parameters = [getattr(owner, "d" + name) for owner, name in owners]
     return [_as_tensor(g) for g in results], [_as_tensor(g) for g in parameters]
 
 
-def _on_tensors(application: Application) -> tuple[Any, list[tuple[Any, str]]]:
+def _on_tensors(call: CallRecord) -> tuple[Any, list[tuple[Any, str]]]:
     """A copy of the layer as it was at this use, with parameters that are tensors."""
-    copy = twin(application.layer)
-    inner = {id(old): new for (_, old), (_, new) in zip(walk(application.layer), walk(copy))}
-    for old, step in application.steps:
+    copy = shallow_clone(call.layer)
+    inner = {id(old): new for (_, old), (_, new) in zip(walk(call.layer), walk(copy))}
+    for old, step in call.steps:
         stream = old.stream
         inner[id(old)].stream = Stream(stream.seed, stream.layer, step)
     for layer in inner.values():
         for name in getattr(layer, "buffers", ()):
             if isinstance(getattr(layer, name, None), np.ndarray):
                 setattr(layer, name, getattr(layer, name).view(_Untouched))
-    owners = [(inner[id(old)], original, name) for old, original, name in application.owners]
+    owners = [(inner[id(old)], original, name) for old, original, name in call.owners]
     for owner, original, name in owners:
         setattr(owner, name, _reading(owner, original, name))
     return copy, [(owner, name) for owner, _, name in owners]
@@ -256,8 +256,8 @@ def _reading(owner: Any, original: Any, name: str) -> Tensor:
     reading = Reading(name)
     value = getattr(owner, name)
     setattr(reading, name, value)
-    application = Application(reading, original, (), [(reading, original, name)])
-    return application.produce((value,))[0]
+    call = CallRecord(reading, original, (), [(reading, original, name)])
+    return call.produce((value,))[0]
 
 
 def _listed(results: Any) -> Sequence[Any]:

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, Stream
-from handgrad.tensor import Application, Tensor, is_learning, is_recording
+from handgrad.tensor import CallRecord, Tensor, is_learning, is_recording
 
 # Attributes that a layer without base class keeps from forward, even if d<name> exists too.
 _NOT_PARAMETERS = {"x", "y", "t", "out", "h", "mask"}
@@ -49,7 +49,7 @@ class Layer:
     buffers: tuple[str, ...] = ()  # arrays that are saved but not learned
     training = True
     linear = False  # y is linear in the real inputs: backward uses only their shapes
-    wants_dx = True  # False where nobody needs the gradient of the input
+    needs_input_grad = True  # False where nobody needs the gradient of the input
     stream: Stream | None = None  # random numbers; a network gives each layer its own
     dtype: Any = None  # of parameters still to be made; None: that of the first input
     followed_by: Any = None  # the next layer in a Sequential: initial weights depend on it
@@ -241,10 +241,10 @@ def slots(layer: Any) -> list[Slot]:
     return found
 
 
-def twin(layer: Any, training: bool | None = None) -> Any:
+def shallow_clone(layer: Any, training: bool | None = None) -> Any:
     """A copy with its own state that shares the parameters, for a second use of a layer.
 
-    Layers inside are twinned too; arrays, buffers and random streams are shared. `training`
+    Layers inside are cloned too; arrays, buffers and random streams are shared. `training`
     sets the mode of the copy.
     """
     copy = object.__new__(type(layer))
@@ -254,20 +254,22 @@ def twin(layer: Any, training: bool | None = None) -> Any:
         if isinstance(value, _PLAIN) or name == "followed_by":
             continue
         if isinstance(value, list | tuple):
-            state[name] = type(value)(twin(v, training) if is_layer(v) else v for v in value)
+            state[name] = type(value)(
+                shallow_clone(v, training) if is_layer(v) else v for v in value
+            )
         elif isinstance(value, dict):
             state[name] = type(value)(
-                (k, twin(v, training) if is_layer(v) else v) for k, v in value.items()
+                (k, shallow_clone(v, training) if is_layer(v) else v) for k, v in value.items()
             )
         elif is_layer(value):
-            state[name] = twin(value, training)
+            state[name] = shallow_clone(value, training)
     if training is not None and hasattr(layer, "training"):
         copy.training = training
     return copy
 
 
 def apply(layer: Any, *inputs: Any) -> Any:
-    """Use a layer on inputs: forward on arrays, a recorded application on tensors.
+    """Use a layer on inputs: forward on arrays, a recorded call on tensors.
 
     Inside `learning()` a layer with parameters is recorded on arrays too.
     """
@@ -283,21 +285,21 @@ def apply(layer: Any, *inputs: Any) -> Any:
             return tuple(Tensor(y, requires_grad=False) for y in outputs)
         return Tensor(outputs, requires_grad=False)
 
-    copy = twin(layer)
-    copy.wants_dx = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    copy = shallow_clone(layer)
+    copy.needs_input_grad = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
     alone = isinstance(layer, Layer) and next(sublayers(layer), None) is None
     inner = (copy,) if alone else [inside for _, inside in walk(copy)]
     steps = [(i, i.stream.step) for i in inner if getattr(i, "stream", None) is not None]
     outputs = copy.forward(*arrays)
     several = isinstance(outputs, tuple | list)
     owners = [(copy, layer, name) for name in layer.params] if alone else _owners(copy, layer)
-    application = Application(copy, layer, inputs, owners, steps)
-    tensors = application.produce(tuple(outputs) if several else (outputs,))
+    call = CallRecord(copy, layer, inputs, owners, steps)
+    tensors = call.produce(tuple(outputs) if several else (outputs,))
     return tensors if several else tensors[0]
 
 
 def _owners(copy: Any, layer: Any) -> list[tuple]:
-    """(copy, original, name) for every parameter of a layer that was twinned."""
+    """(copy, original, name) for every parameter of a layer that was cloned."""
     return [(c.owner, s.owner, s.name) for c, s in zip(slots(copy), slots(layer))]
 
 

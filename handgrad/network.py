@@ -15,10 +15,10 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError
 from handgrad.flat import Flat
-from handgrad.layer import Layer, adopt, apply, as_input, is_layer, slots, twin, walk
+from handgrad.layer import Layer, adopt, apply, as_input, is_layer, shallow_clone, slots, walk
 from handgrad.layers import Concat, loss_for
 from handgrad.layers.recurrent.memory import forgetting
-from handgrad.tensor import Application, Tensor, learning, no_grad
+from handgrad.tensor import CallRecord, Tensor, learning, no_grad
 
 Metric = Callable[[Array, Array], Any]
 
@@ -81,7 +81,9 @@ class Network(Layer):
 
     def _tensor(self, x: Any) -> Any:
         array = as_input(x, self.dtype)
-        return Tensor(array, requires_grad=self.wants_dx) if array.dtype.kind == "f" else array
+        return (
+            Tensor(array, requires_grad=self.needs_input_grad) if array.dtype.kind == "f" else array
+        )
 
     def _adopt(self) -> None:
         if not self._ready:
@@ -200,7 +202,7 @@ class Network(Layer):
         self.build(x[:batch])
         if Network.native is not None and (y := Network.native(self, x, batch)) is not None:
             return y
-        network = twin(self, training=False)
+        network = shallow_clone(self, training=False)
         parts = []
         for i in range(0, max(len(x), 1), batch):
             with no_grad(), forgetting(network):
@@ -216,32 +218,32 @@ class Network(Layer):
         loss: `loss_for(t)` by default. Leaves mode and state of the network alone.
         """
         y, t = self.predict(x), np.asarray(t)
-        loss = loss_for(t) if loss is None else twin(loss)
+        loss = loss_for(t) if loss is None else shallow_clone(loss)
         results = {"loss": float(loss.forward(y, t))}
         return results | {metric.__name__: metric(y, t) for metric in metrics}
 
-    def applications(self, *inputs: Any) -> tuple[Any, list[Application]]:
-        """A twin of this network, and the uses of its layers on these inputs, in order."""
+    def calls(self, *inputs: Any) -> tuple[Any, list[CallRecord]]:
+        """A shallow clone of this network, and the uses of its layers on these inputs, in order."""
         self.build(*inputs)
-        network = twin(self, training=False)
+        network = shallow_clone(self, training=False)
         arrays = (as_input(x, self.dtype) for x in inputs)
         with learning(), forgetting(network):
             output = network(*(Tensor(a) if a.dtype.kind == "f" else a for a in arrays))
-        found: set[Application] = set()
+        found: set[CallRecord] = set()
         waiting = [output.creator]
         while waiting:
-            application = waiting.pop()
-            if application is not None and application not in found:
-                found.add(application)
-                waiting.extend(x.creator for x in application.inputs if x is not None)
+            call = waiting.pop()
+            if call is not None and call not in found:
+                found.add(call)
+                waiting.extend(x.creator for x in call.inputs if x is not None)
         return network, sorted(found, key=lambda a: a.order)
 
     def summary(self, *inputs: Any) -> str:
         """A table of the layers that these inputs pass: output shape, number of parameters."""
-        network, applications = self.applications(*inputs)
+        network, calls = self.calls(*inputs)
         path_of = {id(layer): path for path, layer in walk(network)}
         rows, counted = [], set()
-        for a in applications:
+        for a in calls:
             own = 0 if id(a.original) in counted else sum(s.value.size for s in slots(a.original))
             counted.add(id(a.original))
             shape = " ".join(str(("N", *s[1:]) if s else s).replace("'", "") for s in a.shapes)
@@ -307,7 +309,7 @@ class Sequential(Network):
         if self._shared:
             return super().backward(dy)
         if self.layers and isinstance(self.layers[0], Layer):
-            self.layers[0].wants_dx = self.wants_dx
+            self.layers[0].needs_input_grad = self.needs_input_grad
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
         return dy

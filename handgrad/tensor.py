@@ -70,7 +70,7 @@ def learning() -> Iterator[None]:
         _learning.reset(token)
 
 
-class Application:
+class CallRecord:
     """One use of a layer: a copy with its own state, its inputs, and who gets the gradients.
 
     `layer` is the copy that ran forward; `owners` lists (copy, original, parameter name), so
@@ -92,7 +92,7 @@ class Application:
         self.order = next(_order)
 
     def produce(self, outputs: tuple) -> tuple[Tensor, ...]:
-        """The outputs as tensors that know this application made them."""
+        """The outputs as tensors that know this call made them."""
         tensors = tuple(Tensor._made(y, self, i) for i, y in enumerate(outputs))
         self.outputs = tuple(weakref.ref(t) for t in tensors)
         self.shapes = tuple(t.shape for t in tensors)
@@ -129,7 +129,7 @@ class Application:
 
 
 class Tensor:
-    """An array, its gradient after a backward(), and the application that made it.
+    """An array, its gradient after a backward(), and the call that made it.
 
     data: the array; integers and booleans become float64. requires_grad: whether a gradient
     is wanted; False for constants. Operators and NumPy functions on tensors record layers.
@@ -141,11 +141,11 @@ class Tensor:
         self.data: Array = as_float(data.data if isinstance(data, Tensor) else data)
         self.requires_grad, self.name = requires_grad, name
         self.grad: Array | None = None
-        self.creator: Application | None = None
+        self.creator: CallRecord | None = None
         self.index = 0
 
     @classmethod
-    def _made(cls, data: Any, creator: Application, index: int) -> Tensor:
+    def _made(cls, data: Any, creator: CallRecord, index: int) -> Tensor:
         tensor = Tensor(data)
         tensor.creator, tensor.index = creator, index
         return tensor
@@ -270,33 +270,33 @@ class Tensor:
 
 
 def _walk(root: Tensor, dy: Array, retain: bool) -> None:
-    """Visit the applications behind `root`, latest first, and hand each its summed gradient.
+    """Visit the calls behind `root`, latest first, and hand each its summed gradient.
 
-    An input exists before the application that uses it, so the latest first is a right order.
+    An input exists before the call that uses it, so the latest first is a right order.
     Sums make new arrays: a gradient that was handed out is never written to again.
     """
     start = root.creator
     assert start is not None
-    pending: dict[Application, list] = {start: [None] * len(start.outputs)}
+    pending: dict[CallRecord, list] = {start: [None] * len(start.outputs)}
     pending[start][root.index] = dy
     heap = [(-start.order, start)]
     leaves: dict[int, tuple[Tensor, Array]] = {}
     parameters: dict[tuple[int, str], tuple[Any, Array]] = {}
 
     while heap:
-        _, application = heapq.heappop(heap)
-        gradients = pending.pop(application)
-        for reference, g in zip(application.outputs, gradients):
+        _, call = heapq.heappop(heap)
+        gradients = pending.pop(call)
+        for reference, g in zip(call.outputs, gradients):
             tensor = reference()
             if tensor is not None:
                 tensor.grad = g
-        results = application.backward(gradients)
-        for copy, original, name in application.owners:
+        results = call.backward(gradients)
+        for copy, original, name in call.owners:
             g = getattr(copy, "d" + name, None)
             if g is None:
                 raise ValueError(f"{type(original).__name__}: backward did not set d{name}")
             _add(parameters, (id(original), name), original, g)
-        for x, dx in zip(application.inputs, results):
+        for x, dx in zip(call.inputs, results):
             if x is None or dx is None or not x.requires_grad:
                 continue
             if x.creator is None:
@@ -308,7 +308,7 @@ def _walk(root: Tensor, dy: Array, retain: bool) -> None:
             slots = pending[x.creator]
             slots[x.index] = dx if slots[x.index] is None else slots[x.index] + dx
         if not retain:
-            application.free()
+            call.free()
 
     for leaf, g in leaves.values():
         leaf.grad = g

@@ -1,4 +1,4 @@
-"""Layer, parameters, twins: with and without the base class."""
+"""Layer, parameters, shallow clones: with and without the base class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from handgrad import Affine, Dropout, Sequential, SoftmaxCrossEntropy, Tensor
-from handgrad.layer import Layer, apply, is_layer, parameter_names, slots, sublayers, twin, walk
+from handgrad.layer import (
+    Layer,
+    apply,
+    is_layer,
+    parameter_names,
+    shallow_clone,
+    slots,
+    sublayers,
+    walk,
+)
 
 
 class BookAffine:
@@ -80,7 +89,7 @@ def test_a_twin_has_its_own_state_and_shares_parameters(rng):
     layer = Affine(2, inputs=3)
     x, other = rng.normal(size=(4, 3)), rng.normal(size=(5, 3))
     layer.forward(x)
-    second = twin(layer)
+    second = shallow_clone(layer)
     second.forward(other)
     assert layer.x is x
     assert second.W is layer.W

@@ -24,7 +24,7 @@ from handgrad import (
     Tensor,
     accuracy,
 )
-from handgrad.layer import twin
+from handgrad.layer import shallow_clone
 
 from .test_layer import BookAffine, BookRelu
 
@@ -309,7 +309,7 @@ def test_a_twin_of_a_network_is_fully_apart(rng):
     network.forward(x)
     network.backward(dy)
     gradients = network.gradients.copy()
-    other = twin(network, training=False)
+    other = shallow_clone(network, training=False)
     other.forward(rng.normal(size=(8, 6)))
     network.backward(dy)
     np.testing.assert_array_equal(network.gradients, gradients)

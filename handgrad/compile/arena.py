@@ -7,7 +7,7 @@ from itertools import chain
 
 from handgrad.compile.builder import Row
 from handgrad.compile.stages import stages
-from handgrad.compile.values import Place, Value, at_most
+from handgrad.compile.values import Address, Value, at_most
 
 ALIGN = 16  # words: places in the arena begin at a cache line
 
@@ -31,7 +31,7 @@ def lay_out(rows: Sequence[Row], batch: int) -> int:
         need = -(-max(at_most(value.size, batch), 1) // ALIGN) * ALIGN
         start = _gap(taken, need)
         taken = sorted([*taken, (start, start + need, dies[key])])
-        value.place = Place("arena", start)
+        value.place = Address("arena", start)
         words = max(words, start + need)
     return words
 

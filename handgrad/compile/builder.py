@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from handgrad.arrays import Array
-from handgrad.compile.values import Each, NotNative, Place, Size, Value, times
+from handgrad.compile.values import Address, BatchDim, NotNative, Size, Value, times
 
-Argument = int | Each | Value | Place | bool | None
+Argument = int | BatchDim | Value | Address | bool | None
 
 
 @dataclass
@@ -57,11 +57,11 @@ class Builder:
         return Value(tuple(shape), whole=value, place=value.place, rows=value.rows, offset=offset,
                      integer=value.integer)  # fmt: skip
 
-    def parameter(self, array: Array) -> Place:
+    def parameter(self, array: Array) -> Address:
         """Where a parameter lies in the flat parameters."""
-        return Place("parameters", self._home(array).start)
+        return Address("parameters", self._home(array).start)
 
-    def gradient(self, array: Array) -> tuple[Place | None, bool]:
+    def gradient(self, array: Array) -> tuple[Address | None, bool]:
         """Where a parameter's gradient goes (None: frozen), and whether to add to it."""
         home = self._home(array)
         if home.path in self.flat.frozen:
@@ -70,7 +70,7 @@ class Builder:
         if add:  # to what a later row may write
             self.catch_up()
         self._written.add(home.start)
-        return Place("gradients", home.start), add
+        return Address("gradients", home.start), add
 
     def gradient_view(self, array: Array) -> tuple[Array | None, bool]:
         """The same as `gradient`, for Python: a view instead of a place."""
@@ -83,19 +83,19 @@ class Builder:
             raise NotNative("a parameter does not lie in the network's flat array")
         return home
 
-    def array(self, array: Array, writable: bool = False) -> Place:
+    def array(self, array: Array, writable: bool = False) -> Address:
         """Bind an array of somebody else's: running statistics, a table of constants."""
         if array.dtype.itemsize != 4 or not array.flags.c_contiguous:
             raise NotNative(f"an array is {array.dtype}, or not contiguous")
         for name, (bound, _) in self.segments.items():
             if bound is array:
                 self.segments[name] = bound, writable or self.segments[name][1]
-                return Place(name)
+                return Address(name)
         return self._bind(f"array {len(self.segments)}", array, writable)
 
-    def _bind(self, name: str, array: Array | None, writable: bool) -> Place:
+    def _bind(self, name: str, array: Array | None, writable: bool) -> Address:
         self.segments[name] = array, writable
-        return Place(name)
+        return Address(name)
 
     def step_number(self, ahead: Callable[[int], Array]) -> int:
         """A number that changes with the step: ahead(count) gives it for the next `count` steps and
@@ -141,7 +141,7 @@ class Builder:
         if "gathered" not in value.moved:
             done = value.moved["gathered"] = self.value(value.shape)
             done.integer = value.integer
-            self.row("gather", Each(1), value.row, value.rows, done)
+            self.row("gather", BatchDim(1), value.row, value.rows, done)
         return value.moved["gathered"]
 
     def last(self, value: Value) -> Value:

@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.binary import kernel_numbers, library, why_not
 from handgrad.compile.builder import Row
-from handgrad.compile.values import Each, NotNative, Place, Value, lengths
+from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 
 ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1
 
@@ -174,17 +174,17 @@ def encode(rows: Sequence[Row], segments: dict[str, int]) -> Array:
             continue
         table["kernel"][i] = numbers[row.kernel]
         table["args"][i, : len(row.args)] = [_number(a, segments) for a in row.args]
-        table["scaled"][i] = sum(1 << k for k, a in enumerate(row.args) if isinstance(a, Each))
+        table["scaled"][i] = sum(1 << k for k, a in enumerate(row.args) if isinstance(a, BatchDim))
     return table
 
 
 def _number(argument: Any, segments: dict[str, int]) -> int:
-    if isinstance(argument, Each):
+    if isinstance(argument, BatchDim):
         return argument.count
     if isinstance(argument, Value):
         argument = argument.start
     if argument is None:
         return 0
-    if isinstance(argument, Place):
+    if isinstance(argument, Address):
         return (segments[argument.segment] + 1) << SEGMENT_BITS | argument.word
     return int(argument)

@@ -11,7 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder, Row
 from handgrad.compile.stages import small
-from handgrad.compile.values import NotNative, Place, Size, Value, at_most
+from handgrad.compile.values import Address, NotNative, Size, Value, at_most
 from handgrad.network import Network
 from handgrad.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 
@@ -43,7 +43,7 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
         raise NotNative(f"{type(optimizer).__name__} has no native form")
     rule, names = _RULES[type(optimizer)]
     runs = optimizer.runs(network)
-    states: list[Place | None] = [b.array(a, writable=True) for a in optimizer.state.values()]
+    states: list[Address | None] = [b.array(a, writable=True) for a in optimizer.state.values()]
     states += [None] * (2 - len(states))
     rate = b.step_number(optimizer.learning_rates)
     root, rest = (b.step_number(f) for f in _corrections(optimizer)) if rule == 6 else (rate, rate)
@@ -58,8 +58,8 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
     first = len(b.rows)
     for run in runs:
 
-        def own(start: int) -> tuple[Place | None, ...]:
-            return Place("parameters", start), *(s and s + start for s in states)
+        def own(start: int) -> tuple[Address | None, ...]:
+            return Address("parameters", start), *(s and s + start for s in states)
 
         shared = {} if factor else _share(b, run.where)
         fused = fuse(b, run.where) if rule in _LIGHT and not (factor or optimizer.l2) else []
@@ -73,7 +73,7 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
             )  # fmt: skip
         for start, stop in _by_rows(b, _left(run.where, fused), shared):
             b.row(
-                "update", stop - start, rule, *own(start), Place("gradients", start),
+                "update", stop - start, rule, *own(start), Address("gradients", start),
                 rate, root, rest, factor, clips, shared.get(start), reals=reals(run),
             )  # fmt: skip
     b.after.append(optimizer.skip)
@@ -128,20 +128,20 @@ def _whole_gradient(row: Row, run: slice) -> tuple[int, int] | None:
     if row.kernel != "weights" or len(row.args) > 16:  # those update, or are shared, already
         return None
     D, N, dW, step, db, add = (cast(Any, row.args[k]) for k in (0, 1, 10, 11, 12, 15))
-    if not (isinstance(D, int) and isinstance(N, int) and isinstance(dW, Place)) or add:
+    if not (isinstance(D, int) and isinstance(N, int) and isinstance(dW, Address)) or add:
         return None
     stop = dW.word + D * N
-    if step != N or dW.segment != "gradients" or db not in (None, Place("gradients", stop)):
+    if step != N or dW.segment != "gradients" or db not in (None, Address("gradients", stop)):
         return None
     stop += N if db else 0
     return (dW.word, stop) if run.start <= dW.word and stop <= run.stop else None
 
 
-def _place(argument: Any) -> Place | None:
+def _place(argument: Any) -> Address | None:
     """Where an argument lies, if that is known before the arena is laid out."""
     if isinstance(argument, Value):
         argument = argument.owner.place
-    return argument if isinstance(argument, Place) else None
+    return argument if isinstance(argument, Address) else None
 
 
 def _left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
@@ -171,15 +171,15 @@ def _by_rows(
         yield start, stop
 
 
-def _large_gradient(row: Row) -> Place | None:
+def _large_gradient(row: Row) -> Address | None:
     """Where a row puts the gradient of a matrix that is worth an update of its own."""
     if row.kernel != "weights":
         return None
     D, N, dW = (cast(Any, row.args[k]) for k in (0, 1, 10))
-    return dW if isinstance(dW, Place) and D * N >= _WORTH else None
+    return dW if isinstance(dW, Address) and D * N >= _WORTH else None
 
 
-def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Place) -> None:
+def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Address) -> None:
     """Append the rows that add ½ λ Σ W², whose gradient `l2` adds, to the loss of the step."""
     if not getattr(optimizer, "l2", 0):
         return
@@ -188,7 +188,7 @@ def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Place) -
     total, at = b.value((2 * sum(counts),)), 0
     for run, count in zip(runs, counts):
         start, n = run.where.start, run.where.stop - run.where.start
-        b.row("squares", n, 0, None, Place("parameters", start), b.view(total, (2 * count,), at))
+        b.row("squares", n, 0, None, Address("parameters", start), b.view(total, (2 * count,), at))
         at += 2 * count
     b.row("penalty", sum(counts), total, losses, reals=(optimizer.l2 / 2,))
 
@@ -204,8 +204,9 @@ def _clip_factor(b: Builder, optimizer: Any, runs: Any, clips: bool, reals: Any)
         start, n = run.where.start, run.where.stop - run.where.start
         l2 = optimizer.l2 and run.decays
         b.row(
-            "squares", n, 0, Place("parameters", start) if l2 else None, Place("gradients", start),
-            b.view(total, (2 * count,), at), 0, 0, 0, 0, 0, clips, reals=reals(run),
+            "squares", n, 0, Address("parameters", start) if l2 else None,
+            Address("gradients", start), b.view(total, (2 * count,), at), 0, 0, 0, 0, 0,
+            clips, reals=reals(run),
         )  # fmt: skip
         at += 2 * count
     b.row("clip_factor", sum(sums), total, factor, reals=(optimizer.clip_norm,))

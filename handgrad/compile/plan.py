@@ -12,7 +12,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.python import PythonRows
 from handgrad.compile.lowering.registry import lowering_of
 from handgrad.compile.trace import Node, Trace
-from handgrad.compile.values import NotNative, Place, Value
+from handgrad.compile.values import Address, NotNative, Value
 
 _PYTHON = PythonRows()
 
@@ -68,7 +68,7 @@ def plan_with(make: Callable[[set[int]], Any], python: bool) -> Any:
 
 def lower_forward(b: Builder, trace: Trace, nodes: list[Node]) -> dict[Value, Value]:
     """Append the rows of every node's forward; the program's values for the trace's."""
-    x = Value(trace.x.shape, rows=Place("x"), uses=trace.x.uses)
+    x = Value(trace.x.shape, rows=Address("x"), uses=trace.x.uses)
     x.integer = b.segments["x"][0].dtype.kind == "i"
     now = {trace.x: x}
     for node in nodes:
@@ -165,7 +165,7 @@ def plan_training(b: Builder, trace: Trace, loss: Any, t: Value, watch: Any = No
         b.label = "metrics"
         b.python(lambda n, step, y: watch(y, step), b.plain(y))
     b.label = type(loss).__name__
-    dy = lowering_of(loss).loss(b, loss, y, t, Place("metrics"))
+    dy = lowering_of(loss).loss(b, loss, y, t, Address("metrics"))
     lower_backward(b, nodes, y, dy)
 
 
@@ -174,8 +174,8 @@ def plan_prediction(b: Builder, trace: Trace) -> Value:
     now = lower_forward(b, trace, absorb(trace.nodes))
     y = b.plain(b.gathered(now[trace.y]))
     if y.owner.place is None and y is y.owner:
-        y.place = Place("y")
+        y.place = Address("y")
     else:
         b.label = "output"
-        b.row("copy", y.size, y, Place("y"))
+        b.row("copy", y.size, y, Address("y"))
     return y

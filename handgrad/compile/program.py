@@ -19,7 +19,7 @@ from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
 from handgrad.compile.stages import join
 from handgrad.compile.trace import trace
-from handgrad.compile.values import Each, NotNative, Place, Value, lengths
+from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 from handgrad.layer import walk
 from handgrad.network import Network
 
@@ -117,10 +117,12 @@ class Training(Program):
         def plan(numbers: set[int]) -> Builder:
             b = Builder(network.flat, batch, trains=True)
             b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
-            target = Value((Each(1), *t.shape[1:]), rows=Place("t"), integer=t.dtype.kind == "i")
+            target = Value(
+                (BatchDim(1), *t.shape[1:]), rows=Address("t"), integer=t.dtype.kind == "i"
+            )
             plan_training(b, trace(network, x[:3], numbers), loss, target, watch)
             b.label = "penalty"
-            lower_penalty(b, optimizer, network, Place("metrics"))
+            lower_penalty(b, optimizer, network, Address("metrics"))
             b.label = "update"
             self._update = lower_optimizer(b, optimizer, network)
             return b

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from handgrad.compile.builder import Row
-from handgrad.compile.values import Each, Place, Value
+from handgrad.compile.values import Address, BatchDim, Value
 
 FOR_ALL, FOR_NONE, FOR_SAMPLES = range(3)  # what a row waits for: Waits of native/row.h
 
@@ -39,7 +39,7 @@ def stages(rows: Sequence[Row]) -> Iterator[range]:
 def _by_samples(row: Row) -> bool:
     """Whether the same part of the samples, or of numbers in the order of samples, is all that a
     part of the row's results needs, besides parameters and data."""
-    if not (row.args and isinstance(row.args[0], Each)) or not all(map(_whole, row.args)):
+    if not (row.args and isinstance(row.args[0], BatchDim)) or not all(map(_whole, row.args)):
         return False
     if row.kernel == "product":
         _, M, D, _, step, inner, _, W, _, _, _, columns = row.args[:12]
@@ -53,7 +53,7 @@ def _beside(row: Row) -> bool:
         D, M, _, x, *_, add = row.args[:16]
         dy, dW = row.args[7], row.args[10]
         return (
-            small(D, M) and not add and isinstance(dW, Place)
+            small(D, M) and not add and isinstance(dW, Address)
             and not _parameter(x) and not _parameter(dy)
         )  # fmt: skip
     return row.kernel in ("update", "keep")
@@ -73,4 +73,4 @@ def _whole(argument: Any) -> bool:
 
 def _parameter(argument: Any) -> bool:
     place = argument.owner.place if isinstance(argument, Value) else argument
-    return isinstance(place, Place) and place.segment == "parameters"
+    return isinstance(place, Address) and place.segment == "parameters"

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.compile.values import BatchDim, NotNative, Size, Value
 from handgrad.layer import Parameter, Slot, as_input, slots, walk
 from handgrad.layers import Index
 from handgrad.layers.recurrent.memory import forgetting
 from handgrad.network import Network
-from handgrad.tensor import Application, Tensor, learning
+from handgrad.tensor import CallRecord, Tensor, learning
 
 
 @dataclass(eq=False)
@@ -83,21 +83,21 @@ def _untouched(network: Any) -> Iterator[None]:
             array[...] = before
 
 
-def _record(network: Network, x: Array) -> tuple[Any, Any, list[Application]]:
-    """The input, the output, and the applications between them in order."""
+def _record(network: Network, x: Array) -> tuple[Any, Any, list[CallRecord]]:
+    """The input, the output, and the calls between them in order."""
     x = as_input(x, network.dtype)
     entry = Tensor(x) if x.dtype.kind == "f" else x
     with learning(), forgetting(network):
         output = network(entry)
     if not isinstance(output, Tensor) or output.creator is None:
         raise NotNative("the network's output does not come from its layers")
-    found: set[Application] = set()
-    waiting: list[Application | None] = [output.creator]
+    found: set[CallRecord] = set()
+    waiting: list[CallRecord | None] = [output.creator]
     while waiting:
-        application = waiting.pop()
-        if application is not None and application not in found:
-            found.add(application)
-            waiting.extend(t.creator for t in application.inputs if t is not None)
+        call = waiting.pop()
+        if call is not None and call not in found:
+            found.add(call)
+            waiting.extend(t.creator for t in call.inputs if t is not None)
     return entry, output, sorted(found, key=lambda a: a.order)
 
 
@@ -171,6 +171,6 @@ def _sizes(small: tuple[int, ...], large: tuple[int, ...]) -> Iterator[Size]:
         if two == three:
             yield two
         elif two * 3 == three * 2:
-            yield Each(two // 2)
+            yield BatchDim(two // 2)
         else:
             raise NotNative(f"a length is {two} for two samples and {three} for three")

@@ -17,7 +17,7 @@ class NotNative(Exception):
 
 
 @dataclass(frozen=True)
-class Each:
+class BatchDim:
     """A length that grows with the batch: `count` for each sample."""
 
     count: int
@@ -26,23 +26,23 @@ class Each:
         return "N" if self.count == 1 else f"{self.count}N"
 
 
-Size = int | Each
+Size = int | BatchDim
 
 
 def times(*sizes: Size) -> Size:
     """The product of lengths, of which at most one grows with the batch."""
     product, growing = 1, 0
     for size in sizes:
-        growing += isinstance(size, Each)
-        product *= size.count if isinstance(size, Each) else size
+        growing += isinstance(size, BatchDim)
+        product *= size.count if isinstance(size, BatchDim) else size
     if growing > 1:
         raise NotNative("an array grows with the square of the batch")
-    return Each(product) if growing else product
+    return BatchDim(product) if growing else product
 
 
 def at_most(size: Size, batch: int) -> int:
     """The length in a batch of that size."""
-    return size.count * batch if isinstance(size, Each) else size
+    return size.count * batch if isinstance(size, BatchDim) else size
 
 
 def lengths(shape: Sequence[Size], batch: int) -> tuple[int, ...]:
@@ -51,14 +51,14 @@ def lengths(shape: Sequence[Size], batch: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """Where an array begins: a segment of memory by name, and a word (4 bytes) in it."""
 
     segment: str
     word: int = 0
 
-    def __add__(self, words: int) -> Place:
-        return Place(self.segment, self.word + words)
+    def __add__(self, words: int) -> Address:
+        return Address(self.segment, self.word + words)
 
 
 @dataclass(eq=False)
@@ -97,7 +97,7 @@ class Value:
     def row(self) -> int:
         """Elements of one sample."""
         size = self.size
-        if not isinstance(size, Each):
+        if not isinstance(size, BatchDim):
             raise NotNative(f"an array of shape {self.shape} has no batch axis")
         return size.count
 
@@ -107,6 +107,6 @@ class Value:
         return self if self.whole is None else self.whole.owner
 
     @property
-    def start(self) -> Place:
+    def start(self) -> Address:
         """Where it begins, once memory is laid out."""
         return self.place if self.whole is None else self.whole.start + self.offset

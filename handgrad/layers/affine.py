@@ -65,4 +65,4 @@ class Affine(Layer):
         self.dW = self.x.reshape(-1, len(self.W)).T @ rows
         if self.bias:
             self.db = rows.sum(axis=0)
-        return dy @ self.W.T if self.wants_dx else None
+        return dy @ self.W.T if self.needs_input_grad else None

@@ -113,7 +113,7 @@ class Convolution(Filters):
         self.dW = CorrelateDW(*self.on)(self.x, dy)
         if self.bias:
             self.db = channel_sum(dy)
-        return CorrelateDx(*self.on)(dy, self.W) if self.wants_dx else None
+        return CorrelateDx(*self.on)(dy, self.W) if self.needs_input_grad else None
 
 
 def longer(window: Window, output_pad: Any) -> Sizes:
@@ -166,4 +166,4 @@ class TransposedConvolution(Filters):
         self.dW = CorrelateDW(*self.on)(dy, self.x)
         if self.bias:
             self.db = channel_sum(dy)
-        return Correlate(*self.on)(dy, self.W) if self.wants_dx else None
+        return Correlate(*self.on)(dy, self.W) if self.needs_input_grad else None

@@ -17,9 +17,9 @@ class DivergenceError(ArithmeticError):
 def forward_origin(network: Network, x: Any) -> str:
     """The first layer on the way of x with a parameter or an output that is not finite."""
     with np.errstate(all="ignore"):
-        twin, applications = network.applications(x)
-    paths = {id(layer): path for path, layer in walk(twin)}
-    for a in applications:
+        shallow_clone, calls = network.calls(x)
+    paths = {id(layer): path for path, layer in walk(shallow_clone)}
+    for a in calls:
         name = f"layer {paths.get(id(a.original), '?')} ({type(a.original).__name__})"
         for slot in slots(a.original):
             if not np.isfinite(slot.value).all():

@@ -293,11 +293,11 @@ class Trainer:
         network = self.network
         with network.evaluating():
             network.train()
-            wanted, network.wants_dx = network.wants_dx, False
+            wanted, network.needs_input_grad = network.needs_input_grad, False
             try:
                 yield
             finally:
-                network.wants_dx = wanted
+                network.needs_input_grad = wanted
 
     @contextmanager
     def _ctrl_c(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import pytest
 from handgrad.compile.binary import library
 from handgrad.compile.builder import Row
 from handgrad.compile.native import NativeProgram
-from handgrad.compile.values import Place
+from handgrad.compile.values import Address
 
 
 def run(kernel: str, *args: Any, reals: Sequence[float] = (), n: int = 1, threads: int = 1) -> int:
@@ -24,7 +24,7 @@ def run(kernel: str, *args: Any, reals: Sequence[float] = (), n: int = 1, thread
     for i, arg in enumerate(args):
         if isinstance(arg, np.ndarray):
             segments[f"array {i}"] = arg, True
-            arg = Place(f"array {i}")
+            arg = Address(f"array {i}")
         places.append(arg)
     row = Row(kernel, tuple(places), tuple(reals))
     program = NativeProgram([row], segments, batch=max(n, 1), data_rows=n, hyper_width=1)

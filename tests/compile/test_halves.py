@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import handgrad as hg
 from handgrad.compile import compile_training, optimizer
-from handgrad.compile.values import Each
+from handgrad.compile.values import BatchDim
 from tests.compile.rows import run
 
 NO_UPDATE = (0, *(None,) * 6, 0, 0, 0, 0)
@@ -23,7 +23,7 @@ def numbers(*shape: int) -> np.ndarray:
 def halves(x, dy, d: int, indexed: bool, threads: int) -> list[np.ndarray]:
     (k, step), n = x.shape, dy.shape[1]
     first, bias, second = (np.full(s, np.nan, np.float32) for s in ((d, n), n, (d + 1, n)))
-    rows = Each(1) if indexed else k
+    rows = BatchDim(1) if indexed else k
     assert run(
         "weights", d, n, rows, x, 0, step, int(indexed), dy, n, 0, first, n, bias, 0, 0, 0,
         *NO_UPDATE, second, n=k if indexed else 1, threads=threads,

@@ -17,7 +17,7 @@ SPECIAL = np.array(
     np.float32,
 )  # fmt: skip
 
-# Each function: its code in native/curve.h, and the same in NumPy.
+# BatchDim function: its code in native/curve.h, and the same in NumPy.
 FUNCTIONS = {
     "sigmoid": (4, lambda x: np.where(x < 0, np.exp(x), 1) / (1 + np.exp(-np.abs(x)))),
     "tanh": (5, np.tanh),

@@ -16,7 +16,7 @@ from handgrad.compile import program as programs
 from handgrad.compile.builder import Row
 from handgrad.compile.native import NativeProgram, SpecError
 from handgrad.compile.stages import FOR_ALL, FOR_NONE, FOR_SAMPLES, join, stages
-from handgrad.compile.values import Each, Place, Value, at_most
+from handgrad.compile.values import Address, BatchDim, Value, at_most
 from tests.compile.rows import run
 
 RNG = np.random.default_rng(0)
@@ -118,36 +118,38 @@ def test_a_row_that_cannot_wait_for_less_is_refused():
     def row(kernel, *args, waits=FOR_SAMPLES):
         return Row(kernel, args, waits=waits)
 
-    a = Place("a")
-    add = row("add", Each(2), a, a + 8, a + 16)
+    a = Address("a")
+    add = row("add", BatchDim(2), a, a + 8, a + 16)
     copy = row("copy", 4, a, a + 4)
-    program_of(row("add", Each(2), a, a + 8, a + 16, waits=FOR_ALL), add)
+    program_of(row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_ALL), add)
     for bad in (
         (add,),  # the first row
         (copy,), (add, copy),  # a kernel that does not go by samples
         (row("copy", 4, a, a + 4, waits=FOR_ALL), add),
         (row("add", 8, a, a + 8, a + 16, waits=FOR_ALL), add),  # not a number for each sample
-        (row("add", Each(2), a, a + 8, a + 16, waits=FOR_ALL),
-         row("add", Each(2), a, a + 8, a + 16, waits=FOR_NONE)),
-        (row("add", Each(2), a, a + 8, a + 16, waits=FOR_ALL),
-         row("add", Each(2), a, a + 8, a + 16, waits=7)),
+        (row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_ALL),
+         row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_NONE)),
+        (row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_ALL),
+         row("add", BatchDim(2), a, a + 8, a + 16, waits=7)),
     ):  # fmt: skip
         with pytest.raises(SpecError, match="wait"):
             program_of(*bad)
 
 
 def test_only_what_is_independent_is_joined():
-    W = Place("parameters")
-    x, h, y, z = (Value((Each(1), 4)) for _ in range(4))
+    W = Address("parameters")
+    x, h, y, z = (Value((BatchDim(1), 4)) for _ in range(4))
 
     def product(a, b, c):
-        return Row("product", (Each(1), 4, 4, a, 4, 1, False, b, 4, 1, c, 4, None, 0, None, False))
+        return Row(
+            "product", (BatchDim(1), 4, 4, a, 4, 1, False, b, 4, 1, c, 4, None, 0, None, False)
+        )
 
     rows = [product(x, W, h), product(h, W, y), product(h, y, z)]  # a matrix that a row made
     join(rows)
     assert [row.waits for row in rows] == [FOR_ALL, FOR_SAMPLES, FOR_ALL]
-    half = Value((Each(1), 2), whole=h)  # other samples of h are in a part of it
-    parts = [product(x, W, h), Row("curve", (Each(2), 1, half, y, None))]
+    half = Value((BatchDim(1), 2), whole=h)  # other samples of h are in a part of it
+    parts = [product(x, W, h), Row("curve", (BatchDim(2), 1, half, y, None))]
     join(parts)
     assert [row.waits for row in parts] == [FOR_ALL, FOR_ALL]
     updates = [Row("update", (10,)), Row("update", (10,)), Row("squares", (10,))]

@@ -1,4 +1,4 @@
-"""Activations beside their loop-level twins, at the ends of the number line, and at kinks."""
+"""Activations beside their loop-level references, at the ends of the number line, and at kinks."""
 
 from __future__ import annotations
 

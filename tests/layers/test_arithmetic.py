@@ -1,4 +1,4 @@
-"""Arithmetic, shape and Affine: loop-level twins, why db is a sum, and bad inputs."""
+"""Arithmetic, shape and Affine: loop-level references, why db is a sum, and bad inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sum, Mean and Max: axes, ties, errors, and the loop-level twin of Max."""
+"""Sum, Mean and Max: axes, ties, errors, and the loop-level references of Max."""
 
 from __future__ import annotations
 

@@ -244,7 +244,7 @@ def test_the_mode_of_the_network_is_as_before(data):
     net.eval()
     fit(net, *data, epochs=1)
     assert not net[2].training
-    assert net.wants_dx
+    assert net.needs_input_grad
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.products import product, product_dW, product_dx
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, Value, times
+from handgrad.compile.values import BatchDim, Value, times
 from handgrad.layers import Affine
 
 
@@ -19,7 +19,7 @@ class LowerAffine(Lowering):
     def forward(self, b: Builder, node: Node) -> Value:
         layer, x = node.layer, b.plain(node.inputs[0])
         rows = times(*x.shape[:-1])
-        indexed = x.rows is not None and rows == Each(1)
+        indexed = x.rows is not None and rows == BatchDim(1)
         if not indexed:
             x = b.gathered(x)
         node.kept["x"], node.kept["indexed"] = x, indexed

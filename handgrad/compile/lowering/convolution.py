@@ -10,7 +10,7 @@ from handgrad.compile.builder import Argument, Builder
 from handgrad.compile.lowering.images import enter, require_two_axes, two, windows
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Place, Size, Value, at_most, times
+from handgrad.compile.values import Address, Size, Value, at_most, times
 from handgrad.layers import Convolution, TransposedConvolution
 from handgrad.layers.windows import Grid
 
@@ -53,7 +53,7 @@ class Correlation:
         return panels
 
     def forward(
-        self, n: Size, x: Argument, indexed: bool, y: Value, bias: Place | None, finish: tuple
+        self, n: Size, x: Argument, indexed: bool, y: Value, bias: Address | None, finish: tuple
     ) -> None:
         """y = finish(b + Σ W x). finish: code and options of an activation, or of a slope, and
         the saved y that it is taken at."""
@@ -63,7 +63,7 @@ class Correlation:
             self.groups, self.panels(FORWARD), y, bias, code, saved, reals=options,
         )  # fmt: skip
 
-    def back(self, n: Size, dy: Value, dx: Value, bias: Place | None, finish: tuple) -> None:
+    def back(self, n: Size, dy: Value, dx: Value, bias: Address | None, finish: tuple) -> None:
         """dx = finish(b + Σ Wᵀ dy): for stride 1 a convolution of dy with reversed filters."""
         code, saved, options = finish
         F, grid = len(self.W), self.grid
@@ -84,8 +84,8 @@ class Correlation:
         )  # fmt: skip
 
     def gradients(
-        self, n: Size, x: Argument, indexed: bool, dy: Value, dW: Place | None, add: bool,
-        db: Place | None, pool: tuple[Argument, ...] = (), options: tuple[float, ...] = (),
+        self, n: Size, x: Argument, indexed: bool, dy: Value, dW: Address | None, add: bool,
+        db: Address | None, pool: tuple[Argument, ...] = (), options: tuple[float, ...] = (),
     ) -> None:  # fmt: skip
         """dW = Σ x dy and db = Σ dy, first for parts of the batch. pool: see `pooled`."""
         if dW is None and db is None:

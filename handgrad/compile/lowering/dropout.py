@@ -11,7 +11,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.activation import LINE, curve
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, NotNative, Value, times
+from handgrad.compile.values import BatchDim, NotNative, Value, times
 from handgrad.layers import Dropout, SpatialDropout
 
 MOST_SEED = 1 << 63  # below this
@@ -31,11 +31,11 @@ class LowerDropout(Lowering):
         words, each = times(*x.shape[:first]), times(*x.shape[first:])
         if (
             not 0 <= stream.seed < MOST_SEED
-            or not isinstance(words, Each)
-            or isinstance(each, Each)
+            or not isinstance(words, BatchDim)
+            or isinstance(each, BatchDim)
         ):
             raise NotNative(f"{node.name}: seed {stream.seed}, or an input without a batch axis")
-        mask = b.value((Each(-(-words.count // 32)),))
+        mask = b.value((BatchDim(-(-words.count // 32)),))
         b.early(
             "keep", words, mask, counter(b, stream), stream.seed, stream.layer,
             reals=(layer.ratio * 2**32,),

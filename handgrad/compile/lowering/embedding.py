@@ -8,7 +8,7 @@ from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, NotNative, Value
+from handgrad.compile.values import BatchDim, NotNative, Value
 from handgrad.layers import Embedding
 
 
@@ -46,7 +46,7 @@ class LowerEmbedding(Lowering):
         """The first arguments of each kernel: how many ids, and where."""
         ids = node.inputs[0]
         place = ids if ids.rows is None else ids.owner.rows
-        return Each(1), ids.row, *node.layer.W.shape[::-1], place, ids.rows is not None
+        return BatchDim(1), ids.row, *node.layer.W.shape[::-1], place, ids.rows is not None
 
 
 def used_once(b: Builder, W: Array) -> bool:

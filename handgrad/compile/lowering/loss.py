@@ -8,7 +8,7 @@ import numpy as np
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import MOST_STEPS, LossLowering, lowers
-from handgrad.compile.values import Each, NotNative, Place, Value, times
+from handgrad.compile.values import Address, BatchDim, NotNative, Value, times
 from handgrad.layers import (
     Affine,
     BinaryCrossEntropy,
@@ -32,26 +32,26 @@ _CODES: dict[type, int] = {
 class LowerSoftmaxCrossEntropy(LossLowering):
     """dy = m (p − t) for labels t, each row of scores by itself."""
 
-    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Place) -> Value:
+    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
         y = b.plain(b.gathered(y))
         if not t.integer:
             raise NotNative("SoftmaxCrossEntropy: the targets are probabilities")
-        if t.shape != y.shape[:-1] or y.shape[0] != Each(1):
+        if t.shape != y.shape[:-1] or y.shape[0] != BatchDim(1):
             raise NotNative(f"SoftmaxCrossEntropy: labels {t.shape} for scores {y.shape}")
         if layer.label_smoothing and layer.class_weights is not None:
             raise NotNative("SoftmaxCrossEntropy: label_smoothing together with class_weights")
         labels = (t if t.rows is None else t.owner.rows), t.rows is not None
         classes, each = y.shape[-1], t.row
-        if isinstance(classes, Each):
+        if isinstance(classes, BatchDim):
             raise NotNative("SoftmaxCrossEntropy: classes that grow with the batch")
         shares = self._shares(b, layer, labels, each, classes)
         dy = y if _free(y) else b.value(y.shape)
         terms, right = b.value(t.shape), b.value(t.shape)
         b.row(
-            "softmax_loss", Each(1), each, classes, y, *labels, shares, dy, terms, right,
+            "softmax_loss", BatchDim(1), each, classes, y, *labels, shares, dy, terms, right,
             reals=(layer.label_smoothing,),
         )  # fmt: skip
-        b.later("step_loss", Each(each), terms, right, metrics, metrics + MOST_STEPS, 1, False)
+        b.later("step_loss", BatchDim(each), terms, right, metrics, metrics + MOST_STEPS, 1, False)
         return dy
 
     def _shares(self, b: Builder, layer: Any, labels: Any, each: int, classes: int) -> Any:
@@ -59,10 +59,10 @@ class LowerSoftmaxCrossEntropy(LossLowering):
         weights, ignored = layer.class_weights, layer.ignore_index
         if weights is None and ignored is None:
             return None
-        shares = b.value((Each(each),))
+        shares = b.value((BatchDim(each),))
         table = None if weights is None else b.array(_class_weights(weights, classes))
         b.row(
-            "shares", Each(1), each, classes, None, *labels, shares, table,
+            "shares", BatchDim(1), each, classes, None, *labels, shares, table,
             0 if ignored is None else ignored, ignored is not None,
         )  # fmt: skip
         return shares
@@ -86,13 +86,13 @@ def _free(y: Value) -> bool:
 class LowerElementwiseLoss(LossLowering):
     """A term for each element of y and t, and its slope."""
 
-    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Place) -> Value:
+    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
         name = type(layer).__name__
         if t.integer or t.shape != y.shape:
             raise NotNative(f"{name}: targets {t.shape} for outputs {y.shape}, or whole numbers")
         y, t = b.plain(b.gathered(y)), b.gathered(t)
         size, mean = times(*y.shape), type(layer) is not SumSquaredError
-        dy, sums = b.value(y.shape), b.value((Each(-(-y.row // _PIECE)),))
+        dy, sums = b.value(y.shape), b.value((BatchDim(-(-y.row // _PIECE)),))
         delta = layer.delta if type(layer) is Huber else 0.0
         b.row("loss_terms", size, _CODES[type(layer)], y, t, dy, sums, mean, reals=(delta,))
         b.later("step_loss", size, sums, None, metrics, None, _PIECE, mean)

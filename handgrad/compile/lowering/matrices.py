@@ -8,7 +8,7 @@ from math import prod
 from handgrad.compile.builder import Argument, Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.compile.values import BatchDim, NotNative, Size, Value
 from handgrad.layers import MatMul
 
 
@@ -67,10 +67,10 @@ class LowerMatMul(Lowering):
     def forward(self, b: Builder, node: Node) -> Value:
         x, W = node.kept["inputs"] = [b.plain(b.gathered(v)) for v in node.inputs]
         y = b.value(node.outputs[0].shape)
-        if len(x.shape) == 2 and not any(isinstance(s, Each) for s in W.shape):
+        if len(x.shape) == 2 and not any(isinstance(s, BatchDim) for s in W.shape):
             (D, M), rows = W.shape, x.shape[0]
             b.row("product", rows, M, D, x, D, 1, False, W, M, 1, y, M, None, 0, None, False)
-        elif isinstance(x.shape[0], Each) and len(x.shape) > 2:
+        elif isinstance(x.shape[0], BatchDim) and len(x.shape) > 2:
             (*heads, rows, K), columns = inner(x), inner(W)[-1]
             multiply(b, x.shape[0], prod(heads), (rows, columns, K), *map(in_order, (x, W, y)))
         else:

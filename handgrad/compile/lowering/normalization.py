@@ -73,7 +73,7 @@ class LowerBatchNorm(Lowering):
 
 @lowers(LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
 class LowerGroups(Lowering):
-    """Each sample is some groups of channels, each channel a run of numbers."""
+    """BatchDim sample is some groups of channels, each channel a run of numbers."""
 
     def forward(self, b: Builder, node: Node) -> Value:
         layer, x = node.layer, b.plain(b.gathered(node.inputs[0]))

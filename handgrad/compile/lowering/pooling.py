@@ -11,7 +11,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.images import enter, require_two_axes, two, windows
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.compile.values import BatchDim, NotNative, Size, Value
 from handgrad.layers import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from handgrad.layers.windows import Grid, Window
 
@@ -20,7 +20,7 @@ MOST_CELLS = 255
 
 def words(size: Size) -> Size:
     """Words that hold as many bytes."""
-    return Each(-(-size.count // 4)) if isinstance(size, Each) else -(-size // 4)
+    return BatchDim(-(-size.count // 4)) if isinstance(size, BatchDim) else -(-size // 4)
 
 
 def tiles(grid: Grid) -> bool:

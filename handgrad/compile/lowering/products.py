@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.stages import small
-from handgrad.compile.values import NotNative, Place, Size, Value, at_most
+from handgrad.compile.values import Address, NotNative, Size, Value, at_most
 
 _LONG, _PARTS = 512, 2  # numbers of a sum from which on it is made in parts, and how many
 _SAMPLES = 4  # so many times as long as the batch is large, where the matrix is large
 
 
 def product(
-    b: Builder, rows: Size, x: Value | Place, W: Array, bias: Array | None, y: Value, *,
+    b: Builder, rows: Size, x: Value | Address, W: Array, bias: Array | None, y: Value, *,
     indexed: bool = False, finish: int = 0, reals: Sequence[float] = (),
 ) -> None:  # fmt: skip
     """y = f(x @ W + bias) on so many rows; indexed: x is the data, whose rows the batch picks."""
@@ -61,7 +61,7 @@ def product_dx(
 
 
 def product_dW(
-    b: Builder, rows: Size, x: Value | Place, dy: Value, W: Array, bias: Array | None,
+    b: Builder, rows: Size, x: Value | Address, dy: Value, W: Array, bias: Array | None,
     x_step: int = 0, *, indexed: bool = False, later: bool = False,
 ) -> None:  # fmt: skip
     """dW = xᵀ @ dy and dbias = Σ dy; x_step: words from one row of x to the next.
@@ -77,7 +77,9 @@ def product_dW(
         )  # fmt: skip
 
 
-def gradients(b: Builder, W: Array, bias: Array | None) -> tuple[Place | None, Place | None, bool]:
+def gradients(
+    b: Builder, W: Array, bias: Array | None
+) -> tuple[Address | None, Address | None, bool]:
     """Where dW and dbias go, and whether to add to them."""
     dW, add = b.gradient(W)
     db, _ = (None, False) if bias is None else b.gradient(bias)

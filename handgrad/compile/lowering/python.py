@@ -11,7 +11,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering
 from handgrad.compile.trace import Node
 from handgrad.compile.values import NotNative, Value, lengths
-from handgrad.layer import Layer, slots, twin
+from handgrad.layer import Layer, shallow_clone, slots
 
 
 class PythonRows(Lowering):
@@ -24,7 +24,7 @@ class PythonRows(Lowering):
             raise NotNative(f"{node.name} has no native form, and its shape is that of one batch")
         inputs = [self.input(b, node, i) for i in range(len(node.inputs))]
         outputs = [b.value(v.shape) for v in node.outputs]
-        layer = node.kept["layer"] = twin(node.layer)
+        layer = node.kept["layer"] = shallow_clone(node.layer)
         constants = [None if v is not None else given for v, given in zip(inputs, node.given)]
         real = [v for v in inputs if v is not None]
 

@@ -14,7 +14,7 @@ from handgrad.compile.lowering.dropout import MOST_SEED, counter
 from handgrad.compile.lowering.products import gradients, product, product_dW, product_dx
 from handgrad.compile.lowering.registry import Lowering, lowering_of, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, NotNative, Size, Value, times
+from handgrad.compile.values import BatchDim, NotNative, Size, Value, times
 from handgrad.layers import GRU, LSTM, RNN, Bidirectional, Stacked, VariationalDropout
 from handgrad.layers.recurrent.recurrence import accept_state
 
@@ -170,11 +170,11 @@ class LowerVariationalDropout(Lowering):
         if not layer.training:
             return x
         stream, D = layer.draw(), x.shape[2]
-        if x.shape[0] != Each(1) or not isinstance(D, int) or not 0 <= stream.seed < MOST_SEED:
+        if x.shape[0] != BatchDim(1) or not isinstance(D, int) or not 0 <= stream.seed < MOST_SEED:
             raise NotNative(f"seed {stream.seed}, or sequences that are not the samples")
-        mask = b.value((Each(-(-D // 32)),))
+        mask = b.value((BatchDim(-(-D // 32)),))
         b.row(
-            "keep", Each(D), mask, counter(b, stream), stream.seed, stream.layer,
+            "keep", BatchDim(D), mask, counter(b, stream), stream.seed, stream.layer,
             reals=(layer.ratio * 2**32,),
         )  # fmt: skip
         node.kept |= {"mask": mask, "factor": 1 / (1 - layer.ratio)}

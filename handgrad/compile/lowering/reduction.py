@@ -5,7 +5,7 @@ from __future__ import annotations
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, NotNative, Value, times
+from handgrad.compile.values import BatchDim, NotNative, Value, times
 from handgrad.layers import Max, Mean, Sum
 
 _CODES: dict[type, int] = {Sum: 0, Mean: 1, Max: 2}  # of native/reduce.cpp
@@ -38,7 +38,7 @@ class LowerReduction(Lowering):
         axis, rank = layer.axis, len(x.shape)
         given = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
         axes = tuple(sorted(a % rank for a in given))
-        if not axes or (type(layer) is not Sum and isinstance(_three(x, axes)[1], Each)):
+        if not axes or (type(layer) is not Sum and isinstance(_three(x, axes)[1], BatchDim)):
             raise NotNative(f"{node.name} along no axis, or along the batch")
         y, first = reduce(b, x, axes, _CODES[type(layer)])
         node.kept.update(x=x, axes=axes, first=first)

@@ -7,7 +7,7 @@ from typing import Any
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.trace import Node
-from handgrad.compile.values import NotNative, Place, Value
+from handgrad.compile.values import Address, NotNative, Value
 
 MOST_STEPS = 4096  # steps in one call of a program
 
@@ -41,7 +41,7 @@ class Lowering:
 class LossLowering:
     """Rows for a loss: the number itself, and its gradient by y, in one."""
 
-    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Place) -> Value:
+    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
         """Append the rows that store the loss of each step s at metrics + s, for labels the number
         of right answers at metrics + MOST_STEPS + s, and compute dy; return dy."""
         raise NotNative(f"{type(layer).__name__} has no native form")

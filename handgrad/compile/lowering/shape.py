@@ -12,7 +12,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.move import axes_of, fill, move, start, steps
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Each, NotNative, Size, Value
+from handgrad.compile.values import BatchDim, NotNative, Size, Value
 from handgrad.layers import Concat, Flatten, Flip, Index, Pad, Reshape, Split, Stack, Transpose
 
 
@@ -25,7 +25,7 @@ def like(b: Builder, x: Value, shape: Sequence[Size]) -> Value:
 
 def require_batch(node: Node, x: Value, axis: int) -> None:
     """Raise NotNative where an axis grows with the batch."""
-    if isinstance(x.shape[axis], Each):
+    if isinstance(x.shape[axis], BatchDim):
         raise NotNative(f"{node.name} works along the batch")
 
 
@@ -78,7 +78,7 @@ def join(b: Builder, xs: Sequence[Value], y: Value, axis: int, places: Sequence[
 
 
 def cut(b: Builder, x: Value, ys: Sequence[Value], axis: int, places: Sequence[Size]) -> None:
-    """Each y, taken from x from its place along the axis on."""
+    """BatchDim y, taken from x from its place along the axis on."""
     for y, place in zip(ys, places):
         at = [place if a == axis else 0 for a in range(len(x.shape))]
         move(b, x, y, axes_of(y.shape, x, y), first=start(steps(x), at))
@@ -87,9 +87,9 @@ def cut(b: Builder, x: Value, ys: Sequence[Value], axis: int, places: Sequence[S
 def places_of(values: Sequence[Value], axis: int) -> list[Size]:
     """Where each of the values begins, joined along an axis."""
     lengths = [v.shape[axis] for v in values]
-    counts = [n.count if isinstance(n, Each) else n for n in lengths]
+    counts = [n.count if isinstance(n, BatchDim) else n for n in lengths]
     begins = [0, *accumulate(counts[:-1])]
-    return [Each(n) if n and isinstance(lengths[0], Each) else n for n in begins]
+    return [BatchDim(n) if n and isinstance(lengths[0], BatchDim) else n for n in begins]
 
 
 def as_one_order(b: Builder, xs: Sequence[Value]) -> list[Value]:
@@ -237,7 +237,7 @@ class LowerIndex(Lowering):
         kept: list[tuple[Size, Size]] = []
         places: list[Size] = []
         for k, length, step in zip(key, x.shape, steps(x), strict=True):
-            if isinstance(length, Each) and k != slice(None):
+            if isinstance(length, BatchDim) and k != slice(None):
                 raise NotNative(f"{node.name} works along the batch")
             if isinstance(k, slice):
                 line = range(length)[k] if isinstance(length, int) else None
@@ -250,4 +250,4 @@ class LowerIndex(Lowering):
 
 
 def _scaled(step: Size, by: int) -> Size:
-    return Each(step.count * by) if isinstance(step, Each) else step * by
+    return BatchDim(step.count * by) if isinstance(step, BatchDim) else step * by

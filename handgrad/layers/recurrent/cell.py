@@ -27,7 +27,7 @@ class Cell(Recurrence):
 
     def backward(self, *dstate: Array) -> Any:
         da = np.empty_like(self.a)
-        dprevious = self.unstep(da, self.a, self.kept, self.state, dstate)
+        dprevious = self.step_backward(da, self.a, self.kept, self.state, dstate)
         self.dWx, self.db = self.x.T @ da, da.sum(axis=0)
         self.weight_gradients(da, self.a, self.dropped(self.state[0]))
         return da @ self.Wx.T, *dprevious

@@ -87,7 +87,7 @@ class Stacked(Layer):
         return x
 
     def backward(self, dy: Array) -> Any:
-        self.layers[0].wants_dx = self.wants_dx
+        self.layers[0].needs_input_grad = self.needs_input_grad
         for i in reversed(range(len(self.layers))):
             dy = gradient_of_x(self.layers[i], dy)
             if i and self.between:
@@ -130,10 +130,10 @@ class Bidirectional(Layer):
         return array_module(seen).concatenate([seen, coming], axis=-1)
 
     def backward(self, dy: Array) -> Any:
-        self.ahead.wants_dx = self.back.wants_dx = self.wants_dx
+        self.ahead.needs_input_grad = self.back.needs_input_grad = self.needs_input_grad
         dx = gradient_of_x(self.ahead, dy[..., : self.ahead.hidden])
         dx_back = gradient_of_x(self.back, dy[:, ::-1, self.ahead.hidden :])
-        dx = dx + dx_back[:, ::-1] if self.wants_dx else None
+        dx = dx + dx_back[:, ::-1] if self.needs_input_grad else None
         return (dx, None) if self.masked else dx
 
 

@@ -22,7 +22,7 @@ class GRUCell(Cell):
     Shapes: x (N, D), h and h' (N, H), Wx (D, 3H), Wh (H, 3H), b (3H). D is found from the first
     batch, or given as `inputs`.
     Gradient: da = [dh' · (h − n) · z(1 − z), dr · r(1 − r), dh' · (1 − z) · (1 − n²)], dh starts
-    from dh' · z. Numbered in `unstep`; dx, dWx, db from da as in `RNNCell`.
+    from dh' · z. Numbered in `step_backward`; dx, dWx, db from da as in `RNNCell`.
     Raises ShapeError where x or h do not fit, ValueError for another float dtype or `reset`.
     Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014;
     Chetlur et al., "cuDNN", 2014, and its manual (the reset after the product).
@@ -53,7 +53,7 @@ class GRUCell(Cell):
         np.tanh(n, out=n)  # 4
         return n + z * (h - n), q  # 5
 
-    def unstep(
+    def step_backward(
         self, da: Array, gates: Array, kept: Any, state: Sequence[Array], dstate: Sequence[Array]
     ) -> tuple[Array]:
         (dh,), (h,), H = dstate, state, self.hidden

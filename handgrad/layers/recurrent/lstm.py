@@ -49,7 +49,7 @@ class LSTMCell(Cell):
         s = np.tanh(c)  # 4
         return o * s, c, s  # 5
 
-    def unstep(
+    def step_backward(
         self, da: Array, gates: Array, kept: Any, state: Sequence[Array], dstate: Sequence[Array]
     ) -> tuple[Array, Array]:
         (dh, dc), (_, c), s, H = dstate, state, kept, self.hidden

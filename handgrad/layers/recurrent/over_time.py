@@ -22,8 +22,8 @@ class OverTime(Recurrence):
     recurrent_dropout: one mask (N, H) for the whole sequence on h where it meets Wh (training).
     return_state: the outputs are y and the last state.
     Shapes: x (N, T, D), mask (N, T) of booleans, each array of state (N, H), y (N, T, H).
-    Gradient: of x and of a given state: `unstep` for t = T − 1 … 0, then the products. Those of
-    the first state stay in `dstate`, given or not.
+    Gradient: of x and of a given state: `step_backward` for t = T − 1 … 0, then the products.
+    Those of the first state stay in `dstate`, given or not.
     Raises ShapeError for sequences of length 0, and where x, mask or state do not fit; ValueError
     for a sequence whose steps are all masked, where it has no state to go on from.
     """
@@ -111,7 +111,7 @@ def back_through_time(layer: Any, dy: Array, *dlast: Array) -> Any:
         dnow = (dstate[0] + dy[:, t], *dstate[1:])  # h went into y[:, t] and into step t + 1
         on = None if mask is None else mask[:, t, None]
         through = dnow if on is None else tuple(d * on for d in dnow)
-        dstate = layer.unstep(da[t], layer.a[t], layer.kepts[t], layer.befores[t], through)
+        dstate = layer.step_backward(da[t], layer.a[t], layer.kepts[t], layer.befores[t], through)
         if on is not None:  # where the state stood still, so does its gradient
             dstate = tuple(np.where(on, d, still) for d, still in zip(dstate, dnow))
     layer.dstate = dstate
@@ -120,7 +120,7 @@ def back_through_time(layer: Any, dy: Array, *dlast: Array) -> Any:
     layer.db = rows.sum(axis=0)
     h = layer.dropped(np.stack([before[0] for before in layer.befores]))
     layer.weight_gradients(rows, layer.a.reshape(rows.shape), h.reshape(-1, layer.hidden))
-    dx = (da @ layer.Wx.T).transpose(1, 0, 2) if layer.wants_dx else None
+    dx = (da @ layer.Wx.T).transpose(1, 0, 2) if layer.needs_input_grad else None
     if layer.given:
         return dx, None, *dstate
     return dx if mask is None else (dx, None)

@@ -18,7 +18,7 @@ class Recurrence(Layer):
 
     `step(a, *state)` → (*next state, kept): a = x @ Wx + b is its own to change, and ends up as
     the values of the gates; `kept` is one more array that the way back needs, or None.
-    `unstep(da, gates, kept, state, dstate)` → the gradients of `state`; fills da, that of a.
+    `step_backward(da, gates, kept, state, dstate)` → the gradients of `state`; fills da, that of a.
     Shapes: x (N, D), each array of state (N, H), a (N, G·H), Wx (D, G·H), Wh (H, G·H), b (G·H);
     G = `gates` blocks of H columns. D is found from the first batch, or given as `inputs`.
     Gradient: dx = da @ Wxᵀ, dWx = xᵀ @ da, db = Σ da, dWh by `weight_gradients`.
@@ -49,14 +49,14 @@ class Recurrence(Layer):
         self.b = np.zeros(columns, dtype)
 
     def step(self, a: Array, *state: Array) -> tuple:
-        """The next state, and what `unstep` needs; a becomes the gates."""
+        """The next state, and what `step_backward` needs; a becomes the gates."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def unstep(
+    def step_backward(
         self, da: Array, gates: Array, kept: Any, state: Sequence[Array], dstate: Sequence[Array]
     ) -> tuple[Array, ...]:
         """The gradients of the state before the step; fills da."""
-        raise NotImplementedError(f"{type(self).__name__} has no unstep")
+        raise NotImplementedError(f"{type(self).__name__} has no step_backward")
 
     def weight_gradients(self, da: Array, gates: Array, h: Array) -> None:
         """Set dWh from rows of any number of steps: h entered as h @ Wh, and was added to a."""

@@ -30,7 +30,7 @@ class RNNCell(Cell):
         np.tanh(a, out=a)  # 2
         return a, None
 
-    def unstep(
+    def step_backward(
         self, da: Array, gates: Array, kept: Any, state: Sequence[Array], dstate: Sequence[Array]
     ) -> tuple[Array]:
         (dh,) = dstate
