@@ -5,14 +5,15 @@ So an optimizer is one pass, clipping is one norm, and a checkpoint is one write
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, zeros
-from handgrad.layer import Slot
+from handgrad.layer import Slot, parameter_names
+from handgrad.tensor import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +32,18 @@ class Flat:
     """The flat arrays over some slots; the layers' arrays become views into them.
 
     An array that stands in several slots (tied weights) has one segment, and its gradient is the
-    sum of theirs. Raises ValueError for a parameter whose size is not known yet.
+    sum of theirs. Raises ValueError for a parameter whose size is not known yet, and for one
+    that shares a part of its memory with another.
     """
 
     def __init__(self, slots: list[Slot], dtype: Any):
-        together: dict[int, list[Slot]] = {}
-        for slot in slots:
-            if slot.value is None:
-                raise ValueError(
-                    f"{slot.path} has no size yet: it is found from the first batch; use the "
-                    "network once, or call build(x) with a batch"
-                )
-            together.setdefault(id(slot.value), []).append(slot)
-        size = sum(group[0].value.size for group in together.values())
+        together = _together(slots)
+        size = sum(group[0].value.size for group in together)
         self.parameters, self.gradients = zeros(size, dtype), zeros(size, dtype)
         self.segments: list[Segment] = []
         self.frozen: frozenset[str] = frozenset()
         start = 0
-        for group in together.values():
+        for group in together:
             value = group[0].value
             stop = start + value.size
             view = self.parameters[start:stop].reshape(value.shape)
@@ -60,8 +55,16 @@ class Flat:
             start = stop
         self.layout = [(s.path, s.start, s.stop, s.view.shape) for s in self.segments]
 
+    def covers(self, slots: list[Slot]) -> bool:
+        """Whether these are the slots in the flat arrays."""
+        held = {(id(slot.owner), slot.name) for s in self.segments for slot in s.slots}
+        return held == {(id(slot.owner), slot.name) for slot in slots}
+
     def tie(self) -> None:
-        """Where somebody has put another array in a parameter's place, take its numbers."""
+        """Where another array has been put in a parameter's place, take its numbers.
+
+        Raises ValueError for one that is another parameter, ShapeError for another shape.
+        """
         for segment in self.segments:
             for slot in segment.slots:
                 value = slot.value
@@ -72,9 +75,43 @@ class Flat:
                         f"{slot.path}: the parameter has shape {segment.view.shape}, it was "
                         f"replaced by {np.shape(value)}"
                     )
+                self._require_own(segment, slot, value)
                 segment.view[...] = value
                 for other in segment.slots:
                     other.set(segment.view)
+
+    def _require_own(self, segment: Segment, slot: Slot, value: Any) -> None:
+        """Copying numbers must not pass for tying."""
+        if not (isinstance(value, np.ndarray) and np.may_share_memory(value, self.parameters)):
+            return
+        for other in self.segments:
+            if other is not segment and np.shares_memory(value, other.view):
+                slot.set(segment.view)
+                raise ValueError(
+                    f"{slot.path} was given the array of {other.path}, and the network has its "
+                    f"parameters already: to tie them, network.tie({other.path!r}, "
+                    f"{slot.path!r}), or assign before the network's first use; to copy the "
+                    "numbers, assign a copy"
+                )
+
+    def tied(self, paths: Sequence[str]) -> Flat:
+        """The flat arrays in which the parameters of these paths are one, the first one's."""
+        found = {slot.path: (s, slot) for s in self.segments for slot in s.slots}
+        for path in paths:
+            if path not in found:
+                raise ValueError(
+                    f"tie: no parameter is called {path!r}; there are {', '.join(found)}"
+                )
+        views = {path: found[path][0].view for path in paths}
+        if len({view.shape for view in views.values()}) > 1:
+            shapes = ", ".join(f"{path} {view.shape}" for path, view in views.items())
+            raise ShapeError(f"tie: parameters of one shape can be tied, got {shapes}")
+        for path in paths:
+            for slot in found[path][0].slots:
+                slot.set(views[paths[0]])
+        flat = Flat([slot for _, slot in found.values()], self.parameters.dtype)
+        flat.frozen = self.frozen & {s.path for s in flat.segments}
+        return flat
 
     def collect(self) -> Array:
         """Copy the layers' gradients into the flat array."""
@@ -115,3 +152,66 @@ class Flat:
                     f"freeze: no parameter is called {prefix!r}; there are {', '.join(paths)}"
                 )
             self.frozen |= frozenset(hit)
+
+
+def cast_parameters(slots: list[Slot], dtype: Any) -> None:
+    """Give every parameter that is there this dtype; tied ones stay tied."""
+    for group in _together([slot for slot in slots if slot.value is not None]):
+        if group[0].value.dtype != dtype:
+            value = group[0].value.astype(dtype)
+            for slot in group:
+                slot.set(value)
+
+
+def _together(slots: list[Slot]) -> list[list[Slot]]:
+    """The slots in groups that hold the same array: the same numbers at the same address."""
+    groups: dict[Any, list[Slot]] = {}
+    for slot in slots:
+        value = slot.value
+        if value is None:
+            raise ValueError(
+                f"{slot.path} has no size yet: it is found from the first batch; use the "
+                "network once, or call build(x) with a batch"
+            )
+        held = vars(slot.owner).get(slot.name)
+        if isinstance(held, Tensor) and slot.name in parameter_names(slot.owner):
+            raise ValueError(
+                f"{slot.path} must be an array, got a {type(held).__name__}: assign its .data"
+            )
+        groups.setdefault(_key(value), []).append(slot)
+    found = list(groups.values())
+    _refuse_overlap(found)
+    return found
+
+
+def _key(value: Any) -> Any:
+    """What tells an array from all others, whatever object looks at its memory."""
+    if not isinstance(value, np.ndarray) or not value.size:
+        return id(value)
+    return value.ctypes.data, value.shape, value.strides, value.dtype
+
+
+def _refuse_overlap(groups: list[list[Slot]]) -> None:
+    """Parameters that share some memory, but are not the same array, would come apart unseen."""
+    held = [(_bounds(g[0].value), g[0]) for g in groups if isinstance(g[0].value, np.ndarray)]
+    held.sort(key=lambda item: item[0])
+    before: list[tuple[tuple[int, int], Slot]] = []
+    for bounds, slot in held:
+        before = [item for item in before if item[0][1] > bounds[0]]
+        for _, other in before:
+            if np.shares_memory(slot.value, other.value):
+                raise ValueError(
+                    f"{slot.path} and {other.path} share memory, but are not the same array: only "
+                    "that ties; give each a copy, or use one parameter twice in a Network's "
+                    "__call__, which may transpose it"
+                )
+        before.append((bounds, slot))
+
+
+def _bounds(array: Array) -> tuple[int, int]:
+    """The first address of an array, and the first behind it."""
+    if not array.size:
+        return 0, 0
+    reach = [(n - 1) * stride for n, stride in zip(array.shape, array.strides)]
+    low = array.ctypes.data + sum(r for r in reach if r < 0)
+    return low, low + sum(map(abs, reach)) + array.itemsize

@@ -9,16 +9,30 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from reprlib import recursive_repr
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
-from handgrad.flat import Flat
-from handgrad.layer import Layer, adopt, apply, as_input, is_layer, shallow_clone, slots, walk
+from handgrad.attributes import short
+from handgrad.flat import Flat, cast_parameters
+from handgrad.layer import (
+    Layer,
+    adopt,
+    apply,
+    as_input,
+    backward_anew,
+    run_forward,
+    shallow_clone,
+    slots,
+    walk,
+)  # fmt: skip
 from handgrad.layers import Concat, loss_for
 from handgrad.layers.recurrent.memory import forgetting
-from handgrad.tensor import CallRecord, Tensor, learning, no_grad
+from handgrad.membership import Membership, join, require_layers
+from handgrad.summary import table_of_calls
+from handgrad.tensor import CallRecord, Tensor, calls_behind, learning, no_grad
 
 Metric = Callable[[Array, Array], Any]
 
@@ -35,13 +49,15 @@ class Network(Layer):
     seed = 0
     dtype: Any = np.float32
     _flat: Flat | None = None
-    _record: tuple[list[Tensor], Tensor] | None = None
-    _ready = False  # every layer inside has its dtype and its random stream
+    _record: tuple[list[Tensor], Any] | None = None  # of the last forward, unless by hand
+    _held: Membership | None = None  # the layers inside; each has its dtype and random stream
+    _numbers = 0  # of random streams that were given to layers
     _built = False  # every parameter has its size
     _programs: Any = None  # native code for predictions, once it pays
     native: Any = None  # predictions by native code: (network, x, batch) -> y, or None where not
     _inside = False  # a network around this one holds the flat arrays
-    _transient = ("_flat", "_record", "_programs")  # rebuilt when needed, never copied
+    _frozen: frozenset[str] = frozenset()  # what was frozen before layers were exchanged
+    _transient = ("_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen")
 
     def __call__(self, *inputs: Any) -> Any:
         """The network on tensors or arrays, in plain Python."""
@@ -54,47 +70,49 @@ class Network(Layer):
 
     def forward(self, *inputs: Any) -> Array:
         """The output for arrays, recorded for `backward`."""
-        self._adopt()
+        self.build(*inputs)
         tensors = [self._tensor(x) for x in inputs]
         with learning():
             output = self(*tensors)
-        if not isinstance(output, Tensor):
+        if not isinstance(output, Tensor | np.ndarray):
             raise ValueError(
                 f"{type(self).__name__}: __call__ must return one tensor, "
                 f"got {type(output).__name__}"
             )
         self._record = tensors, output
-        if not self._inside:
-            self._buffers()
-        return output.data
+        return output.data if isinstance(output, Tensor) else output
 
     def backward(self, dy: Any) -> Any:
         """The gradients of the inputs; sets those of the parameters."""
         if self._record is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
         for slot in slots(self):
-            slot.set_grad(None)
+            slot.clear()
         inputs, output = self._record
-        output.backward(dy, retain=True)
+        if isinstance(output, Tensor):
+            output.backward(dy, retain=True)
         gradients = tuple(x.grad if isinstance(x, Tensor) else None for x in inputs)
         return gradients[0] if len(gradients) == 1 else gradients
 
     def _tensor(self, x: Any) -> Any:
         array = as_input(x, self.dtype)
-        return (
-            Tensor(array, requires_grad=self.needs_input_grad) if array.dtype.kind == "f" else array
-        )
+        return Tensor(array, self.needs_input_grad) if array.dtype.kind == "f" else array
 
     def _adopt(self) -> None:
-        if not self._ready:
-            adopt(self, self.seed, self.dtype)
-            for _, inner in walk(self):
-                if isinstance(inner, Network):
-                    inner._inside, inner._ready = inner is not self, True
-            cast: dict[int, Array] = {}  # tied weights stay tied
-            for slot in slots(self):
-                if slot.value is not None and slot.value.dtype != self.dtype:
-                    slot.set(cast.setdefault(id(slot.value), slot.value.astype(self.dtype)))
+        """Take in the layers that are new since the last time."""
+        held = self._held
+        if held is not None and (held.network() is not self or held.is_right(self)):
+            return  # a clone looks at nothing
+        adopt(self, self.seed, self.dtype, self._numbers)
+        self._held = join(self)
+        self._numbers += len(self._held.ids)
+        for _, inner in walk(self):
+            if isinstance(inner, Network) and inner is not self:
+                inner._inside = True
+        cast_parameters(slots(self), self.dtype)
+        self._built = False
+        if self._flat is not None and not self._flat.covers(slots(self)):
+            self._flat, self._frozen = None, self._flat.frozen
 
     def build(self, *inputs: Any) -> Any:
         """Make every parameter, with sizes from these inputs; draws nothing else, trains nothing.
@@ -123,9 +141,10 @@ class Network(Layer):
     # -- parameters ---------------------------------------------------------------------------
 
     def _buffers(self) -> Flat:
+        self._adopt()
         if self._flat is None:
-            self._adopt()
             self._flat = Flat(slots(self), self.dtype)
+            self._flat.frozen = self._frozen & {s.path for s in self._flat.segments}
         return self._flat
 
     @property
@@ -134,6 +153,16 @@ class Network(Layer):
         flat = self._buffers()
         flat.tie()
         return flat
+
+    def tie(self, *paths: str) -> Any:
+        """Let these parameters of one shape be one array from now on: the first one's.
+
+        Its gradient is the sum of theirs. An optimizer that was used before is for other
+        parameters. Before a network's first use `b.W = a.W` does the same.
+        Raises ValueError for a path that no parameter has, ShapeError for different shapes.
+        """
+        self._flat = self.flat.tied(paths)
+        return self
 
     @property
     def parameters(self) -> Array:
@@ -184,7 +213,7 @@ class Network(Layer):
     def astype(self, dtype: Any) -> Any:
         """A copy of this network with its parameters in another dtype."""
         other = copy.deepcopy(self)
-        other.dtype, other._ready = np.dtype(dtype), False
+        other.dtype = np.dtype(dtype)
         other._adopt()
         return other
 
@@ -229,62 +258,38 @@ class Network(Layer):
         arrays = (as_input(x, self.dtype) for x in inputs)
         with learning(), forgetting(network):
             output = network(*(Tensor(a) if a.dtype.kind == "f" else a for a in arrays))
-        found: set[CallRecord] = set()
-        waiting = [output.creator]
-        while waiting:
-            call = waiting.pop()
-            if call is not None and call not in found:
-                found.add(call)
-                waiting.extend(x.creator for x in call.inputs if x is not None)
-        return network, sorted(found, key=lambda a: a.order)
+        return network, calls_behind(output)
 
     def summary(self, *inputs: Any) -> str:
         """A table of the layers that these inputs pass: output shape, number of parameters."""
-        network, calls = self.calls(*inputs)
-        path_of = {id(layer): path for path, layer in walk(network)}
-        rows, counted = [], set()
-        for a in calls:
-            own = 0 if id(a.original) in counted else sum(s.value.size for s in slots(a.original))
-            counted.add(id(a.original))
-            shape = " ".join(str(("N", *s[1:]) if s else s).replace("'", "") for s in a.shapes)
-            rows.append((path_of.get(id(a.original), ""), _name(a.original), shape, f"{own:,}"))
-        total = sum(slot.value.size for slot in slots(self))
-        return _table(("name", "layer", "output shape", "parameters"), rows, f"{total:,}")
-
-
-def _table(head: tuple, rows: list[tuple], total: str) -> str:
-    widths = [max(len(r[i]) for r in (head, *rows, ("", "", "total", total))) for i in range(4)]
-    line = "  ".join("─" * w for w in widths)
-
-    def text(row: tuple) -> str:
-        cells = [c.ljust(w) for c, w in zip(row[:3], widths)]
-        return "  ".join([*cells, row[3].rjust(widths[3])])
-
-    return "\n".join([text(head), line, *map(text, rows), line, text(("", "", "total", total))])
+        return table_of_calls(self, *self.calls(*inputs))
 
 
 class Sequential(Network):
     """Layers one after the other: y = fₙ(… f₂(f₁(x))).
 
     Shapes: x whatever the first layer takes, y whatever the last one gives.
-    Gradient: backward runs the layers from the last to the first.
-    Raises ValueError for members that are not layers; errors of a layer name its place.
+    Gradient: backward runs the layers from the last to the first. Where a layer is used more
+    than once, however deep inside, or by another network too, each use is recorded instead.
+    Raises ValueError for members that are not layers; errors of a layer name its number.
     """
 
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = np.float32):
-        _require_layers(self, layers)
+        require_layers(self, layers)
         self.layers, self.seed, self.dtype = tuple(layers), seed, np.dtype(dtype)
-        self._shared = len({id(layer) for layer in layers}) < len(layers)
         for layer, following in zip(layers, layers[1:]):
             if isinstance(layer, Layer):
                 layer.followed_by = following
+
+    _composite: Any = ()  # ids of the layers inside that hold others
 
     @property
     def members(self) -> tuple[Any, ...]:
         return self.layers
 
+    @recursive_repr("Sequential(...)")
     def __repr__(self) -> str:
-        inner = "".join(f"\n    {layer!r}," for layer in self.layers)
+        inner = "".join(f"\n    {short(layer)}," for layer in self.layers)
         return f"{type(self).__name__}({inner}\n)"
 
     def __len__(self) -> int:
@@ -294,24 +299,44 @@ class Sequential(Network):
         return self.layers[i]
 
     def __call__(self, x: Any) -> Any:
-        self._adopt()
+        if self._held is None and not self._inside:
+            self._adopt()
         if not isinstance(x, Tensor):
             x = as_input(x, self.dtype)
         return self._run(_use, x)
 
     def forward(self, x: Any) -> Array:
-        if self._shared:
-            return super().forward(x)
         self.build(x)
-        return self._run(_forward, as_input(x, self.dtype))
+        held = self._held
+        if held is None or held.network() is not self or not held.alone:
+            return super().forward(x)
+        if held.took:
+            held.took = False
+            return super().forward(x)
+        return self._by_hand(as_input(x, self.dtype), held.composite)
 
-    def backward(self, dy: Array) -> Array | None:
-        if self._shared:
+    def _by_hand(self, x: Any, composite: Any) -> Any:
+        self._record, self._composite = None, composite
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, Layer):
+                layer.needs_input_grad = self.needs_input_grad if i == 0 else True
+        return self._run(self._forward, x)
+
+    def _forward(self, layer: Any, x: Any) -> Any:
+        if isinstance(layer, Sequential) and type(layer).forward is Sequential.forward:
+            return layer._by_hand(as_input(x, layer.dtype), self._composite)
+        return run_forward(layer, x)
+
+    def backward(self, dy: Any) -> Any:
+        if self._record is not None:
             return super().backward(dy)
-        if self.layers and isinstance(self.layers[0], Layer):
-            self.layers[0].needs_input_grad = self.needs_input_grad
         for layer in reversed(self.layers):
-            dy = layer.backward(dy)
+            if dy is None:  # the layers before gave integers
+                break
+            if isinstance(layer, Network):  # it does the same for its own
+                dy = layer.backward(dy)
+            else:
+                dy = backward_anew(layer, dy, id(layer) in self._composite)
         return dy
 
     def _run(self, use: Callable[[Any, Any], Any], x: Any) -> Any:
@@ -322,10 +347,6 @@ class Sequential(Network):
         except ShapeError as error:
             raise ShapeError(f"{error} (layer {i} of the {type(self).__name__})") from None
         return x
-
-
-def _forward(layer: Any, x: Any) -> Any:
-    return layer.forward(x)
 
 
 class Residual(Network):
@@ -346,8 +367,8 @@ class Residual(Network):
 
     def __call__(self, x: Any) -> Any:
         y = self.body(x)
-        if y.shape != np.shape(x):
-            raise ShapeError(f"Residual: its layers must keep the shape {x.shape}, got {y.shape}")
+        if y.shape != (shape := np.shape(x)):
+            raise ShapeError(f"Residual: its layers must keep the shape {shape}, got {y.shape}")
         return x + y
 
 
@@ -360,7 +381,7 @@ class Parallel(Network):
     """
 
     def __init__(self, *branches: Any, axis: int = -1, seed: int = 0, dtype: Any = np.float32):
-        _require_layers(self, branches)
+        require_layers(self, branches)
         self.branches, self.axis = tuple(branches), axis
         self.seed, self.dtype = seed, np.dtype(dtype)
 
@@ -375,18 +396,3 @@ class Parallel(Network):
 def _use(layer: Any, x: Any) -> Any:
     """A layer on a tensor or an array, with or without the base class."""
     return layer(x) if isinstance(layer, Layer) else apply(layer, x)
-
-
-def _require_layers(network: Network, members: tuple) -> None:
-    for i, member in enumerate(members):
-        if not is_layer(member):
-            hint = "; make an instance of the class" if isinstance(member, type) else ""
-            raise ValueError(
-                f"{type(network).__name__}: member {i} needs forward and backward, "
-                f"got {member!r}{hint}"
-            )
-
-
-def _name(layer: Any) -> str:
-    plain = type(layer).__repr__ is object.__repr__
-    return type(layer).__name__ if plain else repr(layer)
