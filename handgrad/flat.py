@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, zeros
-from handgrad.layer import Slot, parameter_names
+from handgrad.layer import Slot, slots
 from handgrad.tensor import Tensor
 
 
@@ -36,8 +36,8 @@ class Flat:
     that shares a part of its memory with another.
     """
 
-    def __init__(self, slots: list[Slot], dtype: Any):
-        together = _together(slots)
+    def __init__(self, held: list[Slot], dtype: Any):
+        together = _together(held)
         size = sum(group[0].value.size for group in together)
         self.parameters, self.gradients = zeros(size, dtype), zeros(size, dtype)
         self.segments: list[Segment] = []
@@ -70,6 +70,7 @@ class Flat:
                 value = slot.value
                 if value is segment.view:
                     continue
+                require_array(slot)
                 if np.shape(value) != segment.view.shape:
                     raise ShapeError(
                         f"{slot.path}: the parameter has shape {segment.view.shape}, it was "
@@ -88,7 +89,7 @@ class Flat:
             if other is not segment and np.shares_memory(value, other.view):
                 slot.set(segment.view)
                 raise ValueError(
-                    f"{slot.path} was given the array of {other.path}, and the network has its "
+                    f"{slot.path} was given memory of {other.path}, and the network has its "
                     f"parameters already: to tie them, network.tie({other.path!r}, "
                     f"{slot.path!r}), or assign before the network's first use; to copy the "
                     "numbers, assign a copy"
@@ -154,6 +155,88 @@ class Flat:
             self.frozen |= frozenset(hit)
 
 
+class Flattened:
+    """The part of a network that has its parameters in flat arrays."""
+
+    dtype: Any
+    _flat: Flat | None = None
+    _frozen: frozenset[str] = frozenset()  # what was frozen before layers were exchanged
+
+    def _adopt(self) -> None:
+        """Take in the layers that are new since the last time."""
+        raise NotImplementedError
+
+    def _buffers(self) -> Flat:
+        self._adopt()
+        if self._flat is None:
+            self._flat = Flat(slots(self), self.dtype)
+            self._flat.frozen = self._frozen & {s.path for s in self._flat.segments}
+        return self._flat
+
+    @property
+    def flat(self) -> Flat:
+        """The buffers, after arrays that were put in a parameter's place are taken over."""
+        flat = self._buffers()
+        flat.tie()
+        return flat
+
+    def tie(self, *paths: str) -> Any:
+        """Let these parameters of one shape be one array from now on: the first one's.
+
+        Its gradient is the sum of theirs. An optimizer that was used before is for other
+        parameters. Before a network's first use `b.W = a.W` does the same.
+        Raises ValueError for a path that no parameter has, ShapeError for different shapes.
+        """
+        self._flat = self.flat.tied(paths)
+        return self
+
+    @property
+    def parameters(self) -> Array:
+        """All parameters, one after the other in one array; writing to it changes the layers."""
+        return self.flat.parameters
+
+    @property
+    def gradients(self) -> Array:
+        """All gradients in the parameters' order, as the last backward left them in the layers.
+
+        Zero where a parameter took no part or is frozen.
+        """
+        return self._buffers().collect()
+
+    @property
+    def layout(self) -> list[tuple[str, int, int, tuple[int, ...]]]:
+        """(path, start, stop, shape) of every parameter in the flat arrays."""
+        return self._buffers().layout
+
+    def named_parameters(self) -> dict[str, Array]:
+        """Every parameter under its path, as a view into the flat array."""
+        return {s.path: s.view for s in self.flat.segments}
+
+    def named_gradients(self) -> dict[str, Array]:
+        """Every gradient under its parameter's path, as a view into the flat array."""
+        flat = self._buffers()
+        flat.collect()
+        return {s.path: s.grad_view for s in flat.segments}
+
+    def freeze(self, *prefixes: str) -> Any:
+        """Keep these parameters as they are: paths, or the beginnings of paths ("0", "encoder").
+
+        Raises ValueError for a prefix that names nothing.
+        """
+        self._buffers().freeze(prefixes)
+        return self
+
+    def unfreeze(self) -> Any:
+        """Let every parameter learn again."""
+        self._buffers().frozen = frozenset()
+        return self
+
+    @property
+    def frozen(self) -> frozenset[str]:
+        """Paths of the frozen parameters."""
+        return self._buffers().frozen
+
+
 def cast_parameters(slots: list[Slot], dtype: Any) -> None:
     """Give every parameter that is there this dtype; tied ones stay tied."""
     for group in _together([slot for slot in slots if slot.value is not None]):
@@ -173,15 +256,21 @@ def _together(slots: list[Slot]) -> list[list[Slot]]:
                 f"{slot.path} has no size yet: it is found from the first batch; use the "
                 "network once, or call build(x) with a batch"
             )
-        held = vars(slot.owner).get(slot.name)
-        if isinstance(held, Tensor) and slot.name in parameter_names(slot.owner):
-            raise ValueError(
-                f"{slot.path} must be an array, got a {type(held).__name__}: assign its .data"
-            )
+        require_array(slot)
         groups.setdefault(_key(value), []).append(slot)
     found = list(groups.values())
     _refuse_overlap(found)
     return found
+
+
+def require_array(slot: Slot) -> None:
+    """ValueError where a layer has got a tensor for an array; only networks own tensors."""
+    held = vars(slot.owner).get(slot.name)
+    if isinstance(held, Tensor) and slot.name in getattr(slot.owner, "params", ()):
+        raise ValueError(
+            f"{slot.path} must be an array, got a {type(held).__name__}, which only a Network "
+            "can own: assign its .data"
+        )
 
 
 def _key(value: Any) -> Any:

@@ -21,20 +21,19 @@ The contract
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
 from reprlib import recursive_repr
-from types import NoneType
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, Stream, integers_become
 from handgrad.attributes import arguments, assigned, short
+from handgrad.inside import PLAIN
+from handgrad.inside import is_layer as is_layer
+from handgrad.inside import sublayers as sublayers
+from handgrad.inside import walk as walk
 from handgrad.tensor import CallRecord, Tensor, is_learning, is_recording
-
-# Values in which no layer hides.
-_PLAIN = (np.ndarray, int, float, str, NoneType, Stream)
 
 
 class Layer:
@@ -67,7 +66,11 @@ class Layer:
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not there: a parameter before its first use.
         if name in self.params:
-            self.build()
+            given = {n: self.__dict__.pop(n) for n in self.params if n in self.__dict__}
+            try:  # parameters that were given stay, the others are made
+                self.build()
+            finally:
+                self.__dict__.update(given)
             if name in self.__dict__:
                 return self.__dict__[name]
             raise AttributeError(
@@ -114,22 +117,14 @@ class Layer:
         shown = [short(member) for member in self.members]
         for name, parameter in arguments(type(self)).items():
             try:
-                text = short(getattr(self, name))
+                value = getattr(self, name)
+                text, usual = short(value), (value == parameter.default) is True
             except Exception:  # an argument that was not kept, a property that fails
-                text = "?"
-            if text != short(parameter.default):
+                text, usual = "?", False
+            if not usual and text != short(parameter.default):
                 bare = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
                 shown.append(text if bare and not self.members else f"{name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def is_layer(thing: Any) -> bool:
-    """Whether thing is an object with forward and backward (and not a class or a tensor)."""
-    return (
-        callable(getattr(thing, "forward", None))
-        and callable(getattr(thing, "backward", None))
-        and not isinstance(thing, type)
-    )
 
 
 def parameter_names(layer: Any) -> tuple[str, ...]:
@@ -142,7 +137,8 @@ def parameter_names(layer: Any) -> tuple[str, ...]:
     """
     if isinstance(layer, Layer):
         return layer.params
-    cls, state = type(layer), vars(layer)
+    state = vars(layer)
+    cls: Any = type(layer)
     return tuple(
         name
         for name, value in state.items()
@@ -167,7 +163,8 @@ def clear_gradient(owner: Any, name: str) -> None:
     key = "d" + name
     held = owner.__dict__.get(key)
     if held is not None:
-        into = isinstance(held, np.ndarray) and key not in assigned(type(owner), "backward")
+        cls: Any = type(owner)
+        into = isinstance(held, np.ndarray) and key not in assigned(cls, "backward")
         owner.__dict__[key] = np.zeros_like(held) if into else None
 
 
@@ -186,41 +183,7 @@ def backward_anew(layer: Any, dy: Any, composite: bool) -> Any:
     for name in names:
         if getattr(layer, "d" + name, None) is None:
             raise ValueError(f"{type(layer).__name__}: backward did not set d{name}")
-    return result
-
-
-def sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The layers inside a layer, with their names: attributes, and members of lists and dicts.
-
-    Members of an attribute called `layers` go by their own name or number alone.
-    """
-    for name, value in getattr(layer, "__dict__", {}).items():
-        yield from held_in(name, value)
-
-
-def held_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The layers that an attribute holds, with their names."""
-    if isinstance(value, _PLAIN) or name == "followed_by":
-        return
-    if is_layer(value):
-        yield name, value
-    elif isinstance(value, list | tuple | dict):
-        members = value.items() if isinstance(value, dict) else enumerate(value)
-        prefix = "" if name == "layers" else f"{name}."
-        yield from ((f"{prefix}{key}", inner) for key, inner in members if is_layer(inner))
-
-
-def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """A layer and every layer inside it, each once, with its path, outermost first."""
-    seen: set[int] = set()
-    stack = [(path, layer)]
-    while stack:
-        path, layer = stack.pop()
-        if id(layer) not in seen:
-            seen.add(id(layer))
-            yield path, layer
-            inner = [(f"{path}.{name}" if path else name, sub) for name, sub in sublayers(layer)]
-            stack.extend(reversed(inner))
+    return result[0] if isinstance(result, tuple | list) and len(result) == 1 else result
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +261,7 @@ def shallow_clone(layer: Any, training: bool | None = None) -> Any:
     state = copy.__dict__
     state.update(layer.__dict__)
     for name, value in state.items():
-        if isinstance(value, _PLAIN) or name == "followed_by":
+        if isinstance(value, PLAIN) or name == "followed_by":
             continue
         if isinstance(value, list | tuple):
             state[name] = type(value)(
@@ -351,12 +314,24 @@ def apply(layer: Any, *inputs: Any) -> Any:
 
 def run_forward(layer: Any, *inputs: Any) -> Any:
     """forward on arrays; in a network, integers meant as real numbers become its dtype."""
-    dtype = layer.dtype if isinstance(layer, Layer) else None
-    for x in inputs:
-        if dtype is not None and getattr(getattr(x, "dtype", None), "kind", "f") in "iub":
-            with integers_become(dtype):
-                return layer.forward(*inputs)
-    return layer.forward(*inputs)
+    kinds = [getattr(getattr(x, "dtype", None), "kind", "") for x in inputs]
+    dtype = parameter_dtype(layer) if any(kind in "iub" for kind in kinds if kind) else None
+    if dtype is None:
+        return layer.forward(*inputs)
+    if kinds == ["b"]:  # NumPy does not negate or subtract booleans
+        inputs = (inputs[0].astype(np.int64),)
+    with integers_become(dtype):
+        outputs = layer.forward(*inputs)
+    if "f" in kinds or getattr(getattr(outputs, "dtype", None), "kind", "") != "f":
+        return outputs
+    return outputs.astype(dtype, copy=False)
+
+
+def parameter_dtype(layer: Any) -> Any:
+    """What a layer computes in: the dtype that a network gave it, or that of its parameters."""
+    if isinstance(layer, Layer):
+        return layer.dtype
+    return next((slot.value.dtype for slot in slots(layer) if slot.value is not None), None)
 
 
 def _parameters(copy: Any, layer: Any) -> tuple[list[tuple], list[Tensor]]:

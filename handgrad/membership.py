@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from handgrad.layer import held_in, is_layer, sublayers
+from handgrad.inside import held_in, is_layer, sublayers
 
 _KEY = "_membership"  # under which a layer keeps, weakly, the membership that it belongs to
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError
 from handgrad.attributes import short
-from handgrad.flat import Flat, cast_parameters
+from handgrad.flat import Flattened, cast_parameters, require_array
 from handgrad.layer import (
     Layer,
     adopt,
@@ -37,7 +37,7 @@ from handgrad.tensor import CallRecord, Tensor, calls_behind, learning, no_grad
 Metric = Callable[[Array, Array], Any]
 
 
-class Network(Layer):
+class Network(Flattened, Layer):
     """Base of networks: write the layers in `__init__`, and any Python in `__call__(x)`.
 
     Layers, lists and dicts of layers, and `Parameter`s that are attributes belong to it.
@@ -48,7 +48,6 @@ class Network(Layer):
 
     seed = 0
     dtype: Any = np.float32
-    _flat: Flat | None = None
     _record: tuple[list[Tensor], Any] | None = None  # of the last forward, unless by hand
     _held: Membership | None = None  # the layers inside; each has its dtype and random stream
     _numbers = 0  # of random streams that were given to layers
@@ -56,7 +55,6 @@ class Network(Layer):
     _programs: Any = None  # native code for predictions, once it pays
     native: Any = None  # predictions by native code: (network, x, batch) -> y, or None where not
     _inside = False  # a network around this one holds the flat arrays
-    _frozen: frozenset[str] = frozenset()  # what was frozen before layers were exchanged
     _transient = ("_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen")
 
     def __call__(self, *inputs: Any) -> Any:
@@ -72,8 +70,12 @@ class Network(Layer):
         """The output for arrays, recorded for `backward`."""
         self.build(*inputs)
         tensors = [self._tensor(x) for x in inputs]
-        with learning():
-            output = self(*tensors)
+        try:
+            with learning():
+                output = self(*tensors)
+        except TypeError:
+            self._explain()
+            raise
         if not isinstance(output, Tensor | np.ndarray):
             raise ValueError(
                 f"{type(self).__name__}: __call__ must return one tensor, "
@@ -111,8 +113,9 @@ class Network(Layer):
                 inner._inside = True
         cast_parameters(slots(self), self.dtype)
         self._built = False
-        if self._flat is not None and not self._flat.covers(slots(self)):
-            self._flat, self._frozen = None, self._flat.frozen
+        flat = self._flat
+        if flat is not None and not flat.covers(slots(self)):
+            self._flat, self._frozen = None, flat.frozen
 
     def build(self, *inputs: Any) -> Any:
         """Make every parameter, with sizes from these inputs; draws nothing else, trains nothing.
@@ -129,6 +132,11 @@ class Network(Layer):
             self._built = True
         return self
 
+    def _explain(self) -> None:
+        """Name the layer that met a tensor instead of its array, if there is one."""
+        for slot in slots(self):
+            require_array(slot)
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         modes = [(layer, layer.training) for _, layer in walk(self) if hasattr(layer, "training")]
@@ -137,78 +145,6 @@ class Network(Layer):
         finally:
             for layer, mode in modes:
                 layer.training = mode
-
-    # -- parameters ---------------------------------------------------------------------------
-
-    def _buffers(self) -> Flat:
-        self._adopt()
-        if self._flat is None:
-            self._flat = Flat(slots(self), self.dtype)
-            self._flat.frozen = self._frozen & {s.path for s in self._flat.segments}
-        return self._flat
-
-    @property
-    def flat(self) -> Flat:
-        """The buffers, after arrays that were put in a parameter's place are taken over."""
-        flat = self._buffers()
-        flat.tie()
-        return flat
-
-    def tie(self, *paths: str) -> Any:
-        """Let these parameters of one shape be one array from now on: the first one's.
-
-        Its gradient is the sum of theirs. An optimizer that was used before is for other
-        parameters. Before a network's first use `b.W = a.W` does the same.
-        Raises ValueError for a path that no parameter has, ShapeError for different shapes.
-        """
-        self._flat = self.flat.tied(paths)
-        return self
-
-    @property
-    def parameters(self) -> Array:
-        """All parameters, one after the other in one array; writing to it changes the layers."""
-        return self.flat.parameters
-
-    @property
-    def gradients(self) -> Array:
-        """All gradients in the parameters' order, as the last backward left them in the layers.
-
-        Zero where a parameter took no part or is frozen.
-        """
-        return self._buffers().collect()
-
-    @property
-    def layout(self) -> list[tuple[str, int, int, tuple[int, ...]]]:
-        """(path, start, stop, shape) of every parameter in the flat arrays."""
-        return self._buffers().layout
-
-    def named_parameters(self) -> dict[str, Array]:
-        """Every parameter under its path, as a view into the flat array."""
-        return {s.path: s.view for s in self.flat.segments}
-
-    def named_gradients(self) -> dict[str, Array]:
-        """Every gradient under its parameter's path, as a view into the flat array."""
-        flat = self._buffers()
-        flat.collect()
-        return {s.path: s.grad_view for s in flat.segments}
-
-    def freeze(self, *prefixes: str) -> Any:
-        """Keep these parameters as they are: paths, or the beginnings of paths ("0", "encoder").
-
-        Raises ValueError for a prefix that names nothing.
-        """
-        self._buffers().freeze(prefixes)
-        return self
-
-    def unfreeze(self) -> Any:
-        """Let every parameter learn again."""
-        self._buffers().frozen = frozenset()
-        return self
-
-    @property
-    def frozen(self) -> frozenset[str]:
-        """Paths of the frozen parameters."""
-        return self._buffers().frozen
 
     def astype(self, dtype: Any) -> Any:
         """A copy of this network with its parameters in another dtype."""
@@ -282,6 +218,8 @@ class Sequential(Network):
                 layer.followed_by = following
 
     _composite: Any = ()  # ids of the layers inside that hold others
+    _first = 0  # how many layers, from the first on, got integers and learn nothing
+    _real = True  # whether x was real numbers
 
     @property
     def members(self) -> tuple[Any, ...]:
@@ -317,12 +255,17 @@ class Sequential(Network):
 
     def _by_hand(self, x: Any, composite: Any) -> Any:
         self._record, self._composite = None, composite
+        self._real = x.dtype.kind == "f"
+        self._first, self._leading = 0, not self._real
         for i, layer in enumerate(self.layers):
             if isinstance(layer, Layer):
-                layer.needs_input_grad = self.needs_input_grad if i == 0 else True
+                layer.needs_input_grad = i > 0 or (self._real and self.needs_input_grad)
         return self._run(self._forward, x)
 
     def _forward(self, layer: Any, x: Any) -> Any:
+        if self._leading:
+            self._leading = getattr(x, "dtype", np.dtype(float)).kind != "f" and not slots(layer)
+            self._first += self._leading
         if isinstance(layer, Sequential) and type(layer).forward is Sequential.forward:
             return layer._by_hand(as_input(x, layer.dtype), self._composite)
         return run_forward(layer, x)
@@ -330,22 +273,34 @@ class Sequential(Network):
     def backward(self, dy: Any) -> Any:
         if self._record is not None:
             return super().backward(dy)
-        for layer in reversed(self.layers):
-            if dy is None:  # the layers before gave integers
-                break
+        for i in range(len(self.layers) - 1, self._first - 1, -1):
+            layer = self.layers[i]
             if isinstance(layer, Network):  # it does the same for its own
                 dy = layer.backward(dy)
             else:
                 dy = backward_anew(layer, dy, id(layer) in self._composite)
-        return dy
+            if dy is None and i > self._first:
+                raise ValueError(
+                    f"{type(layer).__name__}: backward returned no gradient for the layer before "
+                    f"(layer {i} of the {type(self).__name__})"
+                )
+        return dy if self._real else None
 
     def _run(self, use: Callable[[Any, Any], Any], x: Any) -> Any:
         i = 0
         try:
-            for i, layer in enumerate(self.layers):  # noqa: B007
+            for i, layer in enumerate(self.layers):
+                if isinstance(x, tuple) and isinstance(layer, Layer):
+                    raise ValueError(
+                        f"{type(self).__name__}: layer {i - 1} gives {len(x)} outputs, and layer "
+                        f"{i} takes one; write a Network whose __call__ says what goes where"
+                    )
                 x = use(layer, x)
         except ShapeError as error:
             raise ShapeError(f"{error} (layer {i} of the {type(self).__name__})") from None
+        except TypeError:
+            self._explain()
+            raise
         return x
 
 
@@ -367,6 +322,8 @@ class Residual(Network):
 
     def __call__(self, x: Any) -> Any:
         y = self.body(x)
+        if not isinstance(x, Tensor) and y.dtype.kind == "f":
+            x = np.asarray(x, y.dtype)  # integers meant as real numbers
         if y.shape != (shape := np.shape(x)):
             raise ShapeError(f"Residual: its layers must keep the shape {shape}, got {y.shape}")
         return x + y
