@@ -102,7 +102,7 @@ def _holds_elsewhere(clue: Clue, ratio: float) -> bool:
     case = clue.case
     if case.large:
         return True
-    outcome = case.verify(nearby(case, inputs=clue.base.run.inputs), seconds=0.1)
+    outcome = case.verify(nearby(case, inputs=clue.base.run.inputs), effort=1e5)
     if outcome is None or outcome.point is None or clue.name not in outcome.parts:
         return True
     part = outcome.parts[clue.name]

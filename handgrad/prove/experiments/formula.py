@@ -67,7 +67,7 @@ def _clue(case: Case, base: Outcome, gap: Gap) -> Clue:
     assert base.point is not None
     for name in [g.name for g in base.gaps] + case.wanted:
         if name not in base.parts:
-            base.parts[name] = differentiate(base.point, name, 0.1, case.rng)
+            base.parts[name] = differentiate(base.point, name, 1e5, case.rng)
     part = base.parts[gap.name]
     numeric = gap.numeric if gap.part is part else part.expected(base.run.flat_upstream)
     bad = gap.bad if gap.part is part else np.ones(len(part.index), dtype=bool)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,6 +26,8 @@ from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.subject import Pair, Subject
 from handgrad.prove.trial import fresh
 
+_EDIT = 1500.0  # effort of making a changed text ready to run
+
 
 def mended(clues: list[Clue]) -> Iterator[Finding]:
     """The first change after which every gradient is right."""
@@ -34,12 +35,14 @@ def mended(clues: list[Clue]) -> Iterator[Finding]:
     text = _Text.of(case.subject)
     if text is None or case.large or case.mending <= 0:
         return
-    started, written = time.thread_time(), list(case.writes)
+    sandbox, written = case.subject.sandbox, list(case.writes)
+    limit = sandbox.spent + case.mending
     bench = _Bench(clues, text)
     for edit in edits(text.tree):
         _locate(edit)
-        if time.thread_time() - started > case.mending:
+        if sandbox.spent > limit:
             break
+        sandbox.spent += _EDIT
         factor = bench.fit(edit)
         if factor is not None and bench.holds(edit, factor):
             before = ast.unparse(edit.statement).splitlines()[0]
@@ -50,7 +53,7 @@ def mended(clues: list[Clue]) -> Iterator[Finding]:
             weight = 0.96 if cause == "wrong_axis" else 0.9  # than a transposition that fits too
             yield replace(worst.finding(cause, weight, sentence), line=line)
             break
-    case.mending -= time.thread_time() - started
+    case.mending = limit - sandbox.spent
     case.writes[:] = written  # what changed texts write is not the subject's doing
 
 

@@ -65,7 +65,7 @@ def _moves(clue: Clue, axis: int, length: int) -> bool:
     for shift in (1, 2):
         rolled = [np.roll(x, shift, axis) if isinstance(x, np.ndarray) and x.ndim > axis
                   else fresh(x) for x in inputs]  # fmt: skip
-        outcome = case.verify(rolled, seconds=0.1)
+        outcome = case.verify(rolled, effort=1e5)
         for gap in outcome.gaps if outcome is not None else ():
             if gap.name == clue.name and gap.part is not None and gap.shape == clue.gap.shape:
                 at = np.unravel_index(gap.part.index[gap.bad], gap.shape)[axis]
