@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.compare import Gap, bisect, compare, probe, widen
+from handgrad.prove.compare import Mismatch, bisect, compare, probe, widen
 from handgrad.prove.point import Part, Point, differentiate
 from handgrad.prove.report import Finding
 from handgrad.prove.sandbox import SubjectError
@@ -39,7 +39,7 @@ class Outcome:
     """A trial held against numerical differentiation."""
 
     run: Run
-    gaps: list[Gap] = field(default_factory=list)
+    mismatches: list[Mismatch] = field(default_factory=list)
     point: Point | None = None
     parts: dict[str, Part] = field(default_factory=dict)
     judged: bool = True
@@ -62,7 +62,7 @@ class Case:
         self.dtype: Any = np.float64  # of upstream gradients
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
-        self.mending = 1.5  # seconds left for trying changes of its text
+        self.mutation_seconds = 1.5  # left for trying mutations of its text
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
@@ -192,7 +192,8 @@ class Case:
             if gradient is None:
                 gradient = np.zeros(shape)
             if gradient.shape != shape and not (gradient.size == 1 and not shape):
-                outcome.gaps.append(Gap(name, shape, gradient, None, np.empty(0), np.empty(0)))
+                none = np.empty(0)
+                outcome.mismatches.append(Mismatch(name, shape, gradient, None, none, none))
             else:
                 wanted[name] = gradient.reshape(shape).astype(np.float64)
         flat = run.flat_upstream
@@ -202,16 +203,16 @@ class Case:
         looks = 24 if seconds else 8
         for name, gradient in wanted.items():
             part = differentiate(point, name, seconds or 0.05, self.rng)
-            gap, judged = compare(point, part, flat, gradient, top, looks)
-            if not gap.bad.any() and len(part.index) < gradient.size:
+            mismatch, judged = compare(point, part, flat, gradient, top, looks)
+            if not mismatch.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)
                 if entry is not None:
                     part = widen(point, part, entry)
-                    gap, judged = compare(point, part, flat, gradient, top, looks)
+                    mismatch, judged = compare(point, part, flat, gradient, top, looks)
             outcome.parts[name] = part
             outcome.judged &= judged
-            if gap.bad.any():
-                outcome.gaps.append(gap)
+            if mismatch.bad.any():
+                outcome.mismatches.append(mismatch)
 
 
 def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]:

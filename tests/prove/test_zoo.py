@@ -14,7 +14,7 @@ from handgrad.prove.report import CAUSES
 from tests.prove.zoo.differ import difference
 from tests.prove.zoo.fair import FAIR
 from tests.prove.zoo.handmade import MISTAKES
-from tests.prove.zoo.mutate import mutants
+from tests.prove.zoo.mutation import mutants
 from tests.prove.zoo.right import SAMPLES
 from tests.prove.zoo.score import healthy, wrong
 

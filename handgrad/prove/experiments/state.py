@@ -20,7 +20,7 @@ from handgrad.prove.trial import Case, Outcome, Run, fresh, same
 
 def calls_in_turn(case: Case, base: Outcome) -> Iterator[Finding]:
     """Two full calls on one instance; and two forwards before the backward."""
-    wrong = {gap.name for gap in base.gaps}  # in the first call too
+    wrong = {mismatch.name for mismatch in base.mismatches}  # in the first call too
     for inputs in _second_batches(case):
         for complete in (True, False):
             finding = _second(case, inputs, complete, wrong)
@@ -69,11 +69,12 @@ def _second(case: Case, inputs: list[Any], complete: bool, wrong: set[str]) -> F
         return Finding("stale_state", 0.85, text, line=error.line)
     if not all(close(a, b) for a, b in zip(after.outputs, alone.outputs)):
         outcome = case.verify(inputs, state, after)  # it keeps a state: ask the differences
-        gaps = [g for g in outcome.gaps if g.name not in wrong] if outcome is not None else []
-        if outcome is not None and gaps:
-            name = gaps[0].name
+        found = [] if outcome is None else outcome.mismatches
+        mismatches = [m for m in found if m.name not in wrong]
+        if outcome is not None and mismatches:
+            name = mismatches[0].name
             text = f"In {how} d{name} does not fit what forward computes."
-            return Finding("stale_state", 0.88, text, name, gaps[0].where())
+            return Finding("stale_state", 0.88, text, name, mismatches[0].where())
         return _first_kept(case, after, alone)
     for name in case.wanted:
         a, b = after.gradients[name], alone.gradients[name]
@@ -159,9 +160,9 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
     state = used.twin(duplicate(used.thing))
     run = case.run(upstream=fresh_run.upstream, start=used, keep=True)
     outcome = case.verify(start=state, run=run)
-    for gap in outcome.gaps if outcome and not base.gaps else ():
-        text = f"After the parameters have changed, d{gap.name} is wrong: old ones are in use."
-        yield Finding("stale_state", 0.94, text, gap.name, gap.where())
+    for mismatch in outcome.mismatches if outcome and not base.mismatches else ():
+        text = f"After the parameters have changed, d{mismatch.name} is wrong: old ones are in use."
+        yield Finding("stale_state", 0.94, text, mismatch.name, mismatch.where())
         return
 
 

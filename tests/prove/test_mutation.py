@@ -1,4 +1,4 @@
-"""The doctor tries small changes of backward's text, and names the mistake that one undoes."""
+"""The doctor tries small mutations of backward's text, and names the mistake that one undoes."""
 
 import ast
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove import check
-from handgrad.prove.edits import edits
+from handgrad.prove.mutation import mutations
 
 FORMULA = "(g - g.mean(0) - self.h * (g * self.h).mean(0)) / self.s"
 
@@ -28,7 +28,7 @@ class Normalization:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "cause", "mended"),
+    ("wrong", "cause", "fixed"),
     [
         ("(g - g.mean(1, keepdims=True) - self.h * (g * self.h).mean(0)) / self.s",
          "wrong_axis", "g.mean(0, keepdims=True)"),
@@ -41,8 +41,8 @@ class Normalization:
         ("(g - g[0] - self.h * (g * self.h).mean(0)) / self.s", "missing_batch_sum", "np.mean(g"),
     ],
 )  # fmt: skip
-def test_a_change_that_makes_it_right_names_the_mistake(
-    tmp_path, monkeypatch, wrong, cause, mended
+def test_a_mutation_that_makes_it_right_names_the_mistake(
+    tmp_path, monkeypatch, wrong, cause, fixed
 ):
     (tmp_path / "normalization.py").write_text(normalization(wrong))
     monkeypatch.syspath_prepend(tmp_path)
@@ -50,17 +50,17 @@ def test_a_change_that_makes_it_right_names_the_mistake(
     layer = __import__("normalization").Normalization()
     report = check(layer, np.random.default_rng(0).normal(size=(5, 4)))
     assert report.cause == cause
-    assert (mended is None) or f"{mended}" in " ".join(report.evidence)
+    assert (fixed is None) or f"{fixed}" in " ".join(report.evidence)
     assert "backward" not in vars(layer), "the subject itself is not changed"
 
 
-def test_every_change_can_be_taken_back():
+def test_every_mutation_can_be_taken_back():
     tree = ast.parse(f"def backward(self, g):\n    dx = np.zeros(3)\n    dx[:2] += g[0]\n"
                      f"    return {FORMULA}")  # fmt: skip
     before = ast.dump(tree)
-    tried = edits(tree)
+    tried = mutations(tree)
     assert len(tried) > 50
-    for edit in tried:
-        edit.swap()
-        edit.swap()
+    for mutation in tried:
+        mutation.swap()
+        mutation.swap()
         assert ast.dump(tree) == before

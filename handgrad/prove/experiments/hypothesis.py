@@ -1,4 +1,4 @@
-"""One wrong gradient, with what is needed to test explanations of it."""
+"""A hypothesis: one wrong gradient, with what is needed to test explanations of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.compare import Gap
+from handgrad.prove.compare import Mismatch
 from handgrad.prove.point import DOUBLE, Part
 from handgrad.prove.report import Finding
 from handgrad.prove.trial import Case, Outcome
@@ -16,19 +16,19 @@ _LEFT, _LEFT_SINGLE = 1e-3, 0.05  # share of the difference that may be left une
 
 
 @dataclass
-class Clue:
-    """A gap, the columns of the Jacobian for it, and the trial in which it was seen."""
+class Hypothesis:
+    """A mismatch, the columns of the Jacobian for it, and the trial in which it was seen."""
 
     case: Case
     base: Outcome
-    gap: Gap
+    mismatch: Mismatch
     part: Part
     numeric: Array  # at part.index
     bad: Array  # mask over part.index
 
     @property
     def name(self) -> str:
-        return self.gap.name
+        return self.mismatch.name
 
     @property
     def is_parameter(self) -> bool:
@@ -48,12 +48,12 @@ class Clue:
     @property
     def whole(self) -> bool:
         """Whether every entry was differentiated."""
-        return len(self.part.index) == int(np.prod(self.gap.shape))
+        return len(self.part.index) == int(np.prod(self.mismatch.shape))
 
     @property
     def given(self) -> Array:
         """What backward gave, at part.index."""
-        return self.gap.analytic.reshape(-1)[self.part.index]
+        return self.mismatch.analytic.reshape(-1)[self.part.index]
 
     @property
     def upstream(self) -> list[Array]:
@@ -63,9 +63,9 @@ class Clue:
         """The entries of a whole gradient that were differentiated."""
         return array.reshape(-1)[self.part.index]
 
-    def explains(self, hypothesis: Array) -> bool:
+    def explains(self, gradient: Array) -> bool:
         """Whether backward's result is this, and the numerical one is not."""
-        return self.near(self.given, hypothesis, abs(self.given - self.numeric))
+        return self.near(self.given, gradient, abs(self.given - self.numeric))
 
     def near(self, a: Array, b: Array, difference: Array | None = None) -> bool:
         """Whether a and b are equal, measured against a difference that needs explaining."""
@@ -84,11 +84,11 @@ class Clue:
         noise = self.case.upstream(self.upstream)
         second = [-0.7 * u + 0.2 * n for u, n in zip(self.upstream, noise)]
         gradient = self.case.run(self.base.run.inputs, second).gradients[self.name]
-        if gradient is None or gradient.shape != self.gap.analytic.shape:
+        if gradient is None or gradient.shape != self.mismatch.analytic.shape:
             return second, np.full(self.given.shape, np.nan)
         return second, gradient.reshape(-1)[self.part.index]
 
     def finding(self, cause: str, weight: float, sentence: str) -> Finding:
         """A finding about this gradient."""
         text = f"d{self.name}: {sentence}."
-        return Finding(cause, weight, text, self.name, self.gap.where())
+        return Finding(cause, weight, text, self.name, self.mismatch.where())

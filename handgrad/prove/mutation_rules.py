@@ -1,4 +1,4 @@
-"""What may stand in the place of one node of a function's text, by the mistake it would undo."""
+"""What may replace one node of a function's text, by the mistake it would undo."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from collections.abc import Iterator
 from itertools import permutations, product
 from typing import Any
 
-Change = tuple[str, ast.AST]  # the mistake, and the other node
+Replacement = tuple[str, ast.AST]  # the mistake, and the other node
 
 _REDUCTIONS = {"sum", "mean", "max", "min", "prod", "var", "std", "amax", "cumsum", "argmax"}
 _ALONG = _REDUCTIONS | {"concatenate", "stack", "repeat", "roll", "flip", "expand_dims", "split"}
 _ALONG |= {"take", "softmax", "norm", "argmin", "any", "take_along_axis", "put_along_axis"}
 _PRODUCTS = {"dot", "matmul", "einsum", "outer", "tensordot", "inner"}
 _JOINS = {"concatenate", "stack", "hstack", "vstack", "array"}
-_TURNS = {"transpose", "swapaxes", "moveaxis"}
+_TRANSPOSITIONS = {"transpose", "swapaxes", "moveaxis"}
 _AXES = ("0", "-1", "1", "2", "None", "(0, 1)", "(1, 2)", "(2, 3)", "(0, 2)", "(0, 2, 3)")
 
 
-def others(holder: Any, field: str, node: Any) -> Iterator[Change]:
-    """What may stand in the place of a node, by the mistake that it would undo."""
+def replacements(holder: Any, field: str, node: Any) -> Iterator[Replacement]:
+    """What may replace a node, by the mistake that it would undo."""
     if isinstance(node, ast.Call):
         yield from _other_axis(node)
         yield from _other_range(node)
         yield from _moved_first(node)
     if isinstance(node, ast.Call | ast.Attribute):
-        yield from _unturned(node)
+        yield from _transposed_less(node)
     if isinstance(node, ast.Subscript):
         yield from _other_index(node)
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -41,13 +41,13 @@ def others(holder: Any, field: str, node: Any) -> Iterator[Change]:
         yield from _other_assignment(node)
     elif _is_term(holder, field, node):
         yield from _summed(node)
-        yield from _turned(node)
+        yield from _transposed_more(node)
         yield "wrong_sign", make("-_e", _e=node)
         yield "factor", make("_k * _e", _e=node)
 
 
 def make(template: str, **parts: ast.expr) -> Any:
-    """The expression with nodes in the place of names."""
+    """The expression with nodes for names."""
 
     root = ast.parse(template, mode="eval")
     for node in ast.walk(root):
@@ -97,14 +97,14 @@ def _is_module(call: ast.Call) -> bool:
     return isinstance(owner, ast.Name) and owner.id in ("np", "numpy", "cp", "jnp")
 
 
-def _other_axis(call: ast.Call) -> Iterator[Change]:
+def _other_axis(call: ast.Call) -> Iterator[Replacement]:
     """A reduction along another axis; a mean for a sum."""
     name = _name(call)
     given = [k for k in call.keywords if k.arg == "axis"]
     first = 1 if _is_module(call) else 0
     if name in ("repeat", "roll", "take", "split"):
         first += 1
-    by_place = call.args[first:] if name in _ALONG else []
+    positional = call.args[first:] if name in _ALONG else []
     if not given and name not in _ALONG:
         return
     for axes in _AXES:
@@ -113,7 +113,7 @@ def _other_axis(call: ast.Call) -> Iterator[Change]:
         if given:
             other.keywords = [ast.keyword("axis", value) if k.arg == "axis" else k
                               for k in other.keywords]  # fmt: skip
-        elif by_place:
+        elif positional:
             other.args[first] = value
         else:
             other.keywords.append(ast.keyword("axis", value))
@@ -128,7 +128,7 @@ def _other_axis(call: ast.Call) -> Iterator[Change]:
             yield "wrong_scale", ast.Call(function, call.args, call.keywords)
 
 
-def _summed(node: ast.expr) -> Iterator[Change]:
+def _summed(node: ast.expr) -> Iterator[Replacement]:
     """A sum that is missing."""
     for axes in _AXES:
         cause = "missing_batch_sum" if axes.startswith(("0", "(0")) else "missing_sum"
@@ -136,26 +136,26 @@ def _summed(node: ast.expr) -> Iterator[Change]:
             yield cause, make(f"np.{sum_}(_e, axis={axes}{kept})", _e=node)
 
 
-def _unturned(node: Any) -> Iterator[Change]:
+def _transposed_less(node: Any) -> Iterator[Replacement]:
     """A transposition less, or another one."""
     if isinstance(node, ast.Attribute):
         if node.attr == "T":
             yield "transpose", node.value
         return
     name, axes = _name(node), list(node.args)
-    if name not in _TURNS | {"flip", "rot90"}:
+    if name not in _TRANSPOSITIONS | {"flip", "rot90"}:
         return
     inner = axes.pop(0) if _is_module(node) else node.func.value
     yield "transpose", inner
     whole = axes[0].elts if len(axes) == 1 and isinstance(axes[0], ast.Tuple) else axes
     for order in permutations(range(len(whole))) if 2 < len(whole) < 5 else ():
-        turned = [whole[k] for k in order]
+        moved = [whole[k] for k in order]
         if name == "transpose":
             yield "transpose", make("np.transpose(_e, _a)", _e=inner,
-                                    _a=ast.Tuple(turned, ast.Load()))  # fmt: skip
+                                    _a=ast.Tuple(moved, ast.Load()))  # fmt: skip
 
 
-def _turned(node: ast.expr) -> Iterator[Change]:
+def _transposed_more(node: ast.expr) -> Iterator[Replacement]:
     """A transposition more."""
     if isinstance(node, ast.Constant):
         return
@@ -167,8 +167,8 @@ def _turned(node: ast.expr) -> Iterator[Change]:
             yield "transpose", make(f"np.flip(_e, {axes})", _e=node)
 
 
-def _moved_first(call: ast.Call) -> Iterator[Change]:
-    """Axes that have to change places before an array is reshaped."""
+def _moved_first(call: ast.Call) -> Iterator[Replacement]:
+    """Axes to exchange before an array is reshaped."""
     if _name(call) == "reshape" and isinstance(call.func, ast.Attribute) and not _is_module(call):
         for move in ("moveaxis(_e, 1, -1)", "moveaxis(_e, -1, 1)", *_PAIRS_OF_AXES):
             array = make(f"np.{move}", _e=call.func.value)
@@ -180,7 +180,7 @@ _PAIRS_OF_AXES = tuple(f"swapaxes(_e, {a}, {b})"
                        for a, b in ((0, 1), (-1, -2), (1, 2), (-2, -3), (2, 3)))  # fmt: skip
 
 
-def _other_range(call: ast.Call) -> Iterator[Change]:
+def _other_range(call: ast.Call) -> Iterator[Replacement]:
     """A loop that begins or ends one step sooner or later."""
     if _name(call) != "range":
         return
@@ -191,8 +191,8 @@ def _other_range(call: ast.Call) -> Iterator[Change]:
             yield "boundary", other
 
 
-def _other_index(node: ast.Subscript) -> Iterator[Change]:
-    """Other places of an array: axes exchanged, bounds moved, rows and labels paired."""
+def _other_index(node: ast.Subscript) -> Iterator[Replacement]:
+    """Other elements of an array: axes exchanged, bounds moved, rows and labels paired."""
     index = node.slice
     if isinstance(index, ast.Tuple) and 1 < len(index.elts) < 5:
         for order in list(permutations(index.elts))[1:]:
@@ -207,7 +207,7 @@ def _other_index(node: ast.Subscript) -> Iterator[Change]:
     parts = index.elts if isinstance(index, ast.Tuple) else [index]
     one = [k for k, part in enumerate(parts) if not _is_full(part)]
     if len(one) == 1 and _is_number(parts[one[0]]):
-        cause = "one_place" if one[0] else "one_row"
+        cause = "one_entry" if one[0] else "one_row"
         for sum_ in ("sum", "mean"):
             yield cause, make(f"np.{sum_}(_e, axis={one[0]})", _e=node.value)
     for k, part in enumerate(parts):
@@ -237,7 +237,7 @@ def _indexed(node: ast.Subscript, index: Any) -> ast.Subscript:
 
 
 def _other_bounds(part: Any) -> Iterator[tuple[str, Any]]:
-    """A slice with one bound less, moved by one, at the other end, or the other way round."""
+    """A slice with one bound less, moved by one, at the other end, or reversed."""
     if not isinstance(part, ast.Slice):
         return
     if isinstance(part.step, ast.UnaryOp):
@@ -255,7 +255,7 @@ def _other_bounds(part: Any) -> Iterator[tuple[str, Any]]:
             yield "boundary", moved
 
 
-def _other_comparison(node: ast.Compare) -> Iterator[Change]:
+def _other_comparison(node: ast.Compare) -> Iterator[Replacement]:
     """With equality, or without."""
     pairs: dict[type, type] = {ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Lt: ast.LtE, ast.LtE: ast.Lt}
     other = pairs.get(type(node.ops[0]))
@@ -263,14 +263,14 @@ def _other_comparison(node: ast.Compare) -> Iterator[Change]:
         yield "boundary", ast.Compare(node.left, [other()], node.comparators)
 
 
-def _other_sign(node: ast.BinOp) -> Iterator[Change]:
+def _other_sign(node: ast.BinOp) -> Iterator[Replacement]:
     if isinstance(node.op, ast.Add | ast.Sub):
         other = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
         yield "wrong_sign", ast.BinOp(node.left, other, node.right)
 
 
-def _other_letters(node: ast.Constant) -> Iterator[Change]:
-    """An einsum in which two letters of one array change places, or another axis is left."""
+def _other_letters(node: ast.Constant) -> Iterator[Replacement]:
+    """An einsum in which two letters of one array are exchanged, or another axis is left."""
     left, _, right = str(node.value).partition("->")
     arrays = left.split(",")
     for k, letters in enumerate([*arrays, right]):
@@ -287,20 +287,20 @@ def _other_letters(node: ast.Constant) -> Iterator[Change]:
             yield "wrong_axis", ast.Constant(f"{left}->{right[:k]}{letter}{right[k + 1 :]}")
 
 
-def _other_order(node: Any) -> Iterator[Change]:
+def _other_order(node: Any) -> Iterator[Replacement]:
     if 1 < len(node.elts) < 5:
         for order in list(permutations(node.elts))[1:]:
             yield "swapped_outputs", type(node)(list(order), node.ctx)
 
 
-_PLACES = (ast.Subscript, ast.Attribute)
+_TARGETS = (ast.Subscript, ast.Attribute)
 
 
-def _other_assignment(node: ast.stmt) -> Iterator[Change]:
-    """Set instead of added to, and the other way about."""
+def _other_assignment(node: ast.stmt) -> Iterator[Replacement]:
+    """Set instead of added to, and the reverse."""
     if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
         yield "accumulates", ast.Assign([node.target], node.value, lineno=node.lineno)
     elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Sub):
         yield "wrong_sign", ast.AugAssign(node.target, ast.Add(), node.value)
-    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], _PLACES):
+    elif isinstance(node, ast.Assign) and isinstance(node.targets[0], _TARGETS):
         yield "missing_term", ast.AugAssign(node.targets[0], ast.Add(), node.value)

@@ -1,4 +1,4 @@
-"""Small changes to a function's text, one at a time, each by the mistake that it would undo."""
+"""Mutations: small changes to a function's text, each by the mistake that it would undo."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from handgrad.prove.changes import others
+from handgrad.prove.mutation_rules import replacements
 
 # What is tried later, since there is more of it.
 _ORDER = {"wrong_sign": 1, "factor": 2, "transpose": 3, "missing_sum": 4, "missing_batch_sum": 4}
 
 
 @dataclass
-class Edit:
+class Mutation:
     """One node of a tree, what may stand in its place, and the mistake that this would undo.
 
-    Beside the usual causes there are "missing_sum", "one_row" and "one_place" of what has to be
+    Beside the usual causes there are "missing_sum", "one_row" and "one_entry" of what has to be
     summed, and "factor": the replacement is then `_k * node`, with a number `_k` still to find.
     """
 
     cause: str
     holder: Any
     field: str
-    place: int | None  # in a list of nodes
+    index: int | None  # in a list of nodes
     new: Any
     statement: ast.stmt
 
@@ -53,22 +53,22 @@ class Edit:
     def held(self) -> Any:
         """The node that stands there now."""
         found = getattr(self.holder, self.field)
-        return found if self.place is None else found[self.place]
+        return found if self.index is None else found[self.index]
 
     def swap(self) -> None:
         """Put the other node in; again, to take it out."""
         held = self.held
-        if self.place is None:
+        if self.index is None:
             setattr(self.holder, self.field, self.new)
         else:
-            getattr(self.holder, self.field)[self.place] = self.new
+            getattr(self.holder, self.field)[self.index] = self.new
         self.new = held
 
 
-def edits(function: ast.AST) -> list[Edit]:
-    """Every change worth trying, the most telling first."""
-    found = [edit for spot in _spots(function, None) for edit in _changes(*spot)]
-    return sorted(found, key=lambda edit: (_ORDER.get(edit.cause, 0), not edit.on_constant))
+def mutations(function: ast.AST) -> list[Mutation]:
+    """Every mutation worth trying, the most telling first."""
+    found = [mutation for spot in _spots(function, None) for mutation in _mutations(*spot)]
+    return sorted(found, key=lambda m: (_ORDER.get(m.cause, 0), not m.on_constant))
 
 
 def _factors(value: Any) -> Iterator[Any]:
@@ -81,24 +81,24 @@ def _factors(value: Any) -> Iterator[Any]:
         yield from _factors(value.operand)
 
 
-Spot = tuple[Any, str, int | None, Any, Any]  # holder, field, place, node, statement
+Spot = tuple[Any, str, int | None, Any, Any]  # holder, field, index, node, statement
 
 
 def _spots(node: ast.AST, statement: Any) -> Iterator[Spot]:
     """Every node below, with where it hangs and the statement that it is in."""
     for field, value in ast.iter_fields(node):
-        for place, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
+        for index, child in enumerate(value) if isinstance(value, list) else [(None, value)]:
             if isinstance(child, ast.While | ast.Slice):
                 continue  # the one might never end, the other is changed as a whole
             if isinstance(child, ast.expr | ast.stmt):
                 inside = child if isinstance(child, ast.stmt) else statement
-                yield node, field, place, child, inside
+                yield node, field, index, child, inside
                 if not isinstance(child, ast.Compare):
                     yield from _spots(child, inside)
 
 
-def _changes(holder: Any, field: str, place: int | None, node: Any, statement: Any):
+def _mutations(holder: Any, field: str, index: int | None, node: Any, statement: Any):
     if statement is None or field in ("targets", "target", "func", "decorator_list"):
         return
-    for cause, new in others(holder, field, node):
-        yield Edit(cause, holder, field, place, new, statement)
+    for cause, new in replacements(holder, field, node):
+        yield Mutation(cause, holder, field, index, new, statement)

@@ -1,7 +1,7 @@
-"""Mending: which small change to the text of backward makes it right?
+"""Mutations of the text of backward: which one makes it right?
 
-If one does, the mistake is the one that it undoes. The change is tried on copies, in memory; a
-change that fits the sample has to fit other inputs too.
+If one does, the mistake is the one that it undoes. It is tried on copies, in memory; a
+mutation that fits the sample has to fit other inputs too.
 """
 
 from __future__ import annotations
@@ -18,74 +18,74 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.edits import Edit, edits
-from handgrad.prove.experiments.evidence import Clue
 from handgrad.prove.experiments.factor import lengths, named
+from handgrad.prove.experiments.hypothesis import Hypothesis
 from handgrad.prove.experiments.inputs import nearby
+from handgrad.prove.mutation import Mutation, mutations
 from handgrad.prove.report import Finding
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.subject import Pair, Subject
 from handgrad.prove.trial import fresh
 
 
-def mended(clues: list[Clue]) -> Iterator[Finding]:
-    """The first change after which every gradient is right."""
-    case = clues[0].case
+def undone_by_mutation(hypotheses: list[Hypothesis]) -> Iterator[Finding]:
+    """The first mutation after which every gradient is right."""
+    case = hypotheses[0].case
     text = _Text.of(case.subject)
-    if text is None or case.large or case.mending <= 0:
+    if text is None or case.large or case.mutation_seconds <= 0:
         return
     started, written = time.thread_time(), list(case.writes)
-    bench = _Bench(clues, text)
-    for edit in edits(text.tree):
-        _locate(edit)
-        if time.thread_time() - started > case.mending:
+    harness = _Harness(hypotheses, text)
+    for mutation in mutations(text.tree):
+        _locate(mutation)
+        if time.thread_time() - started > case.mutation_seconds:
             break
-        factor = bench.fit(edit)
-        if factor is not None and bench.holds(edit, factor):
-            before = ast.unparse(edit.statement).splitlines()[0]
-            worst = clues[0]
-            sentence = f"with `{_after(edit, factor)}` in place of `{before}` it is right"
-            line = f"{text.file}:{text.first + edit.statement.lineno - 1}: {before}"
-            cause = _cause(edit, factor, worst)
+        factor = harness.fit(mutation)
+        if factor is not None and harness.holds(mutation, factor):
+            before = ast.unparse(mutation.statement).splitlines()[0]
+            worst = hypotheses[0]
+            sentence = f"with `{_after(mutation, factor)}` in place of `{before}` it is right"
+            line = f"{text.file}:{text.first + mutation.statement.lineno - 1}: {before}"
+            cause = _cause(mutation, factor, worst)
             weight = 0.96 if cause == "wrong_axis" else 0.9  # than a transposition that fits too
             yield replace(worst.finding(cause, weight, sentence), line=line)
             break
-    case.mending -= time.thread_time() - started
+    case.mutation_seconds -= time.thread_time() - started
     case.writes[:] = written  # what changed texts write is not the subject's doing
 
 
-def _locate(edit: Edit) -> None:
-    """Give new nodes the place of the old: a tree without places cannot be compiled."""
-    for node in ast.walk(edit.new):
+def _locate(mutation: Mutation) -> None:
+    """Give new nodes the line numbers of the old: a tree without them cannot be compiled."""
+    for node in ast.walk(mutation.new):
         if not hasattr(node, "lineno"):
-            ast.copy_location(node, edit.held)
+            ast.copy_location(node, mutation.held)
 
 
-def _after(edit: Edit, factor: float) -> str:
-    """The statement with the change."""
-    edit.swap()
-    now = edit.held
-    statement = now if isinstance(now, ast.stmt) else edit.statement
+def _after(mutation: Mutation, factor: float) -> str:
+    """The statement with the mutation."""
+    mutation.swap()
+    now = mutation.held
+    statement = now if isinstance(now, ast.stmt) else mutation.statement
     text = ast.unparse(ast.fix_missing_locations(statement)).splitlines()[0]
-    edit.swap()
+    mutation.swap()
     return text.replace("_k", f"{factor:.6g}")
 
 
-def _cause(edit: Edit, factor: float, clue: Clue) -> str:
-    """The mistake that the change undoes.
+def _cause(mutation: Mutation, factor: float, hypothesis: Hypothesis) -> str:
+    """The mistake that the mutation undoes.
 
     A factor of one term makes it another formula, unless the factor is a plain one: 2, a length.
     """
-    if edit.cause == "one_row":
+    if mutation.cause == "one_row":
         return "missing_batch_sum"
-    if edit.cause in ("missing_sum", "one_place"):
-        return "missing_batch_sum" if clue.serves_batch else "missing_term"
-    if not edit.unknown:
-        return edit.cause
+    if mutation.cause in ("missing_sum", "one_entry"):
+        return "missing_batch_sum" if hypothesis.serves_batch else "missing_term"
+    if not mutation.unknown:
+        return mutation.cause
     if abs(factor + 1) < 1e-4:
         return "wrong_sign"
-    plain = edit.is_whole or abs(factor - 2) < 1e-4 or "(" in named(factor, lengths(clue))
-    return "wrong_scale" if plain and not edit.on_summand else "wrong_formula"
+    plain = mutation.is_whole or abs(factor - 2) < 1e-4 or "(" in named(factor, lengths(hypothesis))
+    return "wrong_scale" if plain and not mutation.on_summand else "wrong_formula"
 
 
 class _Text:
@@ -140,39 +140,39 @@ def _function(thing: Any) -> Any:
     return inspect.unwrap(getattr(type(thing), "backward", None) or thing.backward)
 
 
-class _Bench:
-    """Where a change is tried: the trial that went wrong, from after its forward."""
+class _Harness:
+    """Where a mutation is tried: the trial that went wrong, from after its forward."""
 
-    def __init__(self, clues: list[Clue], text: _Text):
-        self.clues, self.text, self.case = clues, text, clues[0].case
-        base = clues[0].base
+    def __init__(self, hypotheses: list[Hypothesis], text: _Text):
+        self.hypotheses, self.text, self.case = hypotheses, text, hypotheses[0].case
+        base = hypotheses[0].base
         self.upstream, self.inputs = base.run.upstream, base.run.inputs
         self.ready = self.case.subject.copy()
         self.case.forward(self.ready, [fresh(x) for x in self.inputs])
-        self.wrong = {c.name: c for c in clues}
+        self.wrong = {c.name: c for c in hypotheses}
         self.right = {n: g for n, g in base.run.gradients.items()
                       if n in self.case.wanted and n not in self.wrong}  # fmt: skip
 
-    def fit(self, edit: Edit) -> float | None:
-        """The factor with which the change makes every gradient right; 1.0 for one without."""
-        if not edit.unknown:
-            return 1.0 if self._right(self._given(edit, 1.0)) else None
-        doubled = self._given(edit, 2.0)
-        clue = self.clues[0]
-        if doubled is None or doubled[clue.name] is None or clue.gap.part is None:
+    def fit(self, mutation: Mutation) -> float | None:
+        """The factor with which the mutation makes every gradient right; 1.0 for one without."""
+        if not mutation.unknown:
+            return 1.0 if self._right(self._given(mutation, 1.0)) else None
+        doubled = self._given(mutation, 2.0)
+        hypothesis = self.hypotheses[0]
+        if doubled is None or doubled[hypothesis.name] is None or hypothesis.mismatch.part is None:
             return None
-        moved = _at(clue, doubled[clue.name]) - clue.given
+        moved = _at(hypothesis, doubled[hypothesis.name]) - hypothesis.given
         square = float(moved @ moved)
         if not np.isfinite(square) or square < 1e-24:
             return None
-        factor = 1.0 + float(moved @ (clue.numeric - clue.given)) / square
+        factor = 1.0 + float(moved @ (hypothesis.numeric - hypothesis.given)) / square
         if abs(factor) < 1e-6:
             return None  # a term too much: no factor
-        return factor if self._right(self._given(edit, factor)) else None
+        return factor if self._right(self._given(mutation, factor)) else None
 
-    def _given(self, edit: Edit, factor: float) -> dict[str, Array | None] | None:
-        """The gradients after the change."""
-        edit.swap()
+    def _given(self, mutation: Mutation, factor: float) -> dict[str, Array | None] | None:
+        """The gradients after the mutation."""
+        mutation.swap()
         try:
             subject = self.ready.copy()
             if not _fitted(subject, self.text, factor):
@@ -182,24 +182,25 @@ class _Bench:
         except (SubjectError, RecursionError):
             return None
         finally:
-            edit.swap()
+            mutation.swap()
 
     def _right(self, given: dict[str, Array | None] | None) -> bool:
         if given is None:
             return False
-        for name, clue in self.wrong.items():
+        for name, hypothesis in self.wrong.items():
             gradient = given[name]
-            if gradient is None or gradient.shape != clue.gap.shape:
+            if gradient is None or gradient.shape != hypothesis.mismatch.shape:
                 return False
-            values = _at(clue, gradient)
-            off = abs(clue.given - clue.numeric) if clue.gap.part is not None else abs(clue.numeric)
-            if not clue.near(values, clue.numeric, off):
+            values = _at(hypothesis, gradient)
+            before = 0 if hypothesis.mismatch.part is None else hypothesis.given
+            off = abs(before - hypothesis.numeric)
+            if not hypothesis.near(values, hypothesis.numeric, off):
                 return False
         return all(_unchanged(given[n], g) for n, g in self.right.items())
 
-    def holds(self, edit: Edit, factor: float) -> bool:
+    def holds(self, mutation: Mutation, factor: float) -> bool:
         """Whether the changed subject is right for other inputs too."""
-        edit.swap()
+        mutation.swap()
         try:
             subject = self.case.subject.copy()
             if not _fitted(subject, self.text, factor):
@@ -208,8 +209,8 @@ class _Bench:
         except SubjectError:
             return False
         finally:
-            edit.swap()
-        return outcome is not None and not outcome.gaps
+            mutation.swap()
+        return outcome is not None and not outcome.mismatches
 
 
 def _fitted(subject: Subject, text: _Text, factor: float) -> bool:
@@ -224,11 +225,11 @@ def _fitted(subject: Subject, text: _Text, factor: float) -> bool:
     return True
 
 
-def _at(clue: Clue, gradient: Array | None) -> Array:
+def _at(hypothesis: Hypothesis, gradient: Array | None) -> Array:
     assert gradient is not None
-    if gradient.size <= int(clue.part.index.max(initial=-1)):
-        return np.full(clue.numeric.shape, np.nan)
-    return gradient.reshape(-1)[clue.part.index].astype(np.float64)
+    if gradient.size <= int(hypothesis.part.index.max(initial=-1)):
+        return np.full(hypothesis.numeric.shape, np.nan)
+    return gradient.reshape(-1)[hypothesis.part.index].astype(np.float64)
 
 
 def _unchanged(a: Array | None, b: Array | None) -> bool:
