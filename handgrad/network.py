@@ -17,7 +17,7 @@ from handgrad.arrays import Array, ShapeError
 from handgrad.flat import Flat
 from handgrad.layer import Layer, adopt, apply, as_input, is_layer, shallow_clone, slots, walk
 from handgrad.layers import Concat, loss_for
-from handgrad.layers.recurrent.memory import forgetting
+from handgrad.layers.recurrent.state import forgetting
 from handgrad.tensor import CallRecord, Tensor, learning, no_grad
 
 Metric = Callable[[Array, Array], Any]

@@ -13,7 +13,7 @@ from handgrad.arrays import Array
 from handgrad.compile.values import BatchDim, NotNative, Size, Value
 from handgrad.layer import Parameter, Slot, as_input, slots, walk
 from handgrad.layers import Index
-from handgrad.layers.recurrent.memory import forgetting
+from handgrad.layers.recurrent.state import forgetting
 from handgrad.network import Network
 from handgrad.tensor import CallRecord, Tensor, learning
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
-from handgrad.layers.axes import normal_axes
-from handgrad.layers.choose import require_equal_shapes
+from handgrad.layers.checks import normal_axes, require_equal_shapes
 from handgrad.layers.loss import Loss, sample_weights
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layers.activation import sigmoid, softplus
+from handgrad.layers.checks import require_positive
 from handgrad.layers.embedding import EmbeddingDot, accept_ids
-from handgrad.layers.sizes import require_positive
 
 
 class UnigramSampler:

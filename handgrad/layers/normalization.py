@@ -14,8 +14,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
-from handgrad.layers.axes import normal_axes
-from handgrad.layers.windows import whole
+from handgrad.layers.checks import normal_axes, whole
 
 Axes = tuple[int, ...]
 

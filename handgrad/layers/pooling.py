@@ -15,8 +15,8 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
 from handgrad.layer import Layer
-from handgrad.layers.arithmetic import plain
-from handgrad.layers.windows import Grid, Window
+from handgrad.layers.convolution.window import Grid, Window
+from handgrad.layers.operators import plain
 from handgrad.tensor import Tensor
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handgrad import ShapeError, layers
-from handgrad.layers.gauss import cdf_and_pdf
+from handgrad.layers.elementwise.error_function import cdf_and_pdf
 from tests.reference.loops import ACTIVATIONS, SLOPES, elementwise, softmax, softmax_backward
 
 SMOOTH_ENDS = [*ACTIVATIONS, "Softmax", "LogSoftmax"]

@@ -10,9 +10,9 @@ import pytest
 
 from handgrad import layers
 from handgrad.layer import Layer, slots
-from handgrad.layers.reduction import Reduction
+from handgrad.layers.reduction.base import Reduction
 from handgrad.layers.samples import SAMPLES, WITHOUT_GRADIENT
-from handgrad.layers.select import WithoutGradient
+from handgrad.layers.shape.indexing import WithoutGradient
 from handgrad.tensor import Tensor, learning
 from tests.reference.numeric import slope
 

@@ -9,8 +9,8 @@ import pytest
 
 from handgrad import Convolution, Sequential, ShapeError, TransposedConvolution, check, layers
 from handgrad.derivative import grad, hvp
-from handgrad.layers import columns, overlap
-from handgrad.layers.windows import Window
+from handgrad.layers.convolution import input_gradient, unfold
+from handgrad.layers.convolution.window import Window
 from tests.reference import images
 
 OPTIONS = [
@@ -117,7 +117,7 @@ def test_blocks_of_any_size_give_the_same(monkeypatch, rng):
     dy = rng.standard_normal(y.shape)
     whole = y, layer.backward(dy), layer.dW
     for block in (1, 600, 1500):
-        monkeypatch.setattr(columns, "BLOCK", block)
+        monkeypatch.setattr(unfold, "BLOCK", block)
         parts = layer(x), layer.backward(dy), layer.dW
         for a, b in zip(parts, whole):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
@@ -132,8 +132,8 @@ def test_both_ways_to_add_up_windows_give_the_same(kernel, pad, dilation, sizes,
     filters = rng.standard_normal((2, 3 * math.prod(kernel), 4))
     dy = rng.standard_normal((5, 8, *grid.outputs))
     one, other = rng.standard_normal((2, 5, 6, *sizes))
-    overlap.cell_by_cell(filters, dy, one, grid)
-    overlap.in_one_sum(filters, dy, other, grid)
+    input_gradient.cell_by_cell(filters, dy, one, grid)
+    input_gradient.in_one_sum(filters, dy, other, grid)
     np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
 
 

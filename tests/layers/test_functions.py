@@ -149,7 +149,7 @@ def test_whole_numbers_have_no_gradient(sample, rng):
 
 ONE, TWO = np.ones((2, 3)), np.ones((3, 2))
 BAD = [
-    (lambda: layers.Maximum()(ONE, TWO), "Maximum: all inputs need one shape, got (2, 3), ("),
+    (lambda: layers.Maximum()(ONE, TWO), "Maximum: all inputs need one shape, got (2, 3) and ("),
     (lambda: layers.Where()(ONE > 0, ONE, TWO), "Where: all inputs need one shape"),
     (lambda: layers.Clip(1, 0), "Clip: limits with low ≤ high are needed, got 1 and 0"),
     (lambda: layers.Clip(None, None), "Clip: limits"),

@@ -9,8 +9,8 @@ from handgrad.book.common.words import analogy as analogy
 from handgrad.book.common.words import cos_similarity as cos_similarity
 from handgrad.book.common.words import most_similar as most_similar
 from handgrad.book.common.words import normalize as normalize
-from handgrad.layers.columns import col2im as col2im
-from handgrad.layers.columns import im2col as im2col
+from handgrad.layers.convolution.unfold import col2im as col2im
+from handgrad.layers.convolution.unfold import im2col as im2col
 from handgrad.train import text as texts
 
 

@@ -12,7 +12,7 @@ from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import Address, Size, Value, at_most, times
 from handgrad.layers import Convolution, TransposedConvolution
-from handgrad.layers.windows import Grid
+from handgrad.layers.convolution.window import Grid
 
 PARTS = 16  # sums of a gradient that are made apart, so that threads share the images
 DEEP = 256  # outputs that a sum takes, at least

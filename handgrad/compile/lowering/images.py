@@ -5,7 +5,7 @@ from __future__ import annotations
 from handgrad.compile.builder import Argument, Builder
 from handgrad.compile.trace import Node
 from handgrad.compile.values import BatchDim, NotNative, Size, Value
-from handgrad.layers.windows import Grid, Sizes
+from handgrad.layers.convolution.window import Grid, Sizes
 
 
 def two(sizes: Sizes, before: int = 1) -> tuple[int, int]:

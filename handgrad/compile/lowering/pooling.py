@@ -13,7 +13,7 @@ from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import BatchDim, NotNative, Size, Value
 from handgrad.layers import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
-from handgrad.layers.windows import Grid, Window
+from handgrad.layers.convolution.window import Grid, Window
 
 MOST_CELLS = 255
 

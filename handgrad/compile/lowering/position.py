@@ -10,7 +10,7 @@ from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import Value
 from handgrad.layers import LearnedPosition, SinePosition
-from handgrad.layers.position import sine_table
+from handgrad.layers.positional_encoding import sine_table
 
 
 @lowers(SinePosition, LearnedPosition)

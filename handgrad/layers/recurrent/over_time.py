@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
-from handgrad.layers.recurrent.memory import Memory, accept_mask, draw_mask
+from handgrad.layers.recurrent.dropout import draw_mask
 from handgrad.layers.recurrent.recurrence import Recurrence, accept_input, accept_state
+from handgrad.layers.recurrent.state import Memory, accept_mask
 
 
 class OverTime(Recurrence):

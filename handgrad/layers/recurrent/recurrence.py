@@ -9,8 +9,8 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
+from handgrad.layers.checks import require_dtype, require_positive
 from handgrad.layers.init import initialize
-from handgrad.layers.sizes import require_dtype, require_positive
 
 
 class Recurrence(Layer):

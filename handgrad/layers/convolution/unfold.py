@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module
-from handgrad.layers.windows import Grid, Window
+from handgrad.layers.convolution.window import Grid, Window
 
 BLOCK = 2**19  # elements of the columns made at once: few enough for a cache
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from handgrad.arrays import Array, as_float
 from handgrad.layer import Layer
-from handgrad.layers.axes import normal_axes, require_length
+from handgrad.layers.checks import normal_axes, require_length
 
 
 class Softmax(Layer):

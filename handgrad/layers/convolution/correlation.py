@@ -11,9 +11,9 @@ from math import prod
 
 from handgrad.arrays import Array, array_module
 from handgrad.layer import Layer
-from handgrad.layers.columns import all_columns, all_rows, blocks, columns
-from handgrad.layers.overlap import send_back
-from handgrad.layers.windows import Grid
+from handgrad.layers.convolution.input_gradient import send_back
+from handgrad.layers.convolution.unfold import all_columns, all_rows, blocks, columns
+from handgrad.layers.convolution.window import Grid
 
 
 def channel_sum(dy: Array) -> Array:

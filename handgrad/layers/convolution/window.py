@@ -15,16 +15,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module
+from handgrad.layers.checks import whole
 
 Sizes = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]  # before and after the image, along each axis
-
-
-def whole(owner: str, name: str, value: Any, least: int) -> int:
-    """value, if it is a whole number from `least` on. Raises ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{owner}: {name} must be a whole number ≥ {least}, got {value!r}")
-    return int(value)
 
 
 def per_axis(owner: str, name: str, value: Any, rank: int, least: int) -> Sizes:

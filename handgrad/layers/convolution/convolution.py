@@ -9,9 +9,10 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
-from handgrad.layers.correlate import Correlate, CorrelateDW, CorrelateDx, channel_sum
+from handgrad.layers.checks import whole
+from handgrad.layers.convolution.correlation import Correlate, CorrelateDW, CorrelateDx, channel_sum
+from handgrad.layers.convolution.window import Sizes, Window, per_axis
 from handgrad.layers.init import choose, initialize
-from handgrad.layers.windows import Sizes, Window, per_axis, whole
 
 
 class Filters(Layer):

@@ -1,4 +1,4 @@
-"""Reading and adding at places given by whole numbers, and finding such places."""
+"""Elements read and added at indices (Index, Gather, ScatterAdd), and layers that find indices."""
 
 from __future__ import annotations
 
@@ -6,25 +6,36 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError
+from handgrad.arrays import Array, ShapeError, array_module
 from handgrad.layer import Layer
-from handgrad.layers.axes import normal_axes
+from handgrad.layers.checks import integers_below, normal_axes
 from handgrad.tensor import Tensor
 
 
-def whole_numbers(layer: Layer, indices: Any, length: int) -> Array:
-    """The indices as an array. Raises ValueError unless they are whole numbers below `length`."""
-    indices = np.asarray(indices)
-    if indices.dtype.kind not in "iu":
-        raise ValueError(
-            f"{type(layer).__name__}: indices must be whole numbers, got {indices.dtype}"
-        )
-    if indices.size and not (indices.min() >= 0 and indices.max() < length):
-        raise ValueError(
-            f"{type(layer).__name__}: indices must lie from 0 to {length - 1}, got "
-            f"{indices.min()} to {indices.max()}"
-        )
-    return indices
+class Index(Layer):
+    """x[key] for any NumPy key: integers, slices, arrays of indices, masks.
+
+    Shapes: x (…), y that of x[key].
+    Gradient: dx = 0 but at key, where dy is added: an element read twice gets both gradients.
+    Raises ShapeError where the key lies outside x.
+    """
+
+    linear = True
+
+    def __init__(self, key: Any):
+        self.key = key
+
+    def forward(self, x: Array) -> Array:
+        self.x_shape, self.xp = x.shape, array_module(x)
+        try:
+            return x[self.key]
+        except IndexError as error:
+            raise ShapeError(f"Index: {error}; x has shape {x.shape}") from None
+
+    def backward(self, dy: Array) -> Array:
+        dx = self.xp.zeros(self.x_shape, dy.dtype)
+        self.xp.add.at(dx, self.key, dy)
+        return dx
 
 
 class Gather(Layer):
@@ -44,7 +55,7 @@ class Gather(Layer):
     def forward(self, x: Array, indices: Array) -> Array:
         (axis,) = normal_axes(self, x)
         self.length = x.shape[axis]
-        self.indices = whole_numbers(self, indices, self.length)
+        self.indices = integers_below(self, indices, self.length)
         _require_alike(self, x.shape, self.indices.shape, axis)
         return np.take_along_axis(x, self.indices, axis)
 
@@ -68,7 +79,7 @@ class ScatterAdd(Layer):
 
     def forward(self, x: Array, indices: Array) -> Array:
         (axis,) = normal_axes(self, x)
-        self.indices = whole_numbers(self, indices, self.length)
+        self.indices = integers_below(self, indices, self.length)
         if x.shape != self.indices.shape:
             raise ShapeError(
                 f"ScatterAdd: indices must have the shape of x, {x.shape}, got {self.indices.shape}"
@@ -121,7 +132,7 @@ class OneHot(WithoutGradient):
         self.classes, self.dtype = classes, dtype
 
     def forward(self, labels: Array) -> Array:
-        labels = whole_numbers(self, labels, self.classes)
+        labels = integers_below(self, labels, self.classes)
         return (labels[..., None] == np.arange(self.classes)).astype(self.dtype)
 
 

@@ -1,4 +1,4 @@
-"""CumSum and Prod: sums of everything so far, products of everything."""
+"""Sums and products along axes: Sum, Mean, CumSum, Prod. Integers become float64."""
 
 from __future__ import annotations
 
@@ -6,8 +6,42 @@ import numpy as np
 
 from handgrad.arrays import Array, as_float
 from handgrad.layer import Layer
-from handgrad.layers.axes import normal_axes
-from handgrad.layers.reduction import Reduction
+from handgrad.layers.checks import normal_axes, require_length
+from handgrad.layers.reduction.base import Reduction
+
+
+class Sum(Reduction):
+    """y = Σ x along axes, all of them by default. Shapes: x (any), y without the axes, or 1 there.
+
+    Gradient: dx = dy, copied along the axes: every summand counts once.
+    Raises ShapeError where x lacks an axis.
+    """
+
+    linear = True
+
+    def forward(self, x: Array) -> Array:
+        return self.start(x).sum(axis=self.axes, keepdims=self.keepdims)
+
+    def backward(self, dy: Array) -> Array:
+        return np.broadcast_to(self.spread(dy), self.shape)
+
+
+class Mean(Reduction):
+    """y = Σ x / n along axes, n elements each. Shapes: x (any), y without the axes, or 1 there.
+
+    Gradient: dx = dy / n, copied along the axes.
+    Raises ShapeError where x lacks an axis, or n is 0.
+    """
+
+    linear = True
+
+    def forward(self, x: Array) -> Array:
+        x = self.start(x)
+        require_length(self, x, self.axes)
+        return x.mean(axis=self.axes, keepdims=self.keepdims)
+
+    def backward(self, dy: Array) -> Array:
+        return np.broadcast_to(self.spread(dy) / self.count, self.shape)
 
 
 class CumSum(Layer):

@@ -1,4 +1,4 @@
-"""Memory: the state that a recurrent layer keeps from one call to the next, and masks."""
+"""The state that a recurrent layer keeps from one call to the next, and masks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError, array_module
+from handgrad.arrays import Array, ShapeError
 from handgrad.layer import walk
 
 
@@ -77,10 +77,3 @@ def accept_mask(layer: Any, mask: Any, shape: tuple[int, ...], *, goes_on: bool)
             f"masked for sample {empty[0]}; leave it out, or give the state that it goes on from"
         )
     return mask
-
-
-def draw_mask(layer: Any, ratio: float, like: Array) -> Array:
-    """Zero with probability `ratio`, else 1 / (1 − ratio): one word of the stream per element."""
-    keep = layer.draw().bits(like.size) >= ratio * 2**32
-    mask = keep.reshape(like.shape) * like.dtype.type(1 / (1 - ratio))
-    return array_module(like).asarray(mask)

@@ -1,23 +1,12 @@
-"""Layers that choose between numbers: by sign, by size, by a condition, by limits."""
+"""Functions made of pieces: Abs, Maximum, Minimum, Clip, Where."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError, as_float
+from handgrad.arrays import Array, as_float
 from handgrad.layer import Layer
-
-
-def require_equal_shapes(layer: Layer, *inputs: Any) -> None:
-    """Raise ShapeError where the shapes differ."""
-    shapes = [np.shape(x) for x in inputs]
-    if len(set(shapes)) > 1:
-        raise ShapeError(
-            f"{type(layer).__name__}: all inputs need one shape, got "
-            f"{', '.join(map(str, shapes))}; put a Broadcast before the smaller"
-        )
+from handgrad.layers.checks import require_equal_shapes
 
 
 class Abs(Layer):

@@ -14,8 +14,8 @@ from math import prod
 import numpy as np
 
 from handgrad.arrays import Array, array_module
-from handgrad.layers.columns import blocks, fold
-from handgrad.layers.windows import Grid, Sizes
+from handgrad.layers.convolution.unfold import blocks, fold
+from handgrad.layers.convolution.window import Grid, Sizes
 
 
 def send_back(filters: Array, dy: Array, dx: Array, grid: Grid) -> None:

@@ -1,15 +1,12 @@
-"""Statistics along axes: variance, standard deviation, log-sum-exp, norm.
-
-Integers become float64. `axis` is None for all, a number, or several; `keepdims` leaves it as 1.
-"""
+"""Variance, standard deviation and norm along axes. Integers become float64."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
-from handgrad.layers.axes import require_length
-from handgrad.layers.reduction import Axis, Reduction
+from handgrad.layers.checks import require_length
+from handgrad.layers.reduction.base import Axis, Reduction
 
 
 class Var(Reduction):
@@ -60,30 +57,6 @@ class Std(Var):
     def backward(self, dy: Array) -> Array:
         y = np.where(self.y == 0, 1, self.y)
         return self.spread(dy / y) * self.difference * (1 / (self.count - self.ddof))
-
-
-class LogSumExp(Reduction):
-    """y = ln Σ exp(x) along axes; the largest x is taken out first, so nothing overflows.
-
-    Shapes: x (any), y without the axes, or 1 there.
-    Gradient: dx = dy · exp(x − y), the softmax.
-    Raises ShapeError where x lacks an axis, or has nothing along it.
-    Source: Blanchard, Higham & Higham, "Accurately computing the log-sum-exp and softmax
-    functions", 2021.
-    """
-
-    def forward(self, x: Array) -> Array:
-        x = self.start(x)
-        require_length(self, x, self.axes)
-        largest = x.max(axis=self.axes, keepdims=True)
-        e = np.exp(x - largest)
-        total = e.sum(axis=self.axes, keepdims=True)
-        self.softmax = e / total
-        y = np.log(total) + largest
-        return y if self.keepdims else y.sum(axis=self.axes)
-
-    def backward(self, dy: Array) -> Array:
-        return self.spread(dy) * self.softmax
 
 
 class Norm(Reduction):
