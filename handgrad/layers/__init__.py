@@ -35,7 +35,7 @@ from handgrad.layers.activation import (
 from handgrad.layers.affine import Affine
 from handgrad.layers.attention import AdditiveAttention, DotProductAttention
 from handgrad.layers.convolution import Convolution, TransposedConvolution, col2im, im2col
-from handgrad.layers.cross_entropy import SoftmaxCrossEntropy, loss_for
+from handgrad.layers.cross_entropy import SoftmaxCrossEntropy
 from handgrad.layers.dropout import Dropout, SpatialDropout
 from handgrad.layers.einsum import Einsum
 from handgrad.layers.elementwise import (
@@ -76,6 +76,7 @@ from handgrad.layers.likelihood import (
     NegativeLogLikelihood,
 )
 from handgrad.layers.loss import (
+    ElementwiseLoss,
     Huber,
     Loss,
     MeanAbsoluteError,
@@ -134,6 +135,7 @@ from handgrad.layers.shape import (
     Transpose,
 )
 from handgrad.layers.standardize import Standardize
+from handgrad.layers.targets import check_scores, counted, loss_for
 
 enter_rules()
 
@@ -142,17 +144,18 @@ __all__ = [
     "Affine", "Arccos", "Arccosh", "Arcsin", "Arcsinh", "Arctan", "Arctanh", "ArgMax",
     "AveragePooling", "BatchNorm", "Bidirectional", "BinaryCrossEntropy", "Broadcast", "Clip",
     "Concat", "Convolution", "Cos", "Cosh", "CosineEmbedding", "CosineSimilarity", "CumSum", "Div",
-    "DotProductAttention", "Dropout", "Einsum", "Embedding", "EmbeddingDot", "Erf", "Exp", "Expm1",
-    "Flatten", "Flip", "GRUCell", "Gather", "GaussianKL", "GlobalAveragePooling",
-    "GlobalMaxPooling", "GroupNorm", "HardSigmoid", "HardSwish", "Hinge", "Huber", "Index",
-    "InstanceNorm", "KLDivergence", "LSTMCell", "LayerNorm", "LeakyReLU", "LearnedPosition", "Log",
-    "Log1p", "LogSoftmax", "LogSumExp", "Loss", "MatMul", "Max", "MaxPooling", "Maximum", "Mean",
-    "MeanAbsoluteError", "MeanSquaredError", "Minimum", "Mish", "Mul", "MultiHeadAttention", "Neg",
-    "NegativeLogLikelihood", "NegativeSampling", "Norm", "OneHot", "PReLU", "Pad", "Pow", "Prod",
-    "RMSNorm", "RNNCell", "ReLU", "ReLU6", "Reshape", "ScatterAdd", "SiLU", "Sigmoid",
-    "SigmoidCrossEntropy", "Sin", "SinePosition", "Sinh", "Softmax", "SoftmaxCrossEntropy",
-    "Softplus", "Softsign", "SpatialDropout", "Split", "Sqrt", "Stack", "Stacked", "Standardize",
-    "Std", "Step", "Sub", "Sum", "SumSquaredError", "Tan", "Tanh", "Tile", "TopK", "Transpose",
-    "TransposedConvolution", "UnigramSampler", "Var", "VariationalDropout", "Where", "col2im",
-    "im2col", "length_mask", "loss_for",
+    "DotProductAttention", "Dropout", "Einsum", "ElementwiseLoss", "Embedding", "EmbeddingDot",
+    "Erf", "Exp", "Expm1", "Flatten", "Flip", "GRUCell", "Gather", "GaussianKL",
+    "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm", "HardSigmoid", "HardSwish", "Hinge",
+    "Huber", "Index", "InstanceNorm", "KLDivergence", "LSTMCell", "LayerNorm", "LeakyReLU",
+    "LearnedPosition", "Log", "Log1p", "LogSoftmax", "LogSumExp", "Loss", "MatMul", "Max",
+    "MaxPooling", "Maximum", "Mean", "MeanAbsoluteError", "MeanSquaredError", "Minimum", "Mish",
+    "Mul", "MultiHeadAttention", "Neg", "NegativeLogLikelihood", "NegativeSampling", "Norm",
+    "OneHot", "PReLU", "Pad", "Pow", "Prod", "RMSNorm", "RNNCell", "ReLU", "ReLU6", "Reshape",
+    "ScatterAdd", "SiLU", "Sigmoid", "SigmoidCrossEntropy", "Sin", "SinePosition", "Sinh",
+    "Softmax", "SoftmaxCrossEntropy", "Softplus", "Softsign", "SpatialDropout", "Split", "Sqrt",
+    "Stack", "Stacked", "Standardize", "Std", "Step", "Sub", "Sum", "SumSquaredError", "Tan",
+    "Tanh", "Tile", "TopK", "Transpose", "TransposedConvolution", "UnigramSampler", "Var",
+    "VariationalDropout", "Where", "check_scores", "col2im", "counted", "im2col", "length_mask",
+    "loss_for",
 ]  # fmt: skip

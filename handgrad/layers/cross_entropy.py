@@ -1,30 +1,75 @@
-"""SoftmaxCrossEntropy, the loss of classification, and the choice of a loss by its targets."""
+"""SoftmaxCrossEntropy, the loss of classification, and what losses of classes share."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Any
+from math import inf, prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
-from handgrad.layer import Layer
-from handgrad.layers.loss import MeanSquaredError, sample_weights
+from handgrad.layers.loss import Loss, sample_weights, something
 from handgrad.tensor import Tensor
 
 
-class SoftmaxCrossEntropy(Layer):
+class ClassLoss(Loss):
+    """Base: losses of labels, or probabilities, of C classes, u = w · Σ_c v · t.
+
+    t is one-hot or probabilities, v = class_weights (C), w = weights of samples; a label that is
+    ignore_index is not counted.
+    Shapes: y (N, …, C); t labels (N, …) or probabilities (N, …, C); weights (N); loss ().
+    Raises ShapeError where t or class_weights do not fit y; ValueError for labels that are not
+    integers from 0 to C − 1, probabilities that are negative or do not sum to 1, class_weights
+    that are not finite and ≥ 0, and as `Loss` says.
+    """
+
+    label_smoothing = 0.0
+
+    def __init__(self, *, class_weights: Any = None, ignore_index: int | None = None):
+        self.class_weights, self.ignore_index = class_weights, ignore_index
+        class_factors(self)
+
+    def mean_weight(
+        self, t: Any, weights: Any = None, y_shape: tuple[int, ...] | None = None
+    ) -> float:
+        v = class_factors(self)
+        if weights is None and v is None:
+            return 1.0
+        t = t if hasattr(t, "dtype") else np.asarray(t)
+        labels = t.ndim < len(y_shape) if y_shape else t.dtype.kind in "iub"
+        classes = len(v) if v is not None else int(t.max(initial=0)) + 1
+        of = weigh_targets(self, (*t.shape, classes) if labels else t.shape, t, weights)
+        return something(self, of.total) / of.count
+
+    def share_out(self, y: Array, t: Any, weights: Array | None) -> tuple[Any, Array, Array]:
+        """Where m lies among the rows of scores, m there, and Σ_c m as a column."""
+        of = weigh_targets(self, y.shape, t, weights)
+        n, smoothing = prod(y.shape[:-1]), self.label_smoothing
+        D = self.divisor(of.total, of.count)
+        if of.alike and len(of.at[0]) == n > 0 and not smoothing:  # the usual case
+            each = y.dtype.type(1 / D)
+            return of.at, each, each
+        if smoothing:
+            m = np.zeros_like(y, shape=(n, y.shape[-1]))
+            m[of.at] = of.m / D
+            m += smoothing * (m.mean(axis=1, keepdims=True) - m)
+            m = m if of.v is None else m * of.v.astype(y.dtype)
+            return ..., m, m.sum(axis=1, keepdims=True)
+        u = of.m if of.v is None else of.m * of.v[of.at[1]]
+        sums = np.bincount(of.at[0], u, n)
+        return of.at, (u / D).astype(y.dtype), (sums / D).astype(y.dtype)[:, None]
+
+
+class SoftmaxCrossEntropy(ClassLoss):
     """The mean of −ln p at the right class, p = softmax(y), where y are scores.
 
     loss = −Σ m · ln p, where m shares 1 out over samples and classes:
-    m = w · v · ((1 − ε) · t + ε / C) / Σ w · v · t, with t one-hot or probabilities, ε =
+    m = w · v · ((1 − ε) · t + ε / C) / D, D = Σ w · v · t, with t one-hot or probabilities, ε =
     label_smoothing, v = class_weights, w = weights of samples, and no share where the label is
-    ignore_index.
+    ignore_index; `Loss` says what a normalizer changes.
     Shapes: y (N, …, C); t labels (N, …) or probabilities (N, …, C); weights (N); loss ().
     Gradient: dy = dloss · (p · Σ_c m − m); with labels alone (p − t) / N.
-    Raises ShapeError where t or weights do not fit y; ValueError for labels that are not whole
-    numbers from 0 to C − 1, probabilities that are negative or do not sum to 1, and where
-    nothing is left to learn from: an empty batch, or every label ignored.
+    Raises as `ClassLoss` says; ValueError for label_smoothing outside [0, 1].
     Source: Saito, "Deep Learning from Scratch", section 5.6.3 and appendix A; Szegedy et al.,
     "Rethinking the Inception architecture", CVPR 2016, section 7 (label smoothing).
     """
@@ -37,13 +82,13 @@ class SoftmaxCrossEntropy(Layer):
             raise ValueError(
                 f"SoftmaxCrossEntropy: label_smoothing must lie in [0, 1], got {label_smoothing}"
             )
-        self.class_weights, self.label_smoothing = class_weights, label_smoothing
-        self.ignore_index = ignore_index
+        super().__init__(class_weights=class_weights, ignore_index=ignore_index)
+        self.label_smoothing = label_smoothing
 
     def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
         y = as_float(y)
         self.shape = y.shape
-        self.at, self.m, self.total = share_out(self, y, t, weights)
+        self.at, self.m, self.total = self.share_out(y, t, weights)
         z = y.reshape(-1, y.shape[-1])
         z = z - z.max(axis=1, keepdims=True)
         e = np.exp(z)
@@ -63,53 +108,50 @@ class SoftmaxCrossEntropy(Layer):
         return dy.reshape(self.shape), None
 
 
-def share_out(loss: Any, y: Array, t: Any, weights: Array | None) -> tuple[Any, Array, Array]:
-    """Where m lies among the rows of scores, m there, and Σ_c m as a column."""
+class Targets(NamedTuple):
+    """What is right, and how much it counts."""
+
+    at: tuple[Array, Array]  # rows of scores and classes where t is not 0
+    m: Array  # w · t there
+    v: Array | None  # weights of the classes (C)
+    total: float  # Σ u
+    count: int  # rows that count: all but the ignored
+    alike: bool  # labels, and all u are 1
+
+
+def weigh_targets(
+    loss: ClassLoss, shape: tuple[int, ...], t: Any, weights: Array | None
+) -> Targets:
+    """The targets t of scores of the given shape, with the weights of samples and classes."""
     t = t if hasattr(t, "dtype") else np.asarray(t)
-    (rows, classes), m = targets(loss, y, t)
-    n, v = prod(y.shape[:-1]), None
-    alike = weights is None and loss.class_weights is None and not loss.label_smoothing
-    if alike and 0 < len(rows) == t.size == n:  # a label in every row: the usual case
-        each = y.dtype.type(1 / n)
-        return (rows, classes), each, each
+    at, m = targets(loss, shape, t)
+    labels, v = t.ndim < len(shape), class_factors(loss, shape[-1])
+    count = len(m) if labels else prod(shape[:-1])
+    if weights is None and v is None and labels:
+        return Targets(at, m, v, count, count, True)
     if weights is not None:
-        w = np.broadcast_to(sample_weights(loss, weights, y)[..., 0], y.shape[:-1])
-        m = m * w.reshape(-1)[rows]
-    if loss.class_weights is not None:
-        v = class_weights(loss, y)
-    share = m if v is None else m * v[classes]
-    whole = share.sum()
-    if not whole > 0:
-        raise ValueError(
-            f"{type(loss).__name__}: nothing to learn from: the batch is empty, or every label is "
-            "ignored or has weight 0"
-        )
-    if loss.label_smoothing:
-        t = np.zeros_like(y, shape=(n, y.shape[-1]))
-        t[rows, classes] = m
-        t += loss.label_smoothing * (t.mean(axis=1, keepdims=True) - t)
-        share = (t if v is None else t * v) / whole
-        return ..., share, share.sum(axis=1, keepdims=True)
-    share = share / whole
-    return (rows, classes), share, np.bincount(rows, share, n).astype(y.dtype)[:, None]
+        w = sample_weights(loss, weights, shape[:-1])
+        m = m * np.broadcast_to(w, shape[:-1]).reshape(-1)[at[0]]
+    total = (m if v is None else m * v[at[1]]).sum()
+    return Targets(at, m, v, float(total), count, False)
 
 
-def targets(loss: Any, y: Array, t: Array) -> tuple[tuple[Array, Array], Array]:
-    """Rows and classes at which t is not 0, and t there, in the dtype of y.
+def targets(loss: ClassLoss, shape: tuple[int, ...], t: Array) -> tuple[tuple[Array, Array], Array]:
+    """Rows and classes at which t is not 0, and t there, in float64.
 
     A row is one set of C scores; where its label is ignored, it does not occur.
     """
-    n = y.shape[-1] if y.ndim > 1 else 0
+    n = shape[-1] if len(shape) > 1 else 0
     name, ignore_index = type(loss).__name__, loss.ignore_index
-    if not n or t.shape not in (y.shape, y.shape[:-1]):
+    if not n or t.shape not in (shape, shape[:-1]):
         raise ShapeError(
             f"{name}: y (N, …, C) needs labels t (N, …) or probabilities (N, …, C), got "
-            f"y {y.shape} and t {t.shape}"
+            f"y {shape} and t {t.shape}"
         )
-    if t.ndim == y.ndim:
-        t = probabilities(name, as_float(t, y.dtype)).reshape(-1, n)
+    if t.ndim == len(shape):
+        t = probabilities(name, as_float(t)).reshape(-1, n)
         rows, classes = t.nonzero()
-        return (rows, classes), t[rows, classes].astype(y.dtype)
+        return (rows, classes), t[rows, classes].astype(np.float64)
     if t.dtype.kind not in "iub":
         raise ValueError(
             f"{name}: labels must be integers, got {t.dtype}; use t.astype(int), or "
@@ -126,7 +168,7 @@ def targets(loss: Any, y: Array, t: Array) -> tuple[tuple[Array, Array], Array]:
             f"{name}: labels must lie from 0 to {n - 1}, or equal ignore_index "
             f"({ignore_index}), got {labels.min()} to {labels.max()}"
         )
-    return (rows, classes), xp.ones(len(rows), y.dtype)
+    return (rows, classes), xp.ones(len(rows))
 
 
 def probabilities(name: str, t: Array) -> Array:
@@ -140,20 +182,22 @@ def probabilities(name: str, t: Array) -> Array:
     return t
 
 
-def class_weights(loss: Any, y: Array) -> Array:
-    """The weights of the C classes in the dtype of y."""
+def class_factors(loss: ClassLoss, classes: int | None = None) -> Array | None:
+    """class_weights in float64, checked; None where there are none."""
+    if loss.class_weights is None:
+        return None
     name = type(loss).__name__
-    weights = as_float(loss.class_weights, y.dtype).astype(y.dtype, copy=False)
-    if weights.shape != y.shape[-1:]:
-        raise ShapeError(
-            f"{name}: class_weights must have shape {y.shape[-1:]}, got {weights.shape}"
+    if isinstance(loss.class_weights, str | dict | int | float):
+        raise ValueError(
+            f"{name}: class_weights must be a list of one number for each class, in the order of "
+            f"the classes, got {loss.class_weights!r}"
         )
-    if not (weights.min() >= 0 and weights.max() < np.inf):
-        raise ValueError(f"{name}: class_weights must be finite and ≥ 0, got {weights}")
-    return weights
-
-
-def loss_for(t: Any) -> Layer:
-    """The usual loss: SoftmaxCrossEntropy for integer targets, MeanSquaredError for real ones."""
-    kind = np.asarray(t).dtype.kind if not hasattr(t, "dtype") else t.dtype.kind
-    return MeanSquaredError() if kind == "f" else SoftmaxCrossEntropy()
+    v = as_float(loss.class_weights, np.float64).astype(np.float64, copy=False)
+    if v.ndim != 1 or classes not in (None, len(v)):
+        raise ShapeError(
+            f"{name}: class_weights must have shape ({'C' if classes is None else classes},), got "
+            f"{v.shape}"
+        )
+    if not (v.min(initial=0) >= 0 and v.sum() < inf):
+        raise ValueError(f"{name}: class_weights must be finite and ≥ 0, got {v}")
+    return v

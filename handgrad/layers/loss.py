@@ -1,4 +1,4 @@
-"""Losses on real targets: one term per element, and its slope right below.
+"""Losses: what all share, and those of real targets, which have one term per element.
 
 `forward(y, t, weights=None)` gives one number, of y's dtype; `backward(dloss)` the gradient of y,
 and None for t, which is data. `weights` (N) are weights of the samples.
@@ -6,7 +6,7 @@ and None for t, which is data. `weights` (N) are weights of the samples.
 
 from __future__ import annotations
 
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -16,77 +16,136 @@ from handgrad.layer import Layer
 from handgrad.layers.activation import sigmoid
 
 
-def sample_weights(layer: Layer, weights: Any, y: Array) -> Array:
-    """The weights in y's dtype, shaped (N, 1, …) to multiply y.
+def sample_weights(loss: Any, weights: Any, shape: tuple[int, ...]) -> Array:
+    """The weights in float64, shaped (N, 1, …) to multiply an array of the given shape.
 
-    Raises ShapeError unless there is one for each sample, ValueError unless all are ≥ 0 and
-    finite, and one is positive.
+    Raises ShapeError unless there is one for each sample, ValueError unless all are ≥ 0 and they
+    have a finite sum.
     """
-    name = type(layer).__name__
-    weights = as_float(weights, y.dtype).astype(y.dtype, copy=False)
-    if weights.shape != y.shape[:1]:
-        raise ShapeError(f"{name}: weights must have shape {y.shape[:1]}, got {weights.shape}")
-    total = weights.sum()
-    if not (0 < total < np.inf and weights.min() >= 0):
-        raise ValueError(
-            f"{name}: weights must be finite and ≥ 0, with at least one above 0; they sum to "
-            f"{total}"
+    name = type(loss).__name__
+    weights = as_float(weights, np.float64).astype(np.float64, copy=False)
+    if weights.shape != shape[:1]:
+        raise ShapeError(
+            f"{name}: weights must have shape {shape[:1]}, got {weights.shape}; one weight "
+            "for each sample is needed"
         )
-    return weights.reshape(weights.shape + (1,) * (y.ndim - 1))
+    if weights.size and not (weights.min() >= 0 and weights.sum() < inf):
+        raise ValueError(
+            f"{name}: weights must be finite and ≥ 0, got numbers from {weights.min()} to "
+            f"{weights.max()} with the sum {weights.sum()}"
+        )
+    return weights.reshape(weights.shape + (1,) * (len(shape) - 1))
+
+
+def something(loss: Any, total: float) -> float:
+    """The sum of all weights itself, once it is seen that there is something to learn from."""
+    if not 0 < total < inf:
+        raise ValueError(
+            f"{type(loss).__name__}: nothing to learn from: the batch is empty, or every label is "
+            f"ignored or has weight 0 (the weights sum to {total})"
+        )
+    return total
 
 
 class Loss(Layer):
-    """Base: the weighted mean of `term(y, t)`, where `slope()` is the derivative of it by y.
+    """Base: a weighted sum of terms over D, `denominator` after forward.
 
-    loss = Σ wₙ · termₙₖ / (K · Σ wₙ), K elements per sample; all wₙ = 1 where none are given.
+    loss = Σ uᵢ · termᵢ / D over the counted elements i; u = weight of the sample · weight of its
+    class, 1 where none are given; ignored labels are not counted.
+    D = Σ u of the batch where `normalizer` is None: weights compare the samples of one batch
+    alone, and cancel in a batch of one. D = count · ū where `normalizer` is ū: with ū =
+    mean_weight(t, weights) = Σ u / N over a data set of N elements, element i moves the
+    parameters in proportion to uᵢ · N / Σ u, whatever the batch size.
+    Batches with gradients gₖ have together the gradient Σ gₖ · Dₖ / together(D₁, D₂, …), and so
+    has the loss: a mean over batches, accumulated parts or processes is that of all elements.
+    Shapes: y and t (N, …), weights (N), loss ().
+    Gradient: dloss · uᵢ / D · ∂termᵢ / ∂y.
+    Raises ShapeError for weights that are not (N), ValueError unless they are finite and ≥ 0, or
+    where nothing is left to learn from; with a normalizer the loss is then 0.
+    """
+
+    normalizer: float | None = None
+    denominator = 0.0
+
+    def mean_weight(
+        self, t: Any, weights: Any = None, y_shape: tuple[int, ...] | None = None
+    ) -> float:
+        """ū = Σ u / count over a data set, to be its `normalizer`; 1 without weights.
+
+        y_shape: of the outputs for t or a part of t; tells one-hot integers from labels.
+        """
+        if weights is None:
+            return 1.0
+        return something(self, float(sample_weights(self, weights, np.shape(t)[:1]).sum())) / len(t)
+
+    def together(self, *denominators: float) -> float:
+        """D of several batches taken as one."""
+        return sum(denominators)
+
+    def divisor(self, total: float, count: int) -> float:
+        """D for Σ u = total over `count` elements, which it keeps; ∞ where nothing counts."""
+        if self.normalizer is None:
+            self.denominator = something(self, float(total))
+        elif 0 < self.normalizer < inf:
+            self.denominator = count * float(self.normalizer)
+        else:
+            raise ValueError(
+                f"{type(self).__name__}: normalizer must be a positive number, as mean_weight "
+                f"gives it, or None, got {self.normalizer}"
+            )
+        return self.denominator or inf
+
+    def weigh(self, y: Array, weights: Array | None, elements: int = 1) -> Any:
+        """u / D for samples of so many elements: one number for all, or (N, 1, …); keeps D."""
+        if weights is None:
+            count = prod(y.shape[:1]) * elements
+            return y.dtype.type(1 / self.divisor(count, count))
+        w = sample_weights(self, weights, y.shape)
+        return (w / self.divisor(float(w.sum()) * elements, w.size * elements)).astype(y.dtype)
+
+
+class ElementwiseLoss(Loss):
+    """Base: the weighted mean of `term(y, t)` over all elements, each with its sample's weight.
+
+    loss = Σ wₙ · termₙₖ / D, D = K · Σ wₙ for K elements per sample; all wₙ = 1 where none are
+    given; `Loss` says what a normalizer changes.
     Shapes: y and t (N, …) alike, weights (N), loss ().
-    Gradient: dy = dloss · slope · wₙ / (K · Σ wₙ).
-    Raises ShapeError where t or weights do not fit y, ValueError for an empty batch. Integers
-    become real numbers, t takes the dtype of y.
+    Gradient: dy = dloss · derivative · wₙ / D.
+    Raises ShapeError where t does not fit y, and as `Loss` says. Integers become real numbers, t
+    takes the dtype of y.
     """
 
     def term(self, y: Array, t: Array) -> Array:
-        """The loss of each element; keeps what `slope` needs."""
+        """The loss of each element; keeps what `derivative` needs."""
         raise NotImplementedError(f"{type(self).__name__} has no term")
 
-    def slope(self) -> Array:
-        """The derivative of `term` by y."""
-        raise NotImplementedError(f"{type(self).__name__} has no slope")
-
-    def share(self, y: Array, weights: Array | None) -> Any:
-        """What each term is multiplied by, before all are summed."""
-        if not y.size:
-            raise ValueError(f"{type(self).__name__}: the batch is empty, shape {y.shape}")
-        if weights is None:
-            return y.dtype.type(1 / y.size)
-        return weights / (weights.sum() * y.dtype.type(prod(y.shape[1:])))
+    def derivative(self) -> Array:
+        """The derivative of `term` with respect to y."""
+        raise NotImplementedError(f"{type(self).__name__} has no derivative")
 
     def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
         y = as_float(y)
         t = as_float(t, y.dtype).astype(y.dtype, copy=False)
         if y.shape != t.shape:
+            column = y.shape == (*t.shape, 1)
             raise ShapeError(
                 f"{type(self).__name__}: t must have the shape of y, {y.shape}, got {t.shape}"
+                + ("; t[..., None] would do" if column else "")
             )
-        if weights is not None:
-            weights = sample_weights(self, weights, y)
-        self.scale = self.share(y, weights)
-        terms = self.term(y, t)
-        if weights is None:
-            return terms.sum() * self.scale
-        return (terms * self.scale).sum()
+        self.scale = self.weigh(y, weights, prod(y.shape[1:]))
+        return (self.term(y, t) * self.scale).sum()
 
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
-        slope = self.slope()
-        return slope * (as_float(dloss).astype(slope.dtype) * self.scale), None
+        derivative = self.derivative()
+        return derivative * (as_float(dloss).astype(derivative.dtype) * self.scale), None
 
 
-class MeanSquaredError(Loss):
+class MeanSquaredError(ElementwiseLoss):
     """loss = Σ (y − t)² / n, the mean over all n elements.
 
     Shapes: y and t (N, …) alike, weights (N), loss ().
     Gradient: dy = dloss · 2 · (y − t) / n.
-    Raises as `Loss` says, which also tells how samples are weighted.
+    Raises as `ElementwiseLoss` says, which also tells how samples are weighted.
     Source: Legendre, "Nouvelles méthodes", 1805 (least squares).
     """
 
@@ -94,16 +153,16 @@ class MeanSquaredError(Loss):
         self.error = y - t
         return self.error**2
 
-    def slope(self) -> Array:
+    def derivative(self) -> Array:
         return 2 * self.error
 
 
-class SumSquaredError(Loss):
-    """loss = ½ · Σ (y − t)², or ½ · Σ wₙ · (yₙ − tₙ)²: a sum, never divided.
+class SumSquaredError(ElementwiseLoss):
+    """loss = ½ · Σ (y − t)², or ½ · Σ wₙ · (yₙ − tₙ)²: a sum, never divided, so D = 1.
 
     Shapes: y and t (N, …) alike, weights (N), loss ().
-    Gradient: dy = dloss · (y − t).
-    Raises as `Loss` says, but an empty batch has loss 0.
+    Gradient: dy = dloss · wₙ · (y − t).
+    Raises as `ElementwiseLoss` says, but where nothing counts the loss is 0.
     Source: Saito, "Deep Learning from Scratch", section 4.2.1.
     """
 
@@ -111,38 +170,42 @@ class SumSquaredError(Loss):
         self.error = y - t
         return self.error**2 / 2
 
-    def slope(self) -> Array:
+    def derivative(self) -> Array:
         return self.error
 
-    def share(self, y: Array, weights: Array | None) -> Any:
-        return y.dtype.type(1) if weights is None else weights
+    def divisor(self, total: float, count: int) -> float:
+        self.denominator = 1.0
+        return 1.0
+
+    def together(self, *denominators: float) -> float:
+        return 1.0
 
 
-class MeanAbsoluteError(Loss):
+class MeanAbsoluteError(ElementwiseLoss):
     """loss = Σ |y − t| / n, the mean over all n elements.
 
     Shapes: y and t (N, …) alike, weights (N), loss ().
     Gradient: dy = dloss · sign(y − t) / n.
     At y = t: sign is 0, the least of the subgradients in length.
-    Raises as `Loss` says, which also tells how samples are weighted.
+    Raises as `ElementwiseLoss` says, which also tells how samples are weighted.
     """
 
     def term(self, y: Array, t: Array) -> Array:
         self.error = y - t
         return np.abs(self.error)
 
-    def slope(self) -> Array:
+    def derivative(self) -> Array:
         return np.sign(self.error)
 
 
-class Huber(Loss):
+class Huber(ElementwiseLoss):
     """The mean of ½ · e² where |e| ≤ δ, else of δ · (|e| − ½ · δ), with e = y − t.
 
     With c = e, cut to [−δ, δ], both are c · (e − ½ · c).
     Shapes: y and t (N, …) alike, weights (N), loss ().
     Gradient: dy = dloss · c / n.
-    At |e| = δ: both sides have the slope ±δ.
-    Raises as `Loss` says; ValueError unless δ > 0.
+    At |e| = δ: both sides have the derivative ±δ.
+    Raises as `ElementwiseLoss` says; ValueError unless δ > 0.
     Source: Huber, "Robust estimation of a location parameter", 1964.
     """
 
@@ -156,17 +219,17 @@ class Huber(Loss):
         self.cut = np.clip(error, -self.delta, self.delta)
         return self.cut * (error - self.cut / 2)
 
-    def slope(self) -> Array:
+    def derivative(self) -> Array:
         return self.cut
 
 
-class SigmoidCrossEntropy(Loss):
+class SigmoidCrossEntropy(ElementwiseLoss):
     """The mean of −t · ln σ(y) − (1 − t) · ln(1 − σ(y)), where y are scores before the sigmoid.
 
     Each term is max(y, 0) − y · t + ln(1 + e^−|y|), which cannot overflow.
     Shapes: y and t (N, …) alike, weights (N), loss ().
     Gradient: dy = dloss · (σ(y) − t) / n.
-    Raises as `Loss` says; ValueError where t lies outside [0, 1].
+    Raises as `ElementwiseLoss` says; ValueError where t lies outside [0, 1].
     Source: Bishop, "Pattern recognition and machine learning", 2006, section 4.3.2.
     """
 
@@ -179,5 +242,5 @@ class SigmoidCrossEntropy(Loss):
         self.y, self.t = y, t
         return np.maximum(y, 0) - y * t + np.log1p(np.exp(-np.abs(y)))
 
-    def slope(self) -> Array:
+    def derivative(self) -> Array:
         return sigmoid(self.y) - self.t

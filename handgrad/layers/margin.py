@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
 from handgrad.layers.checks import normal_axes, require_equal_shapes
-from handgrad.layers.loss import Loss, sample_weights
+from handgrad.layers.loss import ElementwiseLoss, Loss
 
 
 def _require_signs(layer: Layer, t: Array) -> None:
@@ -20,13 +20,13 @@ def _require_signs(layer: Layer, t: Array) -> None:
         )
 
 
-class Hinge(Loss):
+class Hinge(ElementwiseLoss):
     """The mean of max(0, 1 − t · y): no loss where the score y has t's sign and |y| ≥ 1.
 
     Shapes: y and t (N, …) alike, t −1 or 1; weights (N), loss ().
     Gradient: dy = −dloss · t / n where t · y < 1, else 0.
-    At t · y = 1: the slope counts as 0, the least of the subgradients in length.
-    Raises as `Loss` says; ValueError for t other than −1 and 1.
+    At t · y = 1: the derivative counts as 0, the least of the subgradients in length.
+    Raises as `ElementwiseLoss` says; ValueError for t other than −1 and 1.
     Source: Cortes & Vapnik, "Support-vector networks", 1995.
     """
 
@@ -35,7 +35,7 @@ class Hinge(Loss):
         self.t, self.inside = t, t * y < 1
         return np.maximum(1 - t * y, 0)
 
-    def slope(self) -> Array:
+    def derivative(self) -> Array:
         return np.where(self.inside, -self.t, 0)
 
 
@@ -78,18 +78,18 @@ class CosineSimilarity(Layer):
         return da, db
 
 
-class CosineEmbedding(Layer):
+class CosineEmbedding(Loss):
     """Pulls pairs together where t = 1, and apart where t = −1.
 
-    loss = Σ wₙ · termₙ / Σ wₙ, the term of a pair with cosine c being 1 − c where t = 1, and
-    max(0, c − margin) where t = −1.
+    loss = Σ wₙ · termₙ / D, D = Σ wₙ, the term of a pair with cosine c being 1 − c where t = 1,
+    and max(0, c − margin) where t = −1; all wₙ = 1 where none are given.
 
     Shapes: a, b (N, D), t (N) of −1 and 1, weights (N), loss ().
     Gradient: da, db those of CosineSimilarity, with dc = −1, or 1 where c > margin and t = −1,
-    times dloss · wₙ / Σ wₙ.
-    At c = margin: the slope counts as 0.
-    Raises ShapeError where the shapes do not fit, ValueError for t other than −1 and 1 or an empty
-    batch.
+    times dloss · wₙ / D.
+    At c = margin: the derivative counts as 0.
+    Raises ShapeError where the shapes do not fit, ValueError for t other than −1 and 1, and as
+    `Loss` says.
     Source: Hadsell, Chopra & LeCun, "Dimensionality reduction by learning an invariant mapping",
     CVPR 2006, for pairs pulled together and apart.
     """
@@ -105,11 +105,8 @@ class CosineEmbedding(Layer):
                 f"CosineEmbedding: a and b must be (N, D) and t (N), got {np.shape(a)}, "
                 f"{np.shape(b)} and {t.shape}"
             )
-        if not c.size:
-            raise ValueError(f"CosineEmbedding: the batch is empty, shape {np.shape(a)}")
         _require_signs(self, t)
-        w = np.ones_like(c) if weights is None else sample_weights(self, weights, c)
-        share = w / w.sum()
+        share = self.weigh(c, weights)
         self.dc = np.where(t > 0, -share, share * (c > self.margin))
         return (share * np.where(t > 0, 1 - c, np.maximum(c - self.margin, 0))).sum()
 

@@ -10,6 +10,7 @@ from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layers.activation import sigmoid, softplus
 from handgrad.layers.checks import require_positive
 from handgrad.layers.embedding import EmbeddingDot, accept_ids
+from handgrad.layers.loss import Loss
 
 
 class UnigramSampler:
@@ -56,18 +57,19 @@ class UnigramSampler:
         return np.searchsorted(self.upto, rng.random(shape) * self.upto[-1], side="right")
 
 
-class NegativeSampling(EmbeddingDot):
+class NegativeSampling(Loss, EmbeddingDot):
     """The loss of telling the right word from `size` words drawn by `UnigramSampler`.
 
-    loss = mean over n of −ln σ(W[tₙ] · hₙ) − Σ_k ln σ(−W[sₙₖ] · hₙ), s drawn anew each time.
+    loss = Σ wₙ · (−ln σ(W[tₙ] · hₙ) − Σ_k ln σ(−W[sₙₖ] · hₙ)) / D, s drawn anew each time; D =
+    Σ wₙ, all wₙ = 1 where none are given.
     In evaluation always the same draws, those of step 0: a batch has one loss, which can be
     compared from epoch to epoch, and measuring it leaves the training's random numbers alone.
-    Shapes: h (N, D), t (N) of integers from 0 to V − 1, s (N, K), W (V, D), loss (). V is the
-    length of `counts`; D is found from the first batch, or given as `dimension`.
-    Gradient: dscore = dloss · (σ(score) − label) / N, label 1 for t and 0 for s; from there dh,
-    dW, `rows` and `drows` as in `EmbeddingDot`. t has none.
-    Raises ShapeError where h and t do not fit; ValueError for an empty batch, and as
-    `EmbeddingDot` and `UnigramSampler` say.
+    Shapes: h (N, M), t (N) of integers from 0 to V − 1, weights (N), s (N, K), W (V, M), loss ().
+    V is the length of `counts`; M is found from the first batch, or given as `dimension`.
+    Gradient: dscore = dloss · wₙ / D · (σ(score) − label), label 1 for t and 0 for s; from there
+    dh, dW, `rows` and `drows` as in `EmbeddingDot`. t has none.
+    Raises ShapeError where h and t do not fit; ValueError as `Loss`, `EmbeddingDot` and
+    `UnigramSampler` say.
     Source: Mikolov et al., 2013, equation 4; Saito, "Deep Learning from Scratch 2", section 4.2.
     """
 
@@ -80,20 +82,21 @@ class NegativeSampling(EmbeddingDot):
         self.counts, self.size, self.power = counts, size, power
         self.sampler = UnigramSampler(counts, power=power)
 
-    def forward(self, h: Array, t: Array) -> Array:
+    def forward(self, h: Array, t: Array, weights: Array | None = None) -> Array:
         self.build(h)
         t = accept_ids(self, t, self.vocabulary)
-        if t.ndim != 1 or not len(t):
-            raise ShapeError(f"NegativeSampling: t must be (N) with N ≥ 1, got {t.shape}")
+        if t.ndim != 1:
+            raise ShapeError(f"NegativeSampling: t must be (N), got {t.shape}")
         stream = self.draw()
         if not self.training:
             stream = Stream(stream.seed, stream.layer)
         negatives = self.sampler.sample(t, self.size, stream)
         scores = super().forward(h, np.concatenate([t[:, None], negatives], axis=1))
+        share = self.weigh(scores, weights)
         right = np.arange(1 + self.size) == 0  # the label: 1 for t, 0 for the words drawn
-        self.slope = (sigmoid(scores) - right.astype(scores.dtype)) / len(t)
+        self.dscore = (sigmoid(scores) - right.astype(scores.dtype)) * share
         wrong = np.where(right, -1, 1).astype(scores.dtype) * scores
-        return softplus(wrong).sum() / len(t)
+        return (softplus(wrong) * share).sum()
 
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
-        return super().backward(self.slope * as_float(dloss).astype(self.slope.dtype))
+        return super().backward(self.dscore * as_float(dloss).astype(self.dscore.dtype))

@@ -1,18 +1,25 @@
 """Metrics: plain functions from what a network gave, y, and what was right, t, to a number.
 
-Classification: y are scores (N, K), of which the highest wins (the first of equals), or class
-indices (N,); t are class indices (N,) or one-hot (N, K). In accuracy and the confusion matrix
-scores (N, T, K) go with indices (N, T). Regression: y and t are (N,) or
+Classification: y are scores (N, …, K), of which the highest wins (the first of equals), or class
+indices (N,); t are class indices (N, …) or one-hot (N, …, K). Labels that a loss ignores are left
+out first: `handgrad.layers.counted`, as training and evaluate do. Regression: y and t are (N,) or
 (N, M), and a column (N, 1) is the same as (N,). All raise ShapeError where y and t do not fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
+from handgrad.layers import ElementwiseLoss
+
+
+def usual_metrics(loss: Any, t: Array) -> list[Callable[[Any, Any], Any]]:
+    """accuracy for integer or boolean targets, unless the loss takes targets as real numbers."""
+    return [accuracy] if t.dtype.kind in "iub" and not isinstance(loss, ElementwiseLoss) else []
 
 
 def accuracy(y: Any, t: Any) -> float:
@@ -22,8 +29,9 @@ def accuracy(y: Any, t: Any) -> float:
 
 
 def top_k_accuracy(y: Any, t: Any, k: int = 5) -> float:
-    """The share of rows whose right class is among the k highest scores y (N, K)."""
-    y, t = np.asarray(y), class_indices(t, "t")
+    """The share of rows whose right class is among the k highest scores y (N, …, K)."""
+    y, t = rows_of(np.asarray(y), np.asarray(t))
+    t = class_indices(t, "t")
     if y.ndim != 2 or len(y) != len(t) or t.max() >= y.shape[1]:
         raise ShapeError(f"top_k_accuracy needs scores (N, K), got {y.shape} for {len(t)} labels")
     if not 1 <= k <= y.shape[1]:
@@ -39,7 +47,8 @@ def confusion_matrix(y: Any, t: Any, classes: int | None = None) -> Array:
 
     K is `classes`, or else the number of columns of y, or one more than the largest index.
     """
-    columns = max((a.shape[1] for a in map(np.asarray, (y, t)) if a.ndim == 2), default=0)
+    y, t = rows_of(np.asarray(y), np.asarray(t))
+    columns = max((a.shape[1] for a in (y, t) if a.ndim == 2), default=0)
     y, t = class_pair(y, t)
     largest = int(max(y.max(), t.max()))
     size = classes or max(columns, largest + 1)
@@ -104,11 +113,16 @@ def averaged(part: Array, whole: Array, confusion: Array, average: str | None) -
     return float(ratio[occurs].mean())
 
 
+def rows_of(y: Array, t: Array) -> tuple[Array, Array]:
+    """Scores (N, …, K) as (M, K), with their labels (N, …) as (M,) or one-hot as (M, K)."""
+    if y.ndim > 2 and t.shape in (y.shape, y.shape[:-1]):
+        return y.reshape(-1, y.shape[-1]), t.reshape(-1, *t.shape[y.ndim - 1 :])
+    return y, t
+
+
 def class_pair(y: Any, t: Any) -> tuple[Array, Array]:
-    """The class indices of y and t, of equal length; sequences (N, T, K), (N, T) as rows."""
-    y, t = np.asarray(y), np.asarray(t)
-    if y.ndim > 2 and y.shape[:-1] == t.shape:
-        y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1)
+    """The class indices of y and t, of equal length."""
+    y, t = rows_of(np.asarray(y), np.asarray(t))
     y, t = class_indices(y, "y"), class_indices(t, "t")
     if len(y) != len(t):
         raise ShapeError(f"y and t must have the same length, got {len(y)} and {len(t)}")
@@ -125,7 +139,9 @@ def class_indices(a: Any, name: str) -> Array:
         raise ShapeError(
             f"{name} must be scores (N, K) with K ≥ 2 or class indices (N,), "
             f"got shape {a.shape} of {a.dtype}"
-        )
+            + (f" from {a.min()}; leave ignored labels out by handgrad.layers.counted(loss, y, t)"
+               if whole and a.size and a.min() < 0 else "")
+        )  # fmt: skip
     return a.astype(np.int64)
 
 

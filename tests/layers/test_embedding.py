@@ -186,7 +186,7 @@ def test_errors(rng):
         narrow(h, np.array([1, 2, 3, 0]))
     with pytest.raises(ValueError, match="NegativeSampling: ids must lie from 0 to 1"):
         NegativeSampling((1, 2))(h, np.array([0, 1, 2, 0]))
-    with pytest.raises(ShapeError, match=r"NegativeSampling: t must be \(N\) with N ≥ 1"):
+    with pytest.raises(ShapeError, match=r"NegativeSampling: t must be \(N\), got"):
         NegativeSampling((1, 2))(h, np.zeros((4, 1), int))
 
 

@@ -199,9 +199,14 @@ class TimeSoftmaxWithLoss(Weightless):
 
     ignore_label = -1
 
+    @property
+    def ignore_index(self) -> int:
+        """The same, under the name by which metrics leave such labels out."""
+        return self.ignore_label
+
     def forward(self, xs: Array, ts: Array) -> Any:
         labels = ts.argmax(axis=2) if ts.ndim == 3 else ts
-        self.inner = layers.SoftmaxCrossEntropy(ignore_index=self.ignore_label)
+        self.inner = layers.SoftmaxCrossEntropy(ignore_index=self.ignore_index)
         return self.inner.forward(xs, labels)
 
     def backward(self, dout: float = 1) -> Array:
