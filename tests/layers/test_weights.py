@@ -130,9 +130,7 @@ def test_numerators_and_denominators_are_those_of_pytorch(cls, options, rng):
     torch = pytest.importorskip("torch", reason="PyTorch is a peer, not a dependency")
     F = torch.nn.functional
     y, t = rng.standard_normal((7, 5, 4)), rng.integers(0, 4, (7, 5))
-    loss, function = (
-        (cls(**options), F.cross_entropy if cls is SoftmaxCrossEntropy else F.nll_loss)
-    )
+    loss, function = (cls(**options), F.cross_entropy if cls is SoftmaxCrossEntropy else F.nll_loss)
     weight = torch.tensor(options.get("class_weights", (1.0,) * 4), dtype=torch.float64)
     ignored = options.get("ignore_index", -100)
     leaf = torch.tensor(y.reshape(-1, 4), requires_grad=True)
