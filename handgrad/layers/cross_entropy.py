@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
-from handgrad.layers.loss import Loss, sample_weights, something
+from handgrad.layers.loss import Loss, require_weight, sample_weights
 from handgrad.tensor import Tensor
 
 
@@ -39,21 +39,22 @@ class ClassLoss(Loss):
         labels = t.ndim < len(y_shape) if y_shape else t.dtype.kind in "iub"
         classes = len(v) if v is not None else int(t.max(initial=0)) + 1
         of = weigh_targets(self, (*t.shape, classes) if labels else t.shape, t, weights)
-        return something(self, of.total) / of.count
+        return require_weight(self, of.total) / of.counted
 
     def share_out(self, y: Array, t: Any, weights: Array | None) -> tuple[Any, Array, Array]:
         """Where m lies among the rows of scores, m there, and Σ_c m as a column."""
         of = weigh_targets(self, y.shape, t, weights)
         n, smoothing = prod(y.shape[:-1]), self.label_smoothing
-        D = self.divisor(of.total, of.count)
+        D = self.divisor(of.total, of.counted)
         if of.alike and len(of.at[0]) == n > 0 and not smoothing:  # the usual case
             each = y.dtype.type(1 / D)
             return of.at, each, each
         if smoothing:
+            top = 1.0 if of.v is None else of.v.max() or 1.0  # m stays in the range of y's dtype
             m = np.zeros_like(y, shape=(n, y.shape[-1]))
-            m[of.at] = of.m / D
+            m[of.at] = of.m / (D / top)
             m += smoothing * (m.mean(axis=1, keepdims=True) - m)
-            m = m if of.v is None else m * of.v.astype(y.dtype)
+            m = m if of.v is None else m * (of.v / top).astype(y.dtype)
             return ..., m, m.sum(axis=1, keepdims=True)
         u = of.m if of.v is None else of.m * of.v[of.at[1]]
         sums = np.bincount(of.at[0], u, n)
@@ -115,7 +116,7 @@ class Targets(NamedTuple):
     m: Array  # w · t there
     v: Array | None  # weights of the classes (C)
     total: float  # Σ u
-    count: int  # rows that count: all but the ignored
+    counted: int  # elements that count: all but those with an ignored label
     alike: bool  # labels, and all u are 1
 
 

@@ -37,7 +37,7 @@ def sample_weights(loss: Any, weights: Any, shape: tuple[int, ...]) -> Array:
     return weights.reshape(weights.shape + (1,) * (len(shape) - 1))
 
 
-def something(loss: Any, total: float) -> float:
+def require_weight(loss: Any, total: float) -> float:
     """The sum of all weights itself, once it is seen that there is something to learn from."""
     if not 0 < total < inf:
         raise ValueError(
@@ -76,7 +76,9 @@ class Loss(Layer):
         """
         if weights is None:
             return 1.0
-        return something(self, float(sample_weights(self, weights, np.shape(t)[:1]).sum())) / len(t)
+        return require_weight(
+            self, float(sample_weights(self, weights, np.shape(t)[:1]).sum())
+        ) / len(t)
 
     def together(self, *denominators: float) -> float:
         """D of several batches taken as one."""
@@ -85,7 +87,7 @@ class Loss(Layer):
     def divisor(self, total: float, count: int) -> float:
         """D for Σ u = total over `count` elements, which it keeps; ∞ where nothing counts."""
         if self.normalizer is None:
-            self.denominator = something(self, float(total))
+            self.denominator = require_weight(self, float(total))
         elif 0 < self.normalizer < inf:
             self.denominator = count * float(self.normalizer)
         else:

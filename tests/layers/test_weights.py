@@ -209,10 +209,23 @@ def test_weights_are_added_in_float64(loss):
                          ids=str)  # fmt: skip
 def test_weights_of_any_size_and_kind(weights, rng):
     y = rng.standard_normal((4, 3)).astype(np.float32)
-    for loss, t in ((MeanSquaredError(), 0 * y), (SoftmaxCrossEntropy(), np.array([0, 2, 1, 1]))):
+    labels = np.array([0, 2, 1, 1])
+    for loss, t in ((MeanSquaredError(), 0 * y), (SoftmaxCrossEntropy(), labels),
+                    (SoftmaxCrossEntropy(label_smoothing=0.2), labels)):  # fmt: skip
         expected, dy = loss.forward(y, t), loss.backward()[0]
         assert loss.forward(y, t, weights) == pytest.approx(expected, rel=1e-6)
         np.testing.assert_allclose(loss.backward()[0], dy, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1e-60, 1e60])
+@pytest.mark.parametrize("smoothing", [0, 0.2])
+def test_class_weights_of_any_size(size, smoothing, scores):
+    y, t = scores[0].astype(np.float32), scores[1]
+    losses = [SoftmaxCrossEntropy(class_weights=np.array(V) * c, label_smoothing=smoothing)
+              for c in (1, size)]  # fmt: skip
+    (a, da), (b, db) = [(loss.forward(y, t), loss.backward()[0]) for loss in losses]
+    assert a == pytest.approx(b, rel=1e-6)
+    np.testing.assert_allclose(da, db, rtol=1e-5, atol=1e-8)
 
 
 def test_a_mean_is_finite_where_the_sum_is_not():

@@ -122,7 +122,7 @@ BAD = [
     (lambda: metrics.mean_squared_error([1.0, 2.0], [1.0]), r"got \(2,\) and \(1,\)"),
     (lambda: metrics.mean_squared_error(np.ones((2, 2)), [1.0, 2.0]), "same shape"),
     (lambda: metrics.mean_absolute_error([], []), "same shape"),
-    (lambda: metrics.r2([1.0], [1.0]), "at least two rows"),
+    (lambda: metrics.r2([1.0], [1.0]), "at least two samples"),
 ]
 
 
