@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from handgrad.arrays import Array
-from handgrad.compile.values import Address, BatchDim, NotNative, Size, Value, times
+from handgrad.compile.values import (
+    NO_EPILOGUE,
+    Address,
+    BatchDim,
+    Epilogue,
+    NotNative,
+    Size,
+    Value,
+    times,
+)
 
 Argument = int | BatchDim | Value | Address | bool | None
 
@@ -53,9 +62,12 @@ class Builder:
         return Value(tuple(shape), last)
 
     def view(self, value: Value, shape: Sequence[Size], offset: int = 0) -> Value:
-        """The same memory under another shape, from a word on; the value must be in plain order."""
-        return Value(tuple(shape), whole=value, place=value.place, rows=value.rows, offset=offset,
-                     integer=value.integer)  # fmt: skip
+        """The same memory under another shape, from an element on. Only under its own shape does a
+        value keep its layout; otherwise channels that are last in memory are moved first."""
+        same = tuple(shape) == value.shape and not offset
+        value = value if same else self.plain(value)
+        return Value(tuple(shape), value.last, whole=value, address=value.address, rows=value.rows,
+                     offset=offset, integer=value.integer)  # fmt: skip
 
     def parameter(self, array: Array) -> Address:
         """Where a parameter lies in the flat parameters."""
@@ -73,9 +85,9 @@ class Builder:
         return Address("gradients", home.start), add
 
     def gradient_view(self, array: Array) -> tuple[Array | None, bool]:
-        """The same as `gradient`, for Python: a view instead of a place."""
-        place, add = self.gradient(array)
-        return (None if place is None else self._home(array).grad_view), add
+        """The same as `gradient`, for Python: a view instead of an address."""
+        address, add = self.gradient(array)
+        return (None if address is None else self._home(array).grad_view), add
 
     def _home(self, array: Array) -> Any:
         home = self._homes.get(id(array))
@@ -107,7 +119,7 @@ class Builder:
     # -- rows ---------------------------------------------------------------------------------
 
     def row(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
-        """Append a kernel call. Data must have been gathered, or be given as its place."""
+        """Append a kernel call. Data must have been gathered, or be given as its address."""
         if any(isinstance(a, Value) and a.rows is not None for a in args):
             raise NotNative(f"{self.label}: {kernel} would read the data in place of the batch")
         self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
@@ -156,26 +168,24 @@ class Builder:
         name = "last" if last else "plain"
         if name not in value.moved:
             value = self.gathered(value)
-            n, channels, *places = value.shape
-            pixels = times(*places)
+            n, channels, *sizes = value.shape
+            pixels = times(*sizes)
             if channels == 1 or pixels == 1:
-                other = Value(value.shape, last, whole=value, place=value.place)
+                other = Value(value.shape, last, whole=value, address=value.address)
             else:
                 other = self.value(value.shape, last=last)
                 inner, outer = (pixels, channels) if last else (channels, pixels)
-                self.row("transpose", n, outer, inner, value, other)  # (N, outer, inner) turned
+                self.row("transpose", n, outer, inner, value, other)  # of (N, outer, inner)
             other.moved["plain" if last else "last"] = value
             value.moved[name] = other
         return value.moved[name]
 
-    # -- activations that a product absorbed ---------------------------------------------------
+    # -- epilogues ----------------------------------------------------------------------------
 
-    def slope(self, x: Value, *, last: bool = False) -> tuple[int, Value | None, tuple]:
-        """The activation absorbed by what made x, whose slope a gradient of x may be given.
-
-        Its code, y and options; (0, None, ()) where there is none, or x lies in another order.
-        """
+    def derivative(self, x: Value, *, last: bool = False) -> Epilogue:
+        """What a row that computes the gradient of x may do besides: go back through the epilogue
+        of the node that made x. Nothing where there is none, or x lies in another order."""
         maker = x.made_by
-        if maker is None or maker.finish is None or x.uses != 1 or x.last != last:
-            return 0, None, ()
-        return maker.finish_code, x, maker.finish_options
+        if maker is None or maker.pooling is not None or x.uses != 1 or x.last != last:
+            return NO_EPILOGUE
+        return maker.epilogue._replace(saved=x) if maker.epilogue.code else NO_EPILOGUE

@@ -140,7 +140,7 @@ def _whole_gradient(row: Row, run: slice) -> tuple[int, int] | None:
 def _place(argument: Any) -> Address | None:
     """Where an argument lies, if that is known before the arena is laid out."""
     if isinstance(argument, Value):
-        argument = argument.owner.place
+        argument = argument.owner.address
     return argument if isinstance(argument, Address) else None
 
 

@@ -72,5 +72,5 @@ def _whole(argument: Any) -> bool:
 
 
 def _parameter(argument: Any) -> bool:
-    place = argument.owner.place if isinstance(argument, Value) else argument
+    place = argument.owner.address if isinstance(argument, Value) else argument
     return isinstance(place, Address) and place.segment == "parameters"

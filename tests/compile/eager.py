@@ -8,7 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
-from handgrad.compile.plan import absorb, lower_backward, lower_forward
+from handgrad.compile.plan import lower_backward, lower_forward, prepare
 from handgrad.compile.program import Program, words_of
 from handgrad.compile.trace import trace
 from handgrad.compile.values import Value
@@ -22,12 +22,12 @@ class Compiled(Program):
         self.network, b = network, Builder(network.flat, batch)
         b.segments["x"] = words_of(x, "x"), False
         traced = trace(network, x[:3])
-        nodes = absorb(traced.nodes)
+        nodes = prepare(traced, backward=True)
         y = lower_forward(b, traced, nodes)[traced.y]
         plain = b.plain(b.gathered(y))
         self.y = np.zeros((batch, *dy.shape[1:]), np.float32)
         b.row("copy", plain.size, plain, b.array(self.y, writable=True))
-        upstream = Value(y.shape, place=b.array(np.ascontiguousarray(dy, np.float32)))
+        upstream = Value(y.shape, address=b.array(np.ascontiguousarray(dy, np.float32)))
         lower_backward(b, nodes, y, upstream)
         super().__init__(b, len(x), threads)
 

@@ -7,10 +7,18 @@ from math import prod
 from typing import Any
 
 from handgrad.compile.builder import Argument, Builder
-from handgrad.compile.lowering.images import enter, require_two_axes, two, windows
+from handgrad.compile.lowering.pooling import (
+    MAX_CELLS,
+    LowerMaxPooling,
+    Maxima,
+    max_pooling_dx,
+    maxima_of,
+    tiles,
+)
 from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.lowering.windows import images, require_two_axes, two, windows
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Address, Size, Value, at_most, times
+from handgrad.compile.values import Address, Epilogue, Size, Value, at_most, times
 from handgrad.layers import Convolution, TransposedConvolution
 from handgrad.layers.convolution.window import Grid
 
@@ -41,31 +49,26 @@ class Correlation:
         deep = F * each * cells // columns
         panels = self.b.value((self.groups * deep * (-(-columns // 16) * 16),))
         self.b.row(
-            "filters",
-            cells,
-            each,
-            len(self.W),
-            self.groups,
-            self.b.parameter(self.W),
-            panels,
+            "filters", cells, each, len(self.W), self.groups, self.b.parameter(self.W), panels,
             order,
-        )
+        )  # fmt: skip
         return panels
 
     def forward(
-        self, n: Size, x: Argument, indexed: bool, y: Value, bias: Address | None, finish: tuple
-    ) -> None:
-        """y = finish(b + Σ W x). finish: code and options of an activation, or of a slope, and
-        the saved y that it is taken at."""
-        code, saved, options = finish
+        self, n: Size, x: Value | Address, indexed: bool, y: Value, bias: Address | None,
+        epilogue: Epilogue, pooling: tuple[Argument, ...] = (),
+    ) -> None:  # fmt: skip
+        """y = epilogue(b + Σ W x). pooling: cells of the windows of which y is the maxima, and
+        where to write which of the cells these are."""
+        code, options, saved = epilogue
         self.b.row(
             "convolution", *windows(self.grid, n, self.channels), x, indexed, len(self.W),
-            self.groups, self.panels(FORWARD), y, bias, code, saved, reals=options,
+            self.groups, self.panels(FORWARD), y, bias, code, saved, *pooling, reals=options,
         )  # fmt: skip
 
-    def back(self, n: Size, dy: Value, dx: Value, bias: Address | None, finish: tuple) -> None:
-        """dx = finish(b + Σ Wᵀ dy): for stride 1 a convolution of dy with reversed filters."""
-        code, saved, options = finish
+    def back(self, n: Size, dy: Value, dx: Value, bias: Address | None, epilogue: Epilogue) -> None:
+        """dx = epilogue(b + Σ Wᵀ dy): for stride 1 a convolution of dy with reversed filters."""
+        code, options, saved = epilogue
         F, grid = len(self.W), self.grid
         if max(grid.stride) > 1:
             self.b.row(
@@ -77,17 +80,21 @@ class Correlation:
             ((k - 1) * d - before, 0)
             for k, d, (before, _) in zip(grid.kernel, grid.dilation, grid.pad)
         )
-        turned = Grid(grid.outputs, grid.kernel, grid.stride, grid.dilation, pads, grid.sizes)
+        reversed_ = Grid(grid.outputs, grid.kernel, grid.stride, grid.dilation, pads, grid.sizes)
         self.b.row(
-            "convolution", *windows(turned, n, F), dy, False, self.channels, self.groups,
+            "convolution", *windows(reversed_, n, F), dy, False, self.channels, self.groups,
             self.panels(BACKWARD), dx, bias, code, saved, reals=options,
         )  # fmt: skip
 
     def gradients(
-        self, n: Size, x: Argument, indexed: bool, dy: Value, dW: Address | None, add: bool,
-        db: Address | None, pool: tuple[Argument, ...] = (), options: tuple[float, ...] = (),
+        self, n: Size, x: Argument, indexed: bool, dy: Argument, dW: Address | None, add: bool,
+        db: Address | None, pooling: tuple[Argument, ...] = (), options: tuple[float, ...] = (),
     ) -> None:  # fmt: skip
-        """dW = Σ x dy and db = Σ dy, first for parts of the batch. pool: see `pooled`."""
+        """dW = Σ x dy and db = Σ dy, first for parts of the batch.
+
+        pooling: where dy is that of the maxima: cells of their windows, which of them they are,
+        and the code of the epilogue with the maxima, at which its derivative is taken.
+        """
         if dW is None and db is None:
             return
         F, batch = len(self.W), at_most(n, self.b.batch)
@@ -97,7 +104,7 @@ class Correlation:
         bias_parts = None if db is None else self.b.value((count * F,))
         self.b.row(
             "filter_gradient", *windows(self.grid, n, self.channels), x, indexed, F, self.groups,
-            parts, dy, bias_parts, each, *pool, reals=options,
+            parts, dy, bias_parts, each, *pooling, reals=options,
         )  # fmt: skip
         self.b.row(
             "filter_sum", prod(self.grid.kernel), self.W.shape[1], F, self.groups, n, each, parts,
@@ -105,97 +112,99 @@ class Correlation:
         )  # fmt: skip
 
 
+@dataclass
+class ConvolutionRecord:
+    """The filters on their grid, the images, and the maxima where max pooling is fused."""
+
+    on: Correlation
+    x: Value | Address
+    indexed: bool = False
+    maxima: Maxima | None = None
+
+
 @lowers(Convolution)
 class LowerConvolution(Lowering):
-    """y = f(b + Σ W x), its bias and activation in the same row."""
+    """y = f(b + Σ W x), its bias, its activation and then a max pooling in the same row."""
 
-    finishes = True
+    epilogues = True
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def fuse(self, node: Node, reader: Node, lowering: Lowering) -> bool:
+        if not isinstance(lowering, LowerMaxPooling) or node.pooling is not None:
+            return super().fuse(node, reader, lowering)
+        grid = lowering.windows(reader)
+        if len(grid.sizes) > 2 or not tiles(grid) or prod(grid.kernel) > MAX_CELLS:
+            return False
+        node.pooling = grid
+        return True
+
+    def forward(self, b: Builder, node: Node) -> tuple[Value, ConvolutionRecord]:
         require_two_axes(node)
         layer, x = node.layer, node.inputs[0]
         sizes: Any = x.shape[2:]
         on = Correlation(b, layer.window.place(sizes), layer.groups, layer.W)
-        place, indexed = enter(b, x)
-        node.kept |= {"on": on, "x": place, "indexed": indexed}
+        record = ConvolutionRecord(on, *images(b, x))
         y = b.value(node.outputs[0].shape, last=True)
+        pooling: tuple[Argument, ...] = ()
+        if node.pooling is not None:
+            record.maxima = maxima_of(b, node.pooling, y)
+            pooling = *two(node.pooling.kernel), record.maxima.which
         bias = b.parameter(layer.b) if layer.bias else None
-        finish = node.finish_code, None, node.finish_options
-        on.forward(x.shape[0], place, indexed, y, bias, finish)
-        row = b.rows[-1]
+        on.forward(x.shape[0], record.x, record.indexed, y, bias, node.epilogue, pooling)
+        return y, record
 
-        def pool(*cells: Any) -> None:
-            """Let a max pooling be part of the row: y becomes what it leaves."""
-            left, height, width, which = cells
-            row.args = *(left if a is y else a for a in row.args), height, width, which
-            row.label += " + MaxPooling"
-
-        node.kept["pool"] = pool
-        return y
-
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
-        layer, on, n, dx = node.layer, node.kept["on"], dy.shape[0], None
-        dy, *pool = pooled(node) or (b.last(dy),)
-        if node.wants[0]:
-            finish = b.slope(node.inputs[0], last=True)
+    def backward(
+        self, b: Builder, node: Node, record: ConvolutionRecord, dy: Value
+    ) -> Value | None:
+        layer, on, n, dx, dy = node.layer, record.on, dy.shape[0], None, b.last(dy)
+        code, options, _ = node.epilogue
+        pooling: tuple[Argument, ...] = ()
+        if node.needs_input_grad[0]:
+            if record.maxima is not None:  # dx needs the gradient of every pixel
+                pixels = b.value((n, layer.filters, *record.maxima.grid.sizes), last=True)
+                dy = max_pooling_dx(b, record.maxima, dy, pixels, node.epilogue)
+            epilogue = b.derivative(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
-            dx.sloped = finish[1] is not None
-            on.back(n, dy, dx, None, finish)
+            dx.through_epilogue = epilogue.code != 0
+            on.back(n, dy, dx, None, epilogue)
+        elif record.maxima is not None:
+            maxima = record.maxima
+            saved = maxima.y if code else None
+            pooling = *two(maxima.grid.kernel), maxima.which, code, saved
         dW, add = b.gradient(layer.W)
         db, _ = b.gradient(layer.b) if layer.bias else (None, False)
-        on.gradients(
-            n,
-            node.kept["x"],
-            node.kept["indexed"],
-            dy,
-            dW,
-            add,
-            db,
-            tuple(pool),
-            node.finish_options,
-        )
+        on.gradients(n, record.x, record.indexed, dy, dW, add, db, pooling, options)
         return dx
-
-
-def pooled(node: Node) -> tuple[Any, ...] | None:
-    """Of a convolution whose max pooling is part of its row and whose dx nobody needs: the dy that
-    the pooling got, the cells of its window, which of them were the maxima, and the activation."""
-    pooling = node.kept.get("pooled")
-    if pooling is None or "dy" not in pooling.kept:
-        return None
-    kept = pooling.kept
-    saved = kept["y"] if node.finish is not None else None
-    return kept["dy"], *two(kept["grid"].kernel), kept["which"], node.finish_code, saved
 
 
 @lowers(TransposedConvolution)
 class LowerTransposedConvolution(Lowering):
     """The same with the directions exchanged: forward is a convolution's way back."""
 
-    finishes = True
+    epilogues = True
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, ConvolutionRecord]:
         require_two_axes(node)
         layer, x = node.layer, b.last(node.inputs[0])
         sizes: Any = x.shape[2:]
         on = Correlation(b, layer.window.place_under(sizes, layer.extra), layer.groups, layer.W)
-        node.kept |= {"on": on, "x": x}
         y = b.value(node.outputs[0].shape, last=True)
         bias = b.parameter(layer.b) if layer.bias else None
-        on.back(x.shape[0], x, y, bias, (node.finish_code, None, node.finish_options))
-        return y
+        on.back(x.shape[0], x, y, bias, node.epilogue)
+        return y, ConvolutionRecord(on, x)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
-        layer, on, n, dy, dx = node.layer, node.kept["on"], dy.shape[0], b.last(dy), None
-        if node.wants[0]:
-            finish = b.slope(node.inputs[0], last=True)
+    def backward(
+        self, b: Builder, node: Node, record: ConvolutionRecord, dy: Value
+    ) -> Value | None:
+        layer, on, n, dy, dx = node.layer, record.on, dy.shape[0], b.last(dy), None
+        if node.needs_input_grad[0]:
+            epilogue = b.derivative(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
-            dx.sloped = finish[1] is not None
-            on.forward(n, dy, False, dx, None, finish)
+            dx.through_epilogue = epilogue.code != 0
+            on.forward(n, dy, False, dx, None, epilogue)
         dW, add = b.gradient(layer.W)
-        on.gradients(n, dy, False, node.kept["x"], dW, add, None)
+        on.gradients(n, dy, False, record.x, dW, add, None)
         db, add = b.gradient(layer.b) if layer.bias else (None, False)
-        if db is not None:  # the sums that go with a product whose result nobody needs
+        if db is not None:  # the sums that go with a product whose result is not needed
             F, rows = layer.filters, times(n, *dy.shape[2:])
             unused = b.value((F,))
             b.row("weights", 1, F, rows, dy, 0, F, False, dy, F, 0, unused, F, db, 0, 0, add)

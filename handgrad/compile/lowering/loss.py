@@ -1,4 +1,4 @@
-"""Losses: the terms and the gradient by y in one row, the sum of the terms in another."""
+"""Losses: the terms and dy in one row, the sum of the terms in another."""
 
 from __future__ import annotations
 
@@ -76,20 +76,20 @@ def _class_weights(weights: Any, classes: int) -> np.ndarray:
 
 
 def _free(y: Value) -> bool:
-    """Whether the gradient may take the place of y: nobody reads y any more."""
+    """Whether the gradient may overwrite y: nothing reads y any more."""
     made = y.made_by
-    alone = y.whole is None and y.uses == 1 and made is not None and made.finish is None
+    alone = y.whole is None and y.uses == 1 and made is not None and not made.fused
     return alone and type(made.layer) is Affine
 
 
 @lowers(*_CODES)
 class LowerElementwiseLoss(LossLowering):
-    """A term for each element of y and t, and its slope."""
+    """A term for each element of y and t, and its derivative."""
 
     def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
         name = type(layer).__name__
         if t.integer or t.shape != y.shape:
-            raise NotNative(f"{name}: targets {t.shape} for outputs {y.shape}, or whole numbers")
+            raise NotNative(f"{name}: targets {t.shape} for outputs {y.shape}, or integers")
         y, t = b.plain(b.gathered(y)), b.gathered(t)
         size, mean = times(*y.shape), type(layer) is not SumSquaredError
         dy, sums = b.value(y.shape), b.value((BatchDim(-(-y.row // _PIECE)),))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.stages import small
-from handgrad.compile.values import Address, NotNative, Size, Value, at_most
+from handgrad.compile.values import NO_EPILOGUE, Address, Epilogue, NotNative, Size, Value, at_most
 
-_LONG, _PARTS = 512, 2  # numbers of a sum from which on it is made in parts, and how many
+_LONG, _PARTS = 512, 2  # terms of a sum from which on it is made in parts, and how many
 _SAMPLES = 4  # so many times as long as the batch is large, where the matrix is large
 
 
 def product(
     b: Builder, rows: Size, x: Value | Address, W: Array, bias: Array | None, y: Value, *,
-    indexed: bool = False, finish: int = 0, reals: Sequence[float] = (),
+    indexed: bool = False, epilogue: Epilogue = NO_EPILOGUE,
 ) -> None:  # fmt: skip
     """y = f(x @ W + bias) on so many rows; indexed: x is the data, whose rows the batch picks."""
     D, M = W.shape
@@ -24,12 +22,13 @@ def product(
         b.row("partial", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, sums, _PARTS)
         b.row(
             "sum_parts", rows, M, _PARTS, sums, y, *[None] * 7,
-            None if bias is None else b.parameter(bias), finish, reals=reals,
+            None if bias is None else b.parameter(bias), epilogue.code, reals=epilogue.options,
         )  # fmt: skip
         return
     b.row(
         "product", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, y, M,
-        None if bias is None else b.parameter(bias), finish, None, False, reals=reals,
+        None if bias is None else b.parameter(bias), epilogue.code, None, False,
+        reals=epilogue.options,
     )  # fmt: skip
 
 
@@ -45,17 +44,17 @@ def _by_parts(b: Builder, rows: Size, D: int, M: int, indexed: bool) -> bool:
 
 def product_dx(
     b: Builder, rows: Size, dy: Value, W: Array, x: Value, dx: Value | None = None, *,
-    sloped: bool = False,
+    through_epilogue: bool = False,
 ) -> Value:  # fmt: skip
-    """dy @ Wᵀ, added to dx where there is one; sloped: times the slope of what x went through."""
+    """dy @ Wᵀ, added to dx where there is one; through_epilogue: and back through that of x."""
     D, M = W.shape
-    code, y, reals = b.slope(x) if sloped else (0, None, ())
+    code, options, y = b.derivative(x) if through_epilogue else NO_EPILOGUE
     add = dx is not None
     dx = dx or b.value(x.shape)
-    dx.sloped = y is not None
+    dx.through_epilogue = y is not None
     b.row(
         "product", rows, D, M, dy, M, 1, False, b.parameter(W), 1, M, dx, D, None, code, y, add,
-        reals=reals,
+        reals=options,
     )  # fmt: skip
     return dx
 
@@ -66,7 +65,7 @@ def product_dW(
 ) -> None:  # fmt: skip
     """dW = xᵀ @ dy and dbias = Σ dy; x_step: words from one row of x to the next.
 
-    later: nobody writes to x and dy any more, so that the row may wait until the others are done.
+    later: nothing writes to x and dy any more, so that the row may wait until the others are done.
     """
     D, M = W.shape
     dW, db, add = gradients(b, W, bias)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
@@ -29,11 +31,20 @@ def _three(x: Value, axes: tuple[int, ...]) -> tuple:
     return times(*x.shape[:begin]), times(*x.shape[begin:end]), times(*x.shape[end:])
 
 
+@dataclass
+class Reduced:
+    """The reduced axes, and where each maximum was first."""
+
+    x: Value
+    axes: tuple[int, ...]
+    first: Value | None
+
+
 @lowers(*_CODES)
 class LowerReduction(Lowering):
-    """y[o, i] from x[o, k, i]; dx gives dy back to every k, or to the first that is greatest."""
+    """y[o, i] from x[o, k, i]; dx gives dy back to every k, or to the first maximum."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Reduced]:
         layer, x = node.layer, b.plain(b.gathered(node.inputs[0]))
         axis, rank = layer.axis, len(x.shape)
         given = range(rank) if axis is None else axis if isinstance(axis, tuple) else (axis,)
@@ -41,12 +52,10 @@ class LowerReduction(Lowering):
         if not axes or (type(layer) is not Sum and isinstance(_three(x, axes)[1], BatchDim)):
             raise NotNative(f"{node.name} along no axis, or along the batch")
         y, first = reduce(b, x, axes, _CODES[type(layer)])
-        node.kept.update(x=x, axes=axes, first=first)
-        return b.view(y, node.outputs[0].shape)
+        return b.view(y, node.outputs[0].shape), Reduced(x, axes, first)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        x, code = node.kept["x"], _CODES[type(node.layer)]
-        dx = b.value(x.shape)
-        lengths = _three(x, node.kept["axes"])
-        b.row("reduce_back", *lengths, b.plain(dy), dx, code, node.kept["first"])
+    def backward(self, b: Builder, node: Node, record: Reduced, dy: Value) -> Value:
+        dx, code = b.value(record.x.shape), _CODES[type(node.layer)]
+        lengths = _three(record.x, record.axes)
+        b.row("reduce_back", *lengths, b.plain(dy), dx, code, record.first)
         return dx

@@ -14,7 +14,7 @@ from handgrad.layers import MatMul
 
 @dataclass
 class Matrices:
-    """Matrices (rows, columns) for each sample and head; steps in words to the next of each."""
+    """Matrices (rows, columns) for each sample and head; strides in words to the next of each."""
 
     value: Value
     sample: int
@@ -28,7 +28,7 @@ class Matrices:
         return Matrices(self.value, self.sample, self.head, self.column, self.row)
 
     @property
-    def place(self) -> tuple[Argument, ...]:
+    def arguments(self) -> tuple[Argument, ...]:
         """As a kernel reads it."""
         return self.value, self.sample, self.head, self.row, self.column
 
@@ -57,15 +57,24 @@ def multiply(
     b: Builder, samples: Size, heads: int, sizes: tuple, x: Matrices, y: Matrices, out: Matrices
 ) -> None:
     """out = x @ y, where sizes are rows of x, columns of y, columns of x."""
-    b.row("batched_product", samples, heads, *sizes, *x.place, *y.place, *out.place[:-1])
+    *written, _ = out.arguments
+    b.row("batched_product", samples, heads, *sizes, *x.arguments, *y.arguments, *written)
+
+
+@dataclass
+class Factors:
+    """Both inputs, as the rows read them."""
+
+    x: Value
+    W: Value
 
 
 @lowers(MatMul)
 class LowerMatMul(Lowering):
     """Rows of samples times one matrix, or a matrix of each sample times another of it."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
-        x, W = node.kept["inputs"] = [b.plain(b.gathered(v)) for v in node.inputs]
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Factors]:
+        x, W = (b.plain(b.gathered(v)) for v in node.inputs)
         y = b.value(node.outputs[0].shape)
         if len(x.shape) == 2 and not any(isinstance(s, BatchDim) for s in W.shape):
             (D, M), rows = W.shape, x.shape[0]
@@ -75,10 +84,10 @@ class LowerMatMul(Lowering):
             multiply(b, x.shape[0], prod(heads), (rows, columns, K), *map(in_order, (x, W, y)))
         else:
             raise NotNative("a product over the samples of the batch")
-        return y
+        return y, Factors(x, W)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> tuple:
-        (x, W), dy = node.kept["inputs"], b.plain(dy)
+    def backward(self, b: Builder, node: Node, record: Factors, dy: Value) -> tuple:
+        x, W, dy = record.x, record.W, b.plain(dy)
         dx, dW = b.value(x.shape), b.value(W.shape)
         if len(x.shape) == 2:
             (D, M), rows = W.shape, x.shape[0]

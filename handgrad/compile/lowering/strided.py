@@ -1,4 +1,4 @@
-"""Rows that copy numbers from one order to another: every axis has a length and two steps."""
+"""Rows that copy elements from one order to another: every axis has a length and two strides."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.values import NotNative, Size, Value, at_most, times
 
 AXES = 6  # of the kernel `move`
-Axis = tuple[Size, Size, Size]  # length, step in the source, step in the target
+Axis = tuple[Size, Size, Size]  # length, stride in the source, stride in the target
 
 
-def steps(value: Value) -> list[Size]:
+def strides(value: Value) -> list[Size]:
     """Words from one element to the next along each axis of the shape."""
     shape = list(value.shape)
     order = [0, *range(2, len(shape)), 1] if value.last else list(range(len(shape)))
@@ -21,11 +21,11 @@ def steps(value: Value) -> list[Size]:
     return found
 
 
-def move(
+def copy(
     b: Builder, source: Value, target: Value, axes: Sequence[Axis], *, first: Size = 0,
     target_first: Size = 0, add: bool = False,
 ) -> None:  # fmt: skip
-    """target[target_first + Σ i·step] = source[first + Σ i·step] for all i along the axes."""
+    """target[target_first + Σ i·stride] = source[first + Σ i·stride] for all i along the axes."""
 
     def by_target(axis: Axis) -> int:
         return -abs(at_most(axis[2], b.batch))
@@ -46,12 +46,12 @@ def move(
 
 def axes_of(shape: Sequence[Size], source: Value, target: Value) -> list[Axis]:
     """The axes of a part of two values, of the same axes."""
-    return list(zip(shape, steps(source), steps(target), strict=True))
+    return list(zip(shape, strides(source), strides(target), strict=True))
 
 
-def start(steps: Sequence[Size], places: Sequence[Size]) -> Size:
-    """The word of the element at these places, of which at most one is not zero."""
-    found = [times(s, p) for s, p in zip(steps, places) if p != 0]
+def start(strides: Sequence[Size], indices: Sequence[Size]) -> Size:
+    """The word of the element at these indices."""
+    found = [times(s, i) for s, i in zip(strides, indices) if i != 0]
     if len(found) > 1 and not all(isinstance(f, int) for f in found):
         raise NotNative("a part of an array begins at a word that depends on the batch")
     return found[0] if len(found) == 1 else sum(f for f in found if isinstance(f, int))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handgrad.compile.builder import Argument, Builder
 from handgrad.compile.trace import Node
-from handgrad.compile.values import BatchDim, NotNative, Size, Value
+from handgrad.compile.values import Address, BatchDim, NotNative, Size, Value
 from handgrad.layers.convolution.window import Grid, Sizes
 
 
@@ -29,8 +29,8 @@ def windows(grid: Grid, n: Size, channels: Size) -> tuple[Argument, ...]:
     )  # fmt: skip
 
 
-def enter(b: Builder, x: Value) -> tuple[Argument, bool]:
-    """Images channels last, as a kernel reads them: a place and whether the batch's rows choose."""
+def images(b: Builder, x: Value) -> tuple[Value | Address, bool]:
+    """Images channels last, as a kernel reads them: where, and whether the batch's rows choose."""
     if x.rows is not None and x.shape[0] == BatchDim(1) and x.shape[1] == 1:
         return x.owner.rows, True  # with one channel both orders are the same
     return b.last(x), False
