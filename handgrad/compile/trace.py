@@ -117,7 +117,12 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
     if len(x) < 3:
         x = np.concatenate([x] * 3)
     with _untouched(network), np.errstate(all="ignore"):
-        small, large = _record(network, x[:2]), _record(network, x[:3])
+        try:
+            small, large = _record(network, x[:2]), _record(network, x[:3])
+        except NotNative:
+            raise
+        except Exception as error:  # the batch itself may be of a size that it takes
+            raise NotNative(f"a batch of two or three does not fit: {error}") from error
     if [type(a.original) for a in small[2]] != [type(a.original) for a in large[2]]:
         raise NotNative("the network takes another way for another size of batch")
     paths = {id(layer): path for path, layer in walk(network)}

@@ -6,7 +6,7 @@ from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.activation import Output
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import NotNative, Size, Value, times
+from handgrad.compile.values import BatchDim, NotNative, Size, Value, times
 from handgrad.layers import LogSoftmax, Softmax
 
 
@@ -16,8 +16,8 @@ class LowerSoftmax(Lowering):
 
     def forward(self, b: Builder, node: Node) -> tuple[Value, Output]:
         x = b.plain(b.gathered(node.inputs[0]))
-        if node.layer.axis not in (-1, len(x.shape) - 1):
-            raise NotNative("softmax along an axis that is not the last")
+        if node.layer.axis not in (-1, len(x.shape) - 1) or isinstance(x.shape[-1], BatchDim):
+            raise NotNative("softmax along an axis that is not the last, or along the batch")
         y = b.value(x.shape)
         b.row("softmax", *self.rows(node), x, y, self.is_log(node), 0, reals=(1,))
         return y, Output(y)

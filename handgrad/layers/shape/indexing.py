@@ -26,15 +26,16 @@ class Index(Layer):
         self.key = key
 
     def forward(self, x: Array) -> Array:
-        self.x_shape, self.xp = x.shape, array_module(x)
+        self.x_shape = x.shape
         try:
             return x[self.key]
         except IndexError as error:
             raise ShapeError(f"Index: {error}; x has shape {x.shape}") from None
 
     def backward(self, dy: Array) -> Array:
-        dx = self.xp.zeros(self.x_shape, dy.dtype)
-        self.xp.add.at(dx, self.key, dy)
+        xp = array_module(dy)
+        dx = xp.zeros(self.x_shape, dy.dtype)
+        xp.add.at(dx, self.key, dy)
         return dx
 
 
