@@ -73,8 +73,8 @@ def test_with_channels_last(layer):
 
 
 @pytest.mark.parametrize("layer", [LeakyReLU(-0.5), ELU(-1.0)], ids=repr)
-def test_options_whose_slope_y_does_not_tell(layer):
-    with pytest.raises(NotNative, match="slope"):
+def test_options_whose_derivative_y_does_not_tell(layer):
+    with pytest.raises(NotNative, match="derivative"):
         require_equal(Sequential(Affine(3), layer), numbers(4, 2))
 
 

@@ -16,7 +16,7 @@ from handgrad.arrays import Array
 from handgrad.compile import compile_prediction
 from tests.compile.eager import Compiled
 
-LENGTH, BATCH = 10, 4
+LENGTH, BATCH = 7, 4
 # One layer for each lowering and each way through it, so that the pairs are few.
 LAYERS: dict[str, Any] = {
     "affine": lambda: L.Affine(6),

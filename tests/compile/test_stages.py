@@ -96,8 +96,8 @@ def test_what_runs_at_the_same_time_shares_no_memory(case):
     for stage in stages(rows):
         owners = {id(a.owner): a.owner for i in stage for a in rows[i].args if isinstance(a, Value)}
         arena = sorted(
-            (v.place.word, v.place.word + at_most(v.size, 96)) for v in owners.values()
-            if v.place.segment == "arena"
+            (v.address.word, v.address.word + at_most(v.size, 96)) for v in owners.values()
+            if v.address.segment == "arena"
         )  # fmt: skip
         assert all(stop <= start for (_, stop), (start, _) in pairwise(arena))
 

@@ -82,7 +82,7 @@ class LowerOverTime(Lowering):
         if layer.gates == 3:
             gru_dWh(b, node, record, rows)
         else:
-            product_dW(b, rows, before, a, layer.Wh, None, before.shape[2])  # type: ignore[arg-type]
+            product_dW(b, rows, before, a, layer.Wh, None, len(layer.states) * layer.hidden)
         if needs[0]:
             dx = product_dx(b, rows, a, layer.Wx, x, dx)
         return (dx, None, *first)
