@@ -220,7 +220,7 @@ struct Lanes {
     for (int half = 8; half; half /= 2) for (int l = 0; l < half; l++) t[l] += t[l + half];
     return t[0];
   }
-  float greatest() const {
+  float top() const {
     float t[16];
     spread(t);
     for (int l = 1; l < 16; l++) t[0] = t[l] > t[0] ? t[l] : t[0];

@@ -1,0 +1,79 @@
+// What Python and the tests read of the kernels: a line for each enumeration, kernel and argument.
+//
+//   structs VERSION SIZES
+//   enum NAME VALUE...
+//   kernel NAME [samples] [concurrent]
+//     NAME KIND [LEAST MOST] [TYPE] [xTIMES] [(LENGTH...)] [picked FLAG] [optional]
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "program.h"
+
+namespace hg {
+namespace {
+
+const char* const kKinds[] = {"size", "fixed", "integer", "flag", "option", "hyper", "real", "read", "write", "update"};
+const char* const kTypes[] = {"float", "int", "byte", "bit"};
+
+std::string line_of(const Arg& arg, const Args& args) {
+  std::string text = std::string("  ") + arg.name + " " + kKinds[int(arg.kind)];
+  auto add = [&](const std::string& word) { text += " " + word; };
+  if (arg.kind == Kind::kSize || arg.kind == Kind::kFixed) add(std::to_string(arg.least)), add(std::to_string(arg.most));
+  if (arg.option) add(arg.option->name);
+  if (arg.array()) add(kTypes[int(arg.type)]);
+  if (arg.times != 1) add("x" + std::to_string(arg.times));
+  if (arg.array() && arg.rank != kUnsaid) {
+    std::string lengths;
+    for (int d = 0; d < arg.rank; d++) lengths += (d ? " " : "") + std::string(args.list[arg.dims[d]].name);
+    add("(" + lengths + ")");
+  }
+  if (arg.picked != kUnsaid) add(std::string("picked ") + args.list[arg.picked].name);
+  if (arg.optional) add("optional");
+  return text + "\n";
+}
+
+void add_enums(const Args& args, std::string& text) {  // each of them once
+  for (int k = 0; k < args.count; k++) {
+    const Enum* e = args.list[k].option;
+    if (!e || text.find(std::string("enum ") + e->name + " ") != std::string::npos) continue;
+    text += std::string("enum ") + e->name;
+    for (int i = 0; i < e->count; i++) text += std::string(" ") + e->values[i];
+    text += "\n";
+  }
+}
+
+std::string schema() {
+  std::string text = "structs " + std::to_string(kStructs);
+  for (size_t size : {sizeof(Row), sizeof(hg_spec), sizeof(hg_run)}) text += " " + std::to_string(size);
+  text += "\n";
+  const KernelTable* table = present_table();
+  if (!table) return text;
+  for (int i = 0; i < table->count; i++) add_enums(table->kernels[i].args, text);
+  for (int i = 0; i < table->count; i++) {
+    const Kernel& kernel = table->kernels[i];
+    text += std::string("kernel ") + kernel.name + (kernel.samples ? " samples" : "") +
+            (kernel.concurrent ? " concurrent" : "") + "\n";
+    for (int k = 0; k < kernel.args.count; k++) text += line_of(kernel.args.list[k], kernel.args);
+  }
+  return text;
+}
+
+}  // namespace
+}  // namespace hg
+
+extern "C" {
+
+const char* hg_schema() {
+  static const std::string text = hg::schema();
+  return text.c_str();
+}
+
+uint64_t hg_abi() {  // FNV-1a
+  uint64_t sum = 0xcbf29ce484222325;
+  for (const char* c = hg_schema(); *c; c++) sum = (sum ^ uint8_t(*c)) * 0x100000001b3;
+  return sum;
+}
+
+}
