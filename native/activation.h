@@ -20,7 +20,8 @@ HG_ENUM(Activation, HG_ACTIVATIONS)
 
 struct Options {
   vec a, b, c;
-  Options(const Job& j, int op_a) : a(set1(float(j.r(op_a)))), b(set1(float(j.r(op_a + 1)))), c(set1(float(j.r(op_a + 2)))) {}
+  Options(const Job& j, int op_a)
+      : a(set1(float(j.r(op_a)))), b(set1(float(j.r(op_a + 1)))), c(set1(float(j.r(op_a + 2)))) {}
 };
 
 inline vec positive(vec x) { return max(set1(0), x); }  // NaN stays: it is the second

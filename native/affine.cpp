@@ -63,10 +63,11 @@ Grid grid(const Job& j, const Product& p) {
 // The units of a product.
 template <class Epilogue>
 void multiply_units(const Job& j, Product p, int64_t begin, int64_t end, Scratch scratch, Epilogue epilogue) {
+  using A = Factors;
   Grid g = grid(j, p);
   for (int64_t u = begin; u < end; u++) {
     int64_t block = u / g.row_blocks, m0 = u % g.row_blocks * g.rows, n0 = block * g.columns;
-    int64_t m1 = least(m0 + g.rows, j.i(Factors::M)), n1 = block + 1 == g.column_blocks ? j.i(Factors::N) : n0 + g.columns;
+    int64_t m1 = least(m0 + g.rows, j.i(A::M)), n1 = block + 1 == g.column_blocks ? j.i(A::N) : n0 + g.columns;
     if (g.holds) {
       float* panels = scratch.memory + kPackWords;
       int64_t number = scratch.round * (1 << 16) + block;
@@ -98,29 +99,32 @@ void check_factors(Check& c) {
 }
 
 void check_product(Check& c) {
+  using A = ProductArgs;
   check_factors(c);
-  int64_t n = c.size(ProductArgs::N), ldc = c.size(ProductArgs::C_row), words = reach(c, c.size(ProductArgs::M), ldc, n, 1);
+  int64_t n = c.size(A::N), ldc = c.size(A::C_row), words = reach(c, c.size(A::M), ldc, n, 1);
   c.require(ldc >= n, "rows of C overlap");
-  c.holds(ProductArgs::C, words);
-  c.holds(ProductArgs::derivative_at, words);
+  c.holds(A::C, words);
+  c.holds(A::derivative_at, words);
 }
 
 Product factors_of(const Job& j) {
+  using A = Factors;
   Product p{};
-  p.a.base = j.f(Factors::A);
-  p.a.row_table = j.i(Factors::indexed) ? j.batch->rows : nullptr;
-  bool large = j.i(Factors::K) > kBlock && j.i(Factors::M) * j.i(Factors::K) > kLarge;
-  p.a.far = j.i(Factors::A_column) == 1 && (j.i(Factors::indexed) || large);
-  p.a.row_step = j.i(Factors::A_row), p.a.run = j.i(Factors::K), p.a.step = j.i(Factors::A_column);
-  p.b = j.f(Factors::B), p.b_k = j.i(Factors::B_row), p.b_j = j.i(Factors::B_column);
-  p.K = j.i(Factors::K), p.far = j.i(Factors::M) * j.i(Factors::N) > kLarge;
-  if (!p.side()) p.spare_remainder(j.i(Factors::N));
+  p.a.base = j.f(A::A);
+  p.a.row_table = j.i(A::indexed) ? j.batch->rows : nullptr;
+  bool large = j.i(A::K) > kBlock && j.i(A::M) * j.i(A::K) > kLarge;
+  p.a.far = j.i(A::A_column) == 1 && (j.i(A::indexed) || large);
+  p.a.row_step = j.i(A::A_row), p.a.run = j.i(A::K), p.a.step = j.i(A::A_column);
+  p.b = j.f(A::B), p.b_k = j.i(A::B_row), p.b_j = j.i(A::B_column);
+  p.K = j.i(A::K), p.far = j.i(A::M) * j.i(A::N) > kLarge;
+  if (!p.side()) p.spare_remainder(j.i(A::N));
   return p;
 }
 
 Product product_of(const Job& j) {
+  using A = ProductArgs;
   Product p = factors_of(j);
-  p.c = j.f(ProductArgs::C), p.ldc = j.i(ProductArgs::C_row), p.add = j.i(ProductArgs::add);
+  p.c = j.f(A::C), p.ldc = j.i(A::C_row), p.add = j.i(A::add);
   return p;
 }
 
@@ -134,10 +138,10 @@ int64_t product_units(const Job& j) { return units_of(j, product_of(j)); }
 // What becomes of a piece of C when its sums are done: bias, activation, derivative.
 auto epilogue_of(const Job& j, const Product& p) {
   using A = ProductArgs;
-  return [act = j.i(ProductArgs::op), c = p.c, ldc = p.ldc, bias = j.f(ProductArgs::bias), saved = j.f(ProductArgs::derivative_at),
+  return [op = j.i(A::op), c = p.c, ldc = p.ldc, bias = j.f(A::bias), saved = j.f(A::derivative_at),
           options = Options(j, A::op_a)](int64_t i, int rows, int64_t at, int64_t columns, const float* sums) {
     int64_t from = i * ldc + at;
-    epilogue(act, options, sums, kSumsStep, c + from, ldc, rows, columns, bias ? bias + at : nullptr,
+    epilogue(op, options, sums, kSumsStep, c + from, ldc, rows, columns, bias ? bias + at : nullptr,
            saved ? saved + from : nullptr);
   };
 }
@@ -153,7 +157,8 @@ void product_samples(const Job& j, int64_t first, int64_t last, Scratch scratch)
 }
 
 Cost product_cost(const Job& j) {
-  double m = double(j.i(Factors::M)), n = double(j.i(Factors::N)), k = double(j.i(Factors::K));
+  using A = Factors;
+  double m = double(j.i(A::M)), n = double(j.i(A::N)), k = double(j.i(A::K));
   return {2 * m * n * k, 4 * (m * k + k * n + m * n)};
 }
 
@@ -169,9 +174,10 @@ HG_ARGS(SumParts, (M, size()), (N, size(1)), (parts, fixed(1, 64)), (sums, read(
 constexpr int64_t kPart = 8;  // numbers of k that are not divided
 
 int64_t row_blocks(const Job& j, int64_t parts) {
-  bool large = double(j.i(Factors::M)) * double(j.i(Factors::N)) * double(j.i(Factors::K)) > double(4 * kUnit * j.threads);
+  using A = Factors;
+  bool large = double(j.i(A::M)) * double(j.i(A::N)) * double(j.i(A::K)) > double(4 * kUnit * j.threads);
   int64_t wanted = j.threads == 1 ? 1 : blocks(large ? 2 * j.threads : j.threads, parts);
-  return most(1, least(wanted, j.i(Factors::M) / (4 * MR)));
+  return most(1, least(wanted, j.i(A::M) / (4 * MR)));
 }
 
 // The blocks of a part: of rows, or of columns where B is packed, which nobody should do twice.
@@ -189,10 +195,13 @@ struct Cut {
   int64_t first(int64_t column) const { return column == columns ? n : panels * column / columns * kColumns; }
 };
 
-int64_t partial_units(const Job& j) { return j.i(Factors::M) ? j.i(Partial::parts) * Cut(j, j.i(Partial::parts)).units() : 0; }
+int64_t partial_units(const Job& j) {
+  return j.i(Factors::M) ? j.i(Partial::parts) * Cut(j, j.i(Partial::parts)).units() : 0;
+}
 
 void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  int64_t parts = j.i(Partial::parts), m = j.i(Factors::M), n = j.i(Factors::N), steps = blocks(j.i(Factors::K), kPart);
+  using A = Factors;
+  int64_t parts = j.i(Partial::parts), m = j.i(A::M), n = j.i(A::N), steps = blocks(j.i(A::K), kPart);
   Cut cut(j, parts);
   for (int64_t u = begin; u < end; u++) {
     Product p = factors_of(j);
@@ -207,11 +216,12 @@ void run_partial(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
 }
 
 void sum_parts_rows(const Job& j, int64_t from, int64_t to, Scratch) {
-  int64_t n = j.i(SumParts::N), size = j.i(SumParts::M) * n, parts = j.i(SumParts::parts);
-  const float *sums = j.f(SumParts::sums), *bias = j.f(SumParts::bias);
-  float* c = j.f(SumParts::C);
-  Options options(j, SumParts::op_a);
-  with_code<Activation::kCount>(j.i(SumParts::op), [&](auto code) {
+  using A = SumParts;
+  int64_t n = j.i(A::N), size = j.i(A::M) * n, parts = j.i(A::parts);
+  const float *sums = j.f(A::sums), *bias = j.f(A::bias);
+  float* c = j.f(A::C);
+  Options options(j, A::op_a);
+  with_code<Activation::kCount>(j.i(A::op), [&](auto code) {
     for (int64_t at = from * n; at < to * n; at += n)
       by_vectors(n, [&](int64_t q, int64_t count) {
         vec sum = part(sums + at + q, count);
@@ -229,7 +239,8 @@ void run_sum_parts(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
 }
 
 Cost sum_parts_cost(const Job& j) {
-  double size = double(j.i(SumParts::M)) * double(j.i(SumParts::N)), parts = double(j.i(SumParts::parts));
+  using A = SumParts;
+  double size = double(j.i(A::M)) * double(j.i(A::N)), parts = double(j.i(A::parts));
   return {size * parts, 4 * size * (parts + 1)};
 }
 
@@ -262,7 +273,7 @@ void check_own_update(Check& c) {
 
 void check_weights(Check& c) {
   using A = Weights;
-  int64_t d = c.size(Weights::M), n = c.size(Weights::N), k = c.size(Weights::K), step = c.size(Weights::x_row), ldc = c.size(Weights::dW_row);
+  int64_t d = c.size(A::M), n = c.size(A::N), k = c.size(A::K), step = c.size(A::x_row), ldc = c.size(A::dW_row);
   if (c.size(Weights::indexed)) {
     c.require(d <= step, "a row of data is longer than the step between rows");
     c.data(Weights::x, step);
@@ -307,13 +318,14 @@ void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j
 }
 
 Product weights_of(const Job& j) {
+  using A = Weights;
   Product p{};
-  p.a.base = j.f(Weights::x), p.a.row_step = 1;
-  if (j.i(Weights::indexed)) p.a.run_table = j.batch->rows, p.a.runs = j.i(Weights::K), p.a.run = 1, p.a.run_step = j.i(Weights::x_row);
-  else p.a.run = j.i(Weights::K), p.a.step = j.i(Weights::x_row);
-  p.b = j.f(Weights::dy), p.b_k = j.i(Weights::dy_row), p.b_j = 1;
-  p.c = j.f(Weights::dW), p.ldc = j.i(Weights::dW_row), p.K = j.i(Weights::K), p.add = j.i(Weights::add);
-  p.spare_remainder(j.i(Weights::N));
+  p.a.base = j.f(A::x), p.a.row_step = 1;
+  if (j.i(A::indexed)) p.a.run_table = j.batch->rows, p.a.runs = j.i(A::K), p.a.run = 1, p.a.run_step = j.i(A::x_row);
+  else p.a.run = j.i(A::K), p.a.step = j.i(A::x_row);
+  p.b = j.f(A::dy), p.b_k = j.i(A::dy_row), p.b_j = 1;
+  p.c = j.f(A::dW), p.ldc = j.i(A::dW_row), p.K = j.i(A::K), p.add = j.i(A::add);
+  p.spare_remainder(j.i(A::N));
   return p;
 }
 
@@ -322,34 +334,36 @@ int64_t weights_units(const Job& j) {
 }
 
 void run_halves(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  int64_t many = row_blocks(j, 2), d = j.i(Weights::M), n = j.i(Weights::N);
+  using A = Weights;
+  int64_t many = row_blocks(j, 2), d = j.i(A::M), n = j.i(A::N);
   for (int64_t u = begin; u < end; u++) {
     Product p = weights_of(j);
     int64_t half = u / many, block = u % many, from = p.K * half / 2;
     p.K = p.K * (half + 1) / 2 - from, p.b += from * p.b_k;
     if (p.a.run_table) p.a.run_table += from, p.a.runs = p.K;
     else p.a.base += from * p.a.step, p.a.run = p.K;
-    if (half) p.c = j.f(Weights::half);
-    if (j.has(Weights::db) && !block) sum_rows(p.b, p.b_k, p.K, 0, n, half ? p.c + d * n : j.f(Weights::db), false);
+    if (half) p.c = j.f(A::half);
+    if (j.has(A::db) && !block) sum_rows(p.b, p.b_k, p.K, 0, n, half ? p.c + d * n : j.f(A::db), false);
     multiply(p, d * block / many, d * (block + 1) / many, 0, n, scratch.memory, nothing);
   }
 }
 
 void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  if (j.has(Weights::half)) return run_halves(j, begin, end, scratch);
+  using A = Weights;
+  if (j.has(A::half)) return run_halves(j, begin, end, scratch);
   Product p = weights_of(j);
-  int64_t n = j.i(Weights::N), rule = j.i(Weights::rule) - 1;
+  int64_t n = j.i(A::N), rule = j.i(A::rule) - 1;
   auto bias = [&](int64_t i, int64_t at, int64_t columns) {
-    if (j.has(Weights::db) && i == 0) sum_rows(p.b, p.b_k, p.K, at, at + columns, j.f(Weights::db), p.add);
+    if (j.has(A::db) && i == 0) sum_rows(p.b, p.b_k, p.K, at, at + columns, j.f(A::db), p.add);
   };
   if (rule < 0)
     return multiply_units(j, p, begin, end, scratch,
                           [&](int64_t i, int, int64_t at, int64_t columns) { bias(i, at, columns); });
-  Update update(j, rule, Weights::rate, Weights::beta1, j.i(Weights::clips));
-  State of_w = state_of(j, Weights::W, rule), of_b = state_of(j, Weights::b, rule);
+  Update update(j, rule, A::rate, A::beta1, j.i(A::clips));
+  State of_w = state_of(j, A::W, rule), of_b = state_of(j, A::b, rule);
   multiply_units(j, p, begin, end, scratch, [&](int64_t i, int rows, int64_t at, int64_t columns) {
     bias(i, at, columns);
-    if (j.has(Weights::db) && i == 0) update(of_b, at, j.f(Weights::db) + at, columns);
+    if (j.has(A::db) && i == 0) update(of_b, at, j.f(A::db) + at, columns);
     if (columns == n && p.ldc == n) {  // whole rows: one stretch
       update(of_w, i * n, p.c + i * n, rows * n);
       return;

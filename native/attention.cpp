@@ -46,19 +46,22 @@ void check_products(Check& c) {
 int64_t product_units(const Job& j) { return j.i(Products::samples) * j.i(Products::heads); }
 
 void run_products(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  using A = Products;
   for (int64_t u = begin; u < end; u++) {
-    int64_t s = u / j.i(Products::heads), h = u % j.i(Products::heads);
+    int64_t s = u / j.i(A::heads), h = u % j.i(A::heads);
     auto matrix = [&](int at) { return j.f(at) + s * j.i(at + SAMPLE) + h * j.i(at + HEAD); };
     Product p{};
-    p.a.base = matrix(Products::A), p.a.row_step = j.i(Products::A_row), p.a.run = j.i(Products::K), p.a.step = j.i(Products::A_column);
-    p.b = matrix(Products::B), p.b_k = j.i(Products::B_row), p.b_j = j.i(Products::B_column);
-    p.c = matrix(Products::C), p.ldc = j.i(Products::C_row), p.K = j.i(Products::K);
-    multiply(p, 0, j.i(Products::M), 0, j.i(Products::N), scratch.memory, nothing);
+    p.a.base = matrix(A::A), p.a.row_step = j.i(A::A_row), p.a.run = j.i(A::K), p.a.step = j.i(A::A_column);
+    p.b = matrix(A::B), p.b_k = j.i(A::B_row), p.b_j = j.i(A::B_column);
+    p.c = matrix(A::C), p.ldc = j.i(A::C_row), p.K = j.i(A::K);
+    multiply(p, 0, j.i(A::M), 0, j.i(A::N), scratch.memory, nothing);
   }
 }
 
 Cost product_cost(const Job& j) {
-  double count = double(j.i(Products::samples)) * double(j.i(Products::heads)), m = double(j.i(Products::M)), n = double(j.i(Products::N)), k = double(j.i(Products::K));
+  using A = Products;
+  double count = double(j.i(A::samples)) * double(j.i(A::heads));
+  double m = double(j.i(A::M)), n = double(j.i(A::N)), k = double(j.i(A::K));
   return {2 * count * m * n * k, 4 * count * (m * k + k * n + m * n)};
 }
 
@@ -107,10 +110,12 @@ void softmax_row(const float* x, float* y, int64_t length, float factor, bool lo
 }
 
 void run_softmax(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = Softmax;
   each_row(j, begin, end, [&](int64_t r) {
-    int64_t length = j.i(Rows::length), seen = j.i(Softmax::queries) && r % j.i(Softmax::queries) + 1 < length ? r % j.i(Softmax::queries) + 1 : length;
-    float* y = j.f(Softmax::y) + r * length;
-    softmax_row(j.f(Softmax::x) + r * length, y, seen, float(j.r(Softmax::factor)), j.i(Softmax::log));
+    int64_t length = j.i(A::length), queries = j.i(A::queries);
+    int64_t seen = queries && r % queries + 1 < length ? r % queries + 1 : length;
+    float* y = j.f(A::y) + r * length;
+    softmax_row(j.f(A::x) + r * length, y, seen, float(j.r(A::factor)), j.i(A::log));
     for (int64_t q = seen; q < length; q++) y[q] = 0;
   });
 }
@@ -142,24 +147,30 @@ void softmax_dx(const float* y, const float* dy, float* dx, int64_t length, vec 
 }
 
 void run_softmax_backward(const Job& j, int64_t begin, int64_t end, Scratch) {
-  vec factor = set1(float(j.r(SoftmaxBackward::factor)));
+  using A = SoftmaxBackward;
+  vec factor = set1(float(j.r(A::factor)));
   each_row(j, begin, end, [&](int64_t r) {
     int64_t at = r * j.i(Rows::length);
-    (j.i(SoftmaxBackward::log) ? log_softmax_dx : softmax_dx)(j.f(SoftmaxBackward::y) + at, j.f(SoftmaxBackward::dy) + at, j.f(SoftmaxBackward::dx) + at, j.i(Rows::length), factor);
+    (j.i(A::log) ? log_softmax_dx : softmax_dx)(j.f(A::y) + at, j.f(A::dy) + at, j.f(A::dx) + at, j.i(A::length),
+                                                factor);
   });
 }
 
-Cost softmax_cost(const Job& j) { return {8 * double(j.i(Rows::rows)) * double(j.i(Rows::length)), 16 * double(j.i(Rows::rows)) * double(j.i(Rows::length))}; }
+Cost softmax_cost(const Job& j) {
+  using A = Rows;
+  return {8 * double(j.i(A::rows)) * double(j.i(A::length)), 16 * double(j.i(A::rows)) * double(j.i(A::length))};
+}
 
 // -- add_table: y[r] = x[r] + table --------------------------------------------------------
 
 HG_ARGS(AddTable, HG_ROWS, (x, read(rows, length)), (y, write(rows, length)), (table, read(length)))
 
 void run_table(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = AddTable;
   each_row(j, begin, end, [&](int64_t r) {
     int64_t at = r * j.i(Rows::length);
     by_vectors(j.i(Rows::length), [&](int64_t q, int64_t n) {
-      put(j.f(AddTable::y) + at + q, part(j.f(AddTable::x) + at + q, n) + part(j.f(AddTable::table) + q, n), n);
+      put(j.f(A::y) + at + q, part(j.f(A::x) + at + q, n) + part(j.f(A::table) + q, n), n);
     });
   });
 }
@@ -228,8 +239,9 @@ void run_compare_backward(const Job& j, int64_t begin, int64_t end, Scratch) {
 }
 
 Cost compare_cost(const Job& j) {
-  return {30 * double(j.i(Pairs::samples)) * double(j.i(Pairs::queries)) * double(j.i(Pairs::keys)) *
-              double(j.i(Pairs::width)), 0};
+  using A = Pairs;
+  return {30 * double(j.i(A::samples)) * double(j.i(A::queries)) * double(j.i(A::keys)) *
+              double(j.i(A::width)), 0};
 }
 
 const Kernel kernels[] = {

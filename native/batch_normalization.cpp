@@ -66,13 +66,16 @@ void follow(float* running, vec batch, double momentum, int64_t n) {
 }
 
 void run_statistics(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t columns = j.i(Columns::columns), rows = j.i(Columns::rows), from = begin * 16, to = end * 16 < columns ? end * 16 : columns;
+  using A = Statistics;
+  int64_t columns = j.i(A::columns), rows = j.i(A::rows);
+  int64_t from = begin * 16, to = end * 16 < columns ? end * 16 : columns;
+  double momentum = j.r(A::momentum);
   by_vectors(to - from, [&](int64_t q, int64_t n) {
     q += from;
     vec mean = set1(0), squares = set1(0);
-    int64_t done = 0, blocks = j.has(Statistics::blocks) ? block_count(rows, columns) : 0;
+    int64_t done = 0, blocks = j.has(A::blocks) ? block_count(rows, columns) : 0;
     for (int64_t b = 0; b < blocks; b++) {
-      const float* block = j.f(Statistics::blocks) + b * 2 * columns + q;
+      const float* block = j.f(A::blocks) + b * 2 * columns + q;
       Block here = block_of(b, rows, columns);
       float count = float(here.end - here.begin), all = float(done) + count;
       vec delta = part(block, n) - mean;
@@ -81,10 +84,11 @@ void run_statistics(const Job& j, int64_t begin, int64_t end, Scratch) {
       done += here.end - here.begin;
     }
     vec variance = squares / set1(float(rows > 1 ? rows : 1));
-    if (!j.has(Statistics::blocks)) mean = part(j.f(Statistics::running_mean) + q, n), variance = part(j.f(Statistics::running_var) + q, n);
-    else if (rows > 1) follow(j.f(Statistics::running_mean) + q, mean, j.r(Statistics::momentum), n), follow(j.f(Statistics::running_var) + q, variance, j.r(Statistics::momentum), n);
-    put(j.f(Statistics::stats) + q, mean, n);
-    put(j.f(Statistics::stats) + columns + q, set1(1) / sqrt(variance + set1(float(j.r(Statistics::eps)))), n);
+    if (!j.has(A::blocks)) mean = part(j.f(A::running_mean) + q, n), variance = part(j.f(A::running_var) + q, n);
+    else if (rows > 1)
+      follow(j.f(A::running_mean) + q, mean, momentum, n), follow(j.f(A::running_var) + q, variance, momentum, n);
+    put(j.f(A::stats) + q, mean, n);
+    put(j.f(A::stats) + columns + q, set1(1) / sqrt(variance + set1(float(j.r(A::eps)))), n);
   });
 }
 
@@ -94,16 +98,17 @@ HG_ARGS(Scale, HG_COLUMNS, (x, read(rows, columns)), (y, write(rows, columns)), 
         (gamma, read(columns)), (beta, read(columns)), (op, option<Activation>()), HG_OP_OPTIONS)
 
 void run_scale(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = Scale;
   int64_t columns = j.i(Columns::columns);
-  const float *mean = j.f(Scale::stats), *r = mean + columns, *gamma = j.f(Scale::gamma), *beta = j.f(Scale::beta);
-  Options options(j, Scale::op_a);
+  const float *mean = j.f(A::stats), *r = mean + columns, *gamma = j.f(A::gamma), *beta = j.f(A::beta);
+  Options options(j, A::op_a);
   Block all{block_of(begin, j.i(Columns::rows), columns).begin, block_of(end - 1, j.i(Columns::rows), columns).end};
-  with_code<Activation::kCount>(j.i(Scale::op), [&](auto code) {
+  with_code<Activation::kCount>(j.i(A::op), [&](auto code) {
     for (int64_t k = all.begin; k < all.end; k++)
       by_vectors(columns, [&](int64_t q, int64_t n) {
-        vec d = part(j.f(Scale::x) + k * columns + q, n) - part(mean + q, n);
+        vec d = part(j.f(A::x) + k * columns + q, n) - part(mean + q, n);
         vec y = fma(d, part(r + q, n) * part(gamma + q, n), part(beta + q, n));
-        put(j.f(Scale::y) + k * columns + q, activate<code()>(y, options), n);
+        put(j.f(A::y) + k * columns + q, activate<code()>(y, options), n);
       });
   });
 }
@@ -116,13 +121,14 @@ HG_ARGS(ColumnGradients, HG_COLUMNS, (x, read(rows, columns)), (dy, read(rows, c
 void check_column_gradients(Check& c) { c.holds(ColumnGradients::blocks, block_words(c)); }
 
 void run_column_gradients(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = ColumnGradients;
   int64_t columns = j.i(Columns::columns);
   for (int64_t b = begin; b < end; b++) {
     Block rows = block_of(b, j.i(Columns::rows), columns);
-    float* out = j.f(ColumnGradients::blocks) + b * 2 * columns;
+    float* out = j.f(A::blocks) + b * 2 * columns;
     by_vectors(columns, [&](int64_t q, int64_t n) {
-      const float *x = j.f(ColumnGradients::x) + q, *dy = j.f(ColumnGradients::dy) + q;
-      vec mean = part(j.f(ColumnGradients::stats) + q, n);
+      const float *x = j.f(A::x) + q, *dy = j.f(A::dy) + q;
+      vec mean = part(j.f(A::stats) + q, n);
       put(out + q, four_sums(rows, [&](int64_t k) { return part(dy + k * columns, n); }), n);
       put(out + columns + q, four_sums(rows, [&](int64_t k) {
         return part(dy + k * columns, n) * (part(x + k * columns, n) - mean);
@@ -140,20 +146,22 @@ HG_ARGS(BatchGradients, HG_COLUMNS, (blocks, reads()), (stats, read(columns).eac
 void check_batch_gradients(Check& c) { c.holds(BatchGradients::blocks, block_words(c)); }
 
 void run_batch_gradients(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t columns = j.i(Columns::columns), rows = j.i(Columns::rows), from = begin * 16, to = end * 16 < columns ? end * 16 : columns;
+  using A = BatchGradients;
+  int64_t columns = j.i(A::columns), rows = j.i(A::rows);
+  int64_t from = begin * 16, to = end * 16 < columns ? end * 16 : columns;
   vec count = set1(float(rows > 1 ? rows : 1));
   by_vectors(to - from, [&](int64_t q, int64_t n) {
     q += from;
-    vec sum = set1(0), moment = set1(0), r = part(j.f(BatchGradients::stats) + columns + q, n);
+    vec sum = set1(0), moment = set1(0), r = part(j.f(A::stats) + columns + q, n);
     for (int64_t b = 0; b < block_count(rows, columns); b++) {
-      sum = sum + part(j.f(BatchGradients::blocks) + b * 2 * columns + q, n);
-      moment = moment + part(j.f(BatchGradients::blocks) + (b * 2 + 1) * columns + q, n);
+      sum = sum + part(j.f(A::blocks) + b * 2 * columns + q, n);
+      moment = moment + part(j.f(A::blocks) + (b * 2 + 1) * columns + q, n);
     }
-    put(j.f(BatchGradients::means) + q, sum / count, n);
-    put(j.f(BatchGradients::means) + columns + q, moment * r * r / count, n);
+    put(j.f(A::means) + q, sum / count, n);
+    put(j.f(A::means) + columns + q, moment * r * r / count, n);
     moment = moment * r;
-    if (j.has(BatchGradients::dgamma)) put(j.f(BatchGradients::dgamma) + q, j.i(BatchGradients::add) ? moment + part(j.f(BatchGradients::dgamma) + q, n) : moment, n);
-    if (j.has(BatchGradients::dbeta)) put(j.f(BatchGradients::dbeta) + q, j.i(BatchGradients::add) ? sum + part(j.f(BatchGradients::dbeta) + q, n) : sum, n);
+    if (j.has(A::dgamma)) put(j.f(A::dgamma) + q, j.i(A::add) ? moment + part(j.f(A::dgamma) + q, n) : moment, n);
+    if (j.has(A::dbeta)) put(j.f(A::dbeta) + q, j.i(A::add) ? sum + part(j.f(A::dbeta) + q, n) : sum, n);
   });
 }
 
@@ -163,14 +171,16 @@ HG_ARGS(ColumnDx, HG_COLUMNS, (x, read(rows, columns)), (dx, write(rows, columns
         (dy, read(rows, columns)), (gamma, read(columns)), (means, read(columns).each(2)))
 
 void run_column_dx(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = ColumnDx;
   int64_t columns = j.i(Columns::columns);
-  const float *mean = j.f(ColumnDx::stats), *r = mean + columns, *gamma = j.f(ColumnDx::gamma), *mean_dy = j.f(ColumnDx::means), *moment = mean_dy + columns;
+  const float *mean = j.f(A::stats), *r = mean + columns, *gamma = j.f(A::gamma);
+  const float *mean_dy = j.f(A::means), *moment = mean_dy + columns;
   Block all{block_of(begin, j.i(Columns::rows), columns).begin, block_of(end - 1, j.i(Columns::rows), columns).end};
   for (int64_t k = all.begin; k < all.end; k++)
     by_vectors(columns, [&](int64_t q, int64_t n) {
-      vec d = part(j.f(ColumnDx::x) + k * columns + q, n) - part(mean + q, n);
-      vec g = fnma(d, part(moment + q, n), part(j.f(ColumnDx::dy) + k * columns + q, n) - part(mean_dy + q, n));
-      put(j.f(ColumnDx::dx) + k * columns + q, g * (part(r + q, n) * part(gamma + q, n)), n);
+      vec d = part(j.f(A::x) + k * columns + q, n) - part(mean + q, n);
+      vec g = fnma(d, part(moment + q, n), part(j.f(A::dy) + k * columns + q, n) - part(mean_dy + q, n));
+      put(j.f(A::dx) + k * columns + q, g * (part(r + q, n) * part(gamma + q, n)), n);
     });
 }
 

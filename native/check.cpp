@@ -37,8 +37,8 @@ void Check::scalar(int k, const Arg& arg) {
   int64_t n = row_.args[k];
   switch (arg.kind) {
     case Kind::kSize:
-      n = size(k);
-      return refuse(n < (scaled(k) ? 0 : arg.least) || n > arg.most, "a size is out of range", k);  // a batch may be empty
+      n = size(k);  // a batch may be empty
+      return refuse(n < (scaled(k) ? 0 : arg.least) || n > arg.most, "a size is out of range", k);
     case Kind::kHyper:
       return arg.optional ? void() : hyper(k);
     case Kind::kReal:

@@ -53,9 +53,11 @@ struct Plan {
 };
 
 Plan plan(const Job& j) {
+  using A = Convolution;
   Window w = Window::of(j);
-  int64_t groups = j.i(Filtered::groups), images = over(kLeast, w.pixels()), pool = j.i(Convolution::pool_height) ? j.i(Convolution::pool_height) : 1;
-  Plan p{Lie(w, groups, groups == 1 && w.inside() && !(j.i(Convolution::indexed) && images > 1)), images, w.oh, w.oh, groups};
+  int64_t groups = j.i(A::groups), images = over(kLeast, w.pixels());
+  int64_t pool = j.i(A::pool_height) ? j.i(A::pool_height) : 1;
+  Plan p{Lie(w, groups, groups == 1 && w.inside() && !(j.i(A::indexed) && images > 1)), images, w.oh, w.oh, groups};
   if (images > 1) return p;
   p.stop = p.lines = w.oh / pool * pool;  // nobody sees lines that no pooling window reaches
   int64_t reach = (w.kh - 1) * w.dh + 1, fit = (kPiece / p.lie.line - reach) / w.sh + 1;
@@ -68,11 +70,12 @@ Plan plan(const Job& j) {
 struct Extent { int64_t n, outputs, words, cells, filters, groups, reached; };
 
 Extent check_filters(Check& c) {
+  using A = Filtered;
   int64_t reached = check_window(c);
-  Extent e{c.size(Windows::images), c.times(c.size(Windows::out_height), c.size(Windows::out_width)), 0, c.times(c.size(Windows::kernel_height), c.size(Windows::kernel_width)), c.size(Filtered::filters), c.size(Filtered::groups),
-           reached};
-  int64_t channels = c.size(Windows::channels);
-  e.words = c.times(c.times(c.size(Windows::height), c.size(Windows::width)), channels);
+  Extent e{c.size(A::images), c.times(c.size(A::out_height), c.size(A::out_width)), 0,
+           c.times(c.size(A::kernel_height), c.size(A::kernel_width)), c.size(A::filters), c.size(A::groups), reached};
+  int64_t channels = c.size(A::channels);
+  e.words = c.times(c.times(c.size(A::height), c.size(A::width)), channels);
   c.require(e.groups && channels % e.groups == 0 && e.filters % e.groups == 0,
             "groups must divide channels and filters");
   c.require(c.times(e.cells, channels) <= kLargest && e.outputs <= kLargest, "a window is too large");
@@ -153,13 +156,15 @@ const float* padded(const Job& j, const Window& w, const Lie& lie, const Unit& u
 // where it grows, so it can follow the maximum.
 void pool_unit(const Job& j, const Window& w, const Options& options, const Unit& u, int64_t each, int64_t width,
                const float* c) {
+  using A = Convolution;
   Window tiles = Window::tiles(u.lines, w.ow, width, j.i(Convolution::pool_height), j.i(Convolution::pool_height + 1));
-  int64_t f = j.i(Filtered::filters), first = u.group * each, size = w.oh / tiles.kh * tiles.ow;  // pooled pixels of an image
+  int64_t f = j.i(A::filters), first = u.group * each, size = w.oh / tiles.kh * tiles.ow;  // pooled pixels of an image
   for (int64_t i = 0; i < u.images; i++) {
     int64_t to = ((u.n + i) * size + u.line / tiles.kh * tiles.ow) * f + first;
-    max_pool(tiles, each, c + i * w.pixels() * width, f, j.f(Convolution::y) + to, j.has(Convolution::which) ? j.u(Convolution::which) + to : nullptr);
-    epilogue(j.i(Convolution::op), options, j.f(Convolution::y) + to, f, int(tiles.pixels()), each, j.has(Convolution::bias) ? j.f(Convolution::bias) + first : nullptr,
-           nullptr);
+    max_pool(tiles, each, c + i * w.pixels() * width, f, j.f(A::y) + to,
+             j.has(A::which) ? j.u(A::which) + to : nullptr);
+    epilogue(j.i(A::op), options, j.f(A::y) + to, f, int(tiles.pixels()), each,
+             j.has(A::bias) ? j.f(A::bias) + first : nullptr, nullptr);
   }
 }
 
@@ -169,41 +174,45 @@ int64_t copied(const Window& w, const Plan& p) {  // words of a unit's padded co
 }
 
 void run_convolution(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  using A = Convolution;
   Window w = Window::of(j);
   Plan p = plan(j);
-  Options options(j, Convolution::op_a);
-  int64_t f = j.i(Filtered::filters), each = f / p.groups, width = over(each, W) * W, deep = w.kh * w.kw * p.lie.channels;
+  Options options(j, A::op_a);
+  int64_t f = j.i(A::filters), each = f / p.groups, width = over(each, W) * W, deep = w.kh * w.kw * p.lie.channels;
   Operand a = windows(w, p.lie, j.kept, p.images * w.pixels());
   for (int64_t k = begin; k < end; k++) {
     Unit u = unit(w, p, k);
     int64_t first = u.group * each, from = (u.n * w.oh + u.line) * w.ow * f + first, rows = u.images * u.lines * w.ow;
-    const float* weights = j.f(Convolution::weights) + u.group * panel_words(deep, each);
+    const float* weights = j.f(A::weights) + u.group * panel_words(deep, each);
     a.base = padded<Convolution>(j, w, p.lie, u, scratch.memory);
-    if (j.i(Convolution::pool_height)) {
+    if (j.i(A::pool_height)) {
       float* c = scratch.memory + copied(w, p);
       multiply_panels(a, weights, deep, rows, width, c, width, false, nothing);
       pool_unit(j, w, options, u, each, width, c);
       continue;
     }
-    float* y = j.f(Convolution::y) + from;
+    float* y = j.f(A::y) + from;
     auto follow = [&](int64_t i, int height, int64_t at, int64_t columns) {
       int64_t to = i * f + at;
-      epilogue(j.i(Convolution::op), options, y + to, f, height, columns, j.has(Convolution::bias) ? j.f(Convolution::bias) + first + at : nullptr,
-             j.has(Convolution::derivative_at) ? j.f(Convolution::derivative_at) + from + to : nullptr);
+      epilogue(j.i(A::op), options, y + to, f, height, columns, j.has(A::bias) ? j.f(A::bias) + first + at : nullptr,
+             j.has(A::derivative_at) ? j.f(A::derivative_at) + from + to : nullptr);
     };
     multiply_panels(a, weights, deep, rows, each, y, f, false, follow);
   }
 }
 
 int64_t convolution_scratch(const Job& j) {
+  using A = Convolution;
   Window w = Window::of(j);
   Plan p = plan(j);
-  return copied(w, p) + (j.i(Convolution::pool_height) ? p.images * p.lines * w.ow * (over(j.i(Filtered::filters) / p.groups, W) * W) : 0);
+  int64_t width = over(j.i(A::filters) / p.groups, W) * W;
+  return copied(w, p) + (j.i(A::pool_height) ? p.images * p.lines * w.ow * width : 0);
 }
 
 double products(const Job& j) {  // multiplications of a convolution
   Window w = Window::of(j);
-  return double(w.n * w.pixels()) * double(w.kh * w.kw) * double(w.c / j.i(Filtered::groups)) * double(j.i(Filtered::filters));
+  int64_t filters = j.i(Filtered::filters), each = w.c / j.i(Filtered::groups);
+  return double(w.n * w.pixels()) * double(w.kh * w.kw) * double(each) * double(filters);
 }
 
 Cost convolution_cost(const Job& j) {
@@ -231,10 +240,11 @@ struct Sums {
 
 // Channels that are a multiple of 16 would put all pixels into few sets of the cache: a gap helps.
 Sums sums(const Job& j) {
+  using A = FilterGradient;
   Window w = Window::of(j);
   int64_t groups = j.i(Filtered::groups), images = over(kDeep, w.pixels());
-  if (images > j.i(FilterGradient::each)) images = j.i(FilterGradient::each);
-  bool direct = groups == 1 && w.inside() && !(j.i(FilterGradient::indexed) && images > 1);
+  if (images > j.i(A::each)) images = j.i(A::each);
+  bool direct = groups == 1 && w.inside() && !(j.i(A::indexed) && images > 1);
   return {Lie(w, groups, direct, w.c / groups % 32 ? 0 : 16), images};
 }
 
@@ -251,7 +261,9 @@ void check_filter_gradient(Check& c) {
   if (c.size(A::pool_height)) c.needs(A::which);
 }
 
-int64_t filter_gradient_units(const Job& j) { return over(j.i(Windows::images), j.i(FilterGradient::each)) * j.i(Filtered::groups); }
+int64_t filter_gradient_units(const Job& j) {
+  return over(j.i(Windows::images), j.i(FilterGradient::each)) * j.i(Filtered::groups);
+}
 
 // Where each weight's first number lies; then where the lines of outputs begin.
 int64_t prepare_filter_gradient(const Job& j, void* kept) {
@@ -282,20 +294,21 @@ void sum_pixels(const float* dy, int64_t step, int64_t count, int64_t columns, f
 // dy of `images` images from the n-th on, filters [first, first + each), as panels for a product.
 const float* panels_of(const Job& j, const Window& w, int64_t n, int64_t images, int64_t first, int64_t each,
                        float* out) {
-  int64_t f = j.i(Filtered::filters), K = images * w.pixels();
-  if (!j.i(FilterGradient::pool_height)) {
-    const float* dy = j.f(FilterGradient::dy) + n * w.pixels() * f + first;
+  using A = FilterGradient;
+  int64_t f = j.i(A::filters), K = images * w.pixels();
+  if (!j.i(A::pool_height)) {
+    const float* dy = j.f(A::dy) + n * w.pixels() * f + first;
     if (each == f && panel_width(f) == f) return dy;  // they lie so already
     pack(dy, f, 1, K, each, out);
     return out;
   }
-  Options options(j, FilterGradient::op_a);
+  Options options(j, A::op_a);
   by_panels(each, [&](int64_t q, int64_t here, int64_t width) {
-    Window tiles = Window::tiles(w.oh, w.ow, width, j.i(FilterGradient::pool_height), j.i(FilterGradient::pool_height + 1));
+    Window tiles = Window::tiles(w.oh, w.ow, width, j.i(A::pool_height), j.i(A::pool_width));
     for (int64_t i = 0; i < images; i++) {
       int64_t from = (n + i) * tiles.pixels() * f + first + q;
-      send_back(tiles, here, j.i(FilterGradient::op), options, j.f(FilterGradient::dy) + from,
-                j.has(FilterGradient::derivative_at) ? j.f(FilterGradient::derivative_at) + from : nullptr, j.u(FilterGradient::which) + from, f,
+      send_back(tiles, here, j.i(A::op), options, j.f(A::dy) + from,
+                j.has(A::derivative_at) ? j.f(A::derivative_at) + from : nullptr, j.u(A::which) + from, f,
                 out + q * K + i * w.pixels() * width);
     }
   });
@@ -303,25 +316,26 @@ const float* panels_of(const Job& j, const Window& w, int64_t n, int64_t images,
 }
 
 void run_filter_gradient(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  using A = FilterGradient;
   Window w = Window::of(j);
   Sums s = sums(j);
-  int64_t f = j.i(Filtered::filters), groups = j.i(Filtered::groups), each = f / groups, rows = w.kh * w.kw * s.lie.channels;
+  int64_t f = j.i(A::filters), groups = j.i(A::groups), each = f / groups, rows = w.kh * w.kw * s.lie.channels;
   float* panels = scratch.memory + (s.lie.direct ? 0 : over(s.images * s.lie.image, 16) * 16);
   Operand a{};
   a.row_table = static_cast<const int32_t*>(j.kept), a.row_step = 1;
   a.run = w.ow, a.step = w.sw * s.lie.pixel, a.run_table = a.row_table + rows, a.run_step = 1;
   for (int64_t k = begin; k < end; k++) {
-    int64_t part = k / groups, n = part * j.i(FilterGradient::each), stop = n + j.i(FilterGradient::each) < w.n ? n + j.i(FilterGradient::each) : w.n;
+    int64_t part = k / groups, n = part * j.i(A::each), stop = n + j.i(A::each) < w.n ? n + j.i(A::each) : w.n;
     for (bool add = false; n < stop; n += s.images, add = true) {
       Unit u{n, s.images < stop - n ? s.images : stop - n, 0, w.oh, k % groups};
       int64_t K = u.images * w.pixels(), first = u.group * each;
       const float* dy = panels_of(j, w, n, u.images, first, each, panels);
       a.base = padded<FilterGradient>(j, w, s.lie, u, scratch.memory);
       a.runs = u.images * w.oh;
-      multiply_panels(a, dy, K, rows, each, j.f(FilterGradient::parts) + k * rows * each, each, add, nothing);
-      if (!j.has(FilterGradient::bias_parts)) continue;
+      multiply_panels(a, dy, K, rows, each, j.f(A::parts) + k * rows * each, each, add, nothing);
+      if (!j.has(A::bias_parts)) continue;
       by_panels(each, [&](int64_t q, int64_t here, int64_t width) {
-        sum_pixels(dy + q * K, width, K, here, j.f(FilterGradient::bias_parts) + part * f + first + q, add);
+        sum_pixels(dy + q * K, width, K, here, j.f(A::bias_parts) + part * f + first + q, add);
       });
     }
   }
@@ -344,10 +358,11 @@ HG_ARGS(Spread, HG_FILTERED, (x, read(images, out_height, out_width, filters)), 
         (derivative_at, read(images, height, width, channels).maybe()), HG_OP_OPTIONS)
 
 void check_spread(Check& c) {
+  using A = Spread;
   Extent e = check_filters(c);
-  int64_t stamp = c.times(e.cells, c.size(Spread::channels) / e.groups);
-  c.require(c.times(stamp, c.size(Spread::out_width)) <= kLargest, "a window is too large");
-  c.holds(Spread::weights, c.times(e.groups, panel_words(e.filters / e.groups, stamp)));
+  int64_t stamp = c.times(e.cells, c.size(A::channels) / e.groups);
+  c.require(c.times(stamp, c.size(A::out_width)) <= kLargest, "a window is too large");
+  c.holds(A::weights, c.times(e.groups, panel_words(e.filters / e.groups, stamp)));
 }
 
 int64_t spread_units(const Job& j) { return j.i(Windows::images) * j.i(Filtered::groups); }
@@ -368,23 +383,24 @@ void stamp_line(const Window& w, int64_t oh, const float* stamps, int64_t channe
 }
 
 void run_spread(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  using A = Spread;
   Window w = Window::of(j);
-  Options options(j, Spread::op_a);
-  int64_t f = j.i(Filtered::filters), groups = j.i(Filtered::groups), channels = w.c / groups, width = w.kh * w.kw * channels;
+  Options options(j, A::op_a);
+  int64_t f = j.i(A::filters), groups = j.i(A::groups), channels = w.c / groups, width = w.kh * w.kw * channels;
   Operand a{};
   a.row_step = f, a.run = f / groups;
   for (int64_t u = begin; u < end; u++) {
     int64_t n = u / groups, group = u % groups, first = group * channels, from = n * w.h * w.w * w.c + first;
-    float* y = j.f(Spread::y) + from;
+    float* y = j.f(A::y) + from;
     for (int64_t q = 0; q < w.h * w.w; q++) zero(y + q * w.c, channels);
-    const float* weights = j.f(Spread::weights) + group * panel_words(a.run, width);
+    const float* weights = j.f(A::weights) + group * panel_words(a.run, width);
     for (int64_t line = 0; line < w.oh; line++) {
-      a.base = j.f(Spread::x) + (n * w.oh + line) * w.ow * f + group * a.run;
+      a.base = j.f(A::x) + (n * w.oh + line) * w.ow * f + group * a.run;
       multiply_panels(a, weights, a.run, w.ow, width, scratch.memory, width, false, nothing);
       stamp_line(w, line, scratch.memory, channels, y);
     }
-    epilogue(j.i(Spread::op), options, y, w.c, int(w.h * w.w), channels, j.has(Spread::bias) ? j.f(Spread::bias) + first : nullptr,
-           j.has(Spread::derivative_at) ? j.f(Spread::derivative_at) + from : nullptr);
+    epilogue(j.i(A::op), options, y, w.c, int(w.h * w.w), channels, j.has(A::bias) ? j.f(A::bias) + first : nullptr,
+           j.has(A::derivative_at) ? j.f(A::derivative_at) + from : nullptr);
   }
 }
 

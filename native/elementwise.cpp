@@ -32,10 +32,11 @@ HG_ARGS(Elementwise, (count, size()), (op, option<Op>()), (x, read(count)), (y, 
         (derivative, write(count).maybe()), HG_OP_OPTIONS)
 
 void elementwise_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
-  const float* x = j.f(Elementwise::x);
-  float *y = j.f(Elementwise::y), *derivatives = j.f(Elementwise::derivative);
-  Options options(j, Elementwise::op_a);
-  with_code<Op::kCount>(j.i(Elementwise::op), [&](auto code) {
+  using A = Elementwise;
+  const float* x = j.f(A::x);
+  float *y = j.f(A::y), *derivatives = j.f(A::derivative);
+  Options options(j, A::op_a);
+  with_code<Op::kCount>(j.i(A::op), [&](auto code) {
     if (!derivatives)
       by_stretch(from, to, [&](int64_t i, int64_t count) {
         put(y + i, elementwise<code()>(part(x + i, count), options).y, count);
@@ -49,7 +50,10 @@ void elementwise_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
   });
 }
 
-Cost elementwise_cost(const Job& j) { return {30.0 * double(j.i(Elementwise::count)), (j.has(Elementwise::derivative) ? 12.0 : 8.0) * double(j.i(Elementwise::count))}; }
+Cost elementwise_cost(const Job& j) {
+  using A = Elementwise;
+  return {30.0 * double(j.i(A::count)), (j.has(A::derivative) ? 12.0 : 8.0) * double(j.i(A::count))};
+}
 
 // -- derivative: dx = dy f'(x), where f'(x) is a function of y ------------------------------------
 
@@ -57,17 +61,20 @@ HG_ARGS(Derivative, (count, size()), (op, option<Activation>()), (dy, read(count
         (dx, write(count)), HG_OP_OPTIONS)
 
 void derivative_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
-  const float *dy = j.f(Derivative::dy), *y = j.f(Derivative::y);
-  float* dx = j.f(Derivative::dx);
-  Options options(j, Derivative::op_a);
-  with_code<Activation::kCount>(j.i(Derivative::op), [&](auto code) {
+  using A = Derivative;
+  const float *dy = j.f(A::dy), *y = j.f(A::y);
+  float* dx = j.f(A::dx);
+  Options options(j, A::op_a);
+  with_code<Activation::kCount>(j.i(A::op), [&](auto code) {
     by_stretch(from, to, [&](int64_t i, int64_t count) {
       put(dx + i, part(dy + i, count) * derivative<code()>(part(y + i, count), options), count);
     });
   });
 }
 
-Cost derivative_cost(const Job& j) { return {4.0 * double(j.i(Derivative::count)), 12.0 * double(j.i(Derivative::count))}; }
+Cost derivative_cost(const Job& j) {
+  return {4.0 * double(j.i(Derivative::count)), 12.0 * double(j.i(Derivative::count))};
+}
 
 // -- add, sub, mul, div, greater, less: y = a ∘ b --------------------------------------------
 
@@ -75,8 +82,9 @@ HG_ARGS(Pair, (count, size()), (a, read(count)), (b, read(count)), (y, write(cou
 
 template <class Operation>
 void pair_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
-  const float *a = j.f(Pair::a), *b = j.f(Pair::b);
-  float* y = j.f(Pair::y);
+  using A = Pair;
+  const float *a = j.f(A::a), *b = j.f(A::b);
+  float* y = j.f(A::y);
   by_stretch(from, to, [&](int64_t i, int64_t count) {
     put(y + i, Operation()(part(a + i, count), part(b + i, count)), count);
   });

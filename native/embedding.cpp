@@ -45,7 +45,9 @@ void run_embedding(const Job& j, int64_t begin, int64_t end, Scratch) {
   }
 }
 
-Cost cost(const Job& j) { return {0, 12.0 * double(j.i(Indices::samples)) * double(j.i(Indices::each)) * double(j.i(Table::width))}; }
+Cost cost(const Job& j) {
+  return {0, 12.0 * double(j.i(Indices::samples)) * double(j.i(Indices::each)) * double(j.i(Table::width))};
+}
 
 // -- embedding_sums: dW[ids[k]] += dy[k], in the order of k; touched[k] = ids[k] ------------
 
@@ -55,14 +57,15 @@ HG_ARGS(Sums, HG_IDS, (dW, update(vocabulary, width)), (dy, read(samples, each, 
 int64_t column_units(const Job& j) { return (j.i(Table::width) + kColumns - 1) / kColumns; }
 
 void run_sums(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = Sums;
   Ids ids{j};
   int64_t d = j.i(Table::width), at = begin * kColumns, columns = (end * kColumns < d ? end * kColumns : d) - at;
   for (int64_t k = 0; k < ids.count; k++) {
     int64_t id = ids[k];
     if (!known(j, id)) return j.fail(kBadIndex);
-    if (begin == 0 && j.has(Sums::touched)) j.n(Sums::touched)[k] = int32_t(id);
-    float* sum = j.f(Sums::dW) + id * d + at;
-    const float* dy = j.f(Sums::dy) + k * d + at;
+    if (begin == 0 && j.has(A::touched)) j.n(A::touched)[k] = int32_t(id);
+    float* sum = j.f(A::dW) + id * d + at;
+    const float* dy = j.f(A::dy) + k * d + at;
     by_vectors(columns, [&](int64_t q, int64_t n) { put(sum + q, part(sum + q, n) + part(dy + q, n), n); });
   }
 }
@@ -81,15 +84,16 @@ int64_t clear_units(const Job& j) {
 }
 
 void run_clear(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = Clear;
   int64_t d = j.i(Table::width), v = j.i(Table::vocabulary);
   if (clears_all(j)) {
     int64_t from = begin * kRows, to = end * kRows < v ? end * kRows : v;
-    std::memset(j.f(Clear::dW) + from * d, 0, size_t((to - from) * d) * 4);
+    std::memset(j.f(A::dW) + from * d, 0, size_t((to - from) * d) * 4);
     return;
   }
   int64_t at = begin * kColumns, columns = (end * kColumns < d ? end * kColumns : d) - at;
-  for (int64_t k = 0; k < j.i(Clear::most); k++)
-    if (known(j, j.n(Clear::touched)[k])) std::memset(j.f(Clear::dW) + j.n(Clear::touched)[k] * d + at, 0, size_t(columns) * 4);
+  for (int64_t k = 0; k < j.i(A::most); k++)
+    if (known(j, j.n(A::touched)[k])) std::memset(j.f(A::dW) + j.n(A::touched)[k] * d + at, 0, size_t(columns) * 4);
 }
 
 Cost clear_cost(const Job& j) {

@@ -20,7 +20,10 @@ HG_ARGS(Filters, HG_FILTERS, (W, read(cells, channels, filters)), (panels, write
 
 struct Shape {
   int64_t cells, channels, filters, groups, order;  // filters of a group
-  int64_t columns() const { return order == FilterOrder::forward ? filters : order == FilterOrder::backward ? channels : cells * channels; }
+  int64_t columns() const {
+    if (order == FilterOrder::stamps) return cells * channels;
+    return order == FilterOrder::forward ? filters : channels;
+  }
   int64_t deep() const { return cells * channels * filters / columns(); }
   // Where W holds the number for k and column j of a panel: of_k(k) + of_column(j), within its group.
   int64_t of_k(int64_t k) const {
@@ -35,16 +38,18 @@ struct Shape {
 };
 
 Shape check_sizes(Check& c) {
-  int64_t cells = c.size(Sizes::cells), channels = c.size(Sizes::channels), filters = c.size(Sizes::filters);
-  int64_t groups = c.size(Sizes::groups);
+  using A = Sizes;
+  int64_t cells = c.size(A::cells), channels = c.size(A::channels), filters = c.size(A::filters);
+  int64_t groups = c.size(A::groups);
   c.require(filters % groups == 0, "groups must divide filters");
   c.require(c.times(c.times(cells, channels), filters) <= kMost, "there are too many weights");
   return c.fault ? Shape{1, 1, 1, 1, 0} : Shape{cells, channels, filters / groups, groups, 0};
 }
 
 Shape shape(const Job& j, int64_t order) {
-  int64_t groups = j.i(Sizes::groups);
-  return {j.i(Sizes::cells), j.i(Sizes::channels), j.i(Sizes::filters) / groups, groups, order};
+  using A = Sizes;
+  int64_t groups = j.i(A::groups);
+  return {j.i(A::cells), j.i(A::channels), j.i(A::filters) / groups, groups, order};
 }
 
 void check_filters(Check& c) {
@@ -62,14 +67,15 @@ int64_t panels(const Shape& s) {
 int64_t filters_units(const Job& j) { return j.i(Sizes::groups) * panels(shape(j, j.i(Filters::order))); }
 
 void run_filters(const Job& j, int64_t begin, int64_t end, Scratch) {
-  Shape s = shape(j, j.i(Filters::order));
+  using A = Filters;
+  Shape s = shape(j, j.i(A::order));
   int64_t deep = s.deep(), columns = s.columns(), each = panels(s);
   for (int64_t u = begin; u < end; u++) {
     int64_t group = u / each, first = 0;
     for (int64_t before = u % each; before > 0; before--) first += panel_width(columns - first);
     int64_t width = panel_width(columns - first);
-    const float* from = j.f(Filters::W) + group * s.cells * s.channels * s.filters;
-    float* out = j.f(Filters::panels) + group * panel_words(deep, columns) + first * deep;
+    const float* from = j.f(A::W) + group * s.cells * s.channels * s.filters;
+    float* out = j.f(A::panels) + group * panel_words(deep, columns) + first * deep;
     int64_t count = columns - first < width ? columns - first : width, column[NR + W];
     for (int64_t q = 0; q < count; q++) column[q] = s.of_column(first + q);
     for (int64_t k = 0; k < deep; k++, out += width) {
@@ -80,7 +86,8 @@ void run_filters(const Job& j, int64_t begin, int64_t end, Scratch) {
 }
 
 Cost filters_cost(const Job& j) {
-  return {20.0 * double(j.i(Sizes::cells)) * double(j.i(Sizes::channels)) * double(j.i(Sizes::filters)), 0};
+  using A = Sizes;
+  return {20.0 * double(j.i(A::cells)) * double(j.i(A::channels)) * double(j.i(A::filters)), 0};
 }
 
 // -- filter_sum: dW (F, C/G, T) and db, from parts -------------------------------------------
@@ -93,12 +100,13 @@ HG_ARGS(FilterSum, HG_FILTERS, (samples, size()),
         (db, update(filters).maybe()), (add, flag()))
 
 void check_filter_sum(Check& c) {
+  using A = FilterSum;
   Shape s = check_sizes(c);
-  int64_t n = c.size(FilterSum::samples), each = c.size(FilterSum::each), parts = each ? (n + each - 1) / each : 0;
+  int64_t n = c.size(A::samples), each = c.size(A::each), parts = each ? (n + each - 1) / each : 0;
   int64_t filters = s.filters * s.groups;
-  c.holds(FilterSum::parts, c.times(parts, s.cells * s.channels * filters));
-  c.holds(FilterSum::bias_parts, c.times(parts, filters));
-  if (c.has(FilterSum::bias_parts)) c.needs(FilterSum::db);
+  c.holds(A::parts, c.times(parts, s.cells * s.channels * filters));
+  c.holds(A::bias_parts, c.times(parts, filters));
+  if (c.has(A::bias_parts)) c.needs(A::db);
 }
 
 // Σ of the parts, `words` apart, at one vector.
@@ -111,15 +119,16 @@ vec total(const float* parts, int64_t count, int64_t words, int64_t n) {
 int64_t filter_sum_units(const Job& j) { return j.i(Sizes::groups) * j.i(Sizes::cells); }
 
 void run_filter_sum(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = FilterSum;
   Shape s = shape(j, FilterOrder::forward);
-  int64_t parts = (j.i(FilterSum::samples) + j.i(FilterSum::each) - 1) / j.i(FilterSum::each), filters = j.i(Sizes::filters);
+  int64_t parts = (j.i(A::samples) + j.i(A::each) - 1) / j.i(A::each), filters = j.i(Sizes::filters);
   int64_t words = s.cells * s.channels * filters;
-  bool add = j.i(FilterSum::add);
+  bool add = j.i(A::add);
   for (int64_t u = begin; u < end; u++) {
     int64_t group = u / s.cells, t = u % s.cells;
     for (int64_t c = 0; c < s.channels; c++) {
-      const float* from = j.f(FilterSum::parts) + ((group * s.cells + t) * s.channels + c) * s.filters;
-      float* to = j.f(FilterSum::dW) + (group * s.filters * s.channels + c) * s.cells + t;
+      const float* from = j.f(A::parts) + ((group * s.cells + t) * s.channels + c) * s.filters;
+      float* to = j.f(A::dW) + (group * s.filters * s.channels + c) * s.cells + t;
       by_vectors(s.filters, [&](int64_t f, int64_t n) {
         float sums[W];
         store(sums, total(from + f, parts, words, n));
@@ -129,16 +138,17 @@ void run_filter_sum(const Job& j, int64_t begin, int64_t end, Scratch) {
         }
       });
     }
-    if (u == 0 && j.has(FilterSum::bias_parts))
+    if (u == 0 && j.has(A::bias_parts))
       by_vectors(filters, [&](int64_t f, int64_t n) {
-        vec sum = total(j.f(FilterSum::bias_parts) + f, parts, filters, n);
-        put(j.f(FilterSum::db) + f, add ? part(j.f(FilterSum::db) + f, n) + sum : sum, n);
+        vec sum = total(j.f(A::bias_parts) + f, parts, filters, n);
+        put(j.f(A::db) + f, add ? part(j.f(A::db) + f, n) + sum : sum, n);
       });
   }
 }
 
 Cost filter_sum_cost(const Job& j) {
-  double parts = double((j.i(FilterSum::samples) + j.i(FilterSum::each) - 1) / j.i(FilterSum::each));
+  using A = FilterSum;
+  double parts = double((j.i(A::samples) + j.i(A::each) - 1) / j.i(A::each));
   return {0, 4 * (parts + 4) * double(j.i(Sizes::cells)) * double(j.i(Sizes::channels)) * double(j.i(Sizes::filters))};
 }
 

@@ -20,15 +20,19 @@ int64_t strips(const Job& j) { return (j.i(Transpose::inner) + kSide - 1) / kSid
 int64_t transpose_units(const Job& j) { return j.i(Transpose::outer) ? j.i(Transpose::samples) * strips(j) : 0; }
 
 void run_transpose(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t outer = j.i(Transpose::outer), inner = j.i(Transpose::inner), each = strips(j);
+  using A = Transpose;
+  int64_t outer = j.i(A::outer), inner = j.i(A::inner), each = strips(j);
   for (int64_t u = begin; u < end; u++) {
     int64_t n = u / each, first = u % each * kSide, stop = first + kSide < inner ? first + kSide : inner;
-    const float* x = j.f(Transpose::x) + (j.i(Transpose::indexed) ? j.batch->rows[n] : n) * outer * inner;
-    transpose(x + first, inner, outer, stop - first, j.f(Transpose::y) + (n * inner + first) * outer, outer);
+    const float* x = j.f(A::x) + (j.i(A::indexed) ? j.batch->rows[n] : n) * outer * inner;
+    transpose(x + first, inner, outer, stop - first, j.f(A::y) + (n * inner + first) * outer, outer);
   }
 }
 
-Cost transpose_cost(const Job& j) { return {0, 8.0 * double(j.i(Transpose::samples)) * double(j.i(Transpose::outer)) * double(j.i(Transpose::inner))}; }
+Cost transpose_cost(const Job& j) {
+  using A = Transpose;
+  return {0, 8.0 * double(j.i(A::samples)) * double(j.i(A::outer)) * double(j.i(A::inner))};
+}
 
 // -- move: y[Σ iₐ yₐ] = x[Σ iₐ xₐ] for all i, or added to it ---------------------------------
 
@@ -63,23 +67,25 @@ int64_t reach(Check& c, int step, int first) {
 }
 
 void check_move(Check& c) {
+  using A = Move;
   int64_t words = 1;
-  for (int a = 0; a < kAxes; a++) words = c.times(words, c.size(Move::length_0 + a));
+  for (int a = 0; a < kAxes; a++) words = c.times(words, c.size(A::length_0 + a));
   c.require(words <= kFar, "there is too much to move");
   bool empty = words == 0;
-  c.holds(Move::x, empty ? 0 : reach(c, Move::x_step_0, Move::x_first));
-  c.holds(Move::y, empty ? 0 : reach(c, Move::y_step_0, Move::y_first));
+  c.holds(A::x, empty ? 0 : reach(c, A::x_step_0, A::x_first));
+  c.holds(A::y, empty ? 0 : reach(c, A::y_step_0, A::y_first));
 }
 
 // Whether lines of the first axis write to different places: each step reaches farther than all
 // shorter ones together, but for steps of 0 inside a line.
 bool apart(const Job& j) {
-  auto step = [&](int a) { return j.i(Move::y_step_0 + a) < 0 ? -j.i(Move::y_step_0 + a) : j.i(Move::y_step_0 + a); };
+  using A = Move;
+  auto step = [&](int a) { return j.i(A::y_step_0 + a) < 0 ? -j.i(A::y_step_0 + a) : j.i(A::y_step_0 + a); };
   for (int a = 0; a < kAxes; a++) {
-    if (j.i(Move::length_0 + a) == 1 || (a > 0 && step(a) == 0)) continue;
+    if (j.i(A::length_0 + a) == 1 || (a > 0 && step(a) == 0)) continue;
     int64_t reached = 0;
     for (int b = 0; b < kAxes; b++)
-      if (b != a && step(b) <= step(a)) reached += (j.i(Move::length_0 + b) - 1) * step(b);
+      if (b != a && step(b) <= step(a)) reached += (j.i(A::length_0 + b) - 1) * step(b);
     if (reached >= step(a)) return false;
   }
   return true;
@@ -91,8 +97,9 @@ int64_t move_units(const Job& j) {
 }
 
 void move_line(const Job& j, const float* x, float* y) {
-  int64_t n = j.i(Move::length_0 + kAxes - 1), from = j.i(Move::x_step_0 + kAxes - 1), to = j.i(Move::y_step_0 + kAxes - 1);
-  bool add = j.i(Move::add);
+  using A = Move;
+  int64_t n = j.i(A::length_0 + kAxes - 1), from = j.i(A::x_step_0 + kAxes - 1), to = j.i(A::y_step_0 + kAxes - 1);
+  bool add = j.i(A::add);
   if (from == 1 && to == 1) {
     by_vectors(n, [&](int64_t i, int64_t k) { put(y + i, add ? part(y + i, k) + part(x + i, k) : part(x + i, k), k); });
   } else {
@@ -101,16 +108,18 @@ void move_line(const Job& j, const float* x, float* y) {
 }
 
 void move_axes(const Job& j, int axis, const float* x, float* y) {
+  using A = Move;
   if (axis == kAxes - 1) return move_line(j, x, y);
-  for (int64_t i = 0; i < j.i(Move::length_0 + axis); i++)
-    move_axes(j, axis + 1, x + i * j.i(Move::x_step_0 + axis), y + i * j.i(Move::y_step_0 + axis));
+  for (int64_t i = 0; i < j.i(A::length_0 + axis); i++)
+    move_axes(j, axis + 1, x + i * j.i(A::x_step_0 + axis), y + i * j.i(A::y_step_0 + axis));
 }
 
 void run_move(const Job& j, int64_t begin, int64_t end, Scratch) {
-  const float* x = j.f(Move::x) + j.i(Move::x_first);
-  float* y = j.f(Move::y) + j.i(Move::y_first);
+  using A = Move;
+  const float* x = j.f(A::x) + j.i(A::x_first);
+  float* y = j.f(A::y) + j.i(A::y_first);
   if (!apart(j)) return move_axes(j, 0, x, y);
-  for (int64_t i = begin; i < end; i++) move_axes(j, 1, x + i * j.i(Move::x_step_0), y + i * j.i(Move::y_step_0));
+  for (int64_t i = begin; i < end; i++) move_axes(j, 1, x + i * j.i(A::x_step_0), y + i * j.i(A::y_step_0));
 }
 
 Cost move_cost(const Job& j) {
@@ -127,15 +136,17 @@ constexpr int64_t kStrip = 4096;
 int64_t fill_units(const Job& j) { return (j.i(Fill::count) + kStrip - 1) / kStrip; }
 
 void run_fill(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t stop = end * kStrip < j.i(Fill::count) ? end * kStrip : j.i(Fill::count);
-  vec value = set1(float(j.r(Fill::value)));
-  by_vectors(stop - begin * kStrip, [&](int64_t i, int64_t n) { put(j.f(Fill::y) + begin * kStrip + i, value, n); });
+  using A = Fill;
+  int64_t stop = end * kStrip < j.i(A::count) ? end * kStrip : j.i(A::count);
+  vec value = set1(float(j.r(A::value)));
+  by_vectors(stop - begin * kStrip, [&](int64_t i, int64_t n) { put(j.f(A::y) + begin * kStrip + i, value, n); });
 }
 
 Cost fill_cost(const Job& j) { return {0, 4.0 * double(j.i(Fill::count))}; }
 
 const Kernel kernels[] = {
-    {.name = "transpose", .args = Transpose::all, .units = transpose_units, .run = run_transpose, .cost = transpose_cost},
+    {.name = "transpose", .args = Transpose::all, .units = transpose_units, .run = run_transpose,
+     .cost = transpose_cost},
     {.name = "move", .args = Move::all, .check = check_move, .units = move_units, .run = run_move, .cost = move_cost},
     {.name = "fill", .args = Fill::all, .units = fill_units, .run = run_fill, .cost = fill_cost},
 };

@@ -34,8 +34,8 @@ HG_ARGS(SoftmaxLoss, HG_LABELS,
 class Labels {
  public:
   Labels(const Job& j, int64_t m)
-      : labels_(j.n(Labelled::labels)), rows_(j.i(Labelled::indexed) ? j.batch->rows : nullptr), each_(j.i(Labelled::each)),
-        sample_(rows_ ? m / each_ : m), within_(rows_ ? m % each_ : 0) {}
+      : labels_(j.n(Labelled::labels)), rows_(j.i(Labelled::indexed) ? j.batch->rows : nullptr),
+        each_(j.i(Labelled::each)), sample_(rows_ ? m / each_ : m), within_(rows_ ? m % each_ : 0) {}
 
   int32_t next() {
     if (!rows_) return labels_[sample_++];
@@ -57,12 +57,13 @@ struct Group {  // of a few rows
 
 // Labels and shares of up to kGroup rows from `first` to `stop`; false where a label is no class.
 bool start(const Job& j, int64_t first, int64_t stop, Labels& labels, Group& g) {
-  int64_t rows = j.i(SoftmaxLoss::samples) * j.i(SoftmaxLoss::each), classes = j.i(SoftmaxLoss::classes);
+  using A = SoftmaxLoss;
+  int64_t rows = j.i(A::samples) * j.i(A::each), classes = j.i(A::classes);
   int64_t count = stop - first < kGroup ? stop - first : kGroup;
   g.first = first, g.count = count;
   vec alike = set1(1) / set1(float(rows));
   for (int r = 0; r < kGroup; r += W) store(g.share + r, alike);
-  if (j.has(SoftmaxLoss::shares)) std::memcpy(g.share, j.f(SoftmaxLoss::shares) + first, size_t(count) * 4);
+  if (j.has(A::shares)) std::memcpy(g.share, j.f(A::shares) + first, size_t(count) * 4);
   for (int64_t r = 0; r < count; r++) {
     int32_t label = labels.next();
     bool legal = uint64_t(label) < uint64_t(classes);
@@ -74,25 +75,27 @@ bool start(const Job& j, int64_t first, int64_t stop, Labels& labels, Group& g) 
 }
 
 void settle(const Job& j, const Group& g) {
-  float rest = 1 - float(j.r(SoftmaxLoss::smoothing));
+  using A = SoftmaxLoss;
+  float rest = 1 - float(j.r(A::smoothing));
   by_vectors(g.count, [&](int64_t r, int64_t count) {
     vec share = load(g.share + r), top = load(g.top + r), target = load(g.score + r) - top;
-    if (j.r(SoftmaxLoss::smoothing) > 0)
-      target = set1(rest) * target + set1(float(j.r(SoftmaxLoss::smoothing))) * (load(g.mean + r) - top);
+    if (j.r(A::smoothing) > 0)
+      target = set1(rest) * target + set1(float(j.r(A::smoothing))) * (load(g.mean + r) - top);
     vec term = share * (log(load(g.sum + r)) - target);
-    put(j.f(SoftmaxLoss::terms) + g.first + r, eq(share, set1(0), set1(0), term), count);
-    if (j.has(SoftmaxLoss::right)) put(j.f(SoftmaxLoss::right) + g.first + r, load(g.right + r), count);
+    put(j.f(A::terms) + g.first + r, eq(share, set1(0), set1(0), term), count);
+    if (j.has(A::right)) put(j.f(A::right) + g.first + r, load(g.right + r), count);
   });
 }
 
 // Few classes: rows side by side in vectors, z[c][row].
 
 void few_classes(const Job& j, Group& g) {
+  using A = SoftmaxLoss;
   constexpr int V = kGroup / W;
-  int64_t classes = j.i(SoftmaxLoss::classes);
+  int64_t classes = j.i(A::classes);
   alignas(64) float z[kGroup * kGroup];
   if (g.count < kGroup) std::memset(z, 0, size_t(classes) * kGroup * 4);
-  transpose(j.f(SoftmaxLoss::scores) + g.first * classes, classes, g.count, classes, z, kGroup);
+  transpose(j.f(A::scores) + g.first * classes, classes, g.count, classes, z, kGroup);
   for (int r = 0; r < kGroup; r++) g.score[r] = z[(g.label[r] < 0 ? 0 : g.label[r]) * kGroup + r];
   vec top[V], at[V], total[V], sum[V], scale[V], less[V];
   for (int v = 0; v < V; v++) top[v] = total[v] = load(z + v * W), at[v] = sum[v] = set1(0);
@@ -109,7 +112,7 @@ void few_classes(const Job& j, Group& g) {
       store(z + c * kGroup + v * W, e);
       sum[v] = sum[v] + e;
     }
-  float smoothing = float(j.r(SoftmaxLoss::smoothing)), each = 1 / float(classes);
+  float smoothing = float(j.r(A::smoothing)), each = 1 / float(classes);
   for (int v = 0; v < V; v++) {
     vec share = load(g.share + v * W), label = to_float(load(g.label + v * W));
     scale[v] = share / sum[v], less[v] = share * set1(smoothing * each);
@@ -123,7 +126,7 @@ void few_classes(const Job& j, Group& g) {
     }
   for (int r = 0; r < g.count; r++)
     if (g.label[r] >= 0) z[g.label[r] * kGroup + r] -= g.share[r] * (1 - smoothing);
-  transpose(z, kGroup, classes, g.count, j.f(SoftmaxLoss::dy) + g.first * classes, classes);
+  transpose(z, kGroup, classes, g.count, j.f(A::dy) + g.first * classes, classes);
 }
 
 // Many classes: one row after the other.
@@ -164,11 +167,12 @@ bool occurs(const float* x, int64_t n, float value) {
 }
 
 void many_classes(const Job& j, Group& g) {
-  int64_t classes = j.i(SoftmaxLoss::classes);
-  float smoothing = float(j.r(SoftmaxLoss::smoothing)), each = smoothing / float(classes);
+  using A = SoftmaxLoss;
+  int64_t classes = j.i(A::classes);
+  float smoothing = float(j.r(A::smoothing)), each = smoothing / float(classes);
   for (int64_t r = 0; r < g.count; r++) {
-    const float* x = j.f(SoftmaxLoss::scores) + (g.first + r) * classes;
-    float* dy = j.f(SoftmaxLoss::dy) + (g.first + r) * classes;
+    const float* x = j.f(A::scores) + (g.first + r) * classes;
+    float* dy = j.f(A::dy) + (g.first + r) * classes;
     int64_t label = g.label[r];
     float top = g.top[r] = max_of(x, classes), share = g.share[r];
     g.score[r] = label < 0 ? 0 : x[label];
@@ -215,7 +219,8 @@ void softmax_loss_samples(const Job& j, int64_t first, int64_t last, Scratch) {
 }
 
 Cost softmax_loss_cost(const Job& j) {
-  double n = double(j.i(SoftmaxLoss::samples)) * double(j.i(SoftmaxLoss::each)) * double(j.i(SoftmaxLoss::classes));
+  using A = SoftmaxLoss;
+  double n = double(j.i(A::samples)) * double(j.i(A::each)) * double(j.i(A::classes));
   return {30 * n, 8 * n};
 }
 
@@ -230,23 +235,27 @@ HG_ARGS(Shares, HG_LABELS,
 int64_t one_unit(const Job&) { return 1; }
 
 void run_shares(const Job& j, int64_t, int64_t, Scratch) {
-  int64_t rows = j.i(Shares::samples) * j.i(Shares::each);
-  float* share = j.f(Shares::shares);
+  using A = Shares;
+  int64_t rows = j.i(A::samples) * j.i(A::each);
+  float* share = j.f(A::shares);
   Labels labels(j, 0);
   for (int64_t m = 0; m < rows; m++) {
     int32_t label = labels.next();
-    bool ignored = j.i(Shares::ignores) && label == j.i(Shares::ignore);
-    if (!ignored && (label < 0 || label >= j.i(Shares::classes))) {
+    bool ignored = j.i(A::ignores) && label == j.i(A::ignore);
+    if (!ignored && (label < 0 || label >= j.i(A::classes))) {
       j.fail(kBadIndex);
       return;
     }
-    share[m] = ignored ? 0 : j.has(Shares::weights) ? j.f(Shares::weights)[label] : 1;
+    share[m] = ignored ? 0 : j.has(A::weights) ? j.f(A::weights)[label] : 1;
   }
   vec whole = set1(row_sum(share, rows));
   by_vectors(rows, [&](int64_t i, int64_t count) { put(share + i, part(share + i, count) / whole, count); });
 }
 
-Cost shares_cost(const Job& j) { return {2.0 * double(j.i(Shares::samples)), 12.0 * double(j.i(Shares::samples)) * double(j.i(Shares::each))}; }
+Cost shares_cost(const Job& j) {
+  using A = Shares;
+  return {2.0 * double(j.i(A::samples)), 12.0 * double(j.i(A::samples)) * double(j.i(A::each))};
+}
 
 // -- loss_terms: losses of each element, summed by pieces, and dy ------------------------------
 
@@ -294,12 +303,13 @@ inline Term term_of(vec y, vec t, vec delta) {
 }
 
 void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
-  vec share = set1(j.i(LossTerms::mean) ? float(1 / double(j.i(LossTerms::count))) : 1), delta = set1(float(j.r(LossTerms::delta)));
-  with_code<Loss::kCount>(j.i(LossTerms::loss), [&](auto code) {
+  using A = LossTerms;
+  vec share = set1(j.i(A::mean) ? float(1 / double(j.i(A::count))) : 1), delta = set1(float(j.r(A::delta)));
+  with_code<Loss::kCount>(j.i(A::loss), [&](auto code) {
     for (int64_t u = begin; u < end; u++) {
-      int64_t from = u * kPiece, to = from + kPiece < j.i(LossTerms::count) ? from + kPiece : j.i(LossTerms::count);
-      const float *y = j.f(LossTerms::y) + from, *t = j.f(LossTerms::t) + from;
-      float* dy = j.f(LossTerms::dy) + from;
+      int64_t from = u * kPiece, to = from + kPiece < j.i(A::count) ? from + kPiece : j.i(A::count);
+      const float *y = j.f(A::y) + from, *t = j.f(A::t) + from;
+      float* dy = j.f(A::dy) + from;
       Lanes sum(0);
       vec illegal = set1(0);
       by_lanes(to - from, sum, [&](vec& lane, int64_t i, int64_t count) {
@@ -308,7 +318,7 @@ void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
         put(dy + i, term.derivative * share, count);
         illegal = illegal + only(set1(1) - term.legal, count);
       });
-      j.f(LossTerms::sums)[u] = sum.sum();
+      j.f(A::sums)[u] = sum.sum();
       Lanes wrong(0);
       wrong.v[0] = illegal;
       if (wrong.sum() > 0) j.fail(kBadIndex);
@@ -316,7 +326,9 @@ void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
   });
 }
 
-Cost loss_terms_cost(const Job& j) { return {10.0 * double(j.i(LossTerms::count)), 12.0 * double(j.i(LossTerms::count))}; }
+Cost loss_terms_cost(const Job& j) {
+  return {10.0 * double(j.i(LossTerms::count)), 12.0 * double(j.i(LossTerms::count))};
+}
 
 // -- step_loss: the sum of the terms, and of the right answers, to those of the steps -----------
 
@@ -330,17 +342,19 @@ HG_ARGS(StepLoss,
         (mean, flag()))  // whether the sum is divided by the count
 
 void check_step_loss(Check& c) {
-  int64_t count = c.size(StepLoss::count), each = c.size(StepLoss::each);
-  c.holds(StepLoss::terms, (count + each - 1) / each);
+  using A = StepLoss;
+  int64_t count = c.size(A::count), each = c.size(A::each);
+  c.holds(A::terms, (count + each - 1) / each);
 }
 
 void run_step_loss(const Job& j, int64_t, int64_t, Scratch) {
-  float loss = row_sum(j.f(StepLoss::terms), (j.i(StepLoss::count) + j.i(StepLoss::each) - 1) / j.i(StepLoss::each));
-  if (j.i(StepLoss::mean)) loss *= float(1 / double(j.i(StepLoss::count)));
+  using A = StepLoss;
+  float loss = row_sum(j.f(A::terms), (j.i(A::count) + j.i(A::each) - 1) / j.i(A::each));
+  if (j.i(A::mean)) loss *= float(1 / double(j.i(A::count)));
   if (!(loss - loss == 0)) j.fail(kNotFinite);
   if (j.batch->step >= kMostSteps) return;
-  j.f(StepLoss::losses)[j.batch->step] = loss;
-  if (j.has(StepLoss::right) && j.has(StepLoss::rights)) j.f(StepLoss::rights)[j.batch->step] = row_sum(j.f(StepLoss::right), j.i(StepLoss::count));
+  j.f(A::losses)[j.batch->step] = loss;
+  if (j.has(A::right) && j.has(A::rights)) j.f(A::rights)[j.batch->step] = row_sum(j.f(A::right), j.i(A::count));
 }
 
 Cost step_loss_cost(const Job& j) { return {2.0 * double(j.i(StepLoss::count)), 8.0 * double(j.i(StepLoss::count))}; }

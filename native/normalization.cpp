@@ -17,7 +17,9 @@ HG_ARGS(Groups, HG_GROUPS)
 
 struct Sizes {
   int64_t samples, groups, channels, run;
-  explicit Sizes(const Job& j) : samples(j.i(Groups::samples)), groups(j.i(Groups::groups)), channels(j.i(Groups::channels)), run(j.i(Groups::run)) {}
+  explicit Sizes(const Job& j)
+      : samples(j.i(Groups::samples)), groups(j.i(Groups::groups)), channels(j.i(Groups::channels)),
+        run(j.i(Groups::run)) {}
   int64_t group() const { return channels * run; }
   int64_t sample() const { return groups * channels * run; }
 };
@@ -44,11 +46,12 @@ HG_ARGS(Norm, HG_GROUPS, (y, write(samples, groups, channels, run)), (stats, wri
         (beta, read(groups, channels).maybe()), (eps, real()))
 
 void norm_group(const Job& j, const Sizes& s, int64_t i, int64_t g) {
+  using A = Groups;
   int64_t length = s.group(), at = i * s.sample() + g * length;
-  const float *x = j.f(Groups::x) + at, *gamma = j.f(Groups::gamma) + g * s.channels, *beta = j.f(Norm::beta);
+  const float *x = j.f(A::x) + at, *gamma = j.f(A::gamma) + g * s.channels, *beta = j.f(Norm::beta);
   float *y = j.f(Norm::y) + at, *stats = j.f(Norm::stats) + (i * s.groups + g) * 2;
   if (beta) beta += g * s.channels;
-  float mean = j.i(Groups::mean_stays) ? 0 : row_sum(x, length) / float(length);
+  float mean = j.i(A::mean_stays) ? 0 : row_sum(x, length) / float(length);
   Lanes squares(0);
   by_lanes(length, squares, [&](vec& sum, int64_t q, int64_t n) {
     vec d = only(part(x + q, n) - set1(mean), n);
@@ -78,9 +81,10 @@ HG_ARGS(NormBackward, HG_GROUPS, (dx, write(samples, groups, channels, run).mayb
         (blocks, writes().maybe()))  // (B, 2, channels of all groups): sums for dγ and dβ
 
 void check_backward(Check& c) {
-  int64_t scale = c.times(c.size(Groups::groups), c.size(Groups::channels));
-  int64_t sample = c.times(scale, c.size(Groups::run));
-  if (!c.fault) c.holds(NormBackward::blocks, c.times(block_count(c.size(Groups::samples), sample), 2 * scale));
+  using A = Groups;
+  int64_t scale = c.times(c.size(A::groups), c.size(A::channels));
+  int64_t sample = c.times(scale, c.size(A::run));
+  if (!c.fault) c.holds(NormBackward::blocks, c.times(block_count(c.size(A::samples), sample), 2 * scale));
 }
 
 struct Group { const float *x, *dy, *gamma; float mean, r; };
@@ -122,17 +126,19 @@ void group_dx(const Sizes& s, const Group& g, bool mean_stays, float* dx) {
 }
 
 void run_backward(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = NormBackward;
   Sizes s(j);
   int64_t channels = s.groups * s.channels;
   for (int64_t b = begin; b < end; b++) {
-    float* sums = j.has(NormBackward::blocks) ? j.f(NormBackward::blocks) + b * 2 * channels : nullptr;
+    float* sums = j.has(A::blocks) ? j.f(A::blocks) + b * 2 * channels : nullptr;
     if (sums) std::memset(sums, 0, size_t(2 * channels) * 4);
     Block block = block_of(b, s.samples, s.sample());
     for (int64_t k = block.begin * s.groups; k < block.end * s.groups; k++) {
       int64_t at = k * s.group(), channel = k % s.groups * s.channels;
-      Group g{j.f(Groups::x) + at, j.f(NormBackward::dy) + at, j.f(Groups::gamma) + channel, j.f(NormBackward::stats)[2 * k], j.f(NormBackward::stats)[2 * k + 1]};
+      const float* stats = j.f(A::stats) + 2 * k;
+      Group g{j.f(A::x) + at, j.f(A::dy) + at, j.f(A::gamma) + channel, stats[0], stats[1]};
       if (sums) add_sums(s, g, sums + channel, sums + channels + channel);
-      if (j.has(NormBackward::dx)) group_dx(s, g, j.i(Groups::mean_stays), j.f(NormBackward::dx) + at);
+      if (j.has(A::dx)) group_dx(s, g, j.i(Groups::mean_stays), j.f(A::dx) + at);
     }
   }
 }
@@ -148,11 +154,12 @@ HG_ARGS(Totals, (rows, size()),
         (sum, update(columns)), (add, flag()))
 
 void check_totals(Check& c) {
-  int64_t rows = c.size(Totals::rows), length = c.size(Totals::length), columns = c.size(Totals::columns);
-  int64_t step = c.size(Totals::step);
+  using A = Totals;
+  int64_t rows = c.size(A::rows), length = c.size(A::length), columns = c.size(A::columns);
+  int64_t step = c.size(A::step);
   c.require(step >= columns, "rows overlap");
   if (length) rows = block_count(rows, length);
-  c.holds(Totals::x, rows ? c.plus(c.times(rows - 1, step), columns) : 0);
+  c.holds(A::x, rows ? c.plus(c.times(rows - 1, step), columns) : 0);
 }
 
 constexpr int64_t kColumns = 64;
@@ -160,19 +167,22 @@ constexpr int64_t kColumns = 64;
 int64_t totals_units(const Job& j) { return (j.i(Totals::columns) + kColumns - 1) / kColumns; }
 
 void run_totals(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t rows = j.i(Totals::length) ? block_count(j.i(Totals::rows), j.i(Totals::length)) : j.i(Totals::rows), step = j.i(Totals::step);
-  int64_t from = begin * kColumns, to = end * kColumns < j.i(Totals::columns) ? end * kColumns : j.i(Totals::columns);
+  using A = Totals;
+  int64_t rows = j.i(A::length) ? block_count(j.i(A::rows), j.i(A::length)) : j.i(A::rows), step = j.i(A::step);
+  int64_t from = begin * kColumns, to = end * kColumns < j.i(A::columns) ? end * kColumns : j.i(A::columns);
   by_vectors(to - from, [&](int64_t q, int64_t n) {
-    const float* x = j.f(Totals::x) + from + q;
-    float* out = j.f(Totals::sum) + from + q;
+    const float* x = j.f(A::x) + from + q;
+    float* out = j.f(A::sum) + from + q;
     vec sum = set1(0);
     for (int64_t k = 0; k < rows; k++) sum = sum + part(x + k * step, n);
-    put(out, j.i(Totals::add) ? part(out, n) + sum : sum, n);
+    put(out, j.i(A::add) ? part(out, n) + sum : sum, n);
   });
 }
 
 Cost totals_cost(const Job& j) {
-  return {0, 4.0 * double(j.i(Totals::length) ? block_count(j.i(Totals::rows), j.i(Totals::length)) : j.i(Totals::rows)) * double(j.i(Totals::columns))};
+  using A = Totals;
+  int64_t rows = j.i(A::length) ? block_count(j.i(A::rows), j.i(A::length)) : j.i(A::rows);
+  return {0, 4.0 * double(rows) * double(j.i(A::columns))};
 }
 
 const Kernel kernels[] = {

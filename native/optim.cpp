@@ -13,7 +13,7 @@ int64_t pieces(int64_t count) { return (count + kPiece - 1) / kPiece; }
 // -- update ---------------------------------------------------------------------------------
 
 HG_ARGS(UpdateArgs, (count, size()), (rule, option<Rule>()),
-        (p, update(count)), (first, update(count).maybe()), (second, update(count).maybe()),  // states, as of the rule
+        (p, update(count)), (p_first, update(count).maybe()), (p_second, update(count).maybe()),  // what the rule remembers
         (g, update(count)), (rate, hyper()), (root, hyper()), (rest, hyper()),
         (factor, read().maybe()),   // of g
         (clips, flag()),            // whether g is clipped by value
@@ -22,13 +22,17 @@ HG_ARGS(UpdateArgs, (count, size()), (rule, option<Rule>()),
 
 void check_update(Check& c) { check_state(c, UpdateArgs::p, c.size(UpdateArgs::rule)); }
 
-int64_t update_units(const Job& j) { return j.threads * ((j.i(UpdateArgs::count) + j.threads * kPiece - 1) / (j.threads * kPiece)); }
+int64_t update_units(const Job& j) {
+  return j.threads * ((j.i(UpdateArgs::count) + j.threads * kPiece - 1) / (j.threads * kPiece));
+}
 
 void run_update(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t lines = (j.i(UpdateArgs::count) + 15) / 16, units = update_units(j);
-  int64_t from = lines * begin / units * 16, to = end == units ? j.i(UpdateArgs::count) : lines * end / units * 16;
-  Update update(j, j.i(UpdateArgs::rule), UpdateArgs::rate, UpdateArgs::beta1, j.i(UpdateArgs::clips), j.has(UpdateArgs::factor) ? j.f(UpdateArgs::factor) : nullptr);
-  update(state_of(j, UpdateArgs::p, j.i(UpdateArgs::rule)), from, j.f(UpdateArgs::g) + from, to - from, j.has(UpdateArgs::half) ? j.f(UpdateArgs::half) + from : nullptr);
+  using A = UpdateArgs;
+  int64_t lines = (j.i(A::count) + 15) / 16, units = update_units(j);
+  int64_t from = lines * begin / units * 16, to = end == units ? j.i(A::count) : lines * end / units * 16;
+  Update update(j, j.i(A::rule), A::rate, A::beta1, j.i(A::clips), j.has(A::factor) ? j.f(A::factor) : nullptr);
+  const float* half = j.has(A::half) ? j.f(A::half) + from : nullptr;
+  update(state_of(j, A::p, j.i(A::rule)), from, j.f(A::g) + from, to - from, half);
   if (!update.finite()) j.fail(kNotFinite);
 }
 
@@ -67,26 +71,27 @@ double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 numbers
 }
 
 void run_squares(const Job& j, int64_t begin, int64_t end, Scratch) {
-  Treatment treat(j.has(Squares::p) ? j.r(Squares::l2) : 0, j.i(Squares::clips), j.r(Squares::clip), nullptr);
+  using A = Squares;
+  Treatment treat(j.has(A::p) ? j.r(A::l2) : 0, j.i(A::clips), j.r(A::clip), nullptr);
   constexpr int64_t kSome = 256;
   alignas(64) float treated[kSome];
   for (int64_t u = begin; u < end; u++) {
-    int64_t to = (u + 1) * kPiece < j.i(Squares::count) ? (u + 1) * kPiece : j.i(Squares::count);
+    int64_t to = (u + 1) * kPiece < j.i(A::count) ? (u + 1) * kPiece : j.i(A::count);
     double sum = 0;
     for (int64_t i = u * kPiece; i < to; i += kSome) {
       int64_t count = to - i < kSome ? to - i : kSome;
       if (count == kSome && !treat.decays && !treat.clips) {
-        sum += sum_of_squares(j.f(Squares::g) + i, kSome);
+        sum += sum_of_squares(j.f(A::g) + i, kSome);
         continue;
       }
       std::memset(treated, 0, sizeof treated);
       by_vectors(count, [&](int64_t q, int64_t lanes) {
-        vec p = j.has(Squares::p) ? part(j.f(Squares::p) + i + q, lanes) : set1(0);
-        put(treated + q, treat(part(j.f(Squares::g) + i + q, lanes), p), lanes);
+        vec p = j.has(A::p) ? part(j.f(A::p) + i + q, lanes) : set1(0);
+        put(treated + q, treat(part(j.f(A::g) + i + q, lanes), p), lanes);
       });
       sum += sum_of_squares(treated, kSome);
     }
-    std::memcpy(j.f(Squares::sums) + 2 * u, &sum, 8);
+    std::memcpy(j.f(A::sums) + 2 * u, &sum, 8);
   }
 }
 

@@ -30,16 +30,18 @@ HG_ARGS(MaxPooling, HG_WINDOW, HG_IMAGES, (y, write(images, out_height, out_widt
         (which, write(images, out_height, out_width, channels).bytes().maybe()))
 
 void check_max_pooling(Check& c) {
+  using A = Windows;
   check_pooling(c);
-  c.require(c.times(c.size(Windows::kernel_height), c.size(Windows::kernel_width)) <= kNone, "a window has too many cells");
+  c.require(c.times(c.size(A::kernel_height), c.size(A::kernel_width)) <= kNone, "a window has too many cells");
 }
 
 void run_max_pooling(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = MaxPooling;
   Window w = Window::of(j);
   int64_t each = w.pixels() * w.c;
   for (int64_t n = begin; n < end; n++)
-    max_pool(w, w.c, image<MaxPooling>(j, w, n), w.c, j.f(MaxPooling::y) + n * each,
-             j.has(MaxPooling::which) ? j.u(MaxPooling::which) + n * each : nullptr);
+    max_pool(w, w.c, image<MaxPooling>(j, w, n), w.c, j.f(A::y) + n * each,
+             j.has(A::which) ? j.u(A::which) + n * each : nullptr);
 }
 
 // -- max_pooling_gradient: dx = dy where the max was ------------------------------------
@@ -76,9 +78,10 @@ int64_t counted(int64_t first, int64_t cells, int64_t low, int64_t high) {  // c
 }
 
 float share(const Job& j, const Window& w, const Cells& c) {
-  bool padded = j.i(Average::padded);
-  int64_t lines = counted(c.line, w.kh, padded ? -w.top : 0, w.h + (padded ? j.i(Average::pad_bottom) : 0));
-  int64_t columns = counted(c.column, w.kw, padded ? -w.left : 0, w.w + (padded ? j.i(Average::pad_right) : 0));
+  using A = Average;
+  bool padded = j.i(A::padded);
+  int64_t lines = counted(c.line, w.kh, padded ? -w.top : 0, w.h + (padded ? j.i(A::pad_bottom) : 0));
+  int64_t columns = counted(c.column, w.kw, padded ? -w.left : 0, w.w + (padded ? j.i(A::pad_right) : 0));
   return 1.0f / float(lines * columns);
 }
 

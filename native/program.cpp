@@ -29,10 +29,10 @@ void resolve(hg_program& p, size_t r, int64_t n, float* const* bases) {
   const Row& row = p.rows[r];
   Job& job = p.jobs[r];
   for (int k = 0; p.kernels[r] && k < p.kernels[r]->args.count; k++) {
-    int64_t value = row.args[k];
+    int64_t value = row.args[k], word = value & ((int64_t(1) << kAddressBits) - 1);
     if (row.scaled >> k & 1) value *= n;
     else if (value && p.kernels[r]->args.list[k].array())
-      value = reinterpret_cast<int64_t>(bases[(value >> kAddressBits) - 1] + (value & ((int64_t(1) << kAddressBits) - 1)));
+      value = reinterpret_cast<int64_t>(bases[(value >> kAddressBits) - 1] + word);
     job.args[k] = value;
   }
   job.batch = &p.now;

@@ -40,12 +40,14 @@ inline Four philox(uint64_t number, uint64_t step, uint64_t seed, uint64_t layer
 }
 
 void run_keep(const Job& j, int64_t begin, int64_t end, Scratch) {
-  uint8_t* mask = j.u(Keep::mask);
-  double counter = j.hyper(Keep::counter);
-  uint64_t step = counter >= 0 && counter < 0x1p53 ? uint64_t(counter) : 0, limit = uint64_t(__builtin_ceil(j.r(Keep::limit)));
-  int64_t to = end * kPiece < j.i(Keep::count) ? end * kPiece : j.i(Keep::count);
+  using A = Keep;
+  uint8_t* mask = j.u(A::mask);
+  double counter = j.hyper(A::counter);
+  uint64_t step = counter >= 0 && counter < 0x1p53 ? uint64_t(counter) : 0;
+  uint64_t limit = uint64_t(__builtin_ceil(j.r(A::limit)));
+  int64_t to = end * kPiece < j.i(A::count) ? end * kPiece : j.i(A::count);
   for (int64_t i = begin * kPiece; i < to; i += 8) {  // a block makes 8 words
-    Four block = philox(uint64_t(i / 8), step, uint64_t(j.i(Keep::seed)), uint64_t(j.i(Keep::layer)));
+    Four block = philox(uint64_t(i / 8), step, uint64_t(j.i(A::seed)), uint64_t(j.i(A::layer)));
     unsigned bits = 0;
     for (int w = 0; w < 4; w++) {
       bits |= unsigned((block.v[w] & 0xffffffffu) >= limit) << 2 * w;
@@ -65,8 +67,9 @@ HG_ARGS(Masked, (count, size()), (x, read(count)), (mask, reads().bits()), (y, w
         HG_OP_OPTIONS, (factor, real()))
 
 void check_masked(Check& c) {
-  int64_t each = c.size(Masked::each);
-  c.holds(Masked::mask, (c.size(Masked::count) + each - 1) / each);
+  using A = Masked;
+  int64_t each = c.size(A::each);
+  c.holds(A::mask, (c.size(A::count) + each - 1) / each);
 }
 
 alignas(64) constexpr int32_t kBits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
@@ -81,13 +84,14 @@ inline vec factors(const uint8_t* mask, int64_t i, vec factor) {
 }
 
 void masked_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
-  const float *x = j.f(Masked::x), *saved = j.f(Masked::derivative_at);
-  const uint8_t* mask = j.u(Masked::mask);
-  float* y = j.f(Masked::y);
-  int64_t each = j.i(Masked::each);
-  Options options(j, Masked::op_a);
-  float size = float(j.r(Masked::factor));
-  with_code<Activation::kCount>(j.i(Masked::op), [&](auto code) {
+  using A = Masked;
+  const float *x = j.f(A::x), *saved = j.f(A::derivative_at);
+  const uint8_t* mask = j.u(A::mask);
+  float* y = j.f(A::y);
+  int64_t each = j.i(A::each);
+  Options options(j, A::op_a);
+  float size = float(j.r(A::factor));
+  with_code<Activation::kCount>(j.i(A::op), [&](auto code) {
     auto stretch = [&](int64_t start, int64_t n, auto factor) {
       by_vectors(n, [&](int64_t q, int64_t count) {
         vec v = part(x + start + q, count) * factor(start + q);
@@ -115,7 +119,10 @@ void run_masked(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   masked_stretch(j, begin * kPiece, end * kPiece < count ? end * kPiece : count, scratch);
 }
 
-Cost masked_cost(const Job& j) { return {2.0 * double(j.i(Masked::count)), (j.has(Masked::derivative_at) ? 12.0 : 8.0) * double(j.i(Masked::count))}; }
+Cost masked_cost(const Job& j) {
+  using A = Masked;
+  return {2.0 * double(j.i(A::count)), (j.has(A::derivative_at) ? 12.0 : 8.0) * double(j.i(A::count))};
+}
 
 const Kernel kernels[] = {
     {.name = "keep", .args = Keep::all, .check = check_keep, .units = pieces, .run = run_keep, .cost = keep_cost,

@@ -27,8 +27,10 @@ namespace {
 HG_ARGS(Steps, HG_FORWARD(1, 1))
 HG_ARGS(RnnForward, HG_FORWARD(1, 1))
 HG_ARGS(RnnBackward, HG_BACKWARD(1, 1))
-HG_ARGS(LstmForward, HG_FORWARD(4, 2), (first_c, read(samples, units).maybe()), (last_c, write(samples, units).maybe()))
-HG_ARGS(LstmBackward, HG_BACKWARD(4, 2), (first_c, write(samples, units).maybe()), (last_c, read(samples, units).maybe()))
+HG_ARGS(LstmForward, HG_FORWARD(4, 2),
+        (first_c, read(samples, units).maybe()), (last_c, write(samples, units).maybe()))
+HG_ARGS(LstmBackward, HG_BACKWARD(4, 2),
+        (first_c, write(samples, units).maybe()), (last_c, read(samples, units).maybe()))
 HG_ARGS(GruForward, HG_FORWARD(3, 1), HG_GRU)
 HG_ARGS(GruBackward, HG_BACKWARD(3, 1), HG_GRU)
 
@@ -39,6 +41,7 @@ static_assert(first_of(1) == LstmForward::first_c && last_of(1) == LstmForward::
 // Where the numbers of sample i at step t lie, for G gates and S arrays of state.
 template <int G, int S>
 struct Addresses {
+  using A = Steps;
   const Job& j;
   int64_t T, H;
 
@@ -47,7 +50,9 @@ struct Addresses {
   float* gates(int64_t i, int64_t t) const { return j.f(Steps::gates) + row(i, t) * G * H; }
   float* before(int64_t i, int64_t t) const { return j.f(Steps::before) + row(i, t) * S * H; }
   float* kept(int64_t i, int64_t t) const { return j.f(GruForward::kept) + row(i, t) * H; }
-  float* y(int64_t i, int64_t t) const { return j.has(Steps::y) ? j.f(Steps::y) + row(i, t) * j.i(Steps::y_row) + j.i(Steps::y_column) : nullptr; }
+  float* y(int64_t i, int64_t t) const {
+    return j.has(Steps::y) ? j.f(Steps::y) + row(i, t) * j.i(Steps::y_row) + j.i(Steps::y_column) : nullptr;
+  }
   float* edge(int k, int64_t i) const { return j.has(k) ? j.f(k) + i * H : nullptr; }
 };
 
@@ -84,7 +89,7 @@ template <bool BACK>
 struct Rnn : Cell<1, 1> {
   Packed wh;
   Rnn(const Job& j, float*& memory)
-      : Cell(j, memory), wh(BACK ? Packed(j.f(Steps::Wh), 1, H, H, H, memory) : Packed(j.f(Steps::Wh), H, 1, H, H, memory)) {}
+      : Cell(j, memory), wh(BACK ? Packed(j.f(A::Wh), 1, H, H, H, memory) : Packed(j.f(A::Wh), H, 1, H, H, memory)) {}
   static int64_t words(int64_t h) { return Packed::words(h, h); }
 
   void step(int64_t i, int64_t t, int count) const {
@@ -117,7 +122,7 @@ struct Lstm : Cell<4, 2> {
   Packed wh;
   Lstm(const Job& j, float*& memory)
       : Cell(j, memory),
-        wh(BACK ? Packed(j.f(Steps::Wh), 1, 4 * H, 4 * H, H, memory) : Packed(j.f(Steps::Wh), 4 * H, 1, H, 4 * H, memory)) {}
+        wh(BACK ? Packed(j.f(A::Wh), 1, 4 * H, 4 * H, H, memory) : Packed(j.f(A::Wh), 4 * H, 1, H, 4 * H, memory)) {}
   static int64_t words(int64_t h) { return BACK ? Packed::words(4 * h, h) : Packed::words(h, 4 * h); }
 
   void step(int64_t i, int64_t t, int count) const {
@@ -169,9 +174,9 @@ struct Gru : Cell<3, 1> {
   float* dq;  // of reset before the product: (MR, H)
   Gru(const Job& j, float*& memory)
       : Cell(j, memory), bh(j.f(GruForward::bh)),
-        zr(BACK ? Packed(j.f(Steps::Wh), 1, 3 * H, 2 * H, H, memory) : Packed(j.f(Steps::Wh), 3 * H, 1, H, 2 * H, memory)),
-        wn(BACK ? Packed(j.f(Steps::Wh) + 2 * H, 1, 3 * H, H, H, memory)
-                : Packed(j.f(Steps::Wh) + 2 * H, 3 * H, 1, H, H, memory)),
+        zr(BACK ? Packed(j.f(A::Wh), 1, 3 * H, 2 * H, H, memory) : Packed(j.f(A::Wh), 3 * H, 1, H, 2 * H, memory)),
+        wn(BACK ? Packed(j.f(A::Wh) + 2 * H, 1, 3 * H, H, H, memory)
+                : Packed(j.f(A::Wh) + 2 * H, 3 * H, 1, H, H, memory)),
         dq(memory) {}
   static int64_t words(int64_t h) {
     return (BACK ? Packed::words(2 * h, h) : Packed::words(h, 2 * h)) + Packed::words(h, h) + MR * h;
@@ -284,15 +289,17 @@ void run_backward(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
 // -- checks, costs -------------------------------------------------------------------------
 
 void check(Check& c) {
-  int64_t rows = c.times(c.size(Steps::samples), c.size(Steps::steps)), h = c.size(Steps::units);
-  int64_t wide = c.size(Steps::y_row), end = c.plus(c.size(Steps::y_column), h);
+  using A = Steps;
+  int64_t rows = c.times(c.size(A::samples), c.size(A::steps)), h = c.size(A::units);
+  int64_t wide = c.size(A::y_row), end = c.plus(c.size(A::y_column), h);
   c.require(end <= wide, "rows of y overlap");
-  c.holds(Steps::y, rows ? c.plus(c.times(rows - 1, wide), end) : 0);
+  c.holds(A::y, rows ? c.plus(c.times(rows - 1, wide), end) : 0);
 }
 
 template <int G>
 Cost cost(const Job& j) {
-  double rows = double(j.i(Steps::samples)) * double(j.i(Steps::steps)), h = double(j.i(Steps::units));
+  using A = Steps;
+  double rows = double(j.i(A::samples)) * double(j.i(A::steps)), h = double(j.i(A::units));
   return {rows * 2 * G * h * h, 4 * rows * h * (2 * G + 4)};
 }
 
@@ -310,19 +317,23 @@ HG_ARGS(MaskedSteps, (samples, size()), (steps, fixed(1, 1 << 30)), (width, fixe
 int64_t samples(const Job& j) { return j.i(MaskedSteps::samples); }
 
 void run_masked_steps(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  int64_t d = j.i(MaskedSteps::width), rows = j.i(MaskedSteps::steps);
-  const uint8_t* mask = j.u(MaskedSteps::mask);
-  float *factors = scratch.memory, factor = float(j.r(MaskedSteps::factor));
+  using A = MaskedSteps;
+  int64_t d = j.i(A::width), rows = j.i(A::steps);
+  const uint8_t* mask = j.u(A::mask);
+  float *factors = scratch.memory, factor = float(j.r(A::factor));
   for (int64_t i = begin; i < end; i++) {
     for (int64_t q = 0, bit = i * d; q < d; q++, bit++) factors[q] = mask[bit / 8] >> (bit % 8) & 1 ? factor : 0;
     for (int64_t at = i * rows * d; at < (i + 1) * rows * d; at += d)
       by_vectors(d, [&](int64_t q, int64_t n) {
-        put(j.f(MaskedSteps::y) + at + q, part(j.f(MaskedSteps::x) + at + q, n) * part(factors + q, n), n);
+        put(j.f(A::y) + at + q, part(j.f(A::x) + at + q, n) * part(factors + q, n), n);
       });
   }
 }
 
-Cost masked_cost(const Job& j) { return {0, 8.0 * double(j.i(MaskedSteps::samples)) * double(j.i(MaskedSteps::steps)) * double(j.i(MaskedSteps::width))}; }
+Cost masked_cost(const Job& j) {
+  using A = MaskedSteps;
+  return {0, 8.0 * double(j.i(A::samples)) * double(j.i(A::steps)) * double(j.i(A::width))};
+}
 
 int64_t masked_scratch(const Job& j) { return j.i(MaskedSteps::width); }
 

@@ -54,19 +54,20 @@ void max_columns(const float* x, int64_t rows, int64_t step, int64_t columns, fl
 }
 
 void run_reduce(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t count = j.i(Reduce::count), inner = j.i(Reduce::inner), across = blocks(j);
+  using A = Reduce;
+  int64_t count = j.i(A::count), inner = j.i(A::inner), across = blocks(j);
   for (int64_t u = begin; u < end; u++) {
     int64_t o = u / across, from = u % across * kColumns;
     int64_t columns = from + kColumns < inner ? kColumns : inner - from, at = o * inner + from;
-    const float* x = j.f(Reduce::x) + o * count * inner + from;
-    float* y = j.f(Reduce::y) + at;
-    if (j.i(Reduce::reduction) == Reduction::max) {
-      max_columns(x, count, inner, columns, y, j.f(Reduce::first) + at);
+    const float* x = j.f(A::x) + o * count * inner + from;
+    float* y = j.f(A::y) + at;
+    if (j.i(A::reduction) == Reduction::max) {
+      max_columns(x, count, inner, columns, y, j.f(A::first) + at);
       continue;
     }
     if (inner == 1) y[0] = row_sum(x, count);
     else sum_columns(x, count, inner, columns, y);
-    if (j.i(Reduce::reduction) == Reduction::mean)
+    if (j.i(A::reduction) == Reduction::mean)
       by_vectors(columns, [&](int64_t i, int64_t lanes) {
         put(y + i, part(y + i, lanes) / set1(float(count)), lanes);
       });
@@ -86,13 +87,14 @@ void check_reduce_back(Check& c) {
 int64_t reduce_back_units(const Job& j) { return j.i(ReduceBack::inner) ? j.i(ReduceBack::outer) : 0; }
 
 void run_reduce_back(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t count = j.i(ReduceBack::count), inner = j.i(ReduceBack::inner);
-  bool is_max = j.i(ReduceBack::reduction) == Reduction::max;
-  float share = j.i(ReduceBack::reduction) == Reduction::mean ? float(count) : 1;
+  using A = ReduceBack;
+  int64_t count = j.i(A::count), inner = j.i(A::inner);
+  bool is_max = j.i(A::reduction) == Reduction::max;
+  float share = j.i(A::reduction) == Reduction::mean ? float(count) : 1;
   for (int64_t o = begin; o < end; o++) {
-    const float* dy = j.f(ReduceBack::dy) + o * inner;
-    const int32_t* first = is_max ? j.n(ReduceBack::first) + o * inner : nullptr;
-    float* dx = j.f(ReduceBack::dx) + o * count * inner;
+    const float* dy = j.f(A::dy) + o * inner;
+    const int32_t* first = is_max ? j.n(A::first) + o * inner : nullptr;
+    float* dx = j.f(A::dx) + o * count * inner;
     if (inner == 1 && !is_max) {
       vec each = set1(dy[0] / share);
       by_vectors(count, [&](int64_t k, int64_t lanes) { put(dx + k, each, lanes); });
@@ -107,7 +109,8 @@ void run_reduce_back(const Job& j, int64_t begin, int64_t end, Scratch) {
 }
 
 Cost reduce_cost(const Job& j) {
-  double n = double(j.i(Reduce::outer)) * double(j.i(Reduce::count)) * double(j.i(Reduce::inner));
+  using A = Reduce;
+  double n = double(j.i(A::outer)) * double(j.i(A::count)) * double(j.i(A::inner));
   return {n, 4 * n};
 }
 

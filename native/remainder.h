@@ -111,8 +111,8 @@ inline void transposed_tile(const float* a, int64_t rows, int64_t step, const St
 }
 
 // `remainder` columns of C from c on, B's from b on; rows of A from a on.
-inline void transposed_tiles(int64_t remainder, const float* a, int64_t rows, int64_t step, const Stretch* s, int64_t count,
-                         const float* b, int64_t b_k, float* c, int64_t ldc, bool add) {
+inline void transposed_tiles(int64_t remainder, const float* a, int64_t rows, int64_t step, const Stretch* s,
+                             int64_t count, const float* b, int64_t b_k, float* c, int64_t ldc, bool add) {
   constexpr int most = W == 16 ? 4 : 2;  // vectors of rows that registers hold the sums of
   with_code<kRemainder>(remainder - 1, [&](auto n) {
     for (int64_t i = 0, some; i < rows; i += some) {

@@ -18,43 +18,49 @@ const char* const kKinds[] = {"size", "fixed", "integer", "flag", "option", "hyp
 const char* const kTypes[] = {"float", "int", "byte", "bit"};
 
 std::string line_of(const Arg& arg, const Args& args) {
-  std::string text = std::string("  ") + arg.name + " " + kKinds[int(arg.kind)];
-  auto add = [&](const std::string& word) { text += " " + word; };
-  if (arg.kind == Kind::kSize || arg.kind == Kind::kFixed) add(std::to_string(arg.least)), add(std::to_string(arg.most));
+  std::string text = "  ";
+  text += arg.name;
+  auto add = [&](const char* word) -> std::string& { return (text += " ") += word; };
+  add(kKinds[int(arg.kind)]);
+  if (arg.kind == Kind::kSize || arg.kind == Kind::kFixed) {
+    add(std::to_string(arg.least).c_str());
+    add(std::to_string(arg.most).c_str());
+  }
   if (arg.option) add(arg.option->name);
   if (arg.array()) add(kTypes[int(arg.type)]);
-  if (arg.times != 1) add("x" + std::to_string(arg.times));
+  if (arg.times != 1) add("x") += std::to_string(arg.times);
   if (arg.array() && arg.rank != kUnsaid) {
-    std::string lengths;
-    for (int d = 0; d < arg.rank; d++) lengths += (d ? " " : "") + std::string(args.list[arg.dims[d]].name);
-    add("(" + lengths + ")");
+    add("(");
+    for (int d = 0; d < arg.rank; d++) (text += d ? " " : "") += args.list[arg.dims[d]].name;
+    text += ")";
   }
-  if (arg.picked != kUnsaid) add(std::string("picked ") + args.list[arg.picked].name);
+  if (arg.picked != kUnsaid) add("picked"), add(args.list[arg.picked].name);
   if (arg.optional) add("optional");
-  return text + "\n";
+  return text += "\n";
 }
 
 void add_enums(const Args& args, std::string& text) {  // each of them once
   for (int k = 0; k < args.count; k++) {
     const Enum* e = args.list[k].option;
-    if (!e || text.find(std::string("enum ") + e->name + " ") != std::string::npos) continue;
-    text += std::string("enum ") + e->name;
-    for (int i = 0; i < e->count; i++) text += std::string(" ") + e->values[i];
-    text += "\n";
+    std::string line = "enum ";
+    if (!e || text.find((line += e->name) += " ") != std::string::npos) continue;
+    for (int i = 0; i < e->count; i++) (line += e->values[i]) += i + 1 < e->count ? " " : "\n";
+    text += line;
   }
 }
 
 std::string schema() {
-  std::string text = "structs " + std::to_string(kStructs);
-  for (size_t size : {sizeof(Row), sizeof(hg_spec), sizeof(hg_run)}) text += " " + std::to_string(size);
+  std::string text = "structs ";
+  text += std::to_string(kStructs);
+  for (size_t size : {sizeof(Row), sizeof(hg_spec), sizeof(hg_run)}) (text += " ") += std::to_string(size);
   text += "\n";
   const KernelTable* table = present_table();
-  if (!table) return text;
-  for (int i = 0; i < table->count; i++) add_enums(table->kernels[i].args, text);
-  for (int i = 0; i < table->count; i++) {
+  for (int i = 0; table && i < table->count; i++) add_enums(table->kernels[i].args, text);
+  for (int i = 0; table && i < table->count; i++) {
     const Kernel& kernel = table->kernels[i];
-    text += std::string("kernel ") + kernel.name + (kernel.samples ? " samples" : "") +
-            (kernel.concurrent ? " concurrent" : "") + "\n";
+    (text += "kernel ") += kernel.name;
+    text += kernel.samples ? " samples" : "";
+    text += kernel.concurrent ? " concurrent\n" : "\n";
     for (int k = 0; k < kernel.args.count; k++) text += line_of(kernel.args.list[k], kernel.args);
   }
   return text;

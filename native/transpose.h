@@ -45,7 +45,8 @@ inline void transpose(const float* from, int64_t from_step, int64_t rows, int64_
   int64_t i = 0;
   auto here = [&](auto transpose_some) {
     by_fours(columns, [&](int64_t k) {
-      if (from_step >= kApart && k % 16 == 0 && columns > kSoon) fetch_rows(from + i * from_step, from_step, columns, k);
+      bool fetches = from_step >= kApart && k % 16 == 0 && columns > kSoon;
+      if (fetches) fetch_rows(from + i * from_step, from_step, columns, k);
       transpose_some(from + i * from_step + k, from_step, to + k * to_step + i, to_step);
     });
   };

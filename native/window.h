@@ -24,8 +24,10 @@ struct Window {
   int64_t n, h, w, c, oh, ow, kh, kw, sh, sw, dh, dw, top, left;
 
   static Window of(const Job& j) {
-    return {j.i(Windows::images), j.i(Windows::height), j.i(Windows::width), j.i(Windows::channels), j.i(Windows::out_height), j.i(Windows::out_width), j.i(Windows::kernel_height), j.i(Windows::kernel_width), j.i(Windows::stride_height), j.i(Windows::stride_width), j.i(Windows::dilation_height), j.i(Windows::dilation_width),
-            j.i(Windows::pad_top), j.i(Windows::pad_left)};
+    using A = Windows;
+    return {j.i(A::images), j.i(A::height), j.i(A::width), j.i(A::channels), j.i(A::out_height), j.i(A::out_width),
+            j.i(A::kernel_height), j.i(A::kernel_width), j.i(A::stride_height), j.i(A::stride_width),
+            j.i(A::dilation_height), j.i(A::dilation_width), j.i(A::pad_top), j.i(A::pad_left)};
   }
 
   // Windows of ph × pw that tile images of oh × ow pixels.
@@ -41,11 +43,12 @@ struct Window {
 
 // Words of the part of the padded image that windows reach; the sizes are all in range.
 inline int64_t check_window(Check& c) {
-  int64_t h = c.size(Windows::height), w = c.size(Windows::width), channels = c.size(Windows::channels);
-  int64_t sides[2] = {c.size(Windows::out_height), c.size(Windows::out_width)};
+  using A = Windows;
+  int64_t h = c.size(A::height), w = c.size(A::width), channels = c.size(A::channels);
+  int64_t sides[2] = {c.size(A::out_height), c.size(A::out_width)};
   for (int axis = 0; axis < 2; axis++) {
-    int64_t steps = c.times(sides[axis] - 1, c.size(Windows::stride_height + axis));
-    int64_t reach = c.times(c.size(Windows::kernel_height + axis) - 1, c.size(Windows::dilation_height + axis));
+    int64_t steps = c.times(sides[axis] - 1, c.size(A::stride_height + axis));
+    int64_t reach = c.times(c.size(A::kernel_height + axis) - 1, c.size(A::dilation_height + axis));
     sides[axis] = c.plus(c.plus(steps, reach), 1);
   }
   c.require(c.times(c.times(h, w), channels) <= kLargest, "an image is too large");
