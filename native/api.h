@@ -9,7 +9,7 @@ struct hg_program;
 
 constexpr int kStructs = 4;                // grows with every change of what this file or row.h's Row means
 const char* hg_schema();                   // the kernels and their arguments, and the structs' sizes: see schema.cpp
-uint64_t hg_abi();                         // a hash of that
+uint32_t hg_abi();                         // the CRC-32 of that
 const char* hg_isa();                      // "AVX-512", "AVX2", "NEON", or "" where none will do
 int hg_use_isa(const char* name);          // choose a narrower one; 0, or -1 where it is not there
 int hg_kernels();                          // how many kernels there are

@@ -76,10 +76,13 @@ const char* hg_schema() {
   return text.c_str();
 }
 
-uint64_t hg_abi() {  // FNV-1a
-  uint64_t sum = 0xcbf29ce484222325;
-  for (const char* c = hg_schema(); *c; c++) sum = (sum ^ uint8_t(*c)) * 0x100000001b3;
-  return sum;
+uint32_t hg_abi() {  // CRC-32
+  uint32_t sum = ~0u;
+  for (const char* c = hg_schema(); *c; c++) {
+    sum ^= uint8_t(*c);
+    for (int bit = 0; bit < 8; bit++) sum = sum >> 1 ^ (sum & 1 ? 0xedb88320u : 0);
+  }
+  return ~sum;
 }
 
 }

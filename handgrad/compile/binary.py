@@ -65,7 +65,7 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 
 def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
     """Say the types of the functions of native/api.h that know nothing of programs."""
-    found.hg_abi.argtypes, found.hg_abi.restype = [], ctypes.c_uint64
+    found.hg_abi.argtypes, found.hg_abi.restype = [], ctypes.c_uint32
     found.hg_threads.argtypes = []
     found.hg_isa.argtypes, found.hg_isa.restype = [], ctypes.c_char_p
     found.hg_use_isa.argtypes = [ctypes.c_char_p]

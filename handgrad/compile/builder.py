@@ -229,4 +229,4 @@ class Builder:
         maker = x.made_by
         if maker is None or maker.pooling is not None or x.uses != 1 or x.last != last:
             return NO_EPILOGUE
-        return maker.epilogue._replace(saved=x) if maker.epilogue.code else NO_EPILOGUE
+        return maker.epilogue._replace(saved=x) if maker.epilogue.applies else NO_EPILOGUE

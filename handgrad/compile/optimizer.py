@@ -47,7 +47,12 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
     rate = b.step_number(optimizer.learning_rates)
     adam = rule == "adam"
     root, rest = (b.step_number(f) for f in _corrections(optimizer)) if adam else (rate, rate)
-    own = {"rate": rate, "root": root, "rest": rest, "clips": optimizer.clip_value is not None}
+    own: dict[str, Any] = {
+        "rate": rate,
+        "root": root,
+        "rest": rest,
+        "clips": optimizer.clip_value is not None,
+    }
     own |= {name: getattr(optimizer, option) for option, name in names.items()}
     own["clip"] = optimizer.clip_value or 0.0
     factor = _clip_factor(b, optimizer, runs)
@@ -128,7 +133,11 @@ def _whole_gradient(row: Row, run: slice) -> tuple[int, int] | None:
     if not (isinstance(M, int) and isinstance(N, int) and isinstance(dW, Address)):
         return None
     stop = dW.word + M * N
-    if row["dW_row"] != N or dW.segment != "gradients" or db not in (None, Address("gradients", stop)):
+    if (
+        row["dW_row"] != N
+        or dW.segment != "gradients"
+        or db not in (None, Address("gradients", stop))
+    ):
         return None
     stop += N if db else 0
     return (dW.word, stop) if run.start <= dW.word and stop <= run.stop else None
@@ -189,12 +198,17 @@ def _clip_factor(b: Builder, optimizer: Any, runs: Any) -> Value | None:
     """Rows for what all gradients are multiplied by, so that their norm keeps to clip_norm."""
     if optimizer.clip_norm is None:
         return None
-    clips = {"clips": optimizer.clip_value is not None, "clip": optimizer.clip_value or 0.0}
     decay = {True: {"l2": optimizer.l2}, False: {}}
-    sums = _squares(b, [("gradients", run, clips | decay[run.decays]) for run in runs])
+    options = [_clips(optimizer) | decay[run.decays] for run in runs]
+    sums = _squares(b, [("gradients", run, own) for run, own in zip(runs, options)])
     factor = b.value((1,))
     b.row("clip_factor", count=_count(sums), sums=sums, factor=factor, limit=optimizer.clip_norm)
     return factor
+
+
+def _clips(optimizer: Any) -> dict[str, Any]:
+    """Whether gradients are clipped by value, and to what."""
+    return {"clips": optimizer.clip_value is not None, "clip": optimizer.clip_value or 0.0}
 
 
 def _squares(b: Builder, of: list[tuple[str, Any, dict[str, Any]]]) -> Value:

@@ -2,14 +2,13 @@
 
 Each kernel declares its arguments beside itself in C++; the library says them as one text
 (`hg_schema`), of which schema.txt is a copy. Rows are built and checked by it, and its hash is what
-must be the same in a library that is loaded. `python -m handgrad.compile.schema LIBRARY` writes it
-anew, after a change of a kernel.
+must be the same in a library that is loaded. After a change of a kernel, `write` makes it anew.
 """
 
 from __future__ import annotations
 
 import ctypes
-import sys
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,8 +23,9 @@ _ARRAYS = ("read", "write", "update")
 class Argument:
     """One argument of a kernel.
 
-    kind: size, fixed (a size that does not grow with the batch), integer, flag, option, hyper, real,
-        or of an array read, write, update; values: the names of an option's values.
+    kind: size, fixed (a size that does not grow with the batch), integer, flag, option, hyper (the
+        index of a number of the step), real, or of an array read, write, update; values: the names
+        of an option's values.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Kernel:
     concurrent: bool
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
-        """All arguments in order, from those that were given; ValueError names what does not fit."""
+        """All arguments in order, from those given; ValueError names what does not fit."""
         unknown = [name for name in given if name not in self.arguments]
         missing = [a.name for a in self.arguments.values() if a.required and a.name not in given]
         if unknown or missing:
@@ -116,11 +116,8 @@ def parse(text: str) -> dict[str, Kernel]:
 
 
 def hash_of(text: str) -> int:
-    """The hash of a schema that a library says as hg_abi: FNV-1a, 64 bits."""
-    total = 0xCBF29CE484222325
-    for byte in text.encode("ascii"):
-        total = (total ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
-    return total
+    """The hash of a schema that a library says as hg_abi: CRC-32."""
+    return zlib.crc32(text.encode("ascii"))
 
 
 def text_of(library: str | Path) -> str:
@@ -130,5 +127,6 @@ def text_of(library: str | Path) -> str:
     return found.hg_schema().decode("ascii")
 
 
-if __name__ == "__main__":
-    PATH.write_text(text_of(sys.argv[1]), encoding="ascii")
+def write(library: str | Path) -> None:
+    """Make schema.txt anew from a library that was just built."""
+    PATH.write_text(text_of(library), encoding="ascii")
