@@ -27,9 +27,9 @@ struct Grid {
 
 constexpr int64_t kMany = 128;      // rows that make packing cheap
 constexpr int64_t kManyTransposed = 512;  // ... where it transposes B, whose rows are far apart
-constexpr int64_t kLarge = 1 << 18;  // numbers of an A, or a C, of which little is left in a cache
+constexpr int64_t kLarge = 1 << 18;  // elements of an A, or a C, of which little is left in a cache
 constexpr int64_t kUnit = 1 << 17;  // multiplications of a unit, some microseconds
-constexpr int64_t kHeld = W == 16 ? 1 << 16 : 1 << 15;  // words of B that a thread holds, a part of the second cache
+constexpr int64_t kHeld = W == 16 ? 1 << 16 : 1 << 15;  // words of B that a thread holds, a part of the L2 cache
 
 int64_t blocks(int64_t n, int64_t each) { return each > 0 ? (n + each - 1) / each : 0; }
 int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -171,7 +171,7 @@ HG_ARGS(Partial, HG_FACTORS, (parts, fixed(1, 64)), (sums, write(parts, M, N)))
 HG_ARGS(SumParts, (M, size()), (N, size(1)), (parts, fixed(1, 64)), (sums, read(parts, M, N)), (C, write(M, N)),
         (bias, read(N).maybe()), (op, option<Activation>()), HG_OP_OPTIONS)
 
-constexpr int64_t kPart = 8;  // numbers of k that are not divided
+constexpr int64_t kPart = 8;  // steps of k that are not divided
 
 int64_t row_blocks(const Job& j, int64_t parts) {
   using A = Factors;
@@ -180,7 +180,7 @@ int64_t row_blocks(const Job& j, int64_t parts) {
   return most(1, least(wanted, j.i(A::M) / (4 * MR)));
 }
 
-// The blocks of a part: of rows, or of columns where B is packed, which nobody should do twice.
+// The blocks of a part: of rows, or of columns where B is packed, which should not be done twice.
 constexpr int64_t kWide = 128;  // columns from which on it is packed
 
 struct Cut {

@@ -34,7 +34,7 @@ void check_products(Check& c) {
   int64_t m = c.size(P::M), n = c.size(P::N), k = c.size(P::K), heads = c.size(P::heads);
   int64_t row = c.size(P::C_row), matrix = c.plus(c.times(m - 1, row), n), head = c.size(P::C_head);
   c.require(row >= n, "rows of C overlap");
-  // Units write different numbers: heads lie beside each other in a row, or one after the other.
+  // Units write different elements: heads lie beside each other in a row, or one after the other.
   c.require(heads == 1 || head >= matrix || (head >= n && c.times(heads, head) <= row), "heads of C overlap");
   int64_t all = c.plus(c.times(heads - 1, head), matrix);
   c.require(c.size(P::C_sample) >= all, "samples of C overlap");
@@ -73,7 +73,7 @@ int64_t product_scratch(const Job&) { return kPackWords; }
 HG_ARGS(Rows, HG_ROWS)
 HG_ARGS(Softmax, HG_ROWS, (x, read(rows, length)), (y, write(rows, length)),
         (log, flag()),                 // whether the logarithm
-        (queries, fixed(0, 1 << 30)),  // or 0; row r is query r mod queries, and sees the keys 0 … query alone
+        (queries, fixed(0, 1 << 30).maybe()),  // or 0; row r is query r mod queries, and sees the keys 0 … query alone
         (factor, real()))              // a
 
 constexpr int64_t kUnitWords = 4096;

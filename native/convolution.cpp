@@ -18,7 +18,7 @@ int64_t over(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // How images lie when windows read them: as they are, or copied with their padding.
 struct Lie {
   bool direct;
-  int64_t channels, pixel, line, image;  // numbers of a pixel that are read; words from one to the next
+  int64_t channels, pixel, line, image;  // elements of a pixel that are read; words from one to the next
 
   Lie(const Window& w, int64_t groups, bool direct, int64_t gap = 0)
       : direct(direct), channels(w.c / groups), pixel(direct ? w.c : channels + gap),
@@ -40,7 +40,7 @@ HG_ARGS(Convolution, HG_FILTERED, HG_IMAGES,
         (y, writes()),       // (images, out_height, out_width, filters), or what the pooling leaves
         (bias, read(filters).maybe()), (op, option<Activation>()),
         (derivative_at, reads().maybe()),  // what has the shape of y, whose derivative multiplies it
-        (pool_height, fixed(0, kNone)), (pool_width, fixed(0, kNone)),  // of the max pooling that follows, or 0
+        (pool_height, fixed(0, kNone).maybe()), (pool_width, fixed(0, kNone).maybe()),  // of the max pooling that follows, or 0
         (which, writes().bytes().maybe()),                              // the cells of its maxima
         HG_OP_OPTIONS)
 
@@ -59,7 +59,7 @@ Plan plan(const Job& j) {
   int64_t pool = j.i(A::pool_height) ? j.i(A::pool_height) : 1;
   Plan p{Lie(w, groups, groups == 1 && w.inside() && !(j.i(A::indexed) && images > 1)), images, w.oh, w.oh, groups};
   if (images > 1) return p;
-  p.stop = p.lines = w.oh / pool * pool;  // nobody sees lines that no pooling window reaches
+  p.stop = p.lines = w.oh / pool * pool;  // lines that no pooling window reaches are not needed
   int64_t reach = (w.kh - 1) * w.dh + 1, fit = (kPiece / p.lie.line - reach) / w.sh + 1;
   int64_t pieces = over(p.lines, fit < 1 ? 1 : fit);
   p.lines = over(over(p.lines, pieces), pool) * pool;
@@ -227,7 +227,7 @@ HG_ARGS(FilterGradient, HG_FILTERED, HG_IMAGES,
         (parts, writes()),              // of dW: (parts, groups, kernel · channels / groups, filters / groups)
         (dy, reads()),                  // (images, out_height, out_width, filters), or what the pooling got
         (bias_parts, writes().maybe()),  // of db: (parts, filters)
-        (pool_height, fixed(0, kNone)), (pool_width, fixed(0, kNone)), (which, reads().bytes().maybe()),
+        (pool_height, fixed(0, kNone).maybe()), (pool_width, fixed(0, kNone).maybe()), (which, reads().bytes().maybe()),
         (op, option<Activation>()), (derivative_at, reads().maybe()),  // what was left, whose derivative multiplies dy
         HG_OP_OPTIONS)
 

@@ -6,19 +6,19 @@ namespace hg::HG_ISA {
 
 namespace {
 
-constexpr int64_t kPiece = 1 << 13;  // numbers of one unit
+constexpr int64_t kPiece = 1 << 13;  // elements of one unit
 
 HG_ARGS(Counted, (count, size()))  // the first argument of every kernel here
 
 int64_t pieces(const Job& j) { return (j.i(Counted::count) + kPiece - 1) / kPiece; }
 
-// Calls each(offset, count) for every vector of the numbers from `from` to `to`.
+// Calls each(offset, count) for every vector of the elements from `from` to `to`.
 template <class Each>
 inline void by_stretch(int64_t from, int64_t to, Each each) {
   by_vectors(to - from, [&](int64_t i, int64_t count) { each(from + i, count); });
 }
 
-typedef void (*Stretched)(const Job&, int64_t from, int64_t to, Scratch);  // the work of some of the n numbers
+typedef void (*Stretched)(const Job&, int64_t from, int64_t to, Scratch);  // the work of some of the n elements
 
 template <Stretched run>
 void run_pieces(const Job& j, int64_t begin, int64_t end, Scratch scratch) {

@@ -1,4 +1,4 @@
-// Embedding: y = W[ids], and the sum of dy over the places of each id.
+// Embedding: y = W[ids], and the sum of dy over the positions of each id.
 #include "row.h"
 #include "simd.h"
 
@@ -75,7 +75,7 @@ void run_sums(const Job& j, int64_t begin, int64_t end, Scratch) {
 // Only the touched rows, whose ids the step before left, for the others are still zero: but all rows in
 // the first step of a run, since nothing says what was written between two runs.
 
-HG_ARGS(Clear, HG_TABLE, (dW, write(vocabulary, width)), (touched, read(most).ints().maybe()), (most, fixed()))
+HG_ARGS(Clear, HG_TABLE, (dW, write(vocabulary, width)), (touched, read(most).ints().maybe()), (most, fixed().maybe()))
 
 bool clears_all(const Job& j) { return !j.has(Clear::touched) || j.batch->step == 0; }
 

@@ -25,7 +25,7 @@ struct Shape {
     return order == FilterOrder::forward ? filters : channels;
   }
   int64_t deep() const { return cells * channels * filters / columns(); }
-  // Where W holds the number for k and column j of a panel: of_k(k) + of_column(j), within its group.
+  // Where W holds the element for k and column j of a panel: of_k(k) + of_column(j), within its group.
   int64_t of_k(int64_t k) const {
     if (order == FilterOrder::stamps) return k * channels * cells;
     if (order == FilterOrder::backward) return k % filters * channels * cells + cells - 1 - k / filters;

@@ -76,7 +76,7 @@ void check_move(Check& c) {
   c.holds(A::y, empty ? 0 : reach(c, A::y_step_0, A::y_first));
 }
 
-// Whether lines of the first axis write to different places: each step reaches farther than all
+// Whether lines of the first axis write to different addresses: each step reaches farther than all
 // shorter ones together, but for steps of 0 inside a line.
 bool apart(const Job& j) {
   using A = Move;

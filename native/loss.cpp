@@ -7,7 +7,7 @@ namespace hg::HG_ISA {
 
 namespace {
 
-constexpr int kGroup = 16;  // rows whose logarithms are taken together, whatever the vectors' width
+constexpr int kGroup = 16;  // rows whose logarithms are taken together, on any instruction set
 
 // Each sample has `each` rows of scores, one for each of so many classes, and as many labels; indexed:
 // labels go through the batch's rows.
@@ -131,7 +131,7 @@ void few_classes(const Job& j, Group& g) {
 
 // Many classes: one row after the other.
 
-float max_of(const float* x, int64_t n) {  // of at least 16 numbers
+float max_of(const float* x, int64_t n) {  // of at least 16 elements
   constexpr int some = 4;  // at a time, for none waits for the one before it
   Lanes top[some] = {Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity)};
   auto see = [&](Lanes& t, const float* from) {
@@ -146,7 +146,7 @@ float max_of(const float* x, int64_t n) {  // of at least 16 numbers
   return top[0].top();
 }
 
-// e = exp(x − top); returns the sum. The n numbers behind x, which come next, are fetched meanwhile.
+// e = exp(x − top); returns the sum. The n elements behind x, which come next, are fetched meanwhile.
 float exps(const float* x, int64_t n, float top, float* e) {
   Lanes sum(0);
   by_lanes(n, sum, [&](vec& lane, int64_t i, int64_t count) {
@@ -186,7 +186,7 @@ void many_classes(const Job& j, Group& g) {
   }
 }
 
-int64_t unit_rows(const Job& j) {  // whole groups, about 4000 numbers
+int64_t unit_rows(const Job& j) {  // whole groups, about 4000 elements
   int64_t groups = 4096 / (kGroup * j.i(SoftmaxLoss::classes));
   return kGroup * (groups > 0 ? groups : 1);
 }

@@ -1,4 +1,4 @@
-// Layer, group, instance and root-mean-square normalization: the numbers of a group, which lie next
+// Layer, group, instance and root-mean-square normalization: the elements of a group, which lie next
 // to each other, brought to mean 0 and variance 1, or to mean square 1.
 #include <cmath>
 
@@ -148,7 +148,7 @@ Cost cost(const Job& j) { return {0, 16.0 * double(j.i(Groups::samples)) * doubl
 // -- totals: of the rows of x, the sum --------------------------------------------------------
 
 HG_ARGS(Totals, (rows, size()),
-        (length, fixed(0, 1 << 30)),  // rows of so many words are taken in blocks; 0: each for itself
+        (length, fixed(0, 1 << 30).maybe()),  // rows of so many words are taken in blocks; 0: each for itself
         (columns, fixed(1, 1 << 30)), (x, reads()),
         (step, fixed(1, 1 << 30)),  // words from row to row
         (sum, update(columns)), (add, flag()))

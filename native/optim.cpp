@@ -6,14 +6,15 @@ namespace hg::HG_ISA {
 
 namespace {
 
-constexpr int64_t kPiece = 1 << 13;  // numbers of one unit
+constexpr int64_t kPiece = 1 << 13;  // elements of one unit
 
 int64_t pieces(int64_t count) { return (count + kPiece - 1) / kPiece; }
 
 // -- update ---------------------------------------------------------------------------------
 
 HG_ARGS(UpdateArgs, (count, size()), (rule, option<Rule>()),
-        (p, update(count)), (p_first, update(count).maybe()), (p_second, update(count).maybe()),  // what the rule remembers
+        (p, update(count)),
+        (p_first, update(count).maybe()), (p_second, update(count).maybe()),  // what the rule remembers
         (g, update(count)), (rate, hyper()), (root, hyper()), (rest, hyper()),
         (factor, read().maybe()),   // of g
         (clips, flag()),            // whether g is clipped by value
@@ -57,7 +58,7 @@ int64_t squares_units(const Job& j) { return pieces(j.i(Squares::count)); }
 
 typedef double lanes4 __attribute__((vector_size(32)));
 
-double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 numbers
+double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 elements
   lanes4 sums[4] = {};
   for (int64_t i = 0; i < n; i += 16)
     for (int v = 0; v < 4; v++) {

@@ -24,7 +24,7 @@ Cost pooling_cost(const Job& j) {
 
 // -- max_pooling: y = the max of each window, and which cell that is --------------------
 //
-// which: the number of the first cell that is the max, a byte for each y, or 255 where there is a NaN.
+// which: the index of the first cell that is the max, a byte for each y, or 255 where there is a NaN.
 
 HG_ARGS(MaxPooling, HG_WINDOW, HG_IMAGES, (y, write(images, out_height, out_width, channels)),
         (which, write(images, out_height, out_width, channels).bytes().maybe()))

@@ -3,10 +3,10 @@
 //
 //   A(i, k) = base[row(i) + column(k)]
 //
-// A number of C is the sum over k in blocks: inside a block one chain of fused multiply-adds in
+// An element of C is the sum over k in blocks: inside a block one chain of fused multiply-adds in
 // the order of k (sixteen in the remainder of the columns, see remainder.h), then the blocks' sums added in order.
 // Blocks depend on the shape alone, so C has the same bits on any number of threads, any tiling, any
-// width of vectors.
+// instruction set.
 #pragma once
 #include <type_traits>
 
@@ -16,8 +16,8 @@
 
 namespace hg::HG_ISA {
 
-constexpr int64_t kBlock = 256;                // numbers of k in a block, about
-constexpr int64_t kShort = 128;                // ... where a panel of B then stays in the first cache
+constexpr int64_t kBlock = 256;                // steps of k in a block, about
+constexpr int64_t kShort = 128;                // ... where a panel of B then stays in the L1 cache
 
 struct Product {
   Operand a;
@@ -39,7 +39,7 @@ struct Product {
     whole = (side() ? b_j == 1 : dots) && whole_columns(n) < n ? whole_columns(n) : INT64_MAX;
   }
 
-  // Numbers of k in a block: blocks are of nearly equal length. Long ones where each has dot products to add up,
+  // Steps of k in a block: blocks are of nearly equal length. Long ones where each has dot products to add up,
   // or where C is so large that it leaves the cache in between.
   int64_t block() const {
     if (a.runs > 1 || a.run <= kShort || side() || whole != INT64_MAX) return kBlock;
@@ -101,7 +101,7 @@ inline void by_panels(int64_t columns, Each each) {
 
 inline int64_t panel_words(int64_t K, int64_t columns) { return K * ((columns + 15) / 16 * 16); }  // at most
 
-constexpr int64_t kMost = 2 * kBlock;        // numbers of k in a block, at most
+constexpr int64_t kMost = 2 * kBlock;        // steps of k in a block, at most
 constexpr int64_t kColumns = 64;             // columns of B that are packed together, and maybe a vector more
 constexpr int64_t kRows = 208;               // rows of A that are copied together
 constexpr int64_t kCopyWords = kMost * kRows;
@@ -125,9 +125,9 @@ inline void copy_rows(const float* from, int64_t rows, int64_t step, const Stret
 struct Blocks {
   const Operand& a;
   Stretch stretches[kBlock + 1];
-  int64_t count = 0, length = 0;  // of the present block: stretches, numbers of k
+  int64_t count = 0, length = 0;  // of the present block: stretches, steps of k
   int64_t s = 0, inside = 0;      // the next stretch, and how far into it
-  int64_t most;                   // numbers of k in a block, unless stretches are longer
+  int64_t most;                   // steps of k in a block, unless stretches are longer
 
   explicit Blocks(const Product& p) : a(p.a), most(p.block()) {}
 
@@ -220,8 +220,8 @@ constexpr bool takes_sums = std::is_invocable_v<Epilogue, int64_t, int, int64_t,
 
 constexpr auto nothing = [](int64_t, int, int64_t, int64_t) {};  // follows
 
-// The remainder, columns [from, to) of B in a block of k, which begins at `done`: transposed into `scratch` where their
-// numbers are not straight in memory.
+// The remainder, columns [from, to) of B in a block of k that begins at `done`: transposed into `scratch` where their
+// elements are not straight in memory.
 inline Lines lines_of(const Product& p, int64_t from, int64_t to, int64_t done, int64_t length, float* scratch) {
   Lines lines{to - from, length, {}};
   const float* b = p.b + done * p.b_k + from * p.b_j;

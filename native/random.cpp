@@ -8,7 +8,7 @@ namespace hg::HG_ISA {
 
 namespace {
 
-constexpr int64_t kPiece = 1 << 13;  // numbers of one unit
+constexpr int64_t kPiece = 1 << 13;  // elements of one unit
 
 HG_ARGS(Counted, (count, size()))  // the first argument of every kernel here
 
@@ -76,7 +76,7 @@ alignas(64) constexpr int32_t kBits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512
 
 inline bool bit(const uint8_t* mask, int64_t k) { return mask[k / 8] >> (k % 8) & 1; }
 
-// The factor or 0 for the numbers i, i + 1, …; i is a multiple of W.
+// The factor or 0 for the elements i, i + 1, …; i is a multiple of W.
 inline vec factors(const uint8_t* mask, int64_t i, vec factor) {
   uint16_t word = 0;
   std::memcpy(&word, mask + i / 8, W == 16 ? 2 : 1);

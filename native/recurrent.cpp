@@ -38,7 +38,7 @@ constexpr int first_of(int s) { return Steps::first_h + 2 * s; }  // of array s 
 constexpr int last_of(int s) { return Steps::last_h + 2 * s; }
 static_assert(first_of(1) == LstmForward::first_c && last_of(1) == LstmForward::last_c);
 
-// Where the numbers of sample i at step t lie, for G gates and S arrays of state.
+// Where the elements of sample i at step t lie, for G gates and S arrays of state.
 template <int G, int S>
 struct Addresses {
   using A = Steps;
@@ -68,7 +68,7 @@ inline vec part_or_0(const float* p, int64_t at, int64_t n) { return p ? part(p 
 template <int G_, int S_>
 struct Cell : Addresses<G_, S_> {
   static constexpr int G = G_, S = S_;
-  float *nowhere, *dstate;  // a state (S, H) nobody asked for; gradients of states (S, MR, H)
+  float *nowhere, *dstate;  // a state (S, H) that is not asked for; gradients of states (S, MR, H)
 
   Cell(const Job& j, float*& memory) : Addresses<G_, S_>(j) {
     nowhere = memory, dstate = memory + S * this->H;
@@ -165,7 +165,7 @@ struct Lstm : Cell<4, 2> {
 
 // -- gru: h' = n + z (h − n), n = tanh(a + r (h Wn + bh)) or tanh(a + (r h) Wn) ------------
 //
-// kept: q = h Wn + bh, in whose place backward leaves dq = dn r; or q = r h, which stays.
+// kept: q = h Wn + bh, which backward replaces by dq = dn r; or q = r h, which stays.
 
 template <bool BACK>
 struct Gru : Cell<3, 1> {

@@ -7,7 +7,7 @@ namespace hg::HG_ISA {
 namespace {
 
 constexpr int64_t kColumns = 256;  // of the inner axis in one unit
-constexpr int64_t kBlock = 256;    // numbers that are summed in one chain
+constexpr int64_t kBlock = 256;    // elements that are summed in one chain
 
 HG_ENUM(Reduction, sum, mean, max)
 
@@ -24,7 +24,7 @@ void check_reduce(Check& c) {
 int64_t blocks(const Job& j) { return (j.i(Reduce::inner) + kColumns - 1) / kColumns; }
 int64_t reduce_units(const Job& j) { return j.i(Reduce::outer) * blocks(j); }
 
-// Sums of `columns` numbers next to each other, in blocks of rows.
+// Sums of `columns` elements next to each other, in blocks of rows.
 void sum_columns(const float* x, int64_t rows, int64_t step, int64_t columns, float* y) {
   by_vectors(columns, [&](int64_t i, int64_t lanes) {
     vec total = set1(0);

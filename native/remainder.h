@@ -1,4 +1,4 @@
-// The last few columns of a product: the N mod 16 behind whole vectors, where that is 4 at most. As a vector
+// The remainder: the last columns of a product, N mod 16 behind whole vectors, where that is 4 at most. As a vector
 // of a tile they would cost as much as 16.
 #pragma once
 #include "tile.h"
@@ -6,21 +6,21 @@
 namespace hg::HG_ISA {
 
 constexpr int kRemainder = 4;
-// Numbers of k that make dot products pay, and that make them pay though B must be transposed.
+// Steps of k that make dot products pay, and that make them pay though B must be transposed.
 constexpr int64_t kDotLength = 64, kTransposedLength = 256;
 
-// The columns in whole vectors; behind them are a few, or none.
+// The columns in whole vectors; behind them is a remainder, or nothing.
 inline int64_t whole_columns(int64_t n) { return n > 16 && n % 16 <= kRemainder ? n - n % 16 : n; }
 
 // -- where A's rows are straight in memory: dot products -----------------------------------------
 //
 // Inside a block, number k belongs to lane k mod 16, and lanes are added by the tree of Lanes::sum, so
-// that these numbers, too, have the same bits everywhere.
+// that these elements, too, have the same bits everywhere.
 
 // Rows that registers hold the lanes of.
 constexpr int dot_rows_of(int columns) { return W < 16 ? 1 : columns < 4 ? 8 : 4; }
 
-struct Lines { int64_t count, length; const float* at[kRemainder]; };  // the few columns of B, of one block
+struct Lines { int64_t count, length; const float* at[kRemainder]; };  // the remainder of B, in one block
 
 // The sums of four times 16 lanes.
 inline quad sums_of(const quad (&lanes)[4][4]) {
@@ -66,7 +66,7 @@ inline void dots(const float* const* a, int64_t offset, const Lines& b, float* t
   });
 }
 
-// Rows a[0], a[1], … of C's few columns, which begin at `to`.
+// Rows a[0], a[1], … of C's remainder, which begins at `to`.
 inline void dot_rows(const float* const* a, int64_t offset, int64_t rows, const Lines& b, float* to, int64_t step,
                      bool add) {
   with_code<kRemainder>(b.count - 1, [&](auto c) {

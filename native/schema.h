@@ -32,7 +32,7 @@ struct Arg {
   const char* name = nullptr;
   Kind kind = Kind::kSize;
   Type type = Type::kFloat;
-  bool optional = false;      // may be 0: no such array; of a hyper: the kernel's own check says when
+  bool optional = false;      // may be left out, and is 0; of a hyper: the kernel's own check says when
   int8_t rank = kUnsaid;      // of an array; unsaid: the kernel's own check says how long it is
   int8_t dims[kMostDims] = {};  // which arguments are its lengths
   int8_t picked = kUnsaid;    // the flag that says that the batch picks rows of the data

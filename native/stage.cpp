@@ -74,7 +74,7 @@ void run_stage(hg_program& p, size_t first, Team& team, double* times) {
   if (!times) return;
   double all = now() - began, sum = 0;
   for (size_t r = first; r < last; r++) sum += p.spent[r];
-  for (size_t r = first; r < last; r++)  // waiting is everybody's
+  for (size_t r = first; r < last; r++)  // waiting belongs to all rows
     times[r] += sum > 0 ? all * p.spent[r] / sum : all / double(last - first);
 }
 

@@ -32,7 +32,7 @@ inline void by_fours(int64_t columns, Each each) {
   if (k < columns) each(columns - 4);
 }
 
-constexpr int64_t kApart = 1024, kSoon = 64;  // numbers between rows that are fetched ahead, and how far
+constexpr int64_t kApart = 1024, kSoon = 64;  // elements between rows that are fetched ahead, and how far
 
 // Fetches what W rows hold `kSoon` columns after k; at their end, what the next W rows begin with.
 inline void fetch_rows(const float* from, int64_t from_step, int64_t columns, int64_t k) {

@@ -100,7 +100,7 @@ class Update {
     with_code<Rule::kCount>(rule, [&](auto code) { run_ = &Update::run<code()>; });
   }
 
-  // n numbers from `at` on, by their gradients g, to which `more` is added, where it is not null.
+  // n elements from `at` on, by their gradients g, to which `more` is added, where it is not null.
   void operator()(const State& s, int64_t at, float* g, int64_t n, const float* more = nullptr) {
     (this->*run_)(s, at, g, n, more);
   }

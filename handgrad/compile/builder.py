@@ -135,7 +135,7 @@ class Builder:
         return home
 
     def array(self, array: Array, writable: bool = False) -> Address:
-        """Bind an array of somebody else's: running statistics, a table of constants."""
+        """Bind an array from elsewhere: running statistics, a table of constants."""
         if array.dtype.itemsize != 4 or not array.flags.c_contiguous:
             raise NotNative(f"an array is {array.dtype}, or not contiguous")
         for name, (bound, _) in self.segments.items():
@@ -160,7 +160,7 @@ class Builder:
     def row(self, kernel: str, **args: Argument) -> Row:
         """Append a kernel call. Data must have been gathered, or be given as its address."""
         if any(isinstance(a, Value) and a.rows is not None for a in args.values()):
-            raise NotNative(f"{self.label}: {kernel} would read the data in place of the batch")
+            raise NotNative(f"{self.label}: {kernel} would read the data instead of the batch")
         self.rows.append(Row(kernel, args, self.label))
         return self.rows[-1]
 
@@ -186,7 +186,7 @@ class Builder:
         self.rows.append(Row("python", args, self.label, call))
 
     def gathered(self, value: Value) -> Value:
-        """The value with its numbers in the arena: rows of the data are fetched."""
+        """The value with its elements in the arena: rows of the data are fetched."""
         if value.rows is None:
             return value
         if value.whole is not None:

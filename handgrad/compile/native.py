@@ -103,7 +103,7 @@ class NativeProgram:
         return list(kernel(self.rows[spec.bad_row].kernel).arguments)[spec.bad_arg]
 
     def bind(self, name: str, array: Array) -> None:
-        """Put another array of the same size in a segment's place."""
+        """Put another array of the same size for a segment."""
         if array.nbytes != self.arrays[name].nbytes or not array.flags.c_contiguous:
             raise ValueError(f"{name}: {self.arrays[name].nbytes} contiguous bytes are needed")
         self.arrays[name] = array
@@ -152,9 +152,9 @@ class NativeProgram:
 
     def array_of(self, value: Any, n: int) -> Array:
         """A value for a batch of n, as an array where it lies."""
-        shape, place = lengths(value.shape, n), value.start
-        words = self.arrays[place.segment].reshape(-1)
-        array = words[place.word : place.word + int(np.prod(shape))].reshape(shape)
+        shape, start = lengths(value.shape, n), value.start
+        words = self.arrays[start.segment].reshape(-1)
+        array = words[start.word : start.word + int(np.prod(shape))].reshape(shape)
         return array.view(np.int32) if value.integer else array
 
     def _call_python(self, row: int, n: int, step: int) -> int:

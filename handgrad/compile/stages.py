@@ -73,5 +73,5 @@ def _whole(argument: Any) -> bool:
 
 
 def _parameter(argument: Any) -> bool:
-    place = argument.owner.address if isinstance(argument, Value) else argument
-    return isinstance(place, Address) and place.segment == "parameters"
+    address = argument.owner.address if isinstance(argument, Value) else argument
+    return isinstance(address, Address) and address.segment == "parameters"

@@ -209,7 +209,7 @@ class LowerAdditiveAttention(Lowering):
         )  # fmt: skip
         dw, add = b.gradient(layer.w)
         if dw is not None:
-            b.row("totals", rows=N, length=0, columns=H, x=each, step=H, sum=dw, add=add)
+            b.row("totals", rows=N, columns=H, x=each, step=H, sum=dw, add=add)
         product_dW(b, times(N, T), q, dasked, layer.Wq, None)
         product_dW(b, times(N, S), k, doffered, layer.Wk, None)
         dq = product_dx(b, times(N, T), dasked, layer.Wq, q, None)

@@ -36,7 +36,7 @@ class LowerPosition(Lowering):
             if unused and not add:
                 b.row("fill", count=unused * D, y=dP + T * D, value=0.0)
             b.row(
-                "totals", rows=dy.shape[0], length=0, columns=T * D, x=b.plain(dy), step=T * D,
+                "totals", rows=dy.shape[0], columns=T * D, x=b.plain(dy), step=T * D,
                 sum=dP, add=add,
             )  # fmt: skip
         return dy

@@ -9,7 +9,7 @@ from handgrad.layers.convolution.window import Grid, Sizes
 
 
 def two(sizes: Sizes, before: int = 1) -> tuple[int, int]:
-    """The numbers of both spatial axes; a sequence is an image of one line."""
+    """The sizes of both spatial axes; a sequence is an image of one line."""
     return (before, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
