@@ -40,8 +40,9 @@ HG_ARGS(Convolution, HG_FILTERED, HG_IMAGES,
         (y, writes()),       // (images, out_height, out_width, filters), or what the pooling leaves
         (bias, read(filters).maybe()), (op, option<Activation>()),
         (derivative_at, reads().maybe()),  // what has the shape of y, whose derivative multiplies it
-        (pool_height, fixed(0, kNone).maybe()), (pool_width, fixed(0, kNone).maybe()),  // of the max pooling that follows, or 0
-        (which, writes().bytes().maybe()),                              // the cells of its maxima
+        // Of the max pooling that follows, if there is one: its cells, and which of them are the maxima.
+        (pool_height, fixed(0, kNone).maybe()), (pool_width, fixed(0, kNone).maybe()),
+        (which, writes().bytes().maybe()),
         HG_OP_OPTIONS)
 
 // How the work is cut into units.

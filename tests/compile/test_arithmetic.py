@@ -107,7 +107,7 @@ def test_reduce_of_any_shape(outer, count, inner, reduction, ties):
         assert np.array_equal(dx, share)
 
 
-def test_the_greatest_of_nan_is_nan():
+def test_the_max_of_nan_is_nan():
     x = np.array([[1, np.nan, 3, np.nan], [4, 2, 4, 0]], np.float32)
     y, first = np.zeros(2, np.float32), np.zeros(2, np.int32)
     sizes = {"outer": 2, "count": 4, "inner": 1, "reduction": "max"}

@@ -90,7 +90,7 @@ def test_options_of_softmax_cross_entropy(C, options):
 
 
 @pytest.mark.parametrize("C", [17, 63, 64, 65, 79, 80, 144])
-def test_the_greatest_of_many_scores_is_found_at_every_place(C):
+def test_the_max_of_many_scores_is_found_at_every_index(C):
     scores, labels = 200 * np.eye(C, dtype=np.float32), np.arange(C, dtype=np.int32)
     dy, terms, right = (np.full(s, np.nan, np.float32) for s in ((C, C), C, C))
     assert run(

@@ -64,7 +64,7 @@ def test_two_units_in_the_last_place(name):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_the_place_in_a_vector_does_not_matter(name):
+def test_the_lane_of_a_vector_does_not_matter(name):
     x = points(600)
     whole = elementwise(name, x)
     for length in range(34):

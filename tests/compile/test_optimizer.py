@@ -112,12 +112,12 @@ def test_a_rule_of_the_users_own_is_not_native():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("place", [0, 8, 32, 9999, 19999])
-def test_a_gradient_that_is_not_finite_is_noticed(bad, place):
+@pytest.mark.parametrize("at", [0, 8, 32, 9999, 19999])
+def test_a_gradient_that_is_not_finite_is_noticed(bad, at):
     p, g = np.zeros(20_000, np.float32), np.ones(20_000, np.float32)
     arguments = {"count": p.size, "p": p, "g": g, "rate": 0, "root": 0, "rest": 0, "scale": 1.0}
     assert run("update", rule="sgd", **arguments) == 0
-    g[place] = bad
+    g[at] = bad
     assert run("update", rule="sgd", **arguments) == NOT_FINITE
     sums, factor = np.zeros(6, np.float32), np.zeros(1, np.float32)
     assert run("squares", count=p.size, g=g, sums=sums) == 0

@@ -77,10 +77,10 @@ def rows_of(case: str) -> list[Row]:
     return compile_training(network, loss(), optimizer(), X, t, batch=96).rows
 
 
-def test_a_step_of_layers_has_few_places_to_wait_at():
+def test_a_step_of_layers_seldom_waits():
     rows = rows_of("deep")
     found = [[rows[i].kernel for i in stage] for stage in stages(rows)]
-    forward = ["sum_parts", *["product"] * 2, "curve", "product", "softmax_loss"]
+    forward = ["sum_parts", *["product"] * 2, "elementwise", "product", "softmax_loss"]
     assert found == [
         ["partial"],
         [*forward, "product", "mul", "product", "product"],
