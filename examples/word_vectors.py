@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import Adam, Affine, Embedding, Mean, NegativeSampling, Network, Sequential, fit
-from handgrad.train.text.batches import contexts_and_targets
-from handgrad.train.text.similarity import most_similar
-from handgrad.train.text.vocabulary import preprocess
+from handgrad.train.text import contexts_and_targets, most_similar, preprocess
 
 TEXT = "you say goodbye and i say hello . you say yes and i say no . they say goodbye and go ."
 

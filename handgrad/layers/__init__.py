@@ -136,6 +136,7 @@ from handgrad.layers.shape import (
 )
 from handgrad.layers.standardize import Standardize
 from handgrad.layers.targets import check_scores, counted, loss_for
+from handgrad.naming import names_of
 
 enter_rules()
 
@@ -159,3 +160,5 @@ __all__ = [
     "VariationalDropout", "Where", "check_scores", "col2im", "counted", "im2col", "length_mask",
     "loss_for",
 ]  # fmt: skip
+
+__getattr__, __dir__ = names_of(__name__, __all__)
