@@ -10,6 +10,7 @@ import pytest
 
 import handgrad
 from handgrad.foreign import FOREIGN
+from handgrad.protocols import LayerLike, OptimizerLike
 
 MODULES = (handgrad, handgrad.layers, handgrad.optim, handgrad.train)
 ROOMS = ("book", "compile", "datasets", "explain", "layers", "metrics", "optim", "prove", "train")
@@ -117,3 +118,18 @@ def test_signatures_are_written(thing):
         pytest.skip("written beside the loop")
     kinds = {p.kind for p in inspect.signature(thing).parameters.values()}
     assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+def test_protocols_are_met_by_shape():
+    class Plain:
+        def forward(self, x):
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    assert isinstance(Plain(), LayerLike)
+    assert isinstance(handgrad.Affine(2), LayerLike)
+    assert isinstance(handgrad.SoftmaxCrossEntropy(), LayerLike)
+    assert isinstance(handgrad.Adam(), OptimizerLike)
+    assert not isinstance(object(), LayerLike)
