@@ -174,7 +174,7 @@ def test_errors(rng):
         layer(np.array([-1, 2]))
     with pytest.raises(ValueError, match="Embedding: ids must be integers, got float64"):
         layer(h)
-    with pytest.raises(ValueError, match="Embedding: vocabulary must be a positive whole number"):
+    with pytest.raises(ValueError, match="Embedding: vocabulary must be a positive integer"):
         Embedding(0, 3)
     with pytest.raises(ShapeError, match=r"EmbeddingDot: ids must be \(N\) or \(N, K\) with N = 4"):
         EmbeddingDot(6)(h, np.array([1, 2, 3]))
