@@ -27,7 +27,7 @@ class SampledCBOW(Network):
 
     def __init__(self, counts: Any, dimension: int):
         self.inside, self.mean = Embedding(len(counts), dimension), Mean(axis=1)
-        self.loss = NegativeSampling(counts, size=3)
+        self.loss = NegativeSampling(counts, negatives=3)
 
     def __call__(self, x: Any) -> Any:
         contexts, target = x[:, :-1], x[:, -1]
