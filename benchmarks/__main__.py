@@ -1,7 +1,7 @@
 """Every workload, side by side with every peer that is installed: a table and a picture.
 
     python -m benchmarks [--workloads two,deep] [--peers torch-2,jax-scan] [--busy] [--scaling]
-                        [--patience 20]
+                        [--patience 20] [--against ANOTHER_CHECKOUT]
 
 Results are kept in results.json under --out, workload by workload, so that a run of some of
 them renews these and leaves the others; results.md and results.png show all.
@@ -16,8 +16,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, report, scaling
-from benchmarks.measure import LossError, Plan, measure
+from benchmarks import against, machine, report, scaling
+from benchmarks.measure import LossError, Plan, WorkerError, measure
 from benchmarks.systems import ALL, KINDS, is_peer
 from benchmarks.workloads import WORKLOADS, find
 
@@ -57,6 +57,10 @@ def options() -> argparse.Namespace:
     parser.add_argument(
         "--scaling", action="store_true", help="curves instead: width, batch, threads"
     )
+    parser.add_argument(
+        "--against", type=Path, metavar="FOLDER",
+        help="compare with handgrad in another checkout, in which `make test` has run, alone",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=Path("out/benchmarks"), help="folder to write")
     given = parser.parse_args()
     if not 0 <= given.patience < math.inf:
@@ -87,6 +91,12 @@ def main() -> None:
     short = given.quick or given.patience
     rounds = 3 if given.quick else given.repeats
     plan = Plan(rounds, 0.1 if short else 0.3, patience=given.patience)
+    if given.against is not None:
+        try:
+            against.compare(given.against, [find(name) for name in workloads], plan, say)
+        except (OSError, WorkerError) as error:
+            sys.exit(f"--against: {error}")
+        return
     given.out.mkdir(parents=True, exist_ok=True)
     results = load(given.out / "results.json", machine.describe())
     names = [name for name in KINDS if name in peers or name.startswith("handgrad")]

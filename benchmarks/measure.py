@@ -28,6 +28,7 @@ from benchmarks.systems import KINDS, Kind
 from benchmarks.workloads import Workload
 
 ROOT = Path(__file__).parents[1]
+PYTHON = ".venv/bin/python"  # of a checkout, as its Makefile makes it
 PAUSE = 0.15  # seconds between turns: OpenBLAS threads spin for 0.11 s when their work is done
 IDLE = 0.02  # share of a processor that a system may use after that, when it is not its turn
 TOLERANCE = 0.005  # of the loss, relative
@@ -53,14 +54,17 @@ class Plan:
 
 
 class Client:
-    """A worker process, and the way to ask it."""
+    """A worker process, and the way to ask it. root: the checkout that it runs."""
 
-    def __init__(self, kind: Kind, workload: Workload, cores: int | None = None):
-        command = [sys.executable, "-m", "benchmarks.worker", kind.name, workload.name]
+    def __init__(
+        self, kind: Kind, workload: Workload, cores: int | None = None, root: Path = ROOT
+    ):  # fmt: skip
+        python = sys.executable if root == ROOT else str(root / PYTHON)
+        command = [python, "-m", "benchmarks.worker", kind.name, workload.name]
         command += [] if cores is None else [str(cores)]
-        self.kind, self.steps = kind, 0
+        self.kind, self.root, self.steps = kind, root, 0
         self.process = subprocess.Popen(
-            command, cwd=ROOT, text=True,
+            command, cwd=root, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -161,7 +165,7 @@ class Taker:
         return self.quiet.turn(take, self.patience) if self.quiet else (take(), 0.0)
 
     def share(self) -> float | None:
-        """The share of the turns that were on a quiet machine; None where nobody looked."""
+        """The share of the turns that were on a quiet machine; None where it was not measured."""
         if self.quiet is None:
             return None
         return sum(map(self.quiet.enough, self.speeds)) / len(self.speeds)
@@ -177,7 +181,7 @@ def take_turns(
     order = random.Random(0)
     for i in range(rounds):
         say(f"round {i + 1} of {rounds}")
-        for client in order.sample(clients, len(clients)):  # nobody always follows the same one
+        for client in order.sample(clients, len(clients)):  # none always follows the same one
             time.sleep(PAUSE)
             seconds, used = take(client)
             times[client.kind.name].append(seconds)

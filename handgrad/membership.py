@@ -33,8 +33,8 @@ class Membership:
         self.network = weakref.ref(network)
         self.alone, self.took = not repeated, False
         self.ids = set(map(id, layers))
-        self.held: list[tuple[dict | None, str, Any]] = []
-        self.lists: list[tuple[list | dict, list[int]]] = []
+        self.held: list[tuple[dict[str, Any] | None, str, Any]] = []
+        self.lists: list[tuple[Any, list[int]]] = []
         self.composite: set[int] = set()
         for layer in layers:
             # The network is not held by what it holds: it shall go without the cycle collector.
@@ -70,7 +70,7 @@ class Membership:
         return set(map(id, layers)) == self.ids and not (repeated and self.alone)
 
 
-def _ids(members: list | dict) -> list[int]:
+def _ids(members: Any) -> list[int]:
     return list(map(id, members.values() if isinstance(members, dict) else members))
 
 
@@ -111,7 +111,7 @@ def reach(network: Any) -> tuple[list[Any], bool]:
     return found, repeated
 
 
-def require_layers(network: Any, members: tuple) -> None:
+def require_layers(network: Any, members: tuple[Any, ...]) -> None:
     """ValueError where a member of a network is not a layer."""
     for i, member in enumerate(members):
         if not is_layer(member):

@@ -27,9 +27,9 @@ from handgrad.layer import (
     shallow_clone,
     slots,
     walk,
-)  # fmt: skip
-from handgrad.layers import Concat, loss_for
-from handgrad.layers.recurrent.memory import forgetting
+)
+from handgrad.layers import Concat, Loss, counted, loss_for
+from handgrad.layers.recurrent.state import forgetting
 from handgrad.membership import Membership, join, require_layers
 from handgrad.summary import table_of_calls
 from handgrad.tensor import CallRecord, Tensor, calls_behind, learning, no_grad
@@ -180,12 +180,16 @@ class Network(Flattened, Layer):
     ) -> dict[str, Any]:
         """Loss and metrics of the predictions for x against t, each under its name.
 
-        loss: `loss_for(t)` by default. Leaves mode and state of the network alone.
+        loss: `loss_for(t)` by default; the mean over all elements that it counts, each with its
+        weight. Metrics see those elements alone. Leaves mode and state of the network alone.
         """
         y, t = self.predict(x), np.asarray(t)
         loss = loss_for(t) if loss is None else shallow_clone(loss)
+        if isinstance(loss, Loss):
+            loss.normalizer = None
         results = {"loss": float(loss.forward(y, t))}
-        return results | {metric.__name__: metric(y, t) for metric in metrics}
+        seen = counted(loss, y, t)
+        return results | {metric.__name__: metric(*seen) for metric in metrics}
 
     def calls(self, *inputs: Any) -> tuple[Any, list[CallRecord]]:
         """A shallow clone of this network, and the uses of its layers on these inputs, in order."""

@@ -22,11 +22,11 @@ def table_of_calls(network: Any, clone: Any, calls: list[CallRecord]) -> str:
     return _table(("name", "layer", "output shape", "parameters"), rows, f"{total:,}")
 
 
-def _table(head: tuple, rows: list[tuple], total: str) -> str:
+def _table(head: tuple[str, ...], rows: list[tuple[str, str, str, str]], total: str) -> str:
     widths = [max(len(r[i]) for r in (head, *rows, ("", "", "total", total))) for i in range(4)]
     line = "  ".join("─" * w for w in widths)
 
-    def text(row: tuple) -> str:
+    def text(row: tuple[str, ...]) -> str:
         cells = [c.ljust(w) for c, w in zip(row[:3], widths)]
         return "  ".join([*cells, row[3].rjust(widths[3])])
 
@@ -34,5 +34,6 @@ def _table(head: tuple, rows: list[tuple], total: str) -> str:
 
 
 def _name(layer: Any) -> str:
-    plain = type(layer).__repr__ is object.__repr__
+    usual: Any = object.__repr__
+    plain = type(layer).__repr__ is usual
     return type(layer).__name__ if plain else short(layer)

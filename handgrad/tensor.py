@@ -202,7 +202,7 @@ class Tensor:
         """The same numbers without a past: gradients stop here."""
         return Tensor(self.data, requires_grad=False)
 
-    if TYPE_CHECKING:  # layers/arithmetic.py and layers/reduction.py put these here
+    if TYPE_CHECKING:  # layers/operators.py puts these here
         T: Tensor
 
         def __add__(self, other: Any) -> Tensor: ...

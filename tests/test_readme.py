@@ -37,3 +37,11 @@ def test_links_lead_somewhere():
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_map_names_what_is_there():
+    text = (ROOT / "README.md").read_text().split("## Map of the house")[1].split("\n## ")[0]
+    for name in re.findall(r"^[ \d] (\w+(?:\.py|/))", text, re.M):
+        assert (ROOT / "handgrad" / name).exists(), name
+    for name in re.findall(r"`([\w/]+\.py)`", text):
+        assert (ROOT / "handgrad" / name).exists(), name

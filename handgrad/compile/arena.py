@@ -9,19 +9,19 @@ from handgrad.compile.builder import Row
 from handgrad.compile.stages import stages
 from handgrad.compile.values import Address, Value, at_most
 
-ALIGN = 16  # words: places in the arena begin at a cache line
+ALIGN = 16  # words: arrays in the arena begin at a cache line
 
 
 def lay_out(rows: Sequence[Row], batch: int) -> int:
-    """Give every array that has no place yet one in the arena. Returns the arena's words.
+    """Give every array that has no address yet one in the arena. Returns the arena's words.
 
     A life lasts to the end of a stage, for its rows may run at the same time.
     """
     born: dict[int, tuple[int, Value]] = {}
     dies: dict[int, int] = {}
     for stage in stages(rows):
-        for a in chain.from_iterable(rows[i].args for i in stage):
-            if isinstance(a, Value) and a.owner.place is None:
+        for a in chain.from_iterable(rows[i].values() for i in stage):
+            if isinstance(a, Value) and a.owner.address is None:
                 born.setdefault(id(a.owner), (stage.start, a.owner))
                 dies[id(a.owner)] = stage.start
     taken: list[tuple[int, int, int]] = []  # start, stop, where it dies, by start
@@ -31,7 +31,7 @@ def lay_out(rows: Sequence[Row], batch: int) -> int:
         need = -(-max(at_most(value.size, batch), 1) // ALIGN) * ALIGN
         start = _gap(taken, need)
         taken = sorted([*taken, (start, start + need, dies[key])])
-        value.place = Address("arena", start)
+        value.address = Address("arena", start)
         words = max(words, start + need)
     return words
 

@@ -7,21 +7,69 @@ from dataclasses import dataclass
 from typing import Any
 
 from handgrad.arrays import Array
-from handgrad.compile.values import Address, BatchDim, NotNative, Size, Value, times
+from handgrad.compile.schema import kernel as kernel_named
+from handgrad.compile.values import (
+    NO_EPILOGUE,
+    Address,
+    BatchDim,
+    Epilogue,
+    NotNative,
+    Size,
+    Value,
+    times,
+)
 
-Argument = int | BatchDim | Value | Address | bool | None
+Argument = int | float | str | BatchDim | Value | Address | None
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
-    """One kernel call: name, arguments, real options; `label` says which layer it serves."""
+    """One kernel call: name, and arguments by name, as the kernel declares them; what is not given
+    has its default. `label` says which layer it serves.
+
+    python: the call to make, where the kernel is Python and the arguments are what it works on.
+    waits: for which rows before it, see stages.py.
+    """
 
     kernel: str
-    args: tuple[Argument, ...]
-    reals: tuple[float, ...] = ()
+    args: dict[str, Argument]
     label: str = ""
-    python: Any = None  # the call to make, where the kernel is Python
-    waits: int = 0  # for which rows before it, see stages.py
+    python: Any = None
+    waits: int = 0
+
+    def __post_init__(self) -> None:
+        if self.python is None:
+            self.args = kernel_named(self.kernel).complete(self.args)
+
+    def __getitem__(self, name: str) -> Any:
+        """An argument by its name."""
+        return self.args[name]
+
+    def values(self) -> list[Any]:
+        """The arguments, in the kernel's order."""
+        return list(self.args.values())
+
+    def set(self, **args: Argument) -> None:
+        """Give other values to some arguments."""
+        self.args = kernel_named(self.kernel).complete(self.args | args)
+
+    def __str__(self) -> str:
+        form, given = self.form, self.args
+        if form is not None:
+            given = {k: v for k, v in given.items() if v != form.arguments[k].default}
+        return f"{self.kernel}({', '.join(f'{name}={_short(v)}' for name, v in given.items())})"
+
+    @property
+    def form(self) -> Any:
+        """What the kernel declares; None of a call of Python."""
+        return None if self.python is not None else kernel_named(self.kernel)
+
+
+def _short(argument: Any) -> str:
+    """An argument in few words: of an array its shape, or where it lies."""
+    if isinstance(argument, Address):
+        return f"{argument.segment}[{argument.word}]"
+    return str(argument.shape if isinstance(argument, Value) else argument)
 
 
 class Builder:
@@ -53,9 +101,12 @@ class Builder:
         return Value(tuple(shape), last)
 
     def view(self, value: Value, shape: Sequence[Size], offset: int = 0) -> Value:
-        """The same memory under another shape, from a word on; the value must be in plain order."""
-        return Value(tuple(shape), whole=value, place=value.place, rows=value.rows, offset=offset,
-                     integer=value.integer)  # fmt: skip
+        """The same memory under another shape, from an element on. Only under its own shape does a
+        value keep its layout; otherwise channels that are last in memory are moved first."""
+        same = tuple(shape) == value.shape and not offset
+        value = value if same else self.plain(value)
+        return Value(tuple(shape), value.last, whole=value, address=value.address, rows=value.rows,
+                     offset=offset, integer=value.integer)  # fmt: skip
 
     def parameter(self, array: Array) -> Address:
         """Where a parameter lies in the flat parameters."""
@@ -73,9 +124,9 @@ class Builder:
         return Address("gradients", home.start), add
 
     def gradient_view(self, array: Array) -> tuple[Array | None, bool]:
-        """The same as `gradient`, for Python: a view instead of a place."""
-        place, add = self.gradient(array)
-        return (None if place is None else self._home(array).grad_view), add
+        """The same as `gradient`, for Python: a view instead of an address."""
+        address, add = self.gradient(array)
+        return (None if address is None else self._home(array).grad_view), add
 
     def _home(self, array: Array) -> Any:
         home = self._homes.get(id(array))
@@ -84,7 +135,7 @@ class Builder:
         return home
 
     def array(self, array: Array, writable: bool = False) -> Address:
-        """Bind an array of somebody else's: running statistics, a table of constants."""
+        """Bind an array from elsewhere: running statistics, a table of constants."""
         if array.dtype.itemsize != 4 or not array.flags.c_contiguous:
             raise NotNative(f"an array is {array.dtype}, or not contiguous")
         for name, (bound, _) in self.segments.items():
@@ -106,21 +157,22 @@ class Builder:
 
     # -- rows ---------------------------------------------------------------------------------
 
-    def row(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
-        """Append a kernel call. Data must have been gathered, or be given as its place."""
-        if any(isinstance(a, Value) and a.rows is not None for a in args):
-            raise NotNative(f"{self.label}: {kernel} would read the data in place of the batch")
-        self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
+    def row(self, kernel: str, **args: Argument) -> Row:
+        """Append a kernel call. Data must have been gathered, or be given as its address."""
+        if any(isinstance(a, Value) and a.rows is not None for a in args.values()):
+            raise NotNative(f"{self.label}: {kernel} would read the data instead of the batch")
+        self.rows.append(Row(kernel, args, self.label))
+        return self.rows[-1]
 
-    def early(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+    def early(self, kernel: str, **args: Argument) -> None:
         """A row that reads nothing which another writes: it comes before all others."""
-        self.row(kernel, *args, reals=reals)
+        self.row(kernel, **args)
         self.rows.insert(self._early, self.rows.pop())
         self._early += 1
 
-    def later(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+    def later(self, kernel: str, **args: Argument) -> None:
         """A row whose results only the update reads: it comes when all others are there."""
-        self.row(kernel, *args, reals=reals)
+        self.row(kernel, **args)
         self._later.append(self.rows.pop())
 
     def catch_up(self) -> None:
@@ -130,10 +182,11 @@ class Builder:
 
     def python(self, call: Any, *values: Value) -> None:
         """Append a call(n, step, *arrays) of Python code; `values` are the arrays it may use."""
-        self.rows.append(Row("python", values, (), self.label, call))
+        args: dict[str, Argument] = {str(i): value for i, value in enumerate(values)}
+        self.rows.append(Row("python", args, self.label, call))
 
     def gathered(self, value: Value) -> Value:
-        """The value with its numbers in the arena: rows of the data are fetched."""
+        """The value with its elements in the arena: rows of the data are fetched."""
         if value.rows is None:
             return value
         if value.whole is not None:
@@ -141,7 +194,7 @@ class Builder:
         if "gathered" not in value.moved:
             done = value.moved["gathered"] = self.value(value.shape)
             done.integer = value.integer
-            self.row("gather", BatchDim(1), value.row, value.rows, done)
+            self.row("gather", samples=BatchDim(1), row=value.row, data=value.rows, y=done)
         return value.moved["gathered"]
 
     def last(self, value: Value) -> Value:
@@ -156,26 +209,24 @@ class Builder:
         name = "last" if last else "plain"
         if name not in value.moved:
             value = self.gathered(value)
-            n, channels, *places = value.shape
-            pixels = times(*places)
+            n, channels, *sizes = value.shape
+            pixels = times(*sizes)
             if channels == 1 or pixels == 1:
-                other = Value(value.shape, last, whole=value, place=value.place)
+                other = Value(value.shape, last, whole=value, address=value.address)
             else:
                 other = self.value(value.shape, last=last)
                 inner, outer = (pixels, channels) if last else (channels, pixels)
-                self.row("transpose", n, outer, inner, value, other)  # (N, outer, inner) turned
+                self.row("transpose", samples=n, outer=outer, inner=inner, x=value, y=other)
             other.moved["plain" if last else "last"] = value
             value.moved[name] = other
         return value.moved[name]
 
-    # -- activations that a product absorbed ---------------------------------------------------
+    # -- epilogues ----------------------------------------------------------------------------
 
-    def slope(self, x: Value, *, last: bool = False) -> tuple[int, Value | None, tuple]:
-        """The activation absorbed by what made x, whose slope a gradient of x may be given.
-
-        Its code, y and options; (0, None, ()) where there is none, or x lies in another order.
-        """
+    def derivative(self, x: Value, *, last: bool = False) -> Epilogue:
+        """What a row that computes the gradient of x may do besides: go back through the epilogue
+        of the node that made x. Nothing where there is none, or x lies in another order."""
         maker = x.made_by
-        if maker is None or maker.finish is None or x.uses != 1 or x.last != last:
-            return 0, None, ()
-        return maker.finish_code, x, maker.finish_options
+        if maker is None or maker.pooling is not None or x.uses != 1 or x.last != last:
+            return NO_EPILOGUE
+        return maker.epilogue._replace(saved=x) if maker.epilogue.applies else NO_EPILOGUE

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.compile.values import BatchDim, NotNative, Size, Value
+from handgrad.compile.values import NO_EPILOGUE, BatchDim, Epilogue, NotNative, Size, Value
 from handgrad.layer import Parameter, Slot, as_input, slots, walk
 from handgrad.layers import Index
-from handgrad.layers.recurrent.memory import forgetting
+from handgrad.layers.convolution.window import Grid
+from handgrad.layers.recurrent.state import forgetting
 from handgrad.network import Network
 from handgrad.tensor import CallRecord, Tensor, calls_behind, learning
 
@@ -22,10 +23,12 @@ from handgrad.tensor import CallRecord, Tensor, calls_behind, learning
 class Node:
     """One use of a layer: its inputs and outputs as values, None for a constant input.
 
-    finish: the activation that this node computes too, because nobody else sees its input.
     given, again: the inputs themselves, in a batch of two and in one of three.
-    python: it runs as Python. wants: whether the gradient of each input is needed; learns: whether
-    a parameter lies here or before. kept: what forward keeps for backward.
+    python: it runs as Python. needs_input_grad: whether the gradient of each input is needed;
+    learns: whether a parameter lies here or before.
+    epilogue, pooling, fused: the activation and the max pooling (by its windows) that the node's
+    rows compute too, since only they read its result; what their layers are called. See fusion.py.
+    record: what the lowering's forward hands to its backward.
     """
 
     number: int
@@ -36,12 +39,12 @@ class Node:
     again: tuple = ()
     path: str = ""
     python: bool = False
-    finish: Any = None
-    finish_code: int = 0
-    finish_options: tuple[float, ...] = ()
-    wants: list[bool] = field(default_factory=list)
+    needs_input_grad: list[bool] = field(default_factory=list)
     learns: bool = False
-    kept: dict[str, Any] = field(default_factory=dict)
+    epilogue: Epilogue = NO_EPILOGUE
+    pooling: Grid | None = None
+    fused: tuple[str, ...] = ()
+    record: Any = None
 
     @property
     def parameters(self) -> list[Slot]:
@@ -52,6 +55,11 @@ class Node:
     def name(self) -> str:
         """The layer's class, and where it stands."""
         return f"{self.path} {type(self.layer).__name__}".strip()
+
+    @property
+    def label(self) -> str:
+        """The name, and what else its rows compute."""
+        return " + ".join((self.name, *self.fused))
 
 
 @dataclass
@@ -102,7 +110,12 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
     if len(x) < 3:
         x = np.concatenate([x] * 3)
     with _untouched(network), np.errstate(all="ignore"):
-        small, large = _record(network, x[:2]), _record(network, x[:3])
+        try:
+            small, large = _record(network, x[:2]), _record(network, x[:3])
+        except NotNative:
+            raise
+        except Exception as error:  # the batch itself may be of a size that it takes
+            raise NotNative(f"a batch of two or three does not fit: {error}") from error
     if [type(a.original) for a in small[2]] != [type(a.original) for a in large[2]]:
         raise NotNative("the network takes another way for another size of batch")
     paths = {id(layer): path for path, layer in walk(network)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class NotNative(Exception):
@@ -66,22 +66,23 @@ class Value:
     """An array of the program, in the arena or anywhere else.
 
     shape: its lengths as the layers see them. last: channels are last in memory, (N, H, W, C),
-    though the shape says (N, C, H, W). place: None until the arena is laid out. made_by: the use
-    of a layer that computes it; uses: how many uses read it.
+    though the shape says (N, C, H, W). address: None until the arena is laid out. made_by: the
+    node that computes it; uses: how many inputs of nodes it is.
     """
 
     shape: tuple[Size, ...]
     last: bool = False
-    place: Any = None
+    address: Any = None
     made_by: Any = None
     uses: int = 0
-    sloped: bool = False  # a gradient that already holds the slope of an absorbed activation
+    through_epilogue: bool = False  # a gradient that went back through its maker's epilogue already
     rows: Any = None  # the data segment whose rows the batch picks: this value is not gathered yet
+    constant: float | None = None  # the number that all its elements are, where that is known
     integer: bool = False  # its words are int32
     parameter: Any = None  # the array of a network's own Parameter
     whole: Any = None  # the value of which this one is a view: same memory, another shape
     offset: int = 0  # words after the beginning of `whole`
-    moved: dict[str, Any] = field(default_factory=dict)  # the same numbers in another order
+    moved: dict[str, Any] = field(default_factory=dict)  # the same elements in another order
 
     @property
     def size(self) -> Size:
@@ -109,4 +110,29 @@ class Value:
     @property
     def start(self) -> Address:
         """Where it begins, once memory is laid out."""
-        return self.place if self.whole is None else self.whole.start + self.offset
+        return self.address if self.whole is None else self.whole.start + self.offset
+
+
+class Epilogue(NamedTuple):
+    """What a row does to each element that it has computed: apply an activation, or multiply by the
+    activation's derivative where y is `saved`. The name and options are those of kernels.
+    """
+
+    op: str = "identity"
+    options: tuple[float, ...] = ()
+    saved: Value | None = None
+
+    @property
+    def applies(self) -> bool:
+        """Whether it does anything."""
+        return self.op != "identity"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of a row that says so."""
+        named: dict[str, Any] = {"op": self.op}
+        named |= zip(("op_a", "op_b", "op_c"), self.options)
+        return named if self.saved is None else {**named, "derivative_at": self.saved}
+
+
+NO_EPILOGUE = Epilogue()

@@ -1,4 +1,4 @@
-"""What NumPy's functions do on tensors: the list of rules, beside those of arithmetic.py.
+"""What NumPy's functions do on tensors: the list of rules, beside those of operators.py.
 
 `enter_rules` puts them into `handgrad.tensor.numpy_rules`, and on Tensor the methods that arrays
 have too. So plain array code, a layer's own among it, also runs on tensors.
@@ -12,21 +12,44 @@ from typing import Any
 import numpy as np
 
 from handgrad.layer import apply
-from handgrad.layers.accumulate import CumSum, Prod
 from handgrad.layers.activation import Tanh
-from handgrad.layers.arithmetic import common_shape, elementwise, operands, plain, stretch
-from handgrad.layers.choose import Abs, Clip, Maximum, Minimum, Where
 from handgrad.layers.einsum import Einsum
-from handgrad.layers.hyperbolic import Arccosh, Arcsinh, Arctanh, Cosh, Sinh
-from handgrad.layers.join import Flip, Pad, Split, Stack, Tile
-from handgrad.layers.select import Gather
-from handgrad.layers.shape import Concat, Reshape, Transpose
-from handgrad.layers.special import Expm1, Log1p
-from handgrad.layers.statistics import Norm, Std, Var
-from handgrad.layers.trigonometry import Arccos, Arcsin, Arctan, Cos, Sin, Tan
+from handgrad.layers.elementwise import (
+    Abs,
+    Arccos,
+    Arccosh,
+    Arcsin,
+    Arcsinh,
+    Arctan,
+    Arctanh,
+    Clip,
+    Cos,
+    Cosh,
+    Expm1,
+    Log1p,
+    Maximum,
+    Minimum,
+    Sin,
+    Sinh,
+    Tan,
+    Where,
+)
+from handgrad.layers.operators import common_shape, elementwise, operands, plain, stretch
+from handgrad.layers.reduction import CumSum, Norm, Prod, Std, Var
+from handgrad.layers.shape import (
+    Concat,
+    Flip,
+    Gather,
+    Pad,
+    Reshape,
+    Split,
+    Stack,
+    Tile,
+    Transpose,
+)
 from handgrad.tensor import Tensor, numpy_rules
 
-_UNARY: dict[Callable, type] = {
+_UNARY: dict[Callable[..., Any], type] = {
     np.sin: Sin, np.cos: Cos, np.tan: Tan, np.arcsin: Arcsin, np.arccos: Arccos,
     np.arctan: Arctan, np.sinh: Sinh, np.cosh: Cosh, np.tanh: Tanh, np.arcsinh: Arcsinh,
     np.arccosh: Arccosh, np.arctanh: Arctanh, np.log1p: Log1p, np.expm1: Expm1,
@@ -34,7 +57,7 @@ _UNARY: dict[Callable, type] = {
 }  # fmt: skip
 
 # Nothing flows back through these: they give plain arrays, as comparisons do.
-_PLAIN: tuple[Callable, ...] = (
+_PLAIN: tuple[Callable[..., Any], ...] = (
     np.sign, np.floor, np.ceil, np.rint, np.trunc, np.isfinite, np.isnan, np.isinf, np.signbit,
     np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
     np.argmax, np.argmin, np.argsort, np.any, np.all, np.count_nonzero, np.nonzero,

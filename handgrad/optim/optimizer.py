@@ -14,6 +14,7 @@ from handgrad.optim.clipping import clip_by_norm, clip_by_value
 from handgrad.optim.runs import Layout, Run, check_prefixes, decays, dict_layout, merge, scale_of
 from handgrad.optim.schedules import Schedule
 
+LearningRate = float | Callable[[int], float]  # η, or a schedule
 Piece = tuple[Run, Array, Array]  # a run, and its part of the parameters and the gradients
 
 
@@ -49,7 +50,7 @@ class Optimizer:
 
     def __init__(
         self,
-        lr: float | Callable[[int], float] = 0.01,
+        lr: LearningRate = 0.01,
         *,
         l2: float = 0.0,
         weight_decay: float = 0.0,
@@ -67,7 +68,7 @@ class Optimizer:
         self.clip_value = None if clip_value is None else self._number("clip_value", clip_value)
         self.steps = 0
         self.state: dict[str, Array] = {name: np.empty(0) for name in self.state_names}
-        self._bound: tuple = (None,)
+        self._bound: tuple[Any, ...] = (None,)
         self._runs: list[Run] = []
         self._scratch = np.empty(0)
         self.learning_rate()

@@ -1,17 +1,18 @@
 """The update rules. p is the parameter, g its gradient, lr the learning rate η.
 
 Each `rule` works in place on arrays of any shape; `scratch` holds what lies between.
-The hyperparameters have the names and the defaults of the papers, where these give any.
+The hyperparameters have the names and the defaults of the papers, where these give any; l2,
+weight_decay, decay_on, lr_scale, clip_norm and clip_value are those of `Optimizer`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.optim.optimizer import Optimizer
+from handgrad.optim.optimizer import LearningRate, Optimizer
 
 
 class SGD(Optimizer):
@@ -30,13 +31,29 @@ class Momentum(Optimizer):
     η is inside v. Where it is outside (v ← μ v + g, p ← p - η v, as in PyTorch), the steps
     are the same as long as η is, and differ when a schedule changes it.
 
+    momentum: μ, in [0, 1).
+
     Source: Polyak, "Some methods of speeding up the convergence of iteration methods", 1964.
     """
 
     state_names = ("v",)
 
-    def __init__(self, lr: Any = 0.01, *, momentum: float = 0.9, **options: Any):
-        super().__init__(lr, **options)
+    def __init__(
+        self,
+        lr: LearningRate = 0.01,
+        *,
+        momentum: float = 0.9,
+        l2: float = 0.0,
+        weight_decay: float = 0.0,
+        decay_on: Iterable[str] | None = None,
+        lr_scale: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ):
+        super().__init__(
+            lr, l2=l2, weight_decay=weight_decay, decay_on=decay_on, lr_scale=lr_scale,
+            clip_norm=clip_norm, clip_value=clip_value,
+        )  # fmt: skip
         self.momentum = self._number("momentum", momentum, below=1)
 
     def rule(self, p: Array, g: Array, lr: float, scratch: Array, v: Array) -> None:
@@ -67,13 +84,29 @@ class Nesterov(Momentum):
 class AdaGrad(Optimizer):
     """Steps shrink where gradients have been large: h ← h + g²;  p ← p - η g / (√h + ε).
 
+    eps: ε, keeps the quotient finite while h is 0.
+
     Source: Duchi, Hazan, Singer, "Adaptive subgradient methods", JMLR 12, 2011.
     """
 
     state_names = ("h",)
 
-    def __init__(self, lr: Any = 0.01, *, eps: float = 1e-10, **options: Any):
-        super().__init__(lr, **options)
+    def __init__(
+        self,
+        lr: LearningRate = 0.01,
+        *,
+        eps: float = 1e-10,
+        l2: float = 0.0,
+        weight_decay: float = 0.0,
+        decay_on: Iterable[str] | None = None,
+        lr_scale: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ):
+        super().__init__(
+            lr, l2=l2, weight_decay=weight_decay, decay_on=decay_on, lr_scale=lr_scale,
+            clip_norm=clip_norm, clip_value=clip_value,
+        )  # fmt: skip
         self.eps = self._number("eps", eps)
 
     def rule(self, p: Array, g: Array, lr: float, scratch: Array, h: Array) -> None:
@@ -86,13 +119,30 @@ class RMSProp(Optimizer):
 
     ε is outside the root, as in PyTorch; in Keras and TensorFlow it is inside.
 
+    rho: ρ, the share of h that is kept, in [0, 1). eps: ε.
+
     Source: Tieleman, Hinton, "Lecture 6.5 - rmsprop", Coursera, 2012.
     """
 
     state_names = ("h",)
 
-    def __init__(self, lr: Any = 0.001, *, rho: float = 0.99, eps: float = 1e-8, **options: Any):
-        super().__init__(lr, **options)
+    def __init__(
+        self,
+        lr: LearningRate = 0.001,
+        *,
+        rho: float = 0.99,
+        eps: float = 1e-8,
+        l2: float = 0.0,
+        weight_decay: float = 0.0,
+        decay_on: Iterable[str] | None = None,
+        lr_scale: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ):
+        super().__init__(
+            lr, l2=l2, weight_decay=weight_decay, decay_on=decay_on, lr_scale=lr_scale,
+            clip_norm=clip_norm, clip_value=clip_value,
+        )  # fmt: skip
         self.rho = self._number("rho", rho, below=1)
         self.eps = self._number("eps", eps)
 
@@ -107,13 +157,30 @@ class AdaDelta(Optimizer):
     h ← ρ h + (1-ρ) g²;  s = g √(d + ε) / √(h + ε);  d ← ρ d + (1-ρ) s²;  p ← p - η s,
     where the paper has η = 1.
 
+    rho: ρ, the share of h and d that is kept, in [0, 1). eps: ε.
+
     Source: Zeiler, "ADADELTA: an adaptive learning rate method", 2012, algorithm 1.
     """
 
     state_names = ("h", "d")
 
-    def __init__(self, lr: Any = 1.0, *, rho: float = 0.95, eps: float = 1e-6, **options: Any):
-        super().__init__(lr, **options)
+    def __init__(
+        self,
+        lr: LearningRate = 1.0,
+        *,
+        rho: float = 0.95,
+        eps: float = 1e-6,
+        l2: float = 0.0,
+        weight_decay: float = 0.0,
+        decay_on: Iterable[str] | None = None,
+        lr_scale: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ):
+        super().__init__(
+            lr, l2=l2, weight_decay=weight_decay, decay_on=decay_on, lr_scale=lr_scale,
+            clip_norm=clip_norm, clip_value=clip_value,
+        )  # fmt: skip
         self.rho = self._number("rho", rho, below=1)
         self.eps = self._number("eps", eps)
 
@@ -133,6 +200,8 @@ class Adam(Optimizer):
     The two corrections are drawn into η and ε, which gives the same step in fewer passes:
     with c = √(1-β2^t), m̂ / (√v̂ + ε) = c / (1-β1^t) · m / (√v + c ε).
 
+    beta1, beta2: β1 and β2, the shares of m and v that are kept, in [0, 1). eps: ε.
+
     Source: Kingma, Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
     """
 
@@ -140,14 +209,22 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        lr: Any = 0.001,
+        lr: LearningRate = 0.001,
         *,
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,
-        **options: Any,
+        l2: float = 0.0,
+        weight_decay: float = 0.0,
+        decay_on: Iterable[str] | None = None,
+        lr_scale: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
     ):
-        super().__init__(lr, **options)
+        super().__init__(
+            lr, l2=l2, weight_decay=weight_decay, decay_on=decay_on, lr_scale=lr_scale,
+            clip_norm=clip_norm, clip_value=clip_value,
+        )  # fmt: skip
         self.beta1 = self._number("beta1", beta1, below=1)
         self.beta2 = self._number("beta2", beta2, below=1)
         self.eps = self._number("eps", eps)
@@ -168,8 +245,24 @@ class AdamW(Adam):
     algorithm 2.
     """
 
-    def __init__(self, lr: Any = 0.001, *, weight_decay: float = 0.01, **options: Any):
-        super().__init__(lr, weight_decay=weight_decay, **options)
+    def __init__(
+        self,
+        lr: LearningRate = 0.001,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        l2: float = 0.0,
+        weight_decay: float = 0.01,
+        decay_on: Iterable[str] | None = None,
+        lr_scale: Mapping[str, float] | None = None,
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ):
+        super().__init__(
+            lr, beta1=beta1, beta2=beta2, eps=eps, l2=l2, weight_decay=weight_decay,
+            decay_on=decay_on, lr_scale=lr_scale, clip_norm=clip_norm, clip_value=clip_value,
+        )  # fmt: skip
 
 
 def move_towards(mean: Array, new: Array, rho: float, scratch: Array) -> None:
@@ -193,9 +286,9 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }
 
 
-def make_optimizer(name: str, lr: Any = None, **options: Any) -> Optimizer:
+def make_optimizer(name: str, lr: LearningRate | None = None) -> Optimizer:
     """The optimizer of that name ("adam"), with its own learning rate where lr is None."""
     if str(name).lower() not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {name!r}")
-    given = {} if lr is None else {"lr": lr}
-    return OPTIMIZERS[name.lower()](**given, **options)
+    cls = OPTIMIZERS[name.lower()]
+    return cls() if lr is None else cls(lr)

@@ -17,7 +17,7 @@ NOISE = 1e-10  # of the largest entry of all gradients
 
 
 @dataclass
-class Gap:
+class Mismatch:
     """A gradient that differs from the numerical one."""
 
     name: str  # the argument's
@@ -51,8 +51,8 @@ class Gap:
 
 def compare(
     point: Point, part: Part, upstream: Array, analytic: Array, top: float = 0.0, looks: int = 24
-) -> tuple[Gap, bool]:
-    """The gap between a gradient and its numerical twin, and whether all entries could be judged.
+) -> tuple[Mismatch, bool]:
+    """The mismatch with the numerical gradient, and whether all entries could be judged.
 
     An entry within tolerance is right. One that is not, or whose difference quotient is in
     doubt, is differentiated with care; there any subgradient is right. `top` is the largest entry
@@ -99,7 +99,7 @@ def compare(
             bad[k] = False  # the reference itself is too uncertain here
             unknown += 1
     judged = 2 * unknown <= len(part.index)
-    return Gap(part.name, shape, analytic, part, numeric, bad), judged
+    return Mismatch(part.name, shape, analytic, part, numeric, bad), judged
 
 
 def _around(

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from handgrad.prove import guard
-from handgrad.prove.compare import Gap
+from handgrad.prove.compare import Mismatch
 from handgrad.prove.experiments import (
     chance,
     factor,
@@ -74,19 +74,19 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         return conclude(case, outcome, found)
     case.measure()
     base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
-    if base is not None and base.gaps and guard.explains(case, case.inputs):
-        base.gaps.clear()
+    if base is not None and base.mismatches and guard.explains(case, case.inputs):
+        base.mismatches.clear()
     findings = list(forward.against_name(case, base))
     if reference is not None:
         findings += forward.against_reference(case, base, reference)
     if base is None:
         return _not_finite(case, findings)
-    if base.gaps:
+    if base.mismatches:
         findings += formula.diagnose(case, base)
     for experiment in BEHAVIOUR:
         findings += _tried(experiment, case, base)
     limit = case.subject.sandbox.spent + PATIENCE
-    for experiment in [] if base.gaps else ELSEWHERE:
+    for experiment in [] if base.mismatches else ELSEWHERE:
         if case.subject.sandbox.spent > limit:
             what = experiment.__name__.replace("_", " ")
             case.subject.notes.add(f"it is slow: not tried at other inputs, from {what} on")
@@ -126,7 +126,7 @@ def conclude(case: Case, base: Outcome, findings: list[Finding]) -> Report:
     cause = next(iter(weights))
     chosen = [f for f in findings if f.cause == cause]
     chosen.sort(key=lambda f: -f.weight)
-    where = next((f.where for f in chosen if f.where), None) or _worst(base.gaps)
+    where = next((f.where for f in chosen if f.where), None) or _worst(base.mismatches)
     line = next((f.line for f in chosen if f.line), None) or line_of(case.subject, chosen[0])
     evidence = list(dict.fromkeys(f.sentence for f in chosen))[:4]
     others = {c: w for c, w in weights.items() if c != cause}
@@ -145,13 +145,13 @@ def _causes(findings: list[Finding]) -> list[str]:
     return list(dict.fromkeys(f.cause for f in findings))
 
 
-def _worst(gaps: list[Gap]) -> Where | None:
-    found = [w for w in (g.where() for g in gaps) if w is not None]
+def _worst(mismatches: list[Mismatch]) -> Where | None:
+    found = [w for w in (g.where() for g in mismatches) if w is not None]
     return max(found, key=lambda w: abs(w.analytic - w.numeric), default=None)
 
 
 def _table(base: Outcome) -> list[Row]:
-    wrong = {g.name: g for g in base.gaps}
+    wrong = {g.name: g for g in base.mismatches}
     rows = []
     for name, gradient in base.run.gradients.items():
         if name not in base.parts and name not in wrong:

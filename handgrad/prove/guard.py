@@ -24,7 +24,7 @@ def is_guarded(case: Case) -> bool:
 
 
 def explains(case: Case, inputs: Sequence[Any]) -> bool:
-    """Whether a gap at these inputs comes from a guard: it is gone where the inputs are small."""
+    """Whether a mismatch comes from a guard: it is gone where the inputs are small."""
     if not is_guarded(case):
         return False
     places = [k for k, n in enumerate(case.names) if n in case.wanted]
@@ -33,4 +33,4 @@ def explains(case: Case, inputs: Sequence[Any]) -> bool:
         return False
     small = [np.asarray(x) / size if k in places else x for k, x in enumerate(inputs)]
     outcome = case.verify(small)
-    return outcome is not None and not outcome.gaps
+    return outcome is not None and not outcome.mismatches

@@ -154,20 +154,20 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         shape = point.value(name).shape
         if gradient is None or gradient.shape != shape:
             gradient = np.zeros(shape) if gradient is None else gradient
-            outcome.gaps.append(formula.misfit(name, shape, gradient))
+            outcome.mismatches.append(formula.misfit(name, shape, gradient))
             continue
         if point.agrees(name, gradient, upstream, 0, gradient.size):
             continue
         sample = np.unique([0, gradient.size - 1, *case.rng.integers(0, gradient.size, _SAMPLE)])
         part = differentiate_at(point, name, sample)
-        gap, judged = compare(point, part, upstream, gradient)
-        if not gap.bad.any():
+        mismatch, judged = compare(point, part, upstream, gradient)
+        if not mismatch.bad.any():
             part = widen(point, part, _wrong_entry(point, name, gradient, upstream))
-            gap, judged = compare(point, part, upstream, gradient)
+            mismatch, judged = compare(point, part, upstream, gradient)
         outcome.parts[name] = part
         outcome.judged &= judged
-        outcome.gaps += [gap] if gap.bad.any() else []
-    findings = list(formula.diagnose(case, outcome)) if outcome.gaps else []
+        outcome.mismatches += [mismatch] if mismatch.bad.any() else []
+    findings = list(formula.diagnose(case, outcome)) if outcome.mismatches else []
     gradient = None  # their memory is needed for the next ones
     return outcome, findings + case.writes + list(_repeated(case, worker, run))
 

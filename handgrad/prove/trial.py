@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.compare import Gap, bisect, compare, probe, widen
+from handgrad.prove.compare import Mismatch, bisect, compare, probe, widen
 from handgrad.prove.effort import effort_of
 from handgrad.prove.point import Part, Point, differentiate
 from handgrad.prove.report import Finding
@@ -42,7 +42,7 @@ class Outcome:
     """A trial held against numerical differentiation."""
 
     run: Run
-    gaps: list[Gap] = field(default_factory=list)
+    mismatches: list[Mismatch] = field(default_factory=list)
     point: Point | None = None
     parts: dict[str, Part] = field(default_factory=dict)
     judged: bool = True
@@ -60,12 +60,12 @@ class Case:
         self.original = subject  # before it was cast to float64, ...
         self.given = self.inputs  # ... and what it was given
         self.large = False  # too large to be copied often
-        self.tied: set[int] | None = None  # places of the inputs that share the batch
+        self.tied: set[int] | None = None  # indices of the inputs that share the batch
         self.casts: dict[Any, Subject] = {}  # the subject in other precisions
         self.dtype: Any = np.float64  # of upstream gradients
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
-        self.mending = 2e6  # effort left for trying changes of its text
+        self.mutation_effort = 2e6  # left for trying mutations of its text
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
@@ -203,7 +203,8 @@ class Case:
             if gradient is None:
                 gradient = np.zeros(shape)
             if gradient.shape != shape and not (gradient.size == 1 and not shape):
-                outcome.gaps.append(Gap(name, shape, gradient, None, np.empty(0), np.empty(0)))
+                none = np.empty(0)
+                outcome.mismatches.append(Mismatch(name, shape, gradient, None, none, none))
             else:
                 wanted[name] = gradient.reshape(shape).astype(np.float64)
         flat = run.flat_upstream
@@ -213,16 +214,16 @@ class Case:
         looks = 24 if effort else 8
         for name, gradient in wanted.items():
             part = differentiate(point, name, effort or 5e4, self.rng)
-            gap, judged = compare(point, part, flat, gradient, top, looks)
-            if not gap.bad.any() and len(part.index) < gradient.size:
+            mismatch, judged = compare(point, part, flat, gradient, top, looks)
+            if not mismatch.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)
                 if entry is not None:
                     part = widen(point, part, entry)
-                    gap, judged = compare(point, part, flat, gradient, top, looks)
+                    mismatch, judged = compare(point, part, flat, gradient, top, looks)
             outcome.parts[name] = part
             outcome.judged &= judged
-            if gap.bad.any():
-                outcome.gaps.append(gap)
+            if mismatch.bad.any():
+                outcome.mismatches.append(mismatch)
 
 
 def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]:

@@ -1,29 +1,37 @@
 """Metrics: plain functions from what a network gave, y, and what was right, t, to a number.
 
-Classification: y are scores (N, K), of which the highest wins (the first of equals), or class
-indices (N,); t are class indices (N,) or one-hot (N, K). In accuracy and the confusion matrix
-scores (N, T, K) go with indices (N, T). Regression: y and t are (N,) or
+Classification: y are scores (N, …, K), of which the highest wins (the first of equals), or class
+indices (N,); t are class indices (N, …) or one-hot (N, …, K). Labels that a loss ignores are left
+out first: `handgrad.layers.counted`, as training and evaluate do. Regression: y and t are (N,) or
 (N, M), and a column (N, 1) is the same as (N,). All raise ShapeError where y and t do not fit.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
+from handgrad.layers import ElementwiseLoss
+
+
+def usual_metrics(loss: Any, t: Array) -> list[Callable[[Any, Any], Any]]:
+    """accuracy for integer or boolean targets, unless the loss takes targets as real numbers."""
+    return [accuracy] if t.dtype.kind in "iub" and not isinstance(loss, ElementwiseLoss) else []
 
 
 def accuracy(y: Any, t: Any) -> float:
-    """The share of rows whose class is right."""
+    """The share of samples whose class is right."""
     y, t = class_pair(y, t)
     return float((y == t).mean())
 
 
 def top_k_accuracy(y: Any, t: Any, k: int = 5) -> float:
-    """The share of rows whose right class is among the k highest scores y (N, K)."""
-    y, t = np.asarray(y), class_indices(t, "t")
+    """The share of samples whose right class is among the k highest scores y (N, …, K)."""
+    y, t = flattened(np.asarray(y), np.asarray(t))
+    t = class_indices(t, "t")
     if y.ndim != 2 or len(y) != len(t) or t.max() >= y.shape[1]:
         raise ShapeError(f"top_k_accuracy needs scores (N, K), got {y.shape} for {len(t)} labels")
     if not 1 <= k <= y.shape[1]:
@@ -35,11 +43,12 @@ def top_k_accuracy(y: Any, t: Any, k: int = 5) -> float:
 
 
 def confusion_matrix(y: Any, t: Any, classes: int | None = None) -> Array:
-    """C[i, j] = how many rows of class i were taken for class j. Shape (K, K).
+    """C[i, j] = how many samples of class i were taken for class j. Shape (K, K).
 
     K is `classes`, or else the number of columns of y, or one more than the largest index.
     """
-    columns = max((a.shape[1] for a in map(np.asarray, (y, t)) if a.ndim == 2), default=0)
+    y, t = flattened(np.asarray(y), np.asarray(t))
+    columns = max((a.shape[1] for a in (y, t) if a.ndim == 2), default=0)
     y, t = class_pair(y, t)
     largest = int(max(y.max(), t.max()))
     size = classes or max(columns, largest + 1)
@@ -49,13 +58,13 @@ def confusion_matrix(y: Any, t: Any, classes: int | None = None) -> Array:
 
 
 def precision(y: Any, t: Any, average: str | None = "macro") -> Any:
-    """Of the rows taken for a class, the share that is of it; 0 for a class never guessed."""
+    """Of the samples taken for a class, the share that is of it; 0 for a class never guessed."""
     confusion = confusion_matrix(y, t)
     return averaged(confusion.diagonal(), confusion.sum(axis=0), confusion, average)
 
 
 def recall(y: Any, t: Any, average: str | None = "macro") -> Any:
-    """Of the rows of a class, the share that was taken for it; 0 for a class without rows."""
+    """Of the samples of a class, the share that was taken for it; 0 for a class without samples."""
     confusion = confusion_matrix(y, t)
     return averaged(confusion.diagonal(), confusion.sum(axis=1), confusion, average)
 
@@ -68,13 +77,13 @@ def f1(y: Any, t: Any, average: str | None = "macro") -> Any:
 
 
 def mean_squared_error(y: Any, t: Any) -> float:
-    """mean (y - t)², over all rows and columns."""
+    """mean (y - t)², over all elements."""
     y, t = value_pair(y, t)
     return float(np.square(y - t).mean())
 
 
 def mean_absolute_error(y: Any, t: Any) -> float:
-    """mean |y - t|, over all rows and columns."""
+    """mean |y - t|, over all elements."""
     y, t = value_pair(y, t)
     return float(np.abs(y - t).mean())
 
@@ -86,7 +95,7 @@ def r2(y: Any, t: Any) -> float:
     """
     y, t = value_pair(y, t)
     if len(t) < 2:
-        raise ShapeError("r2 needs at least two rows: one has no variance")
+        raise ShapeError("r2 needs at least two samples: one has no variance")
     residual = np.square(y - t).sum(axis=0)
     total = np.square(t - t.mean(axis=0)).sum(axis=0)
     share = np.divide(residual, total, out=(residual > 0) * 1.0, where=total > 0)
@@ -104,11 +113,16 @@ def averaged(part: Array, whole: Array, confusion: Array, average: str | None) -
     return float(ratio[occurs].mean())
 
 
+def flattened(y: Array, t: Array) -> tuple[Array, Array]:
+    """Scores (N, …, K) as (M, K), with their labels (N, …) as (M,) or one-hot as (M, K)."""
+    if y.ndim > 2 and t.shape in (y.shape, y.shape[:-1]):
+        return y.reshape(-1, y.shape[-1]), t.reshape(-1, *t.shape[y.ndim - 1 :])
+    return y, t
+
+
 def class_pair(y: Any, t: Any) -> tuple[Array, Array]:
-    """The class indices of y and t, of equal length; sequences (N, T, K), (N, T) as rows."""
-    y, t = np.asarray(y), np.asarray(t)
-    if y.ndim > 2 and y.shape[:-1] == t.shape:
-        y, t = y.reshape(-1, y.shape[-1]), t.reshape(-1)
+    """The class indices of y and t, of equal length."""
+    y, t = flattened(np.asarray(y), np.asarray(t))
     y, t = class_indices(y, "y"), class_indices(t, "t")
     if len(y) != len(t):
         raise ShapeError(f"y and t must have the same length, got {len(y)} and {len(t)}")
@@ -116,7 +130,7 @@ def class_pair(y: Any, t: Any) -> tuple[Array, Array]:
 
 
 def class_indices(a: Any, name: str) -> Array:
-    """Class indices (N,) from indices (N,) or from scores or one-hot rows (N, K), K ≥ 2."""
+    """Class indices (N,) from indices (N,) or from scores or one-hot (N, K), K ≥ 2."""
     a = np.asarray(a)
     if a.size and a.ndim == 2 and a.shape[1] > 1:
         return a.argmax(axis=1)
@@ -125,7 +139,9 @@ def class_indices(a: Any, name: str) -> Array:
         raise ShapeError(
             f"{name} must be scores (N, K) with K ≥ 2 or class indices (N,), "
             f"got shape {a.shape} of {a.dtype}"
-        )
+            + (f" from {a.min()}; leave ignored labels out by handgrad.layers.counted(loss, y, t)"
+               if whole and a.size and a.min() < 0 else "")
+        )  # fmt: skip
     return a.astype(np.int64)
 
 

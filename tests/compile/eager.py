@@ -8,7 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
-from handgrad.compile.plan import absorb, lower_backward, lower_forward
+from handgrad.compile.plan import lower_backward, lower_forward, plan_with, prepare
 from handgrad.compile.program import Program, words_of
 from handgrad.compile.trace import trace
 from handgrad.compile.values import Value
@@ -17,19 +17,27 @@ from handgrad.compile.values import Value
 class Compiled(Program):
     """One forward and backward from a given gradient of y; nothing is updated."""
 
-    def __init__(self, network: Any, x: Array, dy: Array, *, batch: int, threads: int = 1):
+    def __init__(
+        self, network: Any, x: Array, dy: Array, *, batch: int, threads: int = 1,
+        python: bool = False,
+    ):  # fmt: skip
         network.build(x)
-        self.network, b = network, Builder(network.flat, batch)
-        b.segments["x"] = words_of(x, "x"), False
-        traced = trace(network, x[:3])
-        nodes = absorb(traced.nodes)
-        y = lower_forward(b, traced, nodes)[traced.y]
-        plain = b.plain(b.gathered(y))
+        self.network = network
         self.y = np.zeros((batch, *dy.shape[1:]), np.float32)
-        b.row("copy", plain.size, plain, b.array(self.y, writable=True))
-        upstream = Value(y.shape, place=b.array(np.ascontiguousarray(dy, np.float32)))
-        lower_backward(b, nodes, y, upstream)
-        super().__init__(b, len(x), threads)
+
+        def plan(numbers: set[int]) -> Builder:
+            b = Builder(network.flat, batch)
+            b.segments["x"] = words_of(x, "x"), False
+            traced = trace(network, x[:3], numbers)
+            nodes = prepare(traced, backward=True)
+            y = lower_forward(b, traced, nodes)[traced.y]
+            plain = b.plain(b.gathered(y))
+            b.row("copy", count=plain.size, x=plain, y=b.array(self.y, writable=True))
+            upstream = Value(y.shape, address=b.array(np.ascontiguousarray(dy, np.float32)))
+            lower_backward(b, nodes, y, upstream)
+            return b
+
+        super().__init__(plan_with(plan, python), len(x), threads)
 
     def run(self, rows: Any) -> tuple[Array, Array]:
         """y and the flat gradients for the batch of these rows of x."""

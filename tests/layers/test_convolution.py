@@ -9,8 +9,8 @@ import pytest
 
 from handgrad import Convolution, Sequential, ShapeError, TransposedConvolution, check, layers
 from handgrad.derivative import grad, hvp
-from handgrad.layers import columns, overlap
-from handgrad.layers.windows import Window
+from handgrad.layers.convolution import input_gradient, unfold
+from handgrad.layers.convolution.window import Window
 from tests.reference import images
 
 OPTIONS = [
@@ -117,7 +117,7 @@ def test_blocks_of_any_size_give_the_same(monkeypatch, rng):
     dy = rng.standard_normal(y.shape)
     whole = y, layer.backward(dy), layer.dW
     for block in (1, 600, 1500):
-        monkeypatch.setattr(columns, "BLOCK", block)
+        monkeypatch.setattr(unfold, "BLOCK", block)
         parts = layer(x), layer.backward(dy), layer.dW
         for a, b in zip(parts, whole):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-13)
@@ -132,8 +132,8 @@ def test_both_ways_to_add_up_windows_give_the_same(kernel, pad, dilation, sizes,
     filters = rng.standard_normal((2, 3 * math.prod(kernel), 4))
     dy = rng.standard_normal((5, 8, *grid.outputs))
     one, other = rng.standard_normal((2, 5, 6, *sizes))
-    overlap.cell_by_cell(filters, dy, one, grid)
-    overlap.in_one_sum(filters, dy, other, grid)
+    input_gradient.cell_by_cell(filters, dy, one, grid)
+    input_gradient.in_one_sum(filters, dy, other, grid)
     np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
 
 
@@ -148,8 +148,8 @@ def test_second_derivatives(cls, rng):
         return (y * y * y).sum()
 
     step = 1e-5
-    slope = (grad(f, x + step * v) - grad(f, x - step * v)) / (2 * step)
-    np.testing.assert_allclose(hvp(f, x, v), slope, rtol=1e-6, atol=1e-8)
+    expected = (grad(f, x + step * v) - grad(f, x - step * v)) / (2 * step)
+    np.testing.assert_allclose(hvp(f, x, v), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_in_a_network_the_size_is_found_and_float32_kept(rng):
@@ -176,16 +176,16 @@ def test_im2col_and_col2im(rng):
 
 @pytest.mark.parametrize("cls", [Convolution, TransposedConvolution])
 @pytest.mark.parametrize(("options", "message"), [
-    ({"stride": 0}, "stride must be a whole number ≥ 1, got 0"),
-    ({"kernel": 0}, "kernel must be a whole number ≥ 1, got 0"),
-    ({"kernel": 2.5}, "kernel must be a whole number ≥ 1, got 2.5"),
-    ({"filters": 0}, "filters must be a whole number ≥ 1, got 0"),
-    ({"pad": -1}, "pad must be a whole number ≥ 0, got -1"),
-    ({"pad": "valid"}, 'pad must be "same" or whole numbers, got \'valid\''),
-    ({"dilation": 0}, "dilation must be a whole number ≥ 1"),
+    ({"stride": 0}, "stride must be an integer ≥ 1, got 0"),
+    ({"kernel": 0}, "kernel must be an integer ≥ 1, got 0"),
+    ({"kernel": 2.5}, "kernel must be an integer ≥ 1, got 2.5"),
+    ({"filters": 0}, "filters must be an integer ≥ 1, got 0"),
+    ({"pad": -1}, "pad must be an integer ≥ 0, got -1"),
+    ({"pad": "valid"}, 'pad must be "same" or integers, got \'valid\''),
+    ({"dilation": 0}, "dilation must be an integer ≥ 1"),
     ({"stride": (1, 2, 3)}, "stride needs 2 numbers like the kernel"),
     ({"groups": 4}, "groups must divide filters, got 4 and 6"),
-    ({"groups": 0}, "groups must be a whole number ≥ 1"),
+    ({"groups": 0}, "groups must be an integer ≥ 1"),
 ])  # fmt: skip
 def test_bad_options(cls, options, message):
     with pytest.raises(ValueError) as error:

@@ -25,7 +25,7 @@ class Section:
     cause: str
     wrong: str
     printed: str
-    mended: str
+    fixed: str
 
 
 def prelude():
@@ -37,8 +37,8 @@ def sections():
     """Every cause on the page."""
     _, *parts = HEADING.split(PAGE.read_text())
     for cause, text in zip(parts[::2], parts[1::2]):
-        (wrong, printed), (mended, _) = BLOCK.findall(text)
-        yield Section(cause, wrong, printed, mended)
+        (wrong, printed), (fixed, _) = BLOCK.findall(text)
+        yield Section(cause, wrong, printed, fixed)
 
 
 def run(code):

@@ -28,5 +28,5 @@ def test_the_wrong_code_prints_what_the_page_shows(section):
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda s: s.cause)
 def test_the_mended_code_is_right(section):
-    assert "assert check(" in section.mended
-    assert run(section.mended) == ""
+    assert "assert check(" in section.fixed
+    assert run(section.fixed) == ""

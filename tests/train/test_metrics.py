@@ -37,6 +37,19 @@ def test_confusion_matrix_by_hand():
         metrics.confusion_matrix([0, 2], [0, 0], 2)
 
 
+@pytest.mark.parametrize("shape", [(6, 9), (3, 2, 9)], ids=str)
+def test_sequences_are_counted_element_by_element(shape):
+    rng = np.random.default_rng(1)
+    y, t = rng.normal(size=(*shape, 4)), rng.integers(0, 3, shape)
+    rows, labels = y.reshape(-1, 4), t.reshape(-1)
+    for metric in (metrics.accuracy, lambda y, t: metrics.top_k_accuracy(y, t, 2), metrics.f1,
+                   metrics.confusion_matrix):  # fmt: skip
+        expected = metric(rows, labels)
+        np.testing.assert_array_equal(metric(y, t), expected)
+    assert metrics.accuracy(y, np.eye(4)[t]) == metrics.accuracy(rows, labels)
+    assert metrics.confusion_matrix(y, t).shape == (4, 4)
+
+
 def test_zero_by_zero_is_zero():
     y, t = [0, 0, 1], [0, 2, 2]
     np.testing.assert_allclose(metrics.precision(y, t, None), [0.5, 0, 0])
@@ -99,6 +112,7 @@ BAD = [
     (lambda: metrics.accuracy([0.3, 0.7], [0, 1]), r"y must be scores \(N, K\) with K ≥ 2"),
     (lambda: metrics.accuracy([[0.3], [0.7]], [0, 1]), r"got shape \(2, 1\) of float64"),
     (lambda: metrics.accuracy([-1, 1], [0, 1]), "y must be scores"),
+    (lambda: metrics.accuracy(np.eye(2), [-1, 1]), r"from -1; leave .*counted\(loss, y, t\)"),
     (lambda: metrics.accuracy([], []), "y must be scores"),
     (lambda: metrics.accuracy(["a"], ["a"]), "y must be scores"),
     (lambda: metrics.top_k_accuracy([0, 1], [0, 1]), r"needs scores \(N, K\), got \(2,\)"),
@@ -108,7 +122,7 @@ BAD = [
     (lambda: metrics.mean_squared_error([1.0, 2.0], [1.0]), r"got \(2,\) and \(1,\)"),
     (lambda: metrics.mean_squared_error(np.ones((2, 2)), [1.0, 2.0]), "same shape"),
     (lambda: metrics.mean_absolute_error([], []), "same shape"),
-    (lambda: metrics.r2([1.0], [1.0]), "at least two rows"),
+    (lambda: metrics.r2([1.0], [1.0]), "at least two samples"),
 ]
 
 

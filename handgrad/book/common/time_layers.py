@@ -188,20 +188,25 @@ class TimeAffine(Adapter):
 
 
 class Simple_TimeAffine(TimeAffine):
-    """TimeAffine; the book's naive twin."""
+    """TimeAffine; the book's naive version."""
 
 
 class TimeSoftmaxWithLoss(Weightless):
     """The mean cross-entropy of scores xs (N, T, V) with labels ts (N, T) or one-hot (N, T, V).
 
-    Places where the label is `ignore_label` do not count.
+    Steps whose label is `ignore_label` do not count.
     """
 
     ignore_label = -1
 
+    @property
+    def ignore_index(self) -> int:
+        """The same, under the name by which metrics leave such labels out."""
+        return self.ignore_label
+
     def forward(self, xs: Array, ts: Array) -> Any:
         labels = ts.argmax(axis=2) if ts.ndim == 3 else ts
-        self.inner = layers.SoftmaxCrossEntropy(ignore_index=self.ignore_label)
+        self.inner = layers.SoftmaxCrossEntropy(ignore_index=self.ignore_index)
         return self.inner.forward(xs, labels)
 
     def backward(self, dout: float = 1) -> Array:
@@ -209,7 +214,7 @@ class TimeSoftmaxWithLoss(Weightless):
 
 
 class Simple_TimeSoftmaxWithLoss(TimeSoftmaxWithLoss):
-    """TimeSoftmaxWithLoss; the book's naive twin."""
+    """TimeSoftmaxWithLoss; the book's naive version."""
 
 
 class TimeSigmoidWithLoss(SigmoidWithLoss):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.activation import LINE, curve, ordered
-from handgrad.compile.lowering.move import move, steps
+from handgrad.compile.lowering.activation import linear, ordered
 from handgrad.compile.lowering.reduction import reduce
 from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.lowering.strided import copy, strides
 from handgrad.compile.trace import Node
 from handgrad.compile.values import NotNative, Value, at_most, times
 from handgrad.layers import Add, Broadcast, Div, Mul, Sub
@@ -20,20 +21,14 @@ from handgrad.tensor import Tensor
 def pair(b: Builder, kernel: str, one: Value, other: Value) -> Value:
     """Append y = a ∘ b, in the memory order of a."""
     y = b.value(one.shape, last=one.last)
-    b.row(kernel, y.size, one, ordered(b, other, one), y)
+    b.row(kernel, count=y.size, a=one, b=ordered(b, other, one), y=y)
     return y
 
 
-def line(b: Builder, x: Value, factor: float, more: float = 0.0) -> Value:
-    """Append y = factor · x + more."""
-    return curve(b, x, LINE, (factor, more))
-
-
-def number(node: Node, i: int) -> float | None:
+def constant_of(node: Node, i: int) -> float | None:
     """The number that an input is filled with, the same in every batch; None for other inputs."""
     if node.inputs[i] is not None:
-        maker = node.inputs[i].made_by
-        return maker.kept.get("number") if maker is not None else None
+        return node.inputs[i].constant
     found = set()
     for given in (node.given[i], node.again[i]):
         found |= set(np.unique(given.data if isinstance(given, Tensor) else given).tolist())
@@ -42,24 +37,48 @@ def number(node: Node, i: int) -> float | None:
     return found.pop()
 
 
+@dataclass
+class Operands:
+    """Both inputs, or x's factor where the other is a number; a quotient."""
+
+    one: Value | None = None
+    other: Value | None = None
+    factor: float = 1.0
+    y: Value | None = None
+
+
 class _Pair(Lowering):
     """Both inputs from layers, or one of them a number."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    constants = True
+    kernel: str  # of two arrays
+
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Operands]:
         for i in (0, 1):
-            c = number(node, i)
+            c = constant_of(node, i)
             if c is not None and node.inputs[1 - i] is not None:
-                return self.with_number(b, node, b.gathered(node.inputs[1 - i]), c, i == 0)
+                factor, more = self.with_number(node, c, i == 0)
+                y = linear(b, b.gathered(node.inputs[1 - i]), factor, more)
+                return y, Operands(factor=factor)
         if None in node.inputs:
             raise NotNative(f"{node.name} of two numbers")
         one = b.gathered(node.inputs[0])
-        node.kept["x"] = one, ordered(b, node.inputs[1], one)
-        return self.of_two(b, node, *node.kept["x"])
+        other = ordered(b, node.inputs[1], one)
+        y = pair(b, self.kernel, one, other)
+        return y, Operands(one, other, y=y)
 
-    def of_two(self, b: Builder, node: Node, one: Value, other: Value) -> Value:
+    def with_number(self, node: Node, c: float, left: bool) -> tuple[float, float]:
+        """Factor and summand of the other input; left: whether the number comes first."""
         raise NotImplementedError
 
-    def with_number(self, b: Builder, node: Node, x: Value, c: float, left: bool) -> Value:
+    def backward(self, b: Builder, node: Node, record: Operands, dy: Value) -> Any:
+        if record.one is not None:
+            return self.of_two(b, node, record, dy)
+        dx = dy if record.factor == 1 else linear(b, b.gathered(dy), record.factor)
+        return dx, dx
+
+    def of_two(self, b: Builder, node: Node, record: Operands, dy: Value) -> Any:
+        """The gradients of both inputs."""
         raise NotImplementedError
 
 
@@ -67,13 +86,12 @@ class _Pair(Lowering):
 class LowerAdd(_Pair):
     """y = a + b; both gradients are dy."""
 
-    def of_two(self, b: Builder, node: Node, one: Value, other: Value) -> Value:
-        return pair(b, "add", one, other)
+    kernel = "add"
 
-    def with_number(self, b: Builder, node: Node, x: Value, c: float, left: bool) -> Value:
-        return line(b, x, 1.0, c)
+    def with_number(self, node: Node, c: float, left: bool) -> tuple[float, float]:
+        return 1.0, c
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> tuple[Value, Value]:
+    def of_two(self, b: Builder, node: Node, record: Operands, dy: Value) -> Any:
         return dy, dy
 
 
@@ -81,36 +99,29 @@ class LowerAdd(_Pair):
 class LowerSub(_Pair):
     """y = a − b; da = dy, db = −dy."""
 
-    def of_two(self, b: Builder, node: Node, one: Value, other: Value) -> Value:
-        return pair(b, "sub", one, other)
+    kernel = "sub"
 
-    def with_number(self, b: Builder, node: Node, x: Value, c: float, left: bool) -> Value:
-        return line(b, x, -1.0, c) if left else line(b, x, 1.0, -c)
+    def with_number(self, node: Node, c: float, left: bool) -> tuple[float, float]:
+        return (-1.0, c) if left else (1.0, -c)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> tuple[Value, Value | None]:
-        return dy, line(b, b.gathered(dy), -1.0) if node.wants[1] else None
+    def of_two(self, b: Builder, node: Node, record: Operands, dy: Value) -> Any:
+        return dy, linear(b, b.gathered(dy), -1.0) if node.needs_input_grad[1] else None
 
 
 @lowers(Mul)
 class LowerMul(_Pair):
     """y = a · b; da = dy · b, db = dy · a."""
 
-    def of_two(self, b: Builder, node: Node, one: Value, other: Value) -> Value:
-        return pair(b, "mul", one, other)
+    kernel = "mul"
 
-    def with_number(self, b: Builder, node: Node, x: Value, c: float, left: bool) -> Value:
-        node.kept["factor"] = c
-        return line(b, x, c)
+    def with_number(self, node: Node, c: float, left: bool) -> tuple[float, float]:
+        return c, 0.0
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> tuple[Any, Any]:
-        dy = b.gathered(dy)
-        if "factor" in node.kept:
-            dx = line(b, dy, node.kept["factor"])
-            return dx, dx
-        one, other = node.kept["x"]
-        return (
-            pair(b, "mul", dy, other) if node.wants[0] else None,
-            pair(b, "mul", dy, one) if node.wants[1] else None,
+    def of_two(self, b: Builder, node: Node, record: Operands, dy: Value) -> Any:
+        dy, needs = b.gathered(dy), node.needs_input_grad
+        return tuple(
+            pair(b, "mul", dy, factor) if needed and factor is not None else None
+            for factor, needed in zip((record.other, record.one), needs)
         )
 
 
@@ -118,45 +129,44 @@ class LowerMul(_Pair):
 class LowerDiv(_Pair):
     """y = a / b; da = dy / b, db = −da · y."""
 
-    def of_two(self, b: Builder, node: Node, one: Value, other: Value) -> Value:
-        node.kept["y"] = pair(b, "div", one, other)
-        return node.kept["y"]
+    kernel = "div"
 
-    def with_number(self, b: Builder, node: Node, x: Value, c: float, left: bool) -> Value:
+    def with_number(self, node: Node, c: float, left: bool) -> tuple[float, float]:
         if left:
             raise NotNative(f"{node.name}: a number divided by an array")
-        node.kept["factor"] = 1 / c
-        return line(b, x, 1 / c)
+        return 1 / c, 0.0
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> tuple[Any, Any]:
-        dy = b.gathered(dy)
-        if "factor" in node.kept:
-            return line(b, dy, node.kept["factor"]), None
-        da = pair(b, "div", dy, node.kept["x"][1])
-        if not node.wants[1]:
+    def of_two(self, b: Builder, node: Node, record: Operands, dy: Value) -> Any:
+        other, y = record.other, record.y
+        assert other is not None
+        assert y is not None
+        da = pair(b, "div", b.gathered(dy), other)
+        if not node.needs_input_grad[1]:
             return da, None
-        return da, line(b, pair(b, "mul", da, node.kept["y"]), -1.0)
+        return da, linear(b, pair(b, "mul", da, y), -1.0)
 
 
 @lowers(Broadcast)
 class LowerBroadcast(Lowering):
     """Copies along axes where x has length 1, or none; dx is the sum along them."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    constants = True
+
+    def forward(self, b: Builder, node: Node) -> tuple[Value, None]:
         shape = node.outputs[0].shape
         if node.inputs[0] is None:
-            node.kept["number"] = c = number(node, 0)
+            c = constant_of(node, 0)
             filled = np.full(at_most(times(*shape), b.batch), c, np.float32)
-            return Value(shape, place=b.array(filled))
+            return Value(shape, address=b.array(filled), constant=c), None
         x, y = b.plain(b.gathered(node.inputs[0])), b.value(shape)
         new = len(y.shape) - len(x.shape)
         from_x = [0] * new + [
-            0 if n == 1 and n != m else step for n, m, step in zip(x.shape, y.shape[new:], steps(x))
+            0 if n == 1 and n != m else s for n, m, s in zip(x.shape, y.shape[new:], strides(x))
         ]
-        move(b, x, y, list(zip(y.shape, from_x, steps(y))))
-        return y
+        copy(b, x, y, list(zip(y.shape, from_x, strides(y))))
+        return y, None
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
+    def backward(self, b: Builder, node: Node, record: None, dy: Value) -> Value:
         x, dy = node.inputs[0], b.plain(dy)
         new = len(dy.shape) - len(x.shape)
         for axis, length in enumerate(dy.shape):

@@ -7,16 +7,23 @@ from math import prod
 from typing import Any
 
 from handgrad.compile.builder import Argument, Builder
-from handgrad.compile.lowering.images import enter, require_two_axes, two, windows
+from handgrad.compile.lowering.pooling import (
+    MAX_CELLS,
+    LowerMaxPooling,
+    Maxima,
+    max_pooling_dx,
+    maxima_of,
+    tiles,
+)
 from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.lowering.windows import images, of_both, require_two_axes, windows
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Address, Size, Value, at_most, times
+from handgrad.compile.values import Address, Epilogue, Size, Value, at_most, times
 from handgrad.layers import Convolution, TransposedConvolution
-from handgrad.layers.windows import Grid
+from handgrad.layers.convolution.window import Grid
 
 PARTS = 16  # sums of a gradient that are made apart, so that threads share the images
 DEEP = 256  # outputs that a sum takes, at least
-FORWARD, BACKWARD, STAMPS = 0, 1, 2  # the orders in which the kernel `filters` lays weights out
 
 
 @dataclass
@@ -33,61 +40,58 @@ class Correlation:
         """C, the channels of the images that windows lie on."""
         return self.W.shape[1] * self.groups
 
-    def panels(self, order: int) -> Value:
-        """A row that lays the weights out for products; the panels."""
+    def panels(self, order: str) -> Value:
+        """A row that lays the weights out for products, in an order of `filters`; the panels."""
         F, each, *kernel = self.W.shape
         F, cells = F // self.groups, prod(kernel)
-        columns = {FORWARD: F, BACKWARD: each, STAMPS: cells * each}[order]
+        columns = {"forward": F, "backward": each, "stamps": cells * each}[order]
         deep = F * each * cells // columns
         panels = self.b.value((self.groups * deep * (-(-columns // 16) * 16),))
         self.b.row(
-            "filters",
-            cells,
-            each,
-            len(self.W),
-            self.groups,
-            self.b.parameter(self.W),
-            panels,
-            order,
-        )
+            "filters", cells=cells, channels=each, filters=len(self.W), groups=self.groups,
+            W=self.b.parameter(self.W), panels=panels, order=order,
+        )  # fmt: skip
         return panels
 
     def forward(
-        self, n: Size, x: Argument, indexed: bool, y: Value, bias: Address | None, finish: tuple
-    ) -> None:
-        """y = finish(b + Σ W x). finish: code and options of an activation, or of a slope, and
-        the saved y that it is taken at."""
-        code, saved, options = finish
+        self, n: Size, x: Value | Address, indexed: bool, y: Value, bias: Address | None,
+        epilogue: Epilogue, pooling: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """y = epilogue(b + Σ W x). pooling: the arguments where y is the maxima, see `pooled`."""
         self.b.row(
-            "convolution", *windows(self.grid, n, self.channels), x, indexed, len(self.W),
-            self.groups, self.panels(FORWARD), y, bias, code, saved, reals=options,
+            "convolution", **windows(self.grid, n, self.channels), x=x, indexed=indexed,
+            filters=len(self.W), groups=self.groups, weights=self.panels("forward"), y=y, bias=bias,
+            **epilogue.arguments, **pooling or {},
         )  # fmt: skip
 
-    def back(self, n: Size, dy: Value, dx: Value, bias: Address | None, finish: tuple) -> None:
-        """dx = finish(b + Σ Wᵀ dy): for stride 1 a convolution of dy with reversed filters."""
-        code, saved, options = finish
+    def back(self, n: Size, dy: Value, dx: Value, bias: Address | None, epilogue: Epilogue) -> None:
+        """dx = epilogue(b + Σ Wᵀ dy): for stride 1 a convolution of dy with reversed filters."""
         F, grid = len(self.W), self.grid
+        shared = {"groups": self.groups, "y": dx, "bias": bias, **epilogue.arguments}
         if max(grid.stride) > 1:
             self.b.row(
-                "spread", *windows(grid, n, self.channels), dy, False, F, self.groups,
-                self.panels(STAMPS), dx, bias, code, saved, reals=options,
+                "spread", **windows(grid, n, self.channels), x=dy, filters=F,
+                weights=self.panels("stamps"), **shared,
             )  # fmt: skip
             return
         pads = tuple(
             ((k - 1) * d - before, 0)
             for k, d, (before, _) in zip(grid.kernel, grid.dilation, grid.pad)
         )
-        turned = Grid(grid.outputs, grid.kernel, grid.stride, grid.dilation, pads, grid.sizes)
+        reversed_ = Grid(grid.outputs, grid.kernel, grid.stride, grid.dilation, pads, grid.sizes)
         self.b.row(
-            "convolution", *windows(turned, n, F), dy, False, self.channels, self.groups,
-            self.panels(BACKWARD), dx, bias, code, saved, reals=options,
+            "convolution", **windows(reversed_, n, F), x=dy, filters=self.channels,
+            weights=self.panels("backward"), **shared,
         )  # fmt: skip
 
     def gradients(
-        self, n: Size, x: Argument, indexed: bool, dy: Value, dW: Address | None, add: bool,
-        db: Address | None, pool: tuple[Argument, ...] = (), options: tuple[float, ...] = (),
+        self, n: Size, x: Argument, indexed: bool, dy: Argument, dW: Address | None, add: bool,
+        db: Address | None, pooling: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """dW = Σ x dy and db = Σ dy, first for parts of the batch. pool: see `pooled`."""
+        """dW = Σ x dy and db = Σ dy, first for parts of the batch.
+
+        pooling: where dy is that of the maxima, the arguments that say so, see `pooled`.
+        """
         if dW is None and db is None:
             return
         F, batch = len(self.W), at_most(n, self.b.batch)
@@ -96,107 +100,118 @@ class Correlation:
         parts = self.b.value((count * self.W.size,))
         bias_parts = None if db is None else self.b.value((count * F,))
         self.b.row(
-            "filter_gradient", *windows(self.grid, n, self.channels), x, indexed, F, self.groups,
-            parts, dy, bias_parts, each, *pool, reals=options,
+            "filter_gradient", **windows(self.grid, n, self.channels), x=x, indexed=indexed,
+            filters=F, groups=self.groups, each=each, parts=parts, dy=dy, bias_parts=bias_parts,
+            **pooling or {},
         )  # fmt: skip
         self.b.row(
-            "filter_sum", prod(self.grid.kernel), self.W.shape[1], F, self.groups, n, each, parts,
-            dW or self.b.value((self.W.size,)), bias_parts, db, add,
+            "filter_sum", cells=prod(self.grid.kernel), channels=self.W.shape[1], filters=F,
+            groups=self.groups, samples=n, each=each, parts=parts,
+            dW=dW or self.b.value((self.W.size,)), bias_parts=bias_parts, db=db, add=add,
         )  # fmt: skip
+
+
+def pooled(maxima: Maxima) -> dict[str, Argument]:
+    """The arguments of a row whose y, or dy, are the maxima."""
+    return {**of_both("pool_", maxima.grid.kernel), "which": maxima.which}
+
+
+@dataclass
+class ConvolutionRecord:
+    """The filters on their grid, the images, and the maxima where max pooling is fused."""
+
+    on: Correlation
+    x: Value | Address
+    indexed: bool = False
+    maxima: Maxima | None = None
 
 
 @lowers(Convolution)
 class LowerConvolution(Lowering):
-    """y = f(b + Σ W x), its bias and activation in the same row."""
+    """y = f(b + Σ W x), its bias, its activation and then a max pooling in the same row."""
 
-    finishes = True
+    epilogues = True
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def fuse(self, node: Node, reader: Node, lowering: Lowering) -> bool:
+        if not isinstance(lowering, LowerMaxPooling) or node.pooling is not None:
+            return super().fuse(node, reader, lowering)
+        grid = lowering.windows(reader)
+        if len(grid.sizes) > 2 or not tiles(grid) or prod(grid.kernel) > MAX_CELLS:
+            return False
+        node.pooling = grid
+        return True
+
+    def forward(self, b: Builder, node: Node) -> tuple[Value, ConvolutionRecord]:
         require_two_axes(node)
         layer, x = node.layer, node.inputs[0]
         sizes: Any = x.shape[2:]
         on = Correlation(b, layer.window.place(sizes), layer.groups, layer.W)
-        place, indexed = enter(b, x)
-        node.kept |= {"on": on, "x": place, "indexed": indexed}
+        record = ConvolutionRecord(on, *images(b, x))
         y = b.value(node.outputs[0].shape, last=True)
+        pooling = None
+        if node.pooling is not None:
+            record.maxima = maxima_of(b, node.pooling, y)
+            pooling = pooled(record.maxima)
         bias = b.parameter(layer.b) if layer.bias else None
-        finish = node.finish_code, None, node.finish_options
-        on.forward(x.shape[0], place, indexed, y, bias, finish)
-        row = b.rows[-1]
+        on.forward(x.shape[0], record.x, record.indexed, y, bias, node.epilogue, pooling)
+        return y, record
 
-        def pool(*cells: Any) -> None:
-            """Let a max pooling be part of the row: y becomes what it leaves."""
-            left, height, width, which = cells
-            row.args = *(left if a is y else a for a in row.args), height, width, which
-            row.label += " + MaxPooling"
-
-        node.kept["pool"] = pool
-        return y
-
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
-        layer, on, n, dx = node.layer, node.kept["on"], dy.shape[0], None
-        dy, *pool = pooled(node) or (b.last(dy),)
-        if node.wants[0]:
-            finish = b.slope(node.inputs[0], last=True)
+    def backward(
+        self, b: Builder, node: Node, record: ConvolutionRecord, dy: Value
+    ) -> Value | None:
+        layer, on, n, dx, dy = node.layer, record.on, dy.shape[0], None, b.last(dy)
+        pooling = None
+        if node.needs_input_grad[0]:
+            if record.maxima is not None:  # dx needs the gradient of every pixel
+                pixels = b.value((n, layer.filters, *record.maxima.grid.sizes), last=True)
+                dy = max_pooling_dx(b, record.maxima, dy, pixels, node.epilogue)
+            epilogue = b.derivative(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
-            dx.sloped = finish[1] is not None
-            on.back(n, dy, dx, None, finish)
+            dx.through_epilogue = epilogue.applies
+            on.back(n, dy, dx, None, epilogue)
+        elif record.maxima is not None:
+            pooling = pooled(record.maxima)
+            if node.epilogue.applies:
+                pooling |= node.epilogue._replace(saved=record.maxima.y).arguments
         dW, add = b.gradient(layer.W)
         db, _ = b.gradient(layer.b) if layer.bias else (None, False)
-        on.gradients(
-            n,
-            node.kept["x"],
-            node.kept["indexed"],
-            dy,
-            dW,
-            add,
-            db,
-            tuple(pool),
-            node.finish_options,
-        )
+        on.gradients(n, record.x, record.indexed, dy, dW, add, db, pooling)
         return dx
-
-
-def pooled(node: Node) -> tuple[Any, ...] | None:
-    """Of a convolution whose max pooling is part of its row and whose dx nobody needs: the dy that
-    the pooling got, the cells of its window, which of them were the maxima, and the activation."""
-    pooling = node.kept.get("pooled")
-    if pooling is None or "dy" not in pooling.kept:
-        return None
-    kept = pooling.kept
-    saved = kept["y"] if node.finish is not None else None
-    return kept["dy"], *two(kept["grid"].kernel), kept["which"], node.finish_code, saved
 
 
 @lowers(TransposedConvolution)
 class LowerTransposedConvolution(Lowering):
     """The same with the directions exchanged: forward is a convolution's way back."""
 
-    finishes = True
+    epilogues = True
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, ConvolutionRecord]:
         require_two_axes(node)
         layer, x = node.layer, b.last(node.inputs[0])
         sizes: Any = x.shape[2:]
         on = Correlation(b, layer.window.place_under(sizes, layer.extra), layer.groups, layer.W)
-        node.kept |= {"on": on, "x": x}
         y = b.value(node.outputs[0].shape, last=True)
         bias = b.parameter(layer.b) if layer.bias else None
-        on.back(x.shape[0], x, y, bias, (node.finish_code, None, node.finish_options))
-        return y
+        on.back(x.shape[0], x, y, bias, node.epilogue)
+        return y, ConvolutionRecord(on, x)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
-        layer, on, n, dy, dx = node.layer, node.kept["on"], dy.shape[0], b.last(dy), None
-        if node.wants[0]:
-            finish = b.slope(node.inputs[0], last=True)
+    def backward(
+        self, b: Builder, node: Node, record: ConvolutionRecord, dy: Value
+    ) -> Value | None:
+        layer, on, n, dy, dx = node.layer, record.on, dy.shape[0], b.last(dy), None
+        if node.needs_input_grad[0]:
+            epilogue = b.derivative(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
-            dx.sloped = finish[1] is not None
-            on.forward(n, dy, False, dx, None, finish)
+            dx.through_epilogue = epilogue.applies
+            on.forward(n, dy, False, dx, None, epilogue)
         dW, add = b.gradient(layer.W)
-        on.gradients(n, dy, False, node.kept["x"], dW, add, None)
+        on.gradients(n, dy, False, record.x, dW, add, None)
         db, add = b.gradient(layer.b) if layer.bias else (None, False)
-        if db is not None:  # the sums that go with a product whose result nobody needs
+        if db is not None:  # the sums that go with a product whose result is not needed
             F, rows = layer.filters, times(n, *dy.shape[2:])
             unused = b.value((F,))
-            b.row("weights", 1, F, rows, dy, 0, F, False, dy, F, 0, unused, F, db, 0, 0, add)
+            b.row(
+                "weights", M=1, N=F, K=rows, x=dy, x_row=F, dy=dy, dy_row=F, dW=unused, dW_row=F,
+                db=db, add=add,
+            )  # fmt: skip
         return dx

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.activation import LINE, curve
+from handgrad.compile.lowering.activation import linear
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import BatchDim, NotNative, Value, times
+from handgrad.compile.values import NO_EPILOGUE, BatchDim, Epilogue, NotNative, Size, Value, times
 from handgrad.layers import Dropout, SpatialDropout
 
 MOST_SEED = 1 << 63  # below this
 
 
+@dataclass
+class Mask:
+    """Bits for the kept elements, the factor of these, and how many elements share a bit."""
+
+    bits: Value
+    factor: float
+    each: Size = 1
+
+
 @lowers(Dropout, SpatialDropout)
 class LowerDropout(Lowering):
-    """y = x · m; dx = dy · m, together with the slope of the activation before it."""
+    """y = x · m; dx = dy · m, together with the derivative of the activation before it."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Mask | None]:
         layer, x = node.layer, node.inputs[0]
         if not layer.training:
-            return curve(b, b.gathered(x), LINE, (1 - layer.ratio,)) if layer.scaled else x
+            return (linear(b, b.gathered(x), 1 - layer.ratio) if layer.scaled else x), None
         x = b.plain(b.gathered(x))
         stream = layer.draw()
         first = 2 if type(layer) is SpatialDropout else len(x.shape)  # axes with words of their own
@@ -37,29 +47,26 @@ class LowerDropout(Lowering):
             raise NotNative(f"{node.name}: seed {stream.seed}, or an input without a batch axis")
         mask = b.value((BatchDim(-(-words.count // 32)),))
         b.early(
-            "keep", words, mask, counter(b, stream), stream.seed, stream.layer,
-            reals=(layer.ratio * 2**32,),
+            "keep", count=words, mask=mask, counter=counter(b, stream), seed=stream.seed,
+            layer=stream.layer, limit=layer.ratio * 2**32,
         )  # fmt: skip
         factor = 1.0 if layer.scaled else 1 / (1 - layer.ratio)
-        node.kept.update(mask=mask, factor=factor, each=each)
-        return self._masked(b, node, x)
+        record = Mask(mask, factor, each)
+        return self.masked(b, record, x), record
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        if "mask" in node.kept:
-            return self._masked(b, node, b.plain(dy), *b.slope(node.inputs[0]))
+    def backward(self, b: Builder, node: Node, record: Mask | None, dy: Value) -> Value:
+        if record is not None:
+            return self.masked(b, record, b.plain(dy), b.derivative(node.inputs[0]))
         ratio = node.layer.ratio
-        return curve(b, b.gathered(dy), LINE, (1 - ratio,)) if node.layer.scaled else dy
+        return linear(b, b.gathered(dy), 1 - ratio) if node.layer.scaled else dy
 
-    def _masked(
-        self, b: Builder, node: Node, x: Value, code: int = 0, saved: Value | None = None,
-        options: tuple[float, ...] = (),
-    ) -> Value:  # fmt: skip
-        y, kept = b.value(x.shape), node.kept
-        y.sloped = saved is not None
-        options = (*options, 0.0, 0.0, 0.0)[:3]
+    def masked(self, b: Builder, mask: Mask, x: Value, epilogue: Epilogue = NO_EPILOGUE) -> Value:
+        """x · m, forward and back."""
+        y = b.value(x.shape)
+        y.through_epilogue = epilogue.applies
         b.row(
-            "masked", x.size, x, kept["mask"], y, kept["each"], saved, code,
-            reals=(*options, kept["factor"]),
+            "masked", count=x.size, x=x, mask=mask.bits, y=y, each=mask.each, factor=mask.factor,
+            **epilogue.arguments,
         )  # fmt: skip
         return y
 

@@ -1,7 +1,8 @@
-"""Normalization: sums over rows in blocks, the blocks in order, then one pass over the numbers."""
+"""Normalization: sums over rows in blocks, the blocks in order, then one pass over the elements."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -29,87 +30,115 @@ def scale_gradients(b: Builder, layer: Any) -> tuple:
     return dgamma, dbeta, add or also
 
 
+@dataclass
+class BatchRecord:
+    """The input as the rows read it, how many rows of channels, and its statistics."""
+
+    x: Value
+    rows: Size
+    stats: Value
+
+
 @lowers(BatchNorm)
 class LowerBatchNorm(Lowering):
     """Moments of blocks of rows, the statistics from all blocks, then y, channels last."""
 
-    finishes = True
+    epilogues = True
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, BatchRecord]:
         layer, x = node.layer, node.inputs[0]
         image = len(x.shape) > 2
         x = b.last(x) if image else b.plain(b.gathered(x))
         C, rows = layer.gamma.size, times(x.shape[0], *x.shape[2:])
         stats, y = b.value((2, C)), b.value(x.shape, last=image)
         blocks = block_sums(b, rows, C, C) if layer.training else None
-        running = b.array(layer.running_mean, True), b.array(layer.running_var, True)
         if blocks:
-            b.row("column_moments", rows, C, x, blocks)
+            b.row("column_moments", rows=rows, columns=C, x=x, blocks=blocks)
         b.row(
-            "batch_statistics", rows, C, None, blocks, stats, *running,
-            reals=(layer.eps, layer.momentum),
+            "batch_statistics", rows=rows, columns=C, blocks=blocks, stats=stats,
+            running_mean=b.array(layer.running_mean, True),
+            running_var=b.array(layer.running_var, True), eps=layer.eps, momentum=layer.momentum,
         )  # fmt: skip
         b.row(
-            "column_scale", rows, C, x, y, stats, b.parameter(layer.gamma),
-            b.parameter(layer.beta), node.finish_code, reals=node.finish_options,
+            "column_scale", rows=rows, columns=C, x=x, y=y, stats=stats,
+            gamma=b.parameter(layer.gamma), beta=b.parameter(layer.beta), **node.epilogue.arguments,
         )  # fmt: skip
-        node.kept |= {"x": x, "rows": rows, "stats": stats}
-        return y
+        return y, BatchRecord(x, rows, stats)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
-        layer, x, rows, stats = node.layer, *(node.kept[k] for k in ("x", "rows", "stats"))
+    def backward(self, b: Builder, node: Node, record: BatchRecord, dy: Value) -> Value | None:
+        layer, x, rows, stats = node.layer, record.x, record.rows, record.stats
         C, dy = layer.gamma.size, b.last(dy) if x.last else b.plain(dy)
         blocks, means = block_sums(b, rows, C, C), b.value((2, C))
-        b.row("column_gradients", rows, C, x, blocks, stats, dy)
+        dgamma, dbeta, add = scale_gradients(b, layer)
+        b.row("column_gradients", rows=rows, columns=C, x=x, dy=dy, stats=stats, blocks=blocks)
         b.row(
-            "batch_gradients", rows, C, None, blocks, stats, *scale_gradients(b, layer), means
+            "batch_gradients", rows=rows, columns=C, blocks=blocks, stats=stats, dgamma=dgamma,
+            dbeta=dbeta, add=add, means=means,
         )  # fmt: skip
-        if not node.wants[0]:
+        if not node.needs_input_grad[0]:
             return None
         dx = b.value(x.shape, last=x.last)
-        b.row("column_dx", rows, C, x, dx, stats, dy, b.parameter(layer.gamma), means)
+        b.row(
+            "column_dx", rows=rows, columns=C, x=x, dx=dx, stats=stats, dy=dy,
+            gamma=b.parameter(layer.gamma), means=means,
+        )  # fmt: skip
         return dx
+
+
+@dataclass
+class GroupRecord:
+    """The input, its statistics, and the sizes of its groups."""
+
+    x: Value
+    stats: Value
+    sizes: tuple[Size, int, int, int]
+
+    def arguments(self, b: Builder, layer: Any) -> dict[str, Any]:
+        """What the rows forward and back have in common."""
+        named = dict(zip(("samples", "groups", "channels", "run"), self.sizes))
+        gamma, stays = b.parameter(layer.gamma), type(layer) is RMSNorm
+        return {**named, "x": self.x, "stats": self.stats, "gamma": gamma, "mean_stays": stays}
 
 
 @lowers(LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
 class LowerGroups(Lowering):
-    """BatchDim sample is some groups of channels, each channel a run of numbers."""
+    """Every sample is some groups of channels, each channel a run of elements."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, GroupRecord]:
         layer, x = node.layer, b.plain(b.gathered(node.inputs[0]))
         sizes = groups(layer, x.shape)
         y, stats = b.value(x.shape), b.value((times(*sizes[:2]), 2))
         beta = b.parameter(layer.beta) if "beta" in layer.params else None
-        b.row(
-            "group_norm", *sizes, x, y, stats, b.parameter(layer.gamma), beta,
-            type(layer) is RMSNorm, reals=(layer.eps,),
-        )  # fmt: skip
-        node.kept |= {"x": x, "stats": stats, "sizes": sizes}
-        return y
+        record = GroupRecord(x, stats, sizes)
+        b.row("group_norm", **record.arguments(b, layer), y=y, beta=beta, eps=layer.eps)
+        return y, record
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value | None:
-        layer, x, (M, G, C, P) = node.layer, node.kept["x"], node.kept["sizes"]
+    def backward(self, b: Builder, node: Node, record: GroupRecord, dy: Value) -> Value | None:
+        layer, x, (M, G, C, P) = node.layer, record.x, record.sizes
         dgamma, dbeta, add = scale_gradients(b, layer)
         blocks = block_sums(b, M, G * C * P, G * C)
-        dx = b.value(x.shape) if node.wants[0] else None
+        dx = b.value(x.shape) if node.needs_input_grad[0] else None
         b.row(
-            "group_norm_backward", M, G, C, P, x, dx, node.kept["stats"],
-            b.parameter(layer.gamma), None, type(layer) is RMSNorm, b.plain(dy), blocks,
+            "group_norm_backward", **record.arguments(b, layer), dx=dx, dy=b.plain(dy),
+            blocks=blocks,
         )  # fmt: skip
-        for place, offset in (dgamma, 0), (dbeta, G * C):
-            if place is not None:
+        for address, offset in (dgamma, 0), (dbeta, G * C):
+            if address is not None:
                 sums = b.view(blocks, blocks.shape, offset)
-                b.row("totals", M, G * C * P, G * C, sums, 2 * G * C, place, add)
+                b.row(
+                    "totals", rows=M, length=G * C * P, columns=G * C, x=sums, step=2 * G * C,
+                    sum=address, add=add,
+                )  # fmt: skip
         return dx
 
 
 def groups(layer: Any, shape: Any) -> tuple[Size, int, int, int]:
-    """Samples, groups of a sample, channels of a group, numbers of a channel."""
+    """Samples, groups of a sample, channels of a group, elements of a channel."""
     if isinstance(layer, LayerNorm):
         count, axes = layer.gamma.ndim, np.atleast_1d(np.arange(len(shape))[np.array(layer.axis)])
         if count == len(shape) or sorted(axes) != list(range(len(shape)))[-count:]:
             raise NotNative("axes that are not the last ones, or the batch")
         return times(*shape[:-count]), 1, layer.gamma.size, 1
-    N, C, *places = shape
+    N, C, *sizes = shape
     G = layer.groups if type(layer) is GroupNorm else C
-    return N, G, C // G, prod(places)
+    return N, G, C // G, prod(sizes)

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.images import enter, require_two_axes, two, windows
 from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.lowering.windows import images, require_two_axes, two, windows
 from handgrad.compile.trace import Node
-from handgrad.compile.values import BatchDim, NotNative, Size, Value
+from handgrad.compile.values import NO_EPILOGUE, BatchDim, Epilogue, NotNative, Size, Value
 from handgrad.layers import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
-from handgrad.layers.windows import Grid, Window
+from handgrad.layers.convolution.window import Grid, Window
 
-MOST_CELLS = 255
+MAX_CELLS = 255
 
 
-def words(size: Size) -> Size:
-    """Words that hold as many bytes."""
-    return BatchDim(-(-size.count // 4)) if isinstance(size, BatchDim) else -(-size // 4)
+@dataclass
+class Maxima:
+    """The maximum of each window, and which of its cells that was first."""
+
+    grid: Grid
+    y: Value
+    which: Value
+
+
+@dataclass
+class Averages:
+    """Windows, and how their padding counts."""
+
+    grid: Grid
+    padding: dict[str, int]
+
+
+# The padding of a window that is the image.
+WHOLE = {"pad_bottom": 0, "pad_right": 0, "padded": True}
+
+
+def maxima_of(b: Builder, grid: Grid, y: Value) -> Maxima:
+    """Memory for the maxima y and for the cells that they come from, a byte for each."""
+    size: Size = y.size
+    words = BatchDim(-(-size.count // 4)) if isinstance(size, BatchDim) else -(-size // 4)
+    return Maxima(grid, y, b.value((words,)))
 
 
 def tiles(grid: Grid) -> bool:
@@ -29,87 +53,86 @@ def tiles(grid: Grid) -> bool:
     return grid.stride == grid.kernel and not np.any(grid.pad) and fits
 
 
-def most(b: Builder, node: Node, grid: Grid, y: Value) -> Value:
+def max_pooling(b: Builder, node: Node, grid: Grid, y: Value) -> Maxima:
     """A row: the maximum of each window, and its first cell."""
     x = node.inputs[0]
-    if prod(grid.kernel) > MOST_CELLS:
-        raise NotNative(f"{node.name}: a window has more than {MOST_CELLS} cells")
-    place, indexed = enter(b, x)
-    node.kept |= {"grid": grid, "y": y, "which": b.value((words(y.size),))}
-    shape = windows(grid, x.shape[0], x.shape[1])
-    b.row("max_pooling", *shape, place, indexed, y, node.kept["which"])
-    return y
-
-
-def most_back(b: Builder, node: Node, dy: Value) -> Value:
-    """A row: dy to the cell where the maximum was, times the slope of what made x."""
-    x, dx = node.inputs[0], b.value(node.inputs[0].shape, last=True)
-    code, made, options = b.slope(x, last=True)
-    dx.sloped = made is not None
-    saved = node.kept["y"] if dx.sloped else None  # x at its maximum is y
+    if prod(grid.kernel) > MAX_CELLS:
+        raise NotNative(f"{node.name}: a window has more than {MAX_CELLS} cells")
+    source, indexed = images(b, x)
+    record = maxima_of(b, grid, y)
     b.row(
-        "max_pooling_gradient", *windows(node.kept["grid"], x.shape[0], x.shape[1]), dy, False, dx,
-        node.kept["which"], code, saved, reals=options,
+        "max_pooling", **windows(grid, x.shape[0], x.shape[1]), x=source, indexed=indexed, y=y,
+        which=record.which,
+    )  # fmt: skip
+    return record
+
+
+def max_pooling_dx(
+    b: Builder, record: Maxima, dy: Value, dx: Value, epilogue: Epilogue = NO_EPILOGUE
+) -> Value:
+    """A row: dy to the cell where the maximum was, back through the epilogue of what made x, of
+    which the maximum is y."""
+    dx.through_epilogue = epilogue.applies
+    if epilogue.applies:
+        epilogue = epilogue._replace(saved=record.y)
+    b.row(
+        "max_pooling_gradient", **windows(record.grid, dx.shape[0], dx.shape[1]), dy=dy, dx=dx,
+        which=record.which, **epilogue.arguments,
     )  # fmt: skip
     return dx
 
 
 @lowers(MaxPooling)
 class LowerMaxPooling(Lowering):
-    """The maximum of each window; in the row of the convolution before it, where that can be."""
+    """The maximum of each window."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Maxima]:
         require_two_axes(node)
-        x = node.inputs[0]
-        sizes: Any = x.shape[2:]
-        grid = node.layer.window.place(sizes, ceil_mode=node.layer.ceil_mode)
         y = b.value(node.outputs[0].shape, last=True)
-        if not (tiles(grid) and x.uses == 1 and x.made_by and "pool" in x.made_by.kept):
-            return most(b, node, grid, y)
-        node.kept |= {"grid": grid, "y": y, "which": b.value((words(y.size),))}
-        x.made_by.kept["pool"](y, *two(grid.kernel), node.kept["which"])
-        x.made_by.kept["pooled"] = node
-        return y
+        return y, max_pooling(b, node, self.windows(node), y)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        maker = node.inputs[0].made_by
-        if maker is None or maker.kept.get("pooled") is not node or maker.wants[0]:
-            return most_back(b, node, b.last(dy))
-        node.kept["dy"] = b.last(dy)  # the convolution's own gradient reads it
-        dx = b.value(node.inputs[0].shape, last=True)
-        dx.sloped = True
-        return dx
+    def backward(self, b: Builder, node: Node, record: Maxima, dy: Value) -> Value:
+        x = node.inputs[0]
+        dx = b.value(x.shape, last=True)
+        return max_pooling_dx(b, record, b.last(dy), dx, b.derivative(x, last=True))
+
+    def windows(self, node: Node) -> Grid:
+        """Where the windows of a node lie."""
+        sizes: Any = node.inputs[0].shape[2:]
+        return node.layer.window.place(sizes, ceil_mode=node.layer.ceil_mode)
 
 
 @lowers(GlobalMaxPooling)
 class LowerGlobalMaxPooling(Lowering):
     """The maximum of one window, the whole image."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Maxima]:
         require_two_axes(node)
         sizes: Any = node.inputs[0].shape[2:]
         grid = Window(node.name, sizes, 1, 0).place(sizes)
-        return most(b, node, grid, b.value(node.outputs[0].shape))
+        y = b.value(node.outputs[0].shape)
+        return y, max_pooling(b, node, grid, y)
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        return most_back(b, node, b.plain(dy))
+    def backward(self, b: Builder, node: Node, record: Maxima, dy: Value) -> Value:
+        x = node.inputs[0]
+        dx = b.value(x.shape, last=True)
+        return max_pooling_dx(b, record, b.plain(dy), dx, b.derivative(x, last=True))
 
 
-def average(b: Builder, x: Value, grid: Grid, y: Value, padding: tuple) -> None:
+def average(b: Builder, x: Value, record: Averages, y: Value) -> None:
     """A row: the mean of each window."""
-    place, indexed = enter(b, x)
-    shape = windows(grid, x.shape[0], x.shape[1])
-    b.row("average_pooling", *shape, place, indexed, y, *padding)
+    source, indexed = images(b, x)
+    shape = windows(record.grid, x.shape[0], x.shape[1])
+    b.row("average_pooling", **shape, x=source, indexed=indexed, y=y, **record.padding)
 
 
-def average_back(b: Builder, x: Value, grid: Grid, dy: Value, padding: tuple) -> Value:
+def average_dx(b: Builder, x: Value, record: Averages, dy: Value) -> Value:
     """A row: dy to each cell of its window; the gradient."""
-    dx = b.value(x.shape, last=True)
-    code, saved, options = b.slope(x, last=True)
-    dx.sloped = saved is not None
+    dx, epilogue = b.value(x.shape, last=True), b.derivative(x, last=True)
+    dx.through_epilogue = epilogue.applies
     b.row(
-        "average_pooling_gradient", *windows(grid, x.shape[0], x.shape[1]), dy, False, dx, *padding,
-        code, saved, reals=options,
+        "average_pooling_gradient", **windows(record.grid, x.shape[0], x.shape[1]), dy=dy, dx=dx,
+        **record.padding, **epilogue.arguments,
     )  # fmt: skip
     return dx
 
@@ -118,37 +141,34 @@ def average_back(b: Builder, x: Value, grid: Grid, dy: Value, padding: tuple) ->
 class LowerAveragePooling(Lowering):
     """The mean of each window."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Averages]:
         require_two_axes(node)
         layer, x = node.layer, node.inputs[0]
         sizes: Any = x.shape[2:]
         grid = layer.window.place(sizes, ceil_mode=layer.ceil_mode)
-        after = [after for _, after in grid.pad]
-        padding = (*[0] * (2 - len(after)), *after, layer.count_padding)
-        node.kept |= {"grid": grid, "padding": padding}
+        bottom, right = two(tuple(after for _, after in grid.pad), 0)
+        padding = {"pad_bottom": bottom, "pad_right": right, "padded": layer.count_padding}
+        record = Averages(grid, padding)
         y = b.value(node.outputs[0].shape, last=True)
-        average(b, x, grid, y, padding)
-        return y
+        average(b, x, record, y)
+        return y, record
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        return average_back(b, node.inputs[0], node.kept["grid"], b.last(dy), node.kept["padding"])
-
-
-WHOLE = 0, 0, True  # the padding of a window that is the image
+    def backward(self, b: Builder, node: Node, record: Averages, dy: Value) -> Value:
+        return average_dx(b, node.inputs[0], record, b.last(dy))
 
 
 @lowers(GlobalAveragePooling)
 class LowerGlobalAveragePooling(Lowering):
     """The mean of one window, the whole image."""
 
-    def forward(self, b: Builder, node: Node) -> Value:
+    def forward(self, b: Builder, node: Node) -> tuple[Value, Averages]:
         require_two_axes(node)
         x = node.inputs[0]
         sizes: Any = x.shape[2:]
-        node.kept["grid"] = grid = Window(node.name, sizes, 1, 0).place(sizes)
+        record = Averages(Window(node.name, sizes, 1, 0).place(sizes), WHOLE)
         y = b.value(node.outputs[0].shape)
-        average(b, x, grid, y, WHOLE)
-        return y
+        average(b, x, record, y)
+        return y, record
 
-    def backward(self, b: Builder, node: Node, dy: Value) -> Value:
-        return average_back(b, node.inputs[0], node.kept["grid"], b.plain(dy), WHOLE)
+    def backward(self, b: Builder, node: Node, record: Averages, dy: Value) -> Value:
+        return average_dx(b, node.inputs[0], record, b.plain(dy))

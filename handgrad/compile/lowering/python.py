@@ -15,16 +15,18 @@ from handgrad.layer import Layer, shallow_clone, slots
 
 
 class PythonRows(Lowering):
-    """The layer's own methods on arrays in the arena."""
+    """The layer's own methods on arrays in the arena. The record is the layer that ran."""
 
-    def forward(self, b: Builder, node: Node) -> Any:
+    integers = constants = True
+
+    def forward(self, b: Builder, node: Node) -> tuple[Any, Any]:
         if node.parameters and not all(isinstance(v, Value) for v in node.inputs):
-            raise NotNative(f"{node.name} takes numbers that no layer made")
+            raise NotNative(f"{node.name} takes arrays that no layer made")
         if isinstance(node.layer, Layer) and "shape" in node.layer.config():
             raise NotNative(f"{node.name} has no native form, and its shape is that of one batch")
         inputs = [self.input(b, node, i) for i in range(len(node.inputs))]
         outputs = [b.value(v.shape) for v in node.outputs]
-        layer = node.kept["layer"] = shallow_clone(node.layer)
+        layer = shallow_clone(node.layer)
         constants = [None if v is not None else given for v, given in zip(inputs, node.given)]
         real = [v for v in inputs if v is not None]
 
@@ -34,7 +36,7 @@ class PythonRows(Lowering):
             store(written, layer.forward(*own))  # a copy, for what is kept must last
 
         b.python(run, *real, *outputs)
-        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+        return (tuple(outputs) if len(outputs) > 1 else outputs[0]), layer
 
     def input(self, b: Builder, node: Node, i: int) -> Value | None:
         """The value of an input in plain order; None for a constant."""
@@ -43,13 +45,13 @@ class PythonRows(Lowering):
             raise NotNative(f"{node.name} reads integers and has no native form")
         return None if value is None else b.plain(b.gathered(value))
 
-    def backward(self, b: Builder, node: Node, *dy: Any) -> Any:
-        layer = node.kept["layer"]
+    def backward(self, b: Builder, node: Node, record: Any, *dy: Any) -> Any:
+        layer = record
         given = [b.plain(d) for d in dy if d is not None]
         there = [d is not None for d in dy]
         shapes = [v.shape for v in node.outputs]
-        gradients = [b.value(v.shape) if v is not None and wanted else None
-                     for v, wanted in zip(node.inputs, node.wants)]  # fmt: skip
+        gradients = [b.value(v.shape) if v is not None and needed else None
+                     for v, needed in zip(node.inputs, node.needs_input_grad)]  # fmt: skip
         views = [
             (slot, *b.gradient_view(original.value))
             for slot, original in zip(slots(layer), slots(node.layer))
@@ -70,8 +72,8 @@ class PythonRows(Lowering):
         return tuple(gradients)
 
 
-def store(places: Any, results: Any) -> None:
+def store(targets: Any, results: Any) -> None:
     """Copy results into the arena."""
     results = results if isinstance(results, tuple | list) else (results,)
-    for place, result in zip(places, results):
-        place[...] = 0 if result is None else result
+    for target, result in zip(targets, results):
+        target[...] = 0 if result is None else result

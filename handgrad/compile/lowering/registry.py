@@ -7,39 +7,50 @@ from typing import Any
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Address, NotNative, Value
+from handgrad.compile.values import Address, Epilogue, NotNative, Value
 
 MOST_STEPS = 4096  # steps in one call of a program
 
 LOWERINGS: dict[type, Any] = {}
 
+Outputs = Value | tuple[Value, ...]
+
 
 class Lowering:
     """Rows for the forward of a layer, and rows for its backward.
 
-    `finishes`: whether an activation that follows can be computed in the same row. Then the node
-    has it as `finish`, with `finish_code` and `finish_options` for the kernel; the dy it is given
-    already went back through the activation.
+    forward returns the outputs, and a record of a type of its own for backward (None: nothing).
+    `epilogues`: whether its rows can apply an activation to what they compute; the dy that such a
+    node is given already went back through it.
     """
 
-    finishes = False
+    epilogues = False
     integers = False  # whether it takes words that are int32; else such an input is not native
+    constants = False  # whether it takes inputs that no layer made
 
-    def as_finish(self, layer: Any) -> tuple[int, tuple[float, ...]] | None:
-        """For an activation whose slope is a function of y: its code and options in kernels."""
+    def epilogue(self, layer: Any) -> Epilogue | None:
+        """For an activation whose derivative is a function of y: itself as an epilogue."""
         return None
 
-    def forward(self, b: Builder, node: Node) -> Value | tuple[Value, ...]:
-        """Append the rows that compute the outputs, and return these."""
+    def fuse(self, node: Node, reader: Node, lowering: Lowering) -> bool:
+        """Whether the node's rows compute its only reader too, which is then written on it."""
+        found = lowering.epilogue(reader.layer)
+        if found is None or not self.epilogues or node.fused:
+            return False
+        node.epilogue = found
+        return True
+
+    def forward(self, b: Builder, node: Node) -> tuple[Outputs, Any]:
+        """Append the rows that compute the outputs."""
         raise NotNative(f"{node.name} has no native form")
 
-    def backward(self, b: Builder, node: Node, *dy: Any) -> Any:
+    def backward(self, b: Builder, node: Node, record: Any, *dy: Any) -> Any:
         """Append the rows that compute the gradients; return those of the inputs."""
         raise NotNative(f"{node.name} has no native backward")
 
 
 class LossLowering:
-    """Rows for a loss: the number itself, and its gradient by y, in one."""
+    """Rows for a loss: the number itself, and its gradient with respect to y, in one."""
 
     def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
         """Append the rows that store the loss of each step s at metrics + s, for labels the number

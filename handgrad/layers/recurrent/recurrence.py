@@ -9,8 +9,8 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
+from handgrad.layers.checks import require_dtype, require_positive
 from handgrad.layers.init import initialize
-from handgrad.layers.sizes import require_dtype, require_positive
 
 
 class Recurrence(Layer):
@@ -48,7 +48,7 @@ class Recurrence(Layer):
         self.Wh = initialize(self.init, (H, columns), H, H, self.draw(), dtype)
         self.b = np.zeros(columns, dtype)
 
-    def step(self, a: Array, *state: Array) -> tuple:
+    def step(self, a: Array, *state: Array) -> tuple[Any, ...]:
         """The next state, and what `step_backward` needs; a becomes the gates."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
 

@@ -26,7 +26,7 @@ def backward_draws(case: Case, base: Outcome) -> Iterator[Finding]:
                 text = f"Called again from the same state, backward gives another d{name}."
                 yield Finding("nondeterministic", 0.98, text, name)
                 return
-    if base.gaps and _moves_generator(case):
+    if base.mismatches and _moves_generator(case):
         text = "backward draws from the layer's random generator."
         yield Finding("nondeterministic", 0.98, text)
 

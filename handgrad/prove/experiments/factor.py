@@ -7,45 +7,45 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.experiments.hypothesis import Hypothesis
 from handgrad.prove.experiments.inputs import nearby
 from handgrad.prove.point import DOUBLE, Part
 from handgrad.prove.report import Finding
 from handgrad.prove.trial import Case, Outcome
 
 
-def absent(clue: Clue) -> Iterator[Finding]:
+def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The gradient is zero, or was never given."""
-    missing = clue.case.subject.parameters.get(clue.name)
-    if clue.base.run.gradients[clue.name] is None:
+    missing = hypothesis.case.subject.parameters.get(hypothesis.name)
+    if hypothesis.base.run.gradients[hypothesis.name] is None:
         what = "is never set" if missing else "is None where forward depends on the input"
-    elif not np.any(clue.gap.analytic):
+    elif not np.any(hypothesis.mismatch.analytic):
         what = "is zero everywhere"
     else:
         return
     cause = "missing_param_grad" if missing else "missing_term"
-    yield clue.finding(cause, 0.95 if missing else 0.7, f"the gradient {what}")
+    yield hypothesis.finding(cause, 0.95 if missing else 0.7, f"the gradient {what}")
 
 
-def constant(clue: Clue) -> Iterator[Finding]:
+def constant(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The gradient is a constant times the right one, here and at other inputs."""
-    given, right = clue.given, clue.numeric
+    given, right = hypothesis.given, hypothesis.numeric
     square = float(right @ right)
     if not square or not np.any(given):
         return
     ratio = float(given @ right) / square
-    if not clue.explains(ratio * right) or not _holds_elsewhere(clue, ratio):
+    if not hypothesis.explains(ratio * right) or not _holds_elsewhere(hypothesis, ratio):
         return
     if abs(ratio + 1) < 1e-3:
-        yield clue.finding("wrong_sign", 0.91, "every entry has the opposite sign")
+        yield hypothesis.finding("wrong_sign", 0.91, "every entry has the opposite sign")
     else:
-        text = f"every entry is {named(ratio, lengths(clue))} times what it should be"
-        yield clue.finding("wrong_scale", 0.9, text)
+        text = f"every entry is {named(ratio, lengths(hypothesis))} times what it should be"
+        yield hypothesis.finding("wrong_scale", 0.9, text)
 
 
 def slight(case: Case, base: Outcome) -> Iterator[Finding]:
     """A factor so close to one that every entry alone would pass: but it is the same in all."""
-    if base.point is None or base.point.noise != DOUBLE or base.gaps:
+    if base.point is None or base.point.noise != DOUBLE or base.mismatches:
         return
     upstream = base.run.flat_upstream
     for name in base.parts:
@@ -78,48 +78,47 @@ def _all_off(flat: Array, part: Part, upstream: Array) -> bool:
     return bool(np.all(off[notable]))
 
 
-def partial(clue: Clue) -> Iterator[Finding]:
+def partial(hypothesis: Hypothesis) -> Iterator[Finding]:
     """Some entries are right, and all others are off by the same factor."""
-    bad = clue.bad & (abs(clue.numeric) > 1e-9 * abs(clue.numeric).max(initial=0))
-    if bad.all() or bad.sum() < 2 or (clue.bad & ~bad).any():
+    bad = hypothesis.bad & (abs(hypothesis.numeric) > 1e-9 * abs(hypothesis.numeric).max(initial=0))
+    if bad.all() or bad.sum() < 2 or (hypothesis.bad & ~bad).any():
         return
-    ratios = clue.given[bad] / clue.numeric[bad]
+    ratios = hypothesis.given[bad] / hypothesis.numeric[bad]
     ratio = float(np.median(ratios))
     if not np.all(abs(ratios - ratio) <= 2e-3 * abs(ratio - 1)):
         return
     count = f"{int(bad.sum())} of {bad.size} entries"
     if abs(ratio) < 1e-9:
-        yield clue.finding("missing_term", 0.6, f"{count} are zero and should not be")
+        yield hypothesis.finding("missing_term", 0.6, f"{count} are zero and should not be")
     elif abs(ratio + 1) < 1e-3:
-        yield clue.finding("wrong_sign", 0.7, f"{count} have the opposite sign")
+        yield hypothesis.finding("wrong_sign", 0.7, f"{count} have the opposite sign")
     else:
-        text = f"{count} are {named(ratio, lengths(clue))} times what they should be"
-        yield clue.finding("wrong_scale", 0.6, text)
+        text = f"{count} are {named(ratio, lengths(hypothesis))} times what they should be"
+        yield hypothesis.finding("wrong_scale", 0.6, text)
 
 
-def _holds_elsewhere(clue: Clue, ratio: float) -> bool:
+def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
     """Whether the same factor explains the gradient at other inputs of the same shapes."""
-    case = clue.case
+    case = hypothesis.case
     if case.large:
         return True
-    outcome = case.verify(nearby(case, inputs=clue.base.run.inputs), effort=1e5)
-    if outcome is None or outcome.point is None or clue.name not in outcome.parts:
+    outcome = case.verify(nearby(case, inputs=hypothesis.base.run.inputs), effort=1e5)
+    if outcome is None or outcome.point is None or hypothesis.name not in outcome.parts:
         return True
-    part = outcome.parts[clue.name]
+    part = outcome.parts[hypothesis.name]
     right = part.expected(outcome.run.flat_upstream)
-    gradient = outcome.run.gradients[clue.name]
+    gradient = outcome.run.gradients[hypothesis.name]
     assert gradient is not None
     given = gradient.reshape(-1)[part.index]
-    return clue.near(given, ratio * right, abs(given - right))
+    return hypothesis.near(given, ratio * right, abs(given - right))
 
 
-def lengths(clue: Clue) -> dict[str, int]:
+def lengths(hypothesis: Hypothesis) -> dict[str, int]:
     """Lengths of axes, and their products, by a name for them."""
     sizes: dict[str, int] = {}
-    arrays: list[tuple[str, Array]] = [("output", y) for y in clue.base.run.outputs]
-    arrays += [
-        (n, x) for n, x in zip(clue.case.names, clue.base.run.inputs) if isinstance(x, np.ndarray)
-    ]
+    arrays: list[tuple[str, Array]] = [("output", y) for y in hypothesis.base.run.outputs]
+    inputs = zip(hypothesis.case.names, hypothesis.base.run.inputs)
+    arrays += [(n, x) for n, x in inputs if isinstance(x, np.ndarray)]
     for name, array in arrays:
         for axis, length in enumerate(array.shape):
             sizes.setdefault(f"the length of axis {axis} of {name}", length)
@@ -127,7 +126,7 @@ def lengths(clue: Clue) -> dict[str, int]:
             sizes.setdefault(f"the size of {name}", array.size)
             sizes.setdefault(f"the size of an image of {name}", int(np.prod(array.shape[2:])))
             sizes.setdefault(f"the size of a row of {name}", int(np.prod(array.shape[1:])))
-    sizes["the number of outputs"] = len(clue.base.run.outputs)
+    sizes["the number of outputs"] = len(hypothesis.base.run.outputs)
     return {name: size for name, size in sizes.items() if size > 1}
 
 

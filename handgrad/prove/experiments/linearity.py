@@ -44,7 +44,7 @@ def linear(case: Case, base: Outcome) -> Iterator[Finding]:
 def _unused(case: Case, base: Outcome) -> Iterator[Finding]:
     """With several outputs: one whose upstream gradient makes no difference to anything."""
     upstream = base.run.upstream
-    for k in range(len(upstream)) if base.gaps and len(upstream) > 1 else ():
+    for k in range(len(upstream)) if base.mismatches and len(upstream) > 1 else ():
         without = _given(case, [0 * u if j == k else u for j, u in enumerate(upstream)])
         whole = _given(case, upstream)
         if all(close(whole[n], without[n]) for n in whole):

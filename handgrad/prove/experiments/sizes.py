@@ -30,19 +30,19 @@ _TELLING = ("wrong_scale", "wrong_axis", "transpose")
 def elsewhere(
     case: Case, inputs: Sequence[Any], cause: str, what: str, weight: float = 0.8
 ) -> Iterator[Finding]:
-    """Findings at other inputs: what explains the gap there, else the cause that is given."""
+    """Findings at other inputs: what explains the mismatch there, else the cause that is given."""
     try:
         outcome = case.verify(inputs)
     except SubjectError as error:  # forward worked, backward did not
         if not error.refused:
             yield Finding(cause, 0.85, f"With {what} {error.sentence}.", line=error.line)
         return
-    if outcome is None or not outcome.gaps or guard.explains(case, inputs):
+    if outcome is None or not outcome.mismatches or guard.explains(case, inputs):
         return
-    gap = outcome.gaps[0]
+    mismatch = outcome.mismatches[0]
     found = [f for f in formula.diagnose(case, outcome) if f.weight >= _EXPLAINED]
-    text = f"With {what} d{gap.name} is wrong."
-    yield Finding(cause, weight, text, gap.name, gap.where())
+    text = f"With {what} d{mismatch.name} is wrong."
+    yield Finding(cause, weight, text, mismatch.name, mismatch.where())
     for finding in found[:1]:
         sentence = f"With {what} {finding.sentence}"
         likely = 0.82 if finding.cause in _TELLING and cause == "boundary" else 0.6
@@ -66,7 +66,7 @@ def batches(case: Case, base: Outcome) -> Iterator[Finding]:
 def _larger_batch(case: Case, inputs: list[Any], length: int) -> Iterator[Finding]:
     """A mistake that a batch of one had hidden: first of all, a sum over it that is missing."""
     outcome = case.verify(inputs)
-    if outcome is None or not outcome.gaps:
+    if outcome is None or not outcome.mismatches:
         return
     for finding in formula.diagnose(case, outcome):
         text = f"With a batch of {length} {finding.sentence}"

@@ -20,7 +20,7 @@ from handgrad.prove.trial import Case, Outcome, Run, fresh, same
 
 def calls_in_turn(case: Case, base: Outcome) -> Iterator[Finding]:
     """Two full calls on one instance; and two forwards before the backward."""
-    wrong = {gap.name for gap in base.gaps}  # in the first call too
+    wrong = {mismatch.name for mismatch in base.mismatches}  # in the first call too
     for inputs in _second_batches(case):
         for complete in (True, False):
             finding = _second(case, inputs, complete, wrong)
@@ -59,7 +59,7 @@ def _second(case: Case, inputs: list[Any], complete: bool, wrong: set[str]) -> F
         first = case.run(start=used, keep=True)
     else:
         case.forward(used, [fresh(x) for x in case.inputs])
-    state = used.twin(duplicate(used.thing))
+    state = used.around(duplicate(used.thing))
     try:
         after = case.run(inputs, alone.upstream, used, keep=True)
     except SubjectError as error:
@@ -69,11 +69,12 @@ def _second(case: Case, inputs: list[Any], complete: bool, wrong: set[str]) -> F
         return Finding("stale_state", 0.85, text, line=error.line)
     if not all(close(a, b) for a, b in zip(after.outputs, alone.outputs)):
         outcome = case.verify(inputs, state, after)  # it keeps a state: ask the differences
-        gaps = [g for g in outcome.gaps if g.name not in wrong] if outcome is not None else []
-        if outcome is not None and gaps:
-            name = gaps[0].name
+        found = [] if outcome is None else outcome.mismatches
+        mismatches = [m for m in found if m.name not in wrong]
+        if outcome is not None and mismatches:
+            name = mismatches[0].name
             text = f"In {how} d{name} does not fit what forward computes."
-            return Finding("stale_state", 0.88, text, name, gaps[0].where())
+            return Finding("stale_state", 0.88, text, name, mismatches[0].where())
         return _first_kept(case, after, alone)
     for name in case.wanted:
         a, b = after.gradients[name], alone.gradients[name]
@@ -156,12 +157,12 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
             value = subject.get(name)
             subject.put(name, value * (1.1 + 0.05 * k) + 0.01)
     fresh_run = case.run(start=alone)
-    state = used.twin(duplicate(used.thing))
+    state = used.around(duplicate(used.thing))
     run = case.run(upstream=fresh_run.upstream, start=used, keep=True)
     outcome = case.verify(start=state, run=run)
-    for gap in outcome.gaps if outcome and not base.gaps else ():
-        text = f"After the parameters have changed, d{gap.name} is wrong: old ones are in use."
-        yield Finding("stale_state", 0.94, text, gap.name, gap.where())
+    for mismatch in outcome.mismatches if outcome and not base.mismatches else ():
+        text = f"After the parameters have changed, d{mismatch.name} is wrong: old ones are in use."
+        yield Finding("stale_state", 0.94, text, mismatch.name, mismatch.where())
         return
 
 
@@ -184,7 +185,7 @@ def held_by_class(case: Case, base: Outcome) -> Iterator[Finding]:
     """Gradients lie in the instance, not in an array or list that the class holds for all."""
     kinds = {type(owner) for owner in owners(case.original.thing)}
     shared = [v for c in kinds for v in vars(c).values() if isinstance(v, list | dict | np.ndarray)]
-    subject = case.original.twin(duplicate(case.original.thing, {id(v): v for v in shared}))
+    subject = case.original.around(duplicate(case.original.thing, {id(v): v for v in shared}))
     case.run(case.given, start=subject, keep=True)
     mine = [v for owner in owners(subject.thing) for v in vars(owner).values()]
     held = {id(v) for v in shared} & {id(v) for v in mine}
@@ -204,7 +205,8 @@ def _interleaved(case: Case, one: Subject, other: Subject) -> Iterator[Finding]:
             except SubjectError:
                 continue
             pair = duplicate([one.thing, other.thing])  # in one, so that what they share stays so
-            yield from _in_between(case, one.twin(pair[0]), other.twin(pair[1]), alone, elsewhere)
+            first, second = one.around(pair[0]), other.around(pair[1])
+            yield from _in_between(case, first, second, alone, elsewhere)
 
 
 def _in_between(

@@ -7,22 +7,23 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.experiments.evidence import Clue
+from handgrad.prove.experiments.hypothesis import Hypothesis
 from handgrad.prove.experiments.region import moves
 from handgrad.prove.report import Finding
 
 Reading = tuple[str, float, str, Array]  # cause, weight, sentence, upstream
 
 
-def other_upstream(clue: Clue) -> Iterator[Finding]:
+def other_upstream(hypothesis: Hypothesis) -> Iterator[Finding]:
     """backward's result is right for another upstream gradient than the one it was given."""
-    second, given = clue.again()
-    pairs = zip(_readings(clue.upstream), _readings(second))
+    second, given = hypothesis.again()
+    pairs = zip(_readings(hypothesis.upstream), _readings(second))
     for (cause, weight, sentence, upstream), (*_, other) in pairs:
-        if clue.explains(clue.pulled(upstream)) and clue.near(given, clue.pulled(other)):
-            if cause == "boundary" and moves(clue):
+        explained = hypothesis.explains(hypothesis.pulled(upstream))
+        if explained and hypothesis.near(given, hypothesis.pulled(other)):
+            if cause == "boundary" and moves(hypothesis):
                 continue
-            yield clue.finding(cause, weight, sentence)
+            yield hypothesis.finding(cause, weight, sentence)
             return
 
 

@@ -24,7 +24,7 @@ from handgrad.prove.report import CAUSES
 
 from .fair import FAIR
 from .handmade import MISTAKES
-from .mutate import mutants
+from .mutation import mutants
 from .right import SAMPLES
 from .specimen import Specimen
 
