@@ -15,7 +15,7 @@ train: .venv/train
 test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The native library alone, what has changed of it, into its place in the editable install.
 native: .venv/test
