@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,15 +26,23 @@ class Training:
 
     def __str__(self) -> str:
         options = {k: v if np.ndim(v) == 0 else np.shape(v) for k, v in self.options.items()}
-        return (f"{show(self.network)}\n  x {self.x.dtype}{self.x.shape}, t {self.t.dtype}"
-                f"{self.t.shape}, {options}")  # fmt: skip
+        shown = show(self.network, uses(self.network))
+        x, t = (f"{a.dtype}{a.shape}" for a in (self.x, self.t))
+        return f"{shown}\n  x {x}, t {t}, {options}"
 
 
-def show(layer: Any) -> str:
-    """A layer with what it holds, as one would write it."""
+def show(layer: Any, uses: Counter[int]) -> str:
+    """A layer with what it holds, as one would write it; what is used twice has a name."""
+    text = repr(layer)
     if isinstance(layer, hg.Network):
-        return f"{type(layer).__name__}({', '.join(map(show, layer.members))})"
-    return repr(layer)
+        text = f"{type(layer).__name__}({', '.join(show(m, uses) for m in layer.members)})"
+    return f"[shared {list(uses).index(id(layer))}: {text}]" if uses[id(layer)] > 1 else text
+
+
+def uses(layer: Any) -> Counter[int]:
+    """How often each layer is used in a network, by its identity."""
+    members = layer.members if isinstance(layer, hg.Network) else ()
+    return sum(map(uses, members), Counter([id(layer)]))
 
 
 class Draw:
@@ -105,10 +114,10 @@ class Draw:
 
     def changing(self, shape: Shape) -> tuple[Any, Shape]:
         """A layer with another output shape, and that shape."""
-        width = self.integer(2, 6)
+        width = self.integer(3, 6)  # of two, a norm keeps only the sign
         if len(shape) == 1:
             if self.rng.random() < 0.3:
-                other = self.integer(2, 6)
+                other = self.integer(3, 6)
                 return hg.Parallel(hg.Affine(width), hg.Affine(other)), (width + other,)
             return hg.Affine(width), (width,)
         if len(shape) == 2:
@@ -179,8 +188,8 @@ class Draw:
         rows = self.integer(5, 14)
         kind = self.pick("vector", "sequence", "image", "ids", "integers")
         shape: Shape = {
-            "vector": (self.integer(2, 7),), "integers": (self.integer(2, 7),),
-            "sequence": (self.integer(2, 5), self.integer(2, 6)),
+            "vector": (self.integer(3, 7),), "integers": (self.integer(3, 7),),
+            "sequence": (self.integer(2, 5), self.integer(3, 6)),
             "image": (self.integer(1, 3), self.integer(4, 6), self.integer(4, 6)),
             "ids": (self.integer(2, 5),),
         }[kind]  # fmt: skip
@@ -189,7 +198,7 @@ class Draw:
         if kind == "integers":
             x = self.rng.integers(0, 5, x.shape)
         if kind == "ids":
-            x, width = self.rng.integers(0, VOCABULARY, x.shape), self.integer(2, 6)
+            x, width = self.rng.integers(0, VOCABULARY, x.shape), self.integer(3, 6)
             first, shape = [hg.Embedding(VOCABULARY, width)], (*shape, width)
         layers, shape = self.body(shape)
         each = len(shape) == 2 and self.rng.random() < 0.6  # a label for each step
