@@ -25,7 +25,9 @@ class Training:
     options: dict[str, Any]
 
     def __str__(self) -> str:
-        options = {k: v if np.ndim(v) == 0 else np.shape(v) for k, v in self.options.items()}
+        options = self.options | {
+            name: "given" for name in ("validation", "sample_weights") if name in self.options
+        }
         shown = show(self.network, uses(self.network))
         x, t = (f"{a.dtype}{a.shape}" for a in (self.x, self.t))
         return f"{shown}\n  x {x}, t {t}, {options}"
