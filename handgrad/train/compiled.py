@@ -25,21 +25,20 @@ class Compiled:
 
     def __init__(self, trainer: Any, threads: int | None):
         self.trainer = trainer
-        for option, used in (("accumulate", trainer.accumulate > 1),
-                             ("sample_weights", trainer.weights is not None)):  # fmt: skip
-            if used:
-                raise NotNative(f"{option} is done in Python")
+        if trainer.accumulate > 1:
+            raise NotNative("accumulate is done in Python")
         self.labels = trainer.t.dtype.kind in "iu"
         self.others = [m for m in trainer.metrics if m is not accuracy or not self.labels]
-        x, t = trainer.x, trainer.t
+        x, t, weights = trainer.x, trainer.t, trainer.weights
         if trainer.augment is not None:  # each batch is made in Python, and is then all the data
             x, t = self.buffers = (
                 x[: trainer.batch].copy(),
                 words_of(t[: trainer.batch].copy(), "t"),
             )
+            weights = None if weights is None else weights[: trainer.batch]
         self.program = Training(
             trainer.network, trainer.loss, trainer.optimizer, x, t, batch=trainer.batch,
-            threads=threads, watch=self._watch if self.others else None,
+            weights=weights, threads=threads, watch=self._watch if self.others else None,
             python=bool(trainer.compile),
         )  # fmt: skip
         self.watched: dict[tuple[str, int], float] = {}
@@ -80,6 +79,8 @@ class Compiled:
         trainer, (x, t) = self.trainer, self.buffers
         number = trainer.epoch * trainer.batches + trainer.place
         x[: len(rows)], t[: len(rows)] = trainer.augment(trainer.x[rows], number), trainer.t[rows]
+        if trainer.weights is not None:
+            self.program.weights[: len(rows)] = trainer.weights[rows]
 
     def _show_gradients(self) -> None:
         """Let the layers have the gradients of the last step, as views of the flat array."""
@@ -118,7 +119,7 @@ class Compiled:
 
     def _enter_steps(self, steps: slice) -> None:
         trainer, counts = self.trainer, self.counts[steps]
-        losses = self.program.metrics[steps].astype(float)
+        losses = self.program.losses[steps].astype(float)
         if trainer.step == 0:
             trainer.first_loss = losses[0]
         trainer.loss_value = float(losses[-1])
@@ -128,8 +129,8 @@ class Compiled:
             if metric in self.others:
                 sums[name] = float(sum(self.watched.pop((name, s)) for s in _range(steps)))
             else:
-                right = self.program.metrics[MOST_STEPS:][steps]
-                sums[name] = float(right.sum(dtype=float)) / math.prod(trainer.t.shape[1:])
+                right, counted = self.program.right[steps], self.program.counted[steps]
+                sums[name] = float((right / np.maximum(counted, 1)) @ counts)
         trainer.add_sums(sums)
         trainer.step += len(counts)
         trainer.place += len(counts)
@@ -149,7 +150,7 @@ class Compiled:
         if code not in (BAD_INDEX, NOT_FINITE):
             raise RuntimeError(f"the native program stopped with code {code}")
         self._show_gradients()
-        loss = float(self.program.metrics[step])
+        loss = float(self.program.losses[step])
         if code == NOT_FINITE and math.isfinite(loss):
             trainer.diverged("a gradient is no longer finite")
         trainer.batch_step(rows)
