@@ -23,8 +23,9 @@ int64_t ignored_label(const Job& j) { return j.i(Labelled::ignores) ? j.i(Labell
 
 // -- softmax_loss: −m ln p at the label, p = softmax(scores), and dy = m (p − t) ---------------
 //
-// With smoothing ε, t is 1 − ε + ε / C at the label and ε / C elsewhere. A row whose share m is 0
-// is left out, whatever its label. dy may be the scores; right: whether the first of the max scores
+// With smoothing ε, t is 1 − ε + ε / C at the label and ε / C elsewhere; with weights of classes too, which
+// then are not in m, that is m v for each class, and p counts their sum. A row whose share m is 0 is left
+// out, whatever its label. dy may be the scores; right: whether the first of the max scores
 // is at the label, which is not ignored.
 
 HG_ARGS(SoftmaxLoss, HG_LABELS(),
@@ -33,7 +34,8 @@ HG_ARGS(SoftmaxLoss, HG_LABELS(),
         (dy, write(samples, each, classes)),
         (terms, write(samples, each)),
         (right, write(samples, each).maybe()),
-        (smoothing, real()))
+        (smoothing, real()),
+        (class_weights, read(classes).maybe()))  // v, with smoothing
 
 // The labels of rows one after the other, from row m on.
 class Labels {
@@ -171,9 +173,37 @@ bool occurs(const float* x, int64_t n, float value) {
   return found.sum() > 0;
 }
 
+// Σ v (x − top)
+float weighted_sum(const float* v, const float* x, int64_t n, float top) {
+  Lanes sum(0);
+  by_lanes(n, sum, [&](vec& lane, int64_t i, int64_t count) {
+    lane = lane + only(part(v + i, count) * (part(x + i, count) - set1(top)), count);
+  });
+  return sum.sum();
+}
+
+// One row with weights of classes, where dy is e^(x − top) and `mean` that of v (x − top): dy, and the share,
+// score and mean with which `settle` finds the term.
+void weighted_classes(const Job& j, Group& g, int64_t r, float* dy) {
+  using A = SoftmaxLoss;
+  int64_t classes = j.i(A::classes), label = g.label[r];
+  const float* v = j.f(A::class_weights);
+  float smoothing = float(j.r(A::smoothing)), each = smoothing / float(classes), share = g.share[r];
+  float own = label < 0 ? 0 : v[label] * (1 - smoothing), whole = own + each * row_sum(v, classes);
+  vec scale = set1(share * whole / g.sum[r]), less = set1(share * each);
+  by_vectors(classes, [&](int64_t i, int64_t count) {
+    put(dy + i, part(dy + i, count) * scale - less * part(v + i, count), count);
+  });
+  if (label >= 0) dy[label] -= share * own;
+  g.share[r] = share * whole;
+  g.score[r] = label < 0 ? 0 : v[label] * (g.score[r] - g.top[r]) / whole;
+  g.mean[r] /= whole, g.top[r] = 0;
+}
+
 void many_classes(const Job& j, Group& g) {
   using A = SoftmaxLoss;
   int64_t classes = j.i(A::classes);
+  const float* v = j.has(A::class_weights) ? j.f(A::class_weights) : nullptr;
   float smoothing = float(j.r(A::smoothing)), each = smoothing / float(classes);
   for (int64_t r = 0; r < g.count; r++) {
     const float* x = j.f(A::scores) + (g.first + r) * classes;
@@ -182,8 +212,14 @@ void many_classes(const Job& j, Group& g) {
     float top = g.top[r] = max_of(x, classes), share = g.share[r];
     g.score[r] = label < 0 ? 0 : x[label];
     g.right[r] = label >= 0 && x[label] == top && !occurs(x, label, top);
-    g.mean[r] = smoothing > 0 ? row_sum(x, classes) / float(classes) : 0;
-    float scale = share / (g.sum[r] = exps(x, classes, top, dy)), less = share * each;
+    if (v) g.mean[r] = weighted_sum(v, x, classes, top) / float(classes);
+    else g.mean[r] = smoothing > 0 ? row_sum(x, classes) / float(classes) : 0;
+    float sum = g.sum[r] = exps(x, classes, top, dy), less = share * each;
+    if (v) {
+      weighted_classes(j, g, r, dy);
+      continue;
+    }
+    float scale = share / sum;
     by_vectors(classes, [&](int64_t i, int64_t count) {
       put(dy + i, part(dy + i, count) * set1(scale) - set1(less), count);
     });
@@ -208,7 +244,7 @@ void softmax_loss_rows(const Job& j, int64_t from, int64_t stop) {
       j.fail(kBadIndex);
       return;
     }
-    if (j.i(SoftmaxLoss::classes) <= kGroup) few_classes(j, g);
+    if (j.i(SoftmaxLoss::classes) <= kGroup && !j.has(SoftmaxLoss::class_weights)) few_classes(j, g);
     else many_classes(j, g);
     settle(j, g);
   }
@@ -238,6 +274,7 @@ HG_ENUM(Divisor, sum, count, one)
 HG_ARGS(Shares, HG_LABELS(.maybe()),
         (sample_weights, read(samples).picked_by(indexed).maybe()),  // none: 1
         (class_weights, read(classes).maybe()),                      // none: 1
+        (smooths, flag()),  // whether they are in D alone, for softmax_loss counts them
         (shares, write(samples, each)),
         (divisor, option<Divisor>()),
         (mean_weight, real()),  // ū
@@ -260,15 +297,16 @@ void run_shares(const Job& j, int64_t, int64_t, Scratch) {
   for (int64_t n = 0; n < samples; n++) {
     float weight = j.has(A::sample_weights) ? j.f(A::sample_weights)[rows ? rows[n] : n] : 1;
     for (int64_t m = n * each; m < (n + 1) * each; m++) {
-      share[m] = weight;
+      float u = share[m] = weight;
       if (j.has(A::labels)) {
         int32_t label = labels.next();
         share[m] = 0;
         if (label == ignored) continue;
         if (uint64_t(label) >= uint64_t(j.i(A::classes))) return j.fail(kBadIndex);
-        share[m] = j.has(A::class_weights) ? weight * j.f(A::class_weights)[label] : weight;
+        u = j.has(A::class_weights) ? weight * j.f(A::class_weights)[label] : weight;
+        share[m] = j.i(A::smooths) ? weight : u;
       }
-      sum += share[m], count++;
+      sum += u, count++;
     }
   }
   int64_t divisor = j.i(A::divisor);

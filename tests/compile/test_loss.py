@@ -59,7 +59,7 @@ def require_equal_weighted(network, loss, x, t, rows, rng):
     which give the same bits."""
     start = network.build(x).parameters.copy()
     for weights in (None, rng.random(len(x)) * (rng.random(len(x)) < 0.8) + 0.01):
-        for normalizer in (None, 1.0, loss.mean_weight(t, weights, (*t.shape, 2)), 0.3):
+        for normalizer in (None, loss.mean_weight(t, weights, (*t.shape, 2)), 0.3):
             loss.normalizer = normalizer
             found = []
             for threads in (1, 2):
@@ -86,11 +86,11 @@ def test_labels(N, C, seed):
     require_equal_steps(network, SoftmaxCrossEntropy(), x, t, rows)
 
 
-@pytest.mark.parametrize("C", [3, 16, 17, 300])
+@pytest.mark.parametrize("C", [3, 16, 300])
 @pytest.mark.parametrize("options", [
     {"label_smoothing": 0.2}, {"ignore_index": 1}, {"class_weights": True},
     {"label_smoothing": 1.0}, {"ignore_index": -100, "class_weights": True},
-    {"ignore_index": 1, "label_smoothing": 0.1},
+    {"ignore_index": 1, "label_smoothing": 0.1}, {"class_weights": True, "label_smoothing": 0.3},
 ], ids=repr)  # fmt: skip
 def test_options_of_softmax_cross_entropy(C, options):
     network, x, t, rng = case(33, C)
@@ -99,7 +99,7 @@ def test_options_of_softmax_cross_entropy(C, options):
     if options.get("ignore_index") == -100:
         t[:4] = -100
     if "class_weights" in options:
-        options["class_weights"] = rng.random(C)
+        options["class_weights"] = rng.random(C) * (np.arange(C) != 1)
     rows = [np.arange(33), np.arange(20, 5, -1), np.array([5])]
     require_equal_weighted(network, SoftmaxCrossEntropy(**options), x, t, rows, rng)
 
@@ -119,7 +119,7 @@ def test_the_max_of_many_scores_is_found_at_every_index(C):
 
 @pytest.mark.parametrize("options", [
     {}, {"ignore_index": 3}, {"ignore_index": -1, "label_smoothing": 0.1},
-    {"ignore_index": 3, "class_weights": np.linspace(0, 2, 20)},
+    {"ignore_index": 3, "class_weights": np.linspace(0, 2, 20), "label_smoothing": 0.2},
 ], ids=repr)  # fmt: skip
 def test_labels_of_sequences(options):
     rng = np.random.default_rng(0)
@@ -235,7 +235,6 @@ def test_what_has_no_native_form():
     network, x, t, _ = case(6, 3)
     for loss, targets in [
         (SoftmaxCrossEntropy(), np.eye(3, dtype=np.float32)[t]),
-        (SoftmaxCrossEntropy(label_smoothing=0.1, class_weights=[1, 2, 3]), t),
         (MeanSquaredError(), np.zeros((6, 4), np.float32)),
     ]:
         with pytest.raises(NotNative, match=type(loss).__name__):

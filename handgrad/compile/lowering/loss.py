@@ -47,8 +47,6 @@ class LowerSoftmaxCrossEntropy(LossLowering):
             raise NotNative("SoftmaxCrossEntropy: the targets are probabilities")
         if t.shape != y.shape[:-1] or y.shape[0] != BatchDim(1):
             raise NotNative(f"SoftmaxCrossEntropy: labels {t.shape} for scores {y.shape}")
-        if layer.label_smoothing and layer.class_weights is not None:
-            raise NotNative("SoftmaxCrossEntropy: label_smoothing together with class_weights")
         classes, ignored = y.shape[-1], layer.ignore_index
         if isinstance(classes, BatchDim):
             raise NotNative("SoftmaxCrossEntropy: classes that grow with the batch")
@@ -65,7 +63,7 @@ class LowerSoftmaxCrossEntropy(LossLowering):
         terms, right = b.value(t.shape), b.value(t.shape)
         b.row(
             "softmax_loss", **labels, scores=y, shares=shares, dy=dy, terms=terms, right=right,
-            smoothing=layer.label_smoothing,
+            smoothing=layer.label_smoothing, class_weights=table if layer.label_smoothing else None,
         )  # fmt: skip
         b.later(
             "step_loss", count=times(*t.shape), each=1, terms=terms, right=right,
@@ -128,7 +126,8 @@ def shared_out(
     divisor = "one" if undivided else "sum" if mean_weight is None else "count"
     b.early(
         "shares", **elements, sample_weights=weights, class_weights=table, shares=shares,
-        divisor=divisor, mean_weight=mean_weight or 1.0, **stored,
+        smooths=table is not None and layer.label_smoothing > 0, divisor=divisor,
+        mean_weight=mean_weight or 1.0, **stored,
     )  # fmt: skip
     return shares, {}
 
