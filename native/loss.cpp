@@ -368,29 +368,34 @@ inline Term term_of(vec y, vec t, vec delta) {
   return {positive(rest), lt(none, rest, negative(t), none), eq(t * t, one, one, none)};
 }
 
+template <int code, bool shared>
+void loss_piece(const Job& j, int64_t u, vec each, vec delta) {
+  using A = LossTerms;
+  int64_t from = u * kPiece, to = from + kPiece < j.i(A::count) ? from + kPiece : j.i(A::count);
+  const float *y = j.f(A::y) + from, *t = j.f(A::t) + from, *shares = shared ? j.f(A::shares) + from : nullptr;
+  float* dy = j.f(A::dy) + from;
+  Lanes sum(0);
+  vec illegal = set1(0);
+  by_lanes(to - from, sum, [&](vec& lane, int64_t i, int64_t count) {
+    Term term = term_of<code>(part(y + i, count), part(t + i, count), delta);
+    vec share = each;
+    if constexpr (shared) share = part(shares + i, count), term.loss = term.loss * share;
+    lane = lane + only(term.loss, count);
+    put(dy + i, term.derivative * share, count);
+    illegal = illegal + only(set1(1) - term.legal, count);
+  });
+  j.f(A::sums)[u] = sum.sum();
+  Lanes wrong(0);
+  wrong.v[0] = illegal;
+  if (wrong.sum() > 0) j.fail(kBadIndex);
+}
+
 void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = LossTerms;
-  vec share = set1(j.i(A::mean) ? float(1 / double(j.i(A::count))) : 1), delta = set1(float(j.r(A::delta)));
+  vec each = set1(j.i(A::mean) ? float(1 / double(j.i(A::count))) : 1), delta = set1(float(j.r(A::delta)));
   with_code<Loss::kCount>(j.i(A::loss), [&](auto code) {
-    for (int64_t u = begin; u < end; u++) {
-      int64_t from = u * kPiece, to = from + kPiece < j.i(A::count) ? from + kPiece : j.i(A::count);
-      const float *y = j.f(A::y) + from, *t = j.f(A::t) + from;
-      float* dy = j.f(A::dy) + from;
-      const float* shares = j.has(A::shares) ? j.f(A::shares) + from : nullptr;
-      Lanes sum(0);
-      vec illegal = set1(0);
-      by_lanes(to - from, sum, [&](vec& lane, int64_t i, int64_t count) {
-        Term term = term_of<code()>(part(y + i, count), part(t + i, count), delta);
-        vec weight = shares ? part(shares + i, count) : share;
-        lane = lane + only(shares ? term.loss * weight : term.loss, count);
-        put(dy + i, term.derivative * weight, count);
-        illegal = illegal + only(set1(1) - term.legal, count);
-      });
-      j.f(A::sums)[u] = sum.sum();
-      Lanes wrong(0);
-      wrong.v[0] = illegal;
-      if (wrong.sum() > 0) j.fail(kBadIndex);
-    }
+    for (int64_t u = begin; u < end; u++)
+      j.has(A::shares) ? loss_piece<code(), true>(j, u, each, delta) : loss_piece<code(), false>(j, u, each, delta);
   });
 }
 

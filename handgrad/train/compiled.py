@@ -79,7 +79,7 @@ class Compiled:
         trainer, (x, t) = self.trainer, self.buffers
         number = trainer.epoch * trainer.batches + trainer.place
         x[: len(rows)], t[: len(rows)] = trainer.augment(trainer.x[rows], number), trainer.t[rows]
-        if trainer.weights is not None:
+        if self.program.weights is not None:
             self.program.weights[: len(rows)] = trainer.weights[rows]
 
     def _show_gradients(self) -> None:

@@ -89,8 +89,9 @@ class LowerElementwiseLoss(LossLowering):
         name = type(layer).__name__
         if t.integer or t.shape != y.shape:
             raise NotNative(f"{name}: targets {t.shape} for outputs {y.shape}, or integers")
-        one = BatchDim(1)
-        elements = {"samples": one, "each": t.row, "classes": 1, "indexed": True, "ignore": 0}
+        elements = {
+            "samples": BatchDim(1), "each": t.row, "classes": 1, "indexed": True, "ignore": 0,
+        }  # fmt: skip
         shares, counts = shared_out(b, layer, elements, weights, None, step)
         y, t = b.plain(b.gathered(y)), b.gathered(t)
         size = times(*y.shape)
@@ -108,7 +109,7 @@ class LowerElementwiseLoss(LossLowering):
 
 
 def shared_out(
-    b: Builder, layer: Any, elements: dict[str, Argument], weights: Address | None,
+    b: Builder, layer: Any, elements: dict[str, Any], weights: Address | None,
     table: Address | None, step: Measured,
 ) -> tuple[Value | None, dict[str, Argument]]:  # fmt: skip
     """What each element counts, None where all count 1 / D alike and D is their number or 1; and
