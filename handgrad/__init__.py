@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from handgrad import layers, optim
+from handgrad import engines, layers, optim
 from handgrad.arrays import ShapeError
 from handgrad.derivative import grad, hessian, hvp
 from handgrad.layer import Layer, Parameter
@@ -56,11 +56,7 @@ _LATER = {
 }  # fmt: skip
 
 
-def _predict_natively(*arguments: Any) -> Any:
-    return import_module("handgrad.compile").predict_natively(*arguments)
-
-
-Network.native = staticmethod(_predict_natively)
+engines.enter("native", "handgrad.compile.predict")
 
 
 def __getattr__(name: str) -> Any:

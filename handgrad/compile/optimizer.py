@@ -181,13 +181,13 @@ def _large_gradient(row: Row) -> Address | None:
 
 def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Address) -> None:
     """Append the rows that add ½ λ Σ W², whose gradient `l2` adds, to the loss of the step."""
-    if not getattr(optimizer, "l2", 0):
+    stretches = optimizer.penalized(network)
+    if not stretches:
         return
-    runs = [run for run in optimizer.runs(network) if run.decays]
-    counts = [-(-(run.where.stop - run.where.start) // _PIECE) for run in runs]
+    counts = [-(-(where.stop - where.start) // _PIECE) for where in stretches]
     total, at = b.value((2 * sum(counts),)), 0
-    for run, count in zip(runs, counts):
-        start, n = run.where.start, run.where.stop - run.where.start
+    for where, count in zip(stretches, counts):
+        start, n = where.start, where.stop - where.start
         b.row("squares", n, 0, None, Address("parameters", start), b.view(total, (2 * count,), at))
         at += 2 * count
     b.row("penalty", sum(counts), total, losses, reals=(optimizer.l2 / 2,))

@@ -87,6 +87,7 @@ from handgrad.layers.loss import (
 from handgrad.layers.margin import CosineEmbedding, CosineSimilarity, Hinge
 from handgrad.layers.matmul import MatMul
 from handgrad.layers.multi_head_attention import MultiHeadAttention
+from handgrad.layers.meaning import meant
 from handgrad.layers.negative_sampling import NegativeSampling, UnigramSampler
 from handgrad.layers.normalization import (
     BatchNorm,
@@ -157,5 +158,5 @@ __all__ = [
     "Stack", "Stacked", "Standardize", "Std", "Step", "Sub", "Sum", "SumSquaredError", "Tan",
     "Tanh", "Tile", "TopK", "Transpose", "TransposedConvolution", "UnigramSampler", "Var",
     "VariationalDropout", "Where", "check_scores", "col2im", "counted", "im2col", "length_mask",
-    "loss_for",
+    "loss_for", "meant",
 ]  # fmt: skip
