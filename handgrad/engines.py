@@ -25,18 +25,15 @@ def enter(name: str, module: str) -> None:
 
 
 def predictions(name: str, network: Any, x: Array, batch: int, required: bool) -> Array | None:
-    """What the engine of that name predicts, or None where it does not."""
+    """What the engine of that name predicts, or None where it is for NumPy to do.
+
+    Raises ValueError for another name.
+    """
+    if name not in NAMES:
+        raise ValueError(f"engine: one of {', '.join(map(repr, NAMES))} is needed, got {name!r}")
+    name = "native" if name == "auto" else name
+    if name not in _entered:
+        return None
     if name not in _loaded:
-        if name not in _entered:
-            return None
         _loaded[name] = import_module(_entered[name]).predict
     return _loaded[name](network, x, batch, required)
-
-
-def check_name(name: Any) -> str:
-    """The name of an engine, or ValueError."""
-    if name in NAMES:
-        return name
-    raise ValueError(
-        f"engine: one of {', '.join(map(repr, NAMES))} is needed, got {name!r}"
-    )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
-from handgrad.engines import check_name, predictions
+from handgrad.engines import predictions
 from handgrad.flat import Flat
 from handgrad.layer import Layer, adopt, apply, as_input, is_layer, shallow_clone, slots, walk
 from handgrad.layers import Concat, Loss, counted, meant
@@ -203,10 +203,11 @@ class Network(Layer):
         if not x.ndim:
             raise ShapeError("predict: x needs a batch axis (N, …), got a scalar")
         self.build(x[:batch])
-        name = check_name(self.engine if engine is None else engine)
-        if name != "numpy":
-            if (y := predictions("native", self, x, batch, engine == "native")) is not None:
-                return y
+        y = predictions(
+            self.engine if engine is None else engine, self, x, batch, engine == "native"
+        )
+        if y is not None:
+            return y
         network, parts = shallow_clone(self, training=False), []
         for i in range(0, max(len(x), 1), batch):
             with no_grad(), forgetting(network):

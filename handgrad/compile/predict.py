@@ -66,7 +66,7 @@ def _fits(x: Array) -> bool:
     """Whether integers are of 32 bits, as kernels read them."""
     if x.dtype.kind not in "iu" or x.itemsize < 4:
         return True
-    return -(2**31) <= x.min(initial=0) and x.max(initial=0) < 2**31
+    return bool(x.min(initial=0) >= -(2**31) and x.max(initial=0) < 2**31)
 
 
 def _program(

@@ -39,9 +39,9 @@ def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Ar
 
 def _shaped(t: Array, y: Array) -> Array:
     """The targets in the shape of the outputs, where they differ in a last axis of one alone."""
-    if t.shape[1:] + (1,) == y.shape[1:]:
+    if (*t.shape[1:], 1) == y.shape[1:]:
         return t[..., None]
-    return t[..., 0] if t.shape[1:] == y.shape[1:] + (1,) else t
+    return t[..., 0] if t.shape[1:] == (*y.shape[1:], 1) else t
 
 
 def _loss_of(t: Array, y: Array, last: Any) -> Layer:

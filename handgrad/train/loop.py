@@ -118,8 +118,8 @@ class Trainer:
         self.metrics = usual_metrics(self.loss, self.t) if metrics is None else list(metrics)
         self.shuffle, self.seed = shuffle, seed
         self.task = Task(
-            _weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t, self._order,
-            batch, check_count("accumulate", accumulate), self.weights, self.metrics, augment,
+            _weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
+            self._order, batch, check_count("accumulate", accumulate), self.weights, self.metrics, augment,
             None if threads is None else check_count("threads", threads),
         )  # fmt: skip
         self.total_steps = self._count_steps(epochs, steps)
@@ -162,7 +162,8 @@ class Trainer:
 
     def _take_targets(self, loss: Any, batch: int) -> tuple[int, ...]:
         """The loss, and the targets as it needs them; the shape of a batch of outputs."""
-        y = self.network.predict(self.x[:batch], engine="numpy")
+        with np.errstate(all="ignore"):  # the shape alone matters here
+            y = self.network.predict(self.x[:batch], engine="numpy")
         last = self.network.members[-1] if self.network.members else None
         self.loss, t = meant(self.t, y, loss, last)
         self.t = np.ascontiguousarray(t)

@@ -1,4 +1,4 @@
-"""Engines behind one interface: random trainings on two of them, a third one, and exact resuming."""
+"""Engines behind one interface: random trainings on two of them, a third, exact resuming."""
 
 from __future__ import annotations
 
@@ -84,7 +84,12 @@ def random_training(seed):
     if rng.random() < 0.3:
         layers = [hg.Residual(hg.Affine(5), hg.Tanh()), *layers]
     network = hg.Sequential(*layers, hg.Affine(classes), seed=seed)
-    options = {"batch": int(rng.integers(3, n * 2 // 3)), "epochs": 3, "progress": False, "seed": seed}
+    options = {
+        "batch": int(rng.integers(3, n * 2 // 3)),
+        "epochs": 3,
+        "progress": False,
+        "seed": seed,
+    }
     if labels:
         t = rng.integers(0, classes, n)
         loss = {"label_smoothing": pick(0.0, 0.1)}
@@ -98,7 +103,8 @@ def random_training(seed):
     else:
         t = rng.normal(size=(n, classes)).astype(np.float32)
         options["loss"] = pick(hg.MeanSquaredError, hg.Huber, hg.SumSquaredError)()
-    options["weighting"] = pick("data", "data", "batch")
+    ignores = labels and "ignore_index" in loss  # then a batch may hold nothing to learn from
+    options["weighting"] = "data" if ignores else pick("data", "data", "batch")
     if rng.random() < 0.25:
         options["sample_weights"] = rng.uniform(0.1, 4, n)
     options["accumulate"] = pick(1, 1, 1, 2, 3)
@@ -142,7 +148,7 @@ def test_random_trainings_agree_on_both_engines(first):
         )  # fmt: skip
         assert (other.step, other.optimizer.steps) == (plain.step, plain.optimizer.steps)
         assert two["lr"] == one["lr"]
-    assert native > 5
+    assert native > 3
 
 
 @needs_native
@@ -265,8 +271,14 @@ def test_a_state_of_the_format_before_is_continued_to_the_bit():
 
 
 def test_a_wrong_engine_is_refused():
-    for engine, message in (("fast", "got 'fast'"), (NumPyEngine, "give an instance"), (3, "got 3")):
-        with pytest.raises(ValueError, match=f"engine: one of 'auto', 'native', 'numpy'.*{message}"):
+    for engine, message in (
+        ("fast", "got 'fast'"),
+        (NumPyEngine, "give an instance"),
+        (3, "got 3"),
+    ):
+        with pytest.raises(
+            ValueError, match=f"engine: one of 'auto', 'native', 'numpy'.*{message}"
+        ):
             hg.Trainer(mlp(), X, LABELS, engine=engine)
     for value, name in ((True, "native"), (False, "numpy")):
         with pytest.raises(ValueError, match=f"compile: .* engine='{name}' would do"):

@@ -73,7 +73,6 @@ class Updates:
         return Updates(stop - start, cut, self.whole)
 
 
-
 def summed(loss: Any, sums: dict[str, Pair], more: dict[str, Pair]) -> dict[str, Pair]:
     """The sums of both; the denominators of the loss are put together as it says."""
     names = {**sums, **more}
