@@ -15,8 +15,8 @@ from handgrad.network import Network
 
 _PLAIN = (bool, int, float, str, bytes, np.generic, np.dtype)
 # Attributes of a network that no program reads.
-_OWN = ("followed_by", "stream", "engine", "training", "needs_input_grad")
-_OWN += ("_ready", "_built", "_inside", *Network._transient)
+_OWN = {"followed_by", "stream", "engine", "training", "needs_input_grad", "_ready", "_built",
+        "_inside", *Network._transient}  # fmt: skip
 
 
 class Key:
@@ -109,7 +109,8 @@ def _options(layer: Any) -> Iterable[str]:
     """What a layer's constructor keeps; of a network, all that its Python may look at."""
     if isinstance(layer, Network):
         return [name for name in layer.__dict__ if name not in _OWN]
-    names = _arguments(type(layer))
+    cls: Any = type(layer)
+    names = _arguments(cls)
     if hasattr(layer, "params"):
         return names
     held = parameter_names(layer)  # without the base class W and b may be arguments
@@ -117,7 +118,7 @@ def _options(layer: Any) -> Iterable[str]:
 
 
 @cache
-def _arguments(cls: type) -> tuple[str, ...]:
+def _arguments(cls: Any) -> tuple[str, ...]:
     """Names of a constructor's arguments, without those that hold parameters or buffers."""
     held = (*getattr(cls, "params", ()), *getattr(cls, "buffers", ()))
     return tuple(name for name in inspect.signature(cls).parameters if name not in held)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +24,7 @@ from handgrad.train.checks import (
 from handgrad.train.data import check_data, random_order, split_rows
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.engine import Engine, Task, TrainState, Updates, check_engine, prepared
+from handgrad.train.guards import first_ctrl_c, training_mode
 from handgrad.train.history import History
 from handgrad.train.metrics import usual_metrics
 from handgrad.train.scale import warn_of_scale
@@ -119,8 +117,8 @@ class Trainer:
         self.shuffle, self.seed = shuffle, seed
         self.task = Task(
             _weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
-            self._order, batch, check_count("accumulate", accumulate), self.weights, self.metrics, augment,
-            None if threads is None else check_count("threads", threads),
+            self.order, batch, check_count("accumulate", accumulate), self.weights, self.metrics,
+            augment, None if threads is None else check_count("threads", threads),
         )  # fmt: skip
         self.total_steps = self._count_steps(epochs, steps)
         optimizer = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
@@ -239,7 +237,8 @@ class Trainer:
         engine = self._prepared()
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self.state.begin()
-        with self._training(), self._ctrl_c(), np.errstate(all="ignore"):  # checked each step
+        guards = training_mode(self.network), first_ctrl_c(self._interrupt)
+        with guards[0], guards[1], np.errstate(all="ignore"):  # numbers are checked each step
             self.call("on_start")
             try:
                 self._advance(engine)
@@ -331,43 +330,14 @@ class Trainer:
         told.what, told.where = error.what, error.where
         return told
 
-    def _order(self, epoch: int) -> Array:
-        return self.order(epoch)
-
     def order(self, epoch: int) -> Array:
         """The samples in the order in which an epoch takes them."""
         n = len(self.x)
         return random_order(n, self.seed, epoch) if self.shuffle else np.arange(n)
 
-    @contextmanager
-    def _training(self) -> Iterator[None]:
-        """Training mode, and no gradient of x; both as before afterwards."""
-        network = self.network
-        with network.evaluating():
-            network.train()
-            wanted, network.needs_input_grad = network.needs_input_grad, False
-            try:
-                yield
-            finally:
-                network.needs_input_grad = wanted
-
-    @contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
-        """The first Ctrl-C lets the present step finish; a second one acts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def first(signum: int, frame: Any) -> None:
-            self.interrupted = True
-            self.stop("interrupted")
-            signal.signal(signal.SIGINT, before)
-
-        before = signal.signal(signal.SIGINT, first)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
+    def _interrupt(self) -> None:
+        self.interrupted = True
+        self.stop("interrupted")
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on as if nothing had happened, to the bit."""
