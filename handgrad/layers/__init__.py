@@ -86,8 +86,8 @@ from handgrad.layers.loss import (
 )
 from handgrad.layers.margin import CosineEmbedding, CosineSimilarity, Hinge
 from handgrad.layers.matmul import MatMul
-from handgrad.layers.multi_head_attention import MultiHeadAttention
 from handgrad.layers.meaning import meant
+from handgrad.layers.multi_head_attention import MultiHeadAttention
 from handgrad.layers.negative_sampling import NegativeSampling, UnigramSampler
 from handgrad.layers.normalization import (
     BatchNorm,

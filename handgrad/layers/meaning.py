@@ -8,7 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.layer import Layer
-from handgrad.layers.activation import Sigmoid
+from handgrad.layers.activation.sigmoidal import Sigmoid
 from handgrad.layers.cross_entropy import ClassLoss, SoftmaxCrossEntropy
 from handgrad.layers.likelihood import BinaryCrossEntropy
 from handgrad.layers.loss import ElementwiseLoss, MeanSquaredError, SigmoidCrossEntropy
