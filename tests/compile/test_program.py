@@ -270,7 +270,10 @@ def test_metrics_that_are_python_functions():
 def test_divergence_is_found_and_the_good_weights_come_back():
     layers = hg.Affine(17), hg.ReLU(), hg.Affine(9), hg.ReLU(), hg.Affine(5)
     network = hg.Sequential(*layers, seed=3)
-    with pytest.raises(hg.DivergenceError, match="the loss became nan at step 1"):
+    with (
+        pytest.warns(UserWarning, match="column 0 of x"),
+        pytest.raises(hg.DivergenceError, match="the loss became nan at step 1"),
+    ):
         hg.fit(network, X * 1e4, LABELS, optimizer=hg.SGD(1e9), epochs=50, engine="native")
     assert np.isfinite(network.parameters).all()
 
