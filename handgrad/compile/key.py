@@ -22,20 +22,20 @@ _OWN = {"followed_by", "stream", "engine", "training", "needs_input_grad", "_rea
 class Key:
     """The layers' types, order, sharing and options by value, and the memory a program works on.
 
-    Memory (the flat arrays, running statistics, an optimizer's state, `memory`) is what a program
-    reads and writes while it runs: there the very array counts, and its numbers do not. Two keys
-    are equal where one program serves both. `holds` says quickly that a key is still right.
+    Memory (the flat arrays, running statistics) is what a program reads and writes while it runs:
+    there the very array counts, and its numbers do not. Two keys are equal where one program
+    serves both. `holds` says quickly that a key is still right.
     """
 
-    def __init__(self, network: Network, *parts: Any, memory: Iterable[Any] = ()):
+    def __init__(self, network: Network):
         self._network, self._frozen = network, network.frozen
         self._attributes: list[tuple[dict, str, Any]] = []  # as they were
         self._sizes: list[tuple[Any, int]] = []  # of what may grow
         self._items: list[tuple[Any, Any, Any]] = []  # of lists and dicts
         self._arrays: list[tuple[Array, bytes]] = []
         self._numbers: dict[int, int] = {}  # of layers, by the order in which they are met
-        self.memory = [network._flat, *memory]
-        self.structure = self._frozen, *(self._value(part) for part in (network, *parts))
+        self.memory: list[Any] = [network._flat]
+        self.structure = self._frozen, self._value(network)
 
     def __eq__(self, other: object) -> bool:
         return (

@@ -43,7 +43,7 @@ class NativeEngine(Engine):
         self._going, self._failed = False, 0
         state.network.build(task.x[: task.batch])
         super().prepare(task, state)
-        if self._key == self._present_key():
+        if self._fits():
             return
         self.labels = task.t.dtype.kind in "iu"
         own = self.labels and getattr(task.loss, "ignore_index", None) is None
@@ -59,18 +59,25 @@ class NativeEngine(Engine):
         self._weights = label_weights(task.loss, task.t)
         self.whole_sum = together(task.loss, 1.0, 1.0) == 1  # a loss that is never divided
         self._seen: dict[int, dict[str, Pair]] = {}
-        # Making the program has made the optimizer's arrays, which belong to the key.
-        self._key = self._present_key()
+        self._key, self._made_for = Key(state.network), self._options()
+        self._arrays = list(state.optimizer.state.values())
 
-    def _present_key(self) -> Key:
-        """What the program depends on, as it is now."""
+    def _fits(self) -> bool:
+        """Whether the program is still that of the network, the task and the optimizer."""
+        key, arrays = self._key, self.state.optimizer.state.values()
+        return (
+            key is not None
+            and self._made_for == self._options()
+            and all(a is b for a, b in zip(self._arrays, arrays))
+            and (key.holds() or key == Key(self.state.network))
+        )
+
+    def _options(self) -> tuple[Any, ...]:
+        """All but the network that the program depends on."""
         optimizer = self.state.optimizer
         moving = ("lr", "steps", "state")  # read while the program runs
         options = {k: v for k, v in vars(optimizer).items() if k[0] != "_" and k not in moving}
-        return Key(
-            self.state.network, self.task, self.task.loss, self.python, optimizer, options,
-            memory=optimizer.state.values(),
-        )  # fmt: skip
+        return self.task, self.python, optimizer, options
 
     def describe(self) -> str:
         """native, threads, kind of vectors."""
@@ -98,8 +105,11 @@ class NativeEngine(Engine):
         state.network.flat.tie()
         limit = 1 if task.augment is not None else limit
         epochs = -(-(state.position + limit) // task.updates)
-        orders = [task.order(state.epoch + e) for e in range(epochs)]
-        self.order = orders[0] if epochs == 1 else np.concatenate(orders)
+        self.order = (
+            task.samples(state.epoch)
+            if epochs == 1
+            else np.concatenate([task.order(state.epoch + e) for e in range(epochs)])
+        )
         n = len(task.x)
         starts = (np.arange(epochs)[:, None] * n + np.arange(0, n, task.batch)).reshape(-1)
         counts = np.minimum(task.batch, n - starts % n)

@@ -54,17 +54,17 @@ class TrainState:
     def add(self, done: Updates, loss: Any, seconds: float) -> None:
         """Enter some updates of the present epoch."""
         numerators, denominators = done.sums["loss"]
-        losses = np.divide(numerators, denominators, np.zeros(done.count), where=denominators > 0)
+        first = _ratio(numerators[0], denominators[0])
         if self.step == 0:
-            self.first_loss = float(losses[0])
-        self.loss = float(losses[-1])
-        more = {name: (float(a.sum()), float(b.sum())) for name, (a, b) in done.sums.items()}
+            self.first_loss = first
+        self.loss = _ratio(numerators[-1], denominators[-1])
+        more = {name: (_total(a), _total(b)) for name, (a, b) in done.sums.items()}
         self.sums = summed(loss, self.sums, more)
         self.seconds += seconds
         self.step += done.count
         self.position += done.count
         if self._judged is not None:  # the first of these losses is that of the copied weights
-            if losses[0] <= self.first_loss:
+            if first <= self.first_loss:
                 self.good = self._judged
             self._judged = None
         if done.whole and self.step >= self.good[0] + _KEEP_EVERY:
@@ -121,3 +121,12 @@ class TrainState:
         for i, callback in enumerate(self.callbacks):
             if str(i) in state["callbacks"]:
                 callback.load_state_dict(state["callbacks"][str(i)])
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    """0 where nothing counted."""
+    return float(numerator / denominator) if denominator else 0.0
+
+
+def _total(numbers: Any) -> float:
+    return float(numbers[0] if len(numbers) == 1 else numbers.sum())

@@ -6,15 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from handgrad.arrays import Array
 from handgrad.network import Metric
 
 Pair = tuple[Any, Any]  # a sum and what it is to be divided by: numerator, denominator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Task:
     """The fixed half of a training; what changes is in `TrainState`.
 
@@ -32,16 +30,24 @@ class Task:
     metrics: Sequence[Metric] = ()
     augment: Callable[[Array, int], Array] | None = None
     threads: int | None = None
+    _drawn: dict[int, Array] = field(default_factory=dict)  # the order of the present epoch
 
     @property
     def updates(self) -> int:
         """Updates in an epoch."""
         return -(-len(self.x) // (self.batch * self.accumulate))
 
+    def samples(self, epoch: int) -> Array:
+        """All samples in the order of an epoch."""
+        if epoch not in self._drawn:
+            self._drawn.clear()
+            self._drawn[epoch] = self.order(epoch)
+        return self._drawn[epoch]
+
     def batches(self, epoch: int, update: int) -> list[Array]:
         """The samples of each batch of an update."""
         each = self.batch * self.accumulate
-        samples = self.order(epoch)[update * each : (update + 1) * each]
+        samples = self.samples(epoch)[update * each : (update + 1) * each]
         return [samples[i : i + self.batch] for i in range(0, len(samples), self.batch)]
 
     def number(self, epoch: int, update: int) -> int:
@@ -51,7 +57,7 @@ class Task:
 
 @dataclass
 class Updates:
-    """What some updates measured, under each name a numerator and a denominator of each update.
+    """What some updates measured, under each name numerators and denominators, one per update.
 
     "loss" is Σ u·ℓ and Σ u, u being what a term counts; a metric is weighted by the number of
     samples, or labels, that it saw. whole: the parameters are those after these updates, and not
@@ -65,21 +71,22 @@ class Updates:
     @classmethod
     def one(cls, sums: dict[str, Pair]) -> Updates:
         """A single update."""
-        return cls(1, {name: (np.array([a]), np.array([b])) for name, (a, b) in sums.items()})
+        return cls(1, {name: ([a], [b]) for name, (a, b) in sums.items()})
 
     def part(self, start: int, stop: int) -> Updates:
         """Some of them."""
+        if stop - start == self.count:
+            return self
         cut = {name: (a[start:stop], b[start:stop]) for name, (a, b) in self.sums.items()}
-        return Updates(stop - start, cut, self.whole)
+        return Updates(stop - start, cut, self.whole and stop == self.count)
 
 
 def summed(loss: Any, sums: dict[str, Pair], more: dict[str, Pair]) -> dict[str, Pair]:
     """The sums of both; the denominators of the loss are put together as it says."""
-    names = {**sums, **more}
     total = {}
-    for name in names:
-        (a, b), (c, d) = sums.get(name, (0.0, 0.0)), more.get(name, (0.0, 0.0))
-        total[name] = a + c, together(loss, b, d) if name == "loss" else b + d
+    for name, (a, b) in more.items():
+        c, d = sums.get(name, (0.0, 0.0))
+        total[name] = c + a, together(loss, d, b) if name == "loss" else d + b
     return total
 
 
