@@ -88,13 +88,13 @@ def prove_network(network: Any, x: Any, t: Any, loss: Any, *, limit: int = 20_00
         count = min(size, max(1, size * limit // max(len(parameters), 1)))
         chosen = start + np.sort(Stream(0, start).generator().choice(size, count, replace=False))
         began = time.perf_counter()
-        numeric = np.array([_slope(value, parameters, i, STEP) for i in chosen])
+        numeric = np.array([_difference_quotient(value, parameters, i, STEP) for i in chosen])
         spent += time.perf_counter() - began
         compared += count
         scale = max(abs(numeric).max(), abs(analytic[chosen]).max(), 1e-8)
         difference = abs(analytic[chosen] - numeric) / scale
         for k in np.flatnonzero(difference > 1e-7):
-            closer = _slope(value, parameters, chosen[k], STEP / 100)
+            closer = _difference_quotient(value, parameters, chosen[k], STEP / 100)
             difference[k] = min(difference[k], abs(analytic[chosen[k]] - closer) / scale)
         rows.append(Row(path, shape, count, float(difference.max())))
     spent *= len(parameters) / max(compared, 1)
@@ -102,7 +102,7 @@ def prove_network(network: Any, x: Any, t: Any, loss: Any, *, limit: int = 20_00
     return Proof(rows, worst, spent, backprop_seconds)
 
 
-def _slope(value: Any, parameters: Array, i: int, h: float) -> float:
+def _difference_quotient(value: Any, parameters: Array, i: int, h: float) -> float:
     kept = parameters[i]
     parameters[i] = kept + h
     above = value()

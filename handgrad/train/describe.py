@@ -15,6 +15,7 @@ import numpy as np
 import handgrad.layers
 from handgrad import network as networks
 from handgrad.layer import Layer, is_layer, parameter_names
+from handgrad.layers.renamed import present_names
 
 CONTAINERS = (networks.Sequential, networks.Residual, networks.Parallel)
 
@@ -47,6 +48,8 @@ def construct(description: dict[str, Any], classes: Iterable[type] = ()) -> Any:
         )
     members = [construct(member, known.values()) for member in description.get("members", ())]
     config = {key: _decode(value) for key, value in description["config"].items()}
+    if known[name] is getattr(handgrad.layers, name, None):
+        config = present_names(name, config)
     try:
         return known[name](*members, **config)
     except TypeError as error:

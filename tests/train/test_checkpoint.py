@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import handgrad
 from handgrad import (
     Affine,
     Dropout,
@@ -29,6 +31,7 @@ from handgrad import (
 )
 from handgrad.layer import Layer
 from handgrad.layers import samples
+from handgrad.layers.renamed import RENAMED
 from handgrad.layers.standardize import Standardize
 from handgrad.train.describe import construct, describe
 
@@ -189,3 +192,15 @@ def test_killed_at_any_moment_the_file_is_whole(tmp_path):
         process.stdout.close()
         W = load(path)[0].W
         assert np.ptp(W - W.round()) < 1  # readable, and its checksum was right
+
+
+def test_arguments_of_old_files_keep_their_meaning():
+    old = {"class": "NegativeSampling", "config": {"counts": [3, 2, 1], "size": 2, "power": 0.5}}
+    assert construct(old).negatives == 2
+    assert (
+        construct({"class": "CosineSimilarity", "config": {"axis": 0, "epsilon": 0.5}}).eps == 0.5
+    )
+    for name, arguments in RENAMED.items():
+        taken = inspect.signature(getattr(handgrad, name)).parameters
+        assert set(arguments.values()) <= set(taken)
+        assert not set(arguments) & set(taken)
