@@ -88,9 +88,9 @@ from handgrad.layers.loss import (
     check_scores,
     counted,
     loss_for,
+    meant,
 )
 from handgrad.layers.matmul import MatMul
-from handgrad.layers.meaning import meant
 from handgrad.layers.multi_head_attention import MultiHeadAttention
 from handgrad.layers.normalization import (
     BatchNorm,

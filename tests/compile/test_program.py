@@ -102,6 +102,25 @@ def test_training_agrees_with_numpy(case, optimizer):
     assert [s.step for s in streams(native)] == [s.step for s in streams(plain)]
 
 
+@pytest.mark.parametrize("loss", [hg.SoftmaxCrossEntropy, hg.MeanSquaredError, hg.SumSquaredError])
+@pytest.mark.parametrize("augmented", [False, True])
+def test_weights_of_samples(loss, augmented):
+    def shifted(x, number):
+        return x + np.float32(number / 1000)
+
+    options = {
+        "loss": loss(), "sample_weights": RNG.random(len(X)) * 3,
+        "augment": shifted if augmented else None,
+    }  # fmt: skip
+    t = LABELS if loss is hg.SoftmaxCrossEntropy else RNG.random((len(X), 5))
+    plain, by_numpy = trained(mlp, X, t, lambda: hg.SGD(0.01), False, **options)
+    native, history = trained(mlp, X, t, lambda: hg.SGD(0.01), True, **options)
+    np.testing.assert_allclose(history["loss"], by_numpy["loss"], rtol=1e-5)
+    np.testing.assert_allclose(
+        native.network.parameters, plain.network.parameters, rtol=1e-4, atol=1e-5
+    )
+
+
 def streams(trainer):
     layers = trainer.network.layers if isinstance(trainer.network, hg.Sequential) else []
     return [layer.stream for layer in layers]

@@ -16,7 +16,7 @@ from handgrad.train.diverge import DivergenceError, backward_origin
 from handgrad.train.engine.interface import Engine
 from handgrad.train.engine.numpy_engine import NumPyEngine, measured
 from handgrad.train.engine.state import TrainState
-from handgrad.train.engine.task import Pair, Task, Updates, together
+from handgrad.train.engine.task import Pair, Task, Updates
 from handgrad.train.metrics import accuracy
 
 
@@ -34,30 +34,24 @@ class NativeEngine(Engine):
         self._failed = 0  # the code with which the next update ended
 
     def prepare(self, task: Task, state: TrainState) -> None:
-        for option, used in (("accumulate", task.accumulate > 1),
-                             ("sample_weights", task.weights is not None)):  # fmt: skip
-            if used:
-                raise NotNative(f"{option} is done in Python")
-        if getattr(task.loss, "normalizer", None) not in (None, 1.0):
-            raise NotNative("class_weights over all of the data; weighting='batch' would be")
+        if task.accumulate > 1:
+            raise NotNative("accumulate is done in Python")
         self._going, self._failed = False, 0
         state.network.build(task.x[: task.batch])
         super().prepare(task, state)
         if self._fits():
             return
         self.labels = task.t.dtype.kind in "iu"
-        own = self.labels and getattr(task.loss, "ignore_index", None) is None
-        self.others = [m for m in task.metrics if m is not accuracy or not own]
-        x, t = task.x, task.t
+        self.others = [m for m in task.metrics if m is not accuracy or not self.labels]
+        x, t, weights = task.x, task.t, task.weights
         if task.augment is not None:  # each batch is made in Python, and is then all the data
             x, t = x[: task.batch].copy(), words_of(t[: task.batch].copy(), "t")
+            weights = None if weights is None else weights[: task.batch]
         self.data = x, t
         self.program = Training(
-            state.network, task.loss, state.optimizer, x, t, batch=task.batch,
+            state.network, task.loss, state.optimizer, x, t, batch=task.batch, weights=weights,
             threads=task.threads, watch=self._watch if self.others else None, python=self.python,
         )  # fmt: skip
-        self._weights = label_weights(task.loss, task.t)
-        self.whole_sum = together(task.loss, 1.0, 1.0) == 1  # a loss that is never divided
         self._seen: dict[int, dict[str, Pair]] = {}
         self._key, self._made_for = Key(state.network), self._options()
         self._arrays = list(state.optimizer.state.values())
@@ -122,6 +116,8 @@ class NativeEngine(Engine):
         number = task.number(state.epoch, state.position)
         x[: len(samples)] = task.augment(task.x[samples], number)
         t[: len(samples)] = task.t[samples]
+        if task.weights is not None:
+            self.program.weights[: len(samples)] = task.weights[samples]
         self.program.start(np.arange(len(samples)), np.zeros(1), self.counts)
 
     def _samples(self, step: int) -> Array:
@@ -138,9 +134,9 @@ class NativeEngine(Engine):
             self._show_gradients()
         if first == done:
             return Updates()
-        counts = self.counts[first:done]
-        weights = self._denominators(first, done)
-        sums = {"loss": (self.program.metrics[first:done] * weights, weights)}
+        program, steps = self.program, slice(first, done)
+        whole = program.denominators[steps].astype(float)
+        sums: dict[str, Pair] = {"loss": (program.losses[steps] * whole, whole)}
         seen = [self._seen.pop(step) for step in range(first, done)] if self.others else []
         for metric in self.task.metrics:
             name = metric.__name__
@@ -148,17 +144,11 @@ class NativeEngine(Engine):
                 pairs = np.array([s[name] for s in seen], float)
                 sums[name] = pairs[:, 0], pairs[:, 1]
             else:
-                right = self.program.metrics[MOST_STEPS + first : MOST_STEPS + done].astype(float)
-                sums[name] = right, counts * math.prod(self.task.t.shape[1:])
-        return Updates(done - first, sums, whole=not self.program.updating)
-
-    def _denominators(self, first: int, done: int) -> Array:
-        """By what the loss of each step was divided, or numbers in the same ratio."""
-        if self.whole_sum:
-            return np.ones(done - first)
-        if self._weights is None:
-            return self.counts[first:done].astype(float)
-        return np.array([self._weights[self._samples(i)].sum() for i in range(first, done)])
+                sums[name] = (
+                    program.right[steps].astype(float),
+                    program.counted[steps].astype(float),
+                )
+        return Updates(done - first, sums, whole=not program.updating)
 
     def _watch(self, y: Array, step: int) -> None:
         """Metrics that are Python functions, of one step's outputs."""
@@ -176,7 +166,7 @@ class NativeEngine(Engine):
         self._failed = 0
         if code not in (BAD_INDEX, NOT_FINITE):
             raise RuntimeError(f"the native program stopped with code {code}")
-        loss = float(self.program.metrics[self.program.done])
+        loss = float(self.program.losses[self.program.done])
         if code == NOT_FINITE and math.isfinite(loss):
             where = backward_origin(self.state.network)
             raise DivergenceError("a gradient is no longer finite", where)
@@ -189,19 +179,3 @@ class NativeEngine(Engine):
         """The samples of the next update, and how many batches come before it."""
         at = self.state.epoch, self.state.position
         return self.task.batches(*at)[0], self.task.number(*at)
-
-
-def label_weights(loss: Any, t: Array) -> Array | None:
-    """What the labels of each sample add to the denominator; None where all add the same."""
-    ignored, classes = getattr(loss, "ignore_index", None), getattr(loss, "class_weights", None)
-    if getattr(loss, "normalizer", None) is not None:
-        classes = None  # then the labels are counted
-    if t.dtype.kind not in "iu" or (ignored is None and classes is None):
-        return None
-    weights = np.ones(t.shape)
-    if classes is not None:
-        inside = (t >= 0) & (t < len(classes))
-        weights = np.where(inside, np.asarray(classes, float)[np.where(inside, t, 0)], 0.0)
-    if ignored is not None:
-        weights[t == ignored] = 0
-    return weights.reshape(len(t), -1).sum(axis=1)

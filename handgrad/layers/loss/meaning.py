@@ -9,10 +9,11 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layer import Layer
 from handgrad.layers.activation.sigmoidal import Sigmoid
-from handgrad.layers.cross_entropy import ClassLoss, SoftmaxCrossEntropy
-from handgrad.layers.likelihood import BinaryCrossEntropy
-from handgrad.layers.loss import ElementwiseLoss, MeanSquaredError, SigmoidCrossEntropy
-from handgrad.layers.targets import check_scores
+from handgrad.layers.loss.base import ElementwiseLoss
+from handgrad.layers.loss.cross_entropy import ClassLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from handgrad.layers.loss.likelihood import BinaryCrossEntropy
+from handgrad.layers.loss.regression import MeanSquaredError
+from handgrad.layers.loss.targets import check_scores
 
 
 def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Array]:
