@@ -14,7 +14,7 @@ constexpr int kGroup = 16;  // rows whose logarithms are taken together, on any 
 #define HG_LABELS(missing)                                                                         \
   (samples, size()), (each, fixed(1, 1 << 30)), (classes, fixed(1, 1 << 30)),                      \
   (labels, read(samples, each).ints().picked_by(indexed) missing), (indexed, flag()),              \
-  (ignores, flag()), (ignore, integer())
+  (ignores, flag()), (ignore, integer().maybe())
 HG_ARGS(Labelled, HG_LABELS())
 
 constexpr int64_t kNoLabel = kMostSize;  // which no label is
