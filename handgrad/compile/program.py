@@ -28,6 +28,10 @@ SLICE = 0.04  # seconds between two looks at what else wants to happen, such as 
 PAUSED, BAD_INDEX, PYTHON_FAILED, BAD_BATCH, NOT_FINITE = range(1, 6)  # of hg_program_run
 
 
+class BadIndex(ValueError):
+    """A program met an index that is out of range."""
+
+
 class Program:
     """Rows, the memory they work on, and the native code that runs them."""
 
@@ -145,16 +149,17 @@ class Training(Program):
         """Whether the pause lies inside an update: then some parameters are new, and some old."""
         return self.native.row > self._update
 
-    def finish_step(self) -> None:
+    def finish_step(self) -> int:
         """Run the present step to its end, or leave it where that takes too long to wait for.
 
-        What an update has begun is always finished.
+        What an update has begun is always finished. Returns the last code of `go`.
         """
         self.native.stop_after_step()
         until = time.perf_counter() + SLICE
-        while self.go(SLICE / 8) == PAUSED:
+        while (code := self.go(SLICE / 8)) == PAUSED:
             if time.perf_counter() > until and not self.updating:
                 break
+        return code
 
     def run(self, order: Array, starts: Array, counts: Array) -> int:
         """All the steps; how many were done. Their losses are in `losses`."""
@@ -205,7 +210,7 @@ class Prediction(Program):
         while (code := self.go(SLICE)) == PAUSED:
             pass
         if code == BAD_INDEX:
-            raise NotNative("a number in x is out of range")
+            raise BadIndex("Prediction: x holds a number that the layer which takes it refuses")
         return self._y[: len(x)].copy()
 
 
