@@ -16,6 +16,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError
 from handgrad.attributes import short
+from handgrad.engines import predictions
 from handgrad.flat import Flattened, cast_parameters, require_array
 from handgrad.layer import (
     Layer,
@@ -28,7 +29,7 @@ from handgrad.layer import (
     slots,
     walk,
 )
-from handgrad.layers import Concat, Loss, counted, loss_for
+from handgrad.layers import Concat, Loss, counted, meant
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.membership import Membership, join, require_layers
 from handgrad.summary import table_of_calls
@@ -52,8 +53,8 @@ class Network(Flattened, Layer):
     _held: Membership | None = None  # the layers inside; each has its dtype and random stream
     _numbers = 0  # of random streams that were given to layers
     _built = False  # every parameter has its size
-    _programs: Any = None  # native code for predictions, once it pays
-    native: Any = None  # predictions by native code: (network, x, batch) -> y, or None where not
+    engine = "auto"  # of predictions and training, where nothing else is asked for
+    _programs: Any = None  # of the native engine
     _inside = False  # a network around this one holds the flat arrays
     _transient = ("_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen")
 
@@ -155,20 +156,22 @@ class Network(Flattened, Layer):
 
     # -- use ----------------------------------------------------------------------------------
 
-    def predict(self, x: Any, *, batch: int = 1024) -> Array:
-        """The outputs for x (N, …) in evaluation mode, computed `batch` rows at a time.
+    def predict(self, x: Any, *, batch: int = 1024, engine: str | None = None) -> Array:
+        """The outputs for x (N, …) in evaluation mode, computed `batch` samples at a time.
 
-        Mode, state and random streams of the network are left alone; recurrent layers start
-        from zero.
+        Mode, state and random streams are left alone; recurrent layers start from zero. engine:
+        "native" (ValueError where there is no such form), "numpy", or "auto" for native where
+        possible; by default `self.engine`. The same x gives the same bits, each time and in any
+        thread; natively, but not with NumPy's BLAS, whatever other samples are beside it.
         """
         x = as_input(x, self.dtype)
         if not x.ndim:
             raise ShapeError("predict: x needs a batch axis (N, …), got a scalar")
         self.build(x[:batch])
-        if Network.native is not None and (y := Network.native(self, x, batch)) is not None:
+        name, required = self.engine if engine is None else engine, engine == "native"
+        if (y := predictions(name, self, x, batch, required)) is not None:
             return y
-        network = shallow_clone(self, training=False)
-        parts = []
+        network, parts = shallow_clone(self, training=False), []
         for i in range(0, max(len(x), 1), batch):
             with no_grad(), forgetting(network):
                 parts.append(network(x[i : i + batch]))
@@ -176,16 +179,17 @@ class Network(Flattened, Layer):
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def evaluate(
-        self, x: Any, t: Any, *, loss: Any = None, metrics: Iterable[Metric] = ()
-    ) -> dict[str, Any]:
-        """Loss and metrics of the predictions for x against t, each under its name.
+        self, x: Any, t: Any, *, loss: Any = None, metrics: Iterable[Metric] = (),
+        engine: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Loss and metrics of `predict(x, engine=engine)` against t, each under its name.
 
-        loss: `loss_for(t)` by default; the mean over all elements that it counts, each with its
-        weight. Metrics see those elements alone. Leaves mode and state of the network alone.
+        loss: by default the one that the targets mean (`layers.meant`); the mean over all elements
+        that it counts, each with its weight. Metrics see those elements alone.
         """
-        y, t = self.predict(x), np.asarray(t)
-        loss = loss_for(t) if loss is None else shallow_clone(loss)
-        if isinstance(loss, Loss):
+        y = self.predict(x, engine=engine)
+        loss, t = meant(t, y, loss, self.members[-1] if self.members else None)
+        if isinstance(loss := shallow_clone(loss), Loss):
             loss.normalizer = None
         results = {"loss": float(loss.forward(y, t))}
         seen = counted(loss, y, t)
