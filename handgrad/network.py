@@ -56,7 +56,10 @@ class Network(Flattened, Layer):
     engine = "auto"  # of predictions and training, where nothing else is asked for
     _programs: Any = None  # of the native engine
     _inside = False  # a network around this one holds the flat arrays
-    _transient = ("_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen")
+    _transient: tuple[str, ...] = (  # never copied
+        "_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen",
+        "_composite", "_first", "_leading", "_real",
+    )  # fmt: skip
 
     def __call__(self, *inputs: Any) -> Any:
         """The network on tensors or arrays, in plain Python."""
