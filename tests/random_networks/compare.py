@@ -13,10 +13,10 @@ from handgrad.train import fit
 from tests.random_networks.draw import Training, draw
 
 TOLERANCE = 2e-3  # of float32, after a dozen steps, relative to the largest of an array
-NO_NATIVE_FORM = "ValueError: compile: "  # said before anything runs
+NO_NATIVE_FORM = "ValueError: engine: "  # said before anything runs
 # Where both engines say so, the data is to blame: all labels of a batch ignored, too large a rate.
 AGREED = "nothing to learn from", "DivergenceError"
-ENGINES = {"native": {"compile": True}, "NumPy": {"compile": False}}
+ENGINES = {"native": {"engine": "native"}, "NumPy": {"engine": "numpy"}}
 
 
 @dataclass
