@@ -6,17 +6,21 @@ It costs next to nothing whatever the sizes are, and so shows what a real batch 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import ShapeError
 from handgrad.layer import walk
+from handgrad.layers.recurrent.over_time import OverTime
 from handgrad.network import Network
 from handgrad.train.registry import is_own
 from handgrad.train.spec import InputSpec, OutputSpec
 
 ELEMENTS = 2**24  # of all outputs for one sample, beyond what the file pays for
+STEPS = 2**13  # of recurrent layers, the same
 
 
 def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) -> tuple | None:
@@ -28,7 +32,7 @@ def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) ->
     empty = np.zeros((0, *shape), dtype)
     own = all(is_own(type(layer)) for _, layer in walk(network))
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), counted_steps(network, STEPS + room):
             if not isinstance(network, Network):
                 return np.shape(network.forward(empty))
             calls = network.calls(empty)[1]
@@ -47,6 +51,31 @@ def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) ->
             "the file holds"
         )
     return calls[-1].shapes[0] if calls else (0, *shape)
+
+
+@contextmanager
+def counted_steps(network: Any, most: int) -> Iterator[None]:
+    """Recurrent layers raise ValueError after so many steps: they loop without samples too."""
+    layers = [layer for _, layer in walk(network) if isinstance(layer, OverTime)]
+    left = most
+
+    def count(step: Any) -> Any:
+        def counted(*inputs: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise ValueError("its sequences are far longer than what the file holds")
+            return step(*inputs)
+
+        return counted
+
+    for layer in layers:
+        layer.step = count(layer.step)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.step
 
 
 def check_specs(

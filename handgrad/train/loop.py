@@ -23,6 +23,7 @@ from handgrad.train.data import check_data, random_order, split_rows
 from handgrad.train.diverge import DivergenceError, backward_origin, forward_origin
 from handgrad.train.history import History
 from handgrad.train.metrics import accuracy
+from handgrad.train.resume import check_state
 
 _KEEP_EVERY = 50  # steps between copies of good weights
 
@@ -182,7 +183,7 @@ class Trainer:
 
     def call(self, event: str) -> None:
         """Tell the callbacks."""
-        for callback in self.callbacks:
+        for callback in sorted(self.callbacks, key=lambda c: getattr(c, "told_last", False)):
             method = getattr(callback, event, None)
             if method is not None:
                 method(self)
@@ -332,6 +333,7 @@ class Trainer:
 
         Raises ValueError where the batch size or the seed differs, for then the order would.
         """
+        check_state(state, self.state_dict(), self.batches)
         for name in ("seed", "batch"):
             if getattr(self, name) != state[name]:
                 raise ValueError(
