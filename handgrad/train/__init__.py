@@ -10,5 +10,6 @@ from handgrad.train.spec import InputSpec, OutputSpec
 
 __all__ = [
     "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History", "InputSpec",
-    "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy", "fit", "load", "load_checkpoint", "save",
+    "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy", "fit", "load",
+    "load_checkpoint", "save",
 ]  # fmt: skip

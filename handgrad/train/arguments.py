@@ -35,7 +35,7 @@ def check_arguments(cls: type, config: dict[str, Any], where: str) -> int:
 @cache
 def argument_types(cls: type) -> dict[str, Any]:
     """The annotations of a constructor; Any where there is none."""
-    constructor: Any = cls.__init__
+    constructor: Any = inspect.getattr_static(cls, "__init__")
     if constructor is object.__init__:
         return {}
     hints = typing.get_type_hints(constructor)

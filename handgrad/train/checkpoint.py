@@ -183,9 +183,7 @@ def _room(tensors: Mapping[str, Array]) -> int:
     return ROOM + sum(array.size for array in tensors.values())
 
 
-def _set_parameters(
-    network: Any, tensors: Mapping[str, Array], tied: Mapping[str, str]
-) -> None:
+def _set_parameters(network: Any, tensors: Mapping[str, Array], tied: Mapping[str, str]) -> None:
     """Put the file's arrays in the layers, before anything could make arrays of declared sizes."""
     found = {slot.path: slot for slot in slots(network)}
     held = {name[11:] for name in tensors if name.startswith("parameters/")}
@@ -218,7 +216,8 @@ def _read(content: bytes) -> tuple[str, dict[str, Array], Any]:
         tensors = read_safetensors(content)
         size = int.from_bytes(content[:8], "little")
         metadata = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
-    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError,
+            AttributeError) as error:  # fmt: skip
         raise ValueError(f"not a whole safetensors file ({error})") from None
     format = metadata.get("format", "no format of ours")
     if format not in FORMATS:

@@ -32,7 +32,7 @@ def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) ->
     empty = np.zeros((0, *shape), dtype)
     own = all(is_own(type(layer)) for _, layer in walk(network))
     try:
-        with np.errstate(all="ignore"), counted_steps(network, STEPS + room):
+        with np.errstate(all="ignore"), counted_steps(network, STEPS + room // 8):
             if not isinstance(network, Network):
                 return np.shape(network.forward(empty))
             calls = network.calls(empty)[1]
@@ -40,9 +40,8 @@ def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) ->
         if not own:
             return None
         said = " ".join(str(error).split()) or type(error).__name__
-        raise ShapeError(
-            f"the network does not take samples of shape {shape} and dtype {np.dtype(dtype)}: {said}"
-        ) from None
+        sample = f"samples of shape {shape} and dtype {np.dtype(dtype)}"
+        raise ShapeError(f"the network does not take {sample}: {said}") from None
     made = [s for call in calls for s in call.shapes]
     count = sum(math.prod(s[1:]) for s in made)
     if count > ELEMENTS + 256 * room:
@@ -78,9 +77,7 @@ def counted_steps(network: Any, most: int) -> Iterator[None]:
             del layer.step
 
 
-def check_specs(
-    network: Any, takes: InputSpec | None, gives: OutputSpec | None, room: int
-) -> None:
+def check_specs(network: Any, takes: InputSpec | None, gives: OutputSpec | None, room: int) -> None:
     """Raise ValueError where a network does not take its input, or give its output."""
     if takes is None:
         return

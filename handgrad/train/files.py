@@ -225,9 +225,7 @@ def unpack(path: PathLike, data: bytes) -> bytes:
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise ValueError(f"{path}: the gzip file is cut off or damaged") from None
     if len(content) > most:
-        raise ValueError(
-            f"{path}: its {in_words(len(data))} unpack to more than {in_words(most)}"
-        )
+        raise ValueError(f"{path}: its {in_words(len(data))} unpack to more than {in_words(most)}")
     return content
 
 

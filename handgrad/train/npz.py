@@ -54,9 +54,6 @@ def read_npz(path: str | Path) -> dict[str, Array]:
     raise ValueError(f"{path}: not an npz file of arrays, {reason}")
 
 
-
-
-
 def _read(archive: zipfile.ZipFile, size: int) -> dict[str, Array]:
     members = archive.infolist()
     names = [member.filename for member in members]

@@ -103,9 +103,9 @@ class InputSpec:
         """
         x = check_inputs(x, name)
         mine = x.shape[1:]
-        if x.size // len(x) != self.size or not (
-            len(mine) <= 1 or len(self.shape) == 1 or _without_ones(mine) == _without_ones(self.shape)
-        ):
+        flat = len(mine) <= 1 or len(self.shape) == 1
+        same = flat or _without_ones(mine) == _without_ones(self.shape)
+        if math.prod(mine) != self.size or not same:
             raise ShapeError(
                 f"{name}: samples of shape {self.shape}, or rows of {self.size} columns, are "
                 f"needed, got shape {mine}"

@@ -41,9 +41,7 @@ def pack(tensors: dict[str, np.ndarray], document: Any, format: str) -> bytes:
     text = str(document) if isinstance(document, Text) else json.dumps(document)
     tensors = {k: np.array(v, order="C") for k, v in tensors.items()}
     checksum = _checksum(tensors, text)
-    return write_safetensors(
-        tensors, {"format": format, "document": text, "checksum": checksum}
-    )
+    return write_safetensors(tensors, {"format": format, "document": text, "checksum": checksum})
 
 
 def spots(value: Any) -> list[tuple[Any, Any]]:

@@ -54,8 +54,8 @@ LABELS = np.arange(12) % 2
 
 def images() -> bytes:
     network = Sequential(
-        Convolution(3, 3, pad=1), BatchNorm(), ReLU(), MaxPooling(2), Pad(((0, 0), (0, 0), (1, 1), (0, 0))),
-        Flatten(), Affine(2),
+        Convolution(3, 3, pad=1), BatchNorm(), ReLU(), MaxPooling(2),
+        Pad(((0, 0), (0, 0), (1, 1), (0, 0))), Flatten(), Affine(2),
     )  # fmt: skip
     network.build(np.zeros((1, 1, 6, 6), np.float32))
     return pack(network, input=InputSpec((1, 6, 6), "uint8", scale=255.0),
