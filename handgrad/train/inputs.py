@@ -64,7 +64,7 @@ def columns_of(table: Table, takes: InputSpec) -> list[int]:
         missing = [name for name in takes.columns if name not in table.names]
         if missing:
             raise ValueError(
-                f"{table.path}: the columns {', '.join(missing)} are missing; it has "
+                f"{table.path}: missing columns: {', '.join(missing)}; it has "
                 f"{', '.join(table.names)}"
             )
         twice = [name for name in takes.columns if table.names.count(name) > 1]
