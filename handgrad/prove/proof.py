@@ -17,7 +17,7 @@ from handgrad.arrays import Array, Stream
 STEPS = (1e-5, 1e-7, 1e-3)  # the usual one; nearer, for kinks; further, for large losses
 TOLERANCE = 1e-6
 ROUNDINGS = 8  # of the loss, in units of ε: it is a sum of rounded terms
-COARSE = 1e-3  # rounding of more than this share of the gradient leaves nothing to be told
+COARSE = 5e-3  # rounding of more than this share of the gradient leaves nothing to be told
 
 
 @dataclass(frozen=True)

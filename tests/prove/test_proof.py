@@ -21,7 +21,7 @@ def proof(target, curve, rng):
     return prove_network(network, x, t, loss_for(t))
 
 
-@pytest.mark.parametrize("target", [1e-3, 1, 4e3, 4e5, 4e7])
+@pytest.mark.parametrize("target", [1e-3, 1, 4e3, 4e5, 2e6])
 def test_the_error_is_judged_beside_the_rounding_of_the_loss(target, rng):
     assert proof(target, ReLU(), rng).right
     wrong = proof(target, Late(), rng)
