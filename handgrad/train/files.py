@@ -49,7 +49,7 @@ class Table:
         x = np.empty((len(self.rows), len(columns)))
         try:
             for i, row in enumerate(self.rows):
-                x[i] = [float(row[c]) for c in columns]
+                x[i] = [as_number(row[c]) for c in columns]
         except ValueError:
             raise ValueError(self._first_bad_cell(columns)) from None
         if not x.size or not np.isfinite(x).all():
@@ -71,10 +71,17 @@ class Table:
 def is_number(cell: str) -> bool:
     """Whether a cell of text is a number (NaN and infinity included)."""
     try:
-        float(cell)
+        as_number(cell)
     except ValueError:
         return False
-    return "_" not in cell  # Python's way to write thousands, nobody else's
+    return True
+
+
+def as_number(cell: str) -> float:
+    """A cell as a number; ValueError for text, and for 1_000, which is Python's alone."""
+    if "_" in cell:
+        raise ValueError(cell)
+    return float(cell)
 
 
 def read_table(path: PathLike, header: bool | None = None) -> Table:
@@ -112,12 +119,15 @@ def read_cells(path: Path) -> tuple[list[int], list[list[str]]]:
     """The lines of a CSV file that are not blank: their numbers and their cells."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
-            numbered = [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
+            text = file.read()
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a CSV file: it does not hold text in UTF-8") from None
+    if "\0" in text:
+        raise ValueError(f"{path}: not a CSV file: it holds zero bytes, which no text has")
+    first = text[: text.find("\n")] if "\n" in text else text
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    try:
+        numbered = [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
     except csv.Error as error:
         raise ValueError(f"{path}: not a CSV file: line {reader.line_num}: {error}") from None
     if not numbered:

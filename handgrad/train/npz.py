@@ -74,6 +74,8 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     if member.flag_bits & 1:
         raise ValueError(f"{name!r} is encrypted")
     data = archive.read(member)
+    if len(data) != member.file_size:
+        raise ValueError(f"or damaged: {name!r} is cut off")
     stream = io.BytesIO(data)
     try:
         form = np.lib.format.read_magic(stream)

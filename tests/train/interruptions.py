@@ -24,7 +24,9 @@ X, T = spiral(30)
 SIZES = 10.0 ** -np.random.default_rng(1).integers(0, 6, 13).repeat(7)[:90, None]
 Z = (X * SIZES).astype(np.float32)
 V = Z.sum(axis=1, keepdims=True)
-KINDS = [(engine, task) for engine in ("native", "numpy") for task in ("plain", "patience", "sizes")]
+KINDS = [
+    (engine, task) for engine in ("native", "numpy") for task in ("plain", "patience", "sizes")
+]
 
 
 def trainer(network, path, engine: str, task: str) -> Trainer:
@@ -120,7 +122,7 @@ def compare(count: int, seed: int = 0) -> tuple[int, list[str]]:
 def first_difference(a: tuple[str, bytes], b: tuple[str, bytes]) -> str:
     if a[0] != b[0]:
         at = next((i for i, (p, q) in enumerate(zip(a[0], b[0])) if p != q), -1)
-        return f"history: …{a[0][max(at - 90, 0):at + 25]}… | …{b[0][max(at - 25, 0):at + 25]}…"
+        return f"history: …{a[0][max(at - 90, 0) : at + 25]}… | …{b[0][max(at - 25, 0) : at + 25]}…"
     return "weights"
 
 
