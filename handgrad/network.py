@@ -234,7 +234,7 @@ class Network(Layer):
         with learning(), forgetting(network):
             output = network(*(Tensor(a) if a.dtype.kind == "f" else a for a in arrays))
         found: set[CallRecord] = set()
-        waiting = [output.creator]
+        waiting = [getattr(output, "creator", None)]  # integers are not recorded
         while waiting:
             call = waiting.pop()
             if call is not None and call not in found:

@@ -49,7 +49,7 @@ def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) ->
             f"the network makes {count:,} numbers of one sample of shape {shape}, far beyond what "
             "the file holds"
         )
-    return calls[-1].shapes[0] if calls else (0, *shape)
+    return calls[-1].shapes[0] if calls else None
 
 
 @contextmanager

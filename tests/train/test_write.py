@@ -36,8 +36,9 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path):
 
 
 def test_only_files_of_writers_that_are_gone_are_removed(tmp_path):
-    names = [f".m.{2**22 + 1}", f".m.{2**22 + 1}.5", ".m.99999999999999999999",
-             f".m.{os.getpid()}", ".m.1x", ".mm.4194305", "m.4194305", ".m.4194305.tmp"]  # fmt: skip
+    gone = 2**22 + 1  # more than any process has
+    names = [f".m.{gone}", f".m.{gone}.5", f".m.{gone**3}",
+             f".m.{os.getpid()}", ".m.1x", f".mm.{gone}", f"m.{gone}", f".m.{gone}.tmp"]  # fmt: skip
     for name in names:
         (tmp_path / name).write_bytes(b"")
     write_whole(tmp_path / "m", b"")
