@@ -148,7 +148,7 @@ def has_header(rows: list[list[str]]) -> bool | None:
     if all(numeric):
         alone = len(first) > 2 and counts_upwards(first) and not any(map(counts_upwards, others))
         return None if alone and others else False
-    if numeric[-1] or not all(numeric[:-1]):
+    if numeric[-1] or not all(numeric[:-1]) or not others:
         return False
     if all(is_number(row[-1]) for row in others):
         return True

@@ -38,7 +38,7 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path):
 def test_only_files_of_writers_that_are_gone_are_removed(tmp_path):
     gone = 2**22 + 1  # more than any process has
     names = [f".m.{gone}", f".m.{gone}.5", f".m.{gone**3}",
-             f".m.{os.getpid()}", ".m.1x", f".mm.{gone}", f"m.{gone}", f".m.{gone}.tmp"]  # fmt: skip
+             f".m.{os.getpid()}", ".m.1x", f".mm.{gone}", f"m.{gone}", f".m.{gone}.x"]  # fmt: skip
     for name in names:
         (tmp_path / name).write_bytes(b"")
     write_whole(tmp_path / "m", b"")
