@@ -14,6 +14,8 @@ from handgrad.train.schema import refuse
 # Arguments that cost time or memory which no array in the file has paid for.
 SIZES = ("kernel", "parts", "times", "width", "pad", "output_pad", "dilation", "stride", "k",
          "classes", "length", "size")  # fmt: skip
+# Arguments that say the size of a parameter.
+PAID = ("outputs", "filters", "vocabulary", "dimension", "length", "hidden", "inputs")
 
 
 def check_arguments(cls: type, config: dict[str, Any], where: str) -> int:
@@ -75,3 +77,20 @@ def product_of(value: Any) -> int:
         return min(count, 2**64)
     is_size = isinstance(value, int | float) and not isinstance(value, bool)
     return max(1, int(min(abs(value), 2**64))) if is_size and value == value else 1
+
+
+def check_sizes(path: str, layer: Any) -> None:
+    """Raise ValueError where a size among the arguments of a layer of handgrad's is not one of its
+    parameters': every axis is such a size, or several times it (the gates of an LSTM)."""
+    axes = {n for name in layer.params for n in vars(layer)[name].shape}
+    config = {name: getattr(layer, name) for name in argument_types(type(layer))}
+    groups = config.get("groups", 1)
+    for name in PAID:
+        size = config.get(name)
+        if isinstance(size, int) and axes and not any(
+            axis % size == 0 or (name == "inputs" and axis * groups == size) for axis in axes
+        ):  # fmt: skip
+            raise ValueError(
+                f"layer {path} ({type(layer).__name__}): {name}={size} does not fit its parameters, "
+                f"whose axes are {', '.join(map(str, sorted(axes)))}"
+            )

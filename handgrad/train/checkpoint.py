@@ -25,8 +25,10 @@ from handgrad.layer import slots, walk
 from handgrad.network import Network
 from handgrad.tensor import Tensor
 from handgrad.train import schema
+from handgrad.train.arguments import check_sizes
 from handgrad.train.describe import construct, describe
 from handgrad.train.dry import check_specs
+from handgrad.train.registry import is_own
 from handgrad.train.spec import InputSpec, OutputSpec
 from handgrad.train.write import write_whole
 
@@ -166,6 +168,9 @@ def _unpack(content: bytes, classes: tuple[type, ...]) -> Checkpoint:
         if where not in layers:
             raise ValueError(f"the document has a random stream for {where!r}, which is no layer")
         layers[where].stream = Stream(*words)
+    for where, layer in layers.items():
+        if is_own(type(layer)):
+            check_sizes(where, layer)
     if isinstance(network, Network):
         network._adopt()
     takes, gives = document.get("input"), document.get("output")

@@ -1,6 +1,5 @@
 """The proof that opens a training: right at any size of the loss, and wrong where it is wrong."""
 
-import numpy as np
 import pytest
 
 from handgrad import Affine, ReLU, Sequential, Standardize, loss_for

@@ -150,7 +150,7 @@ def main(count: int, seed: int) -> None:
         good = make()
         for i in range(count):
             content = mutate(good, random.Random(f"{seed} {name} {i}"))
-            faulthandler.dump_traceback_later(10, exit=True)
+            faulthandler.dump_traceback_later(60, exit=True)
             try:
                 seen[attempt(content, path, True)] += 1
             except BaseException as error:
