@@ -83,14 +83,13 @@ def check_sizes(path: str, layer: Any) -> None:
     """Raise ValueError where a size among the arguments of a layer of handgrad's is not one of its
     parameters': every axis is such a size, or several times it (the gates of an LSTM)."""
     axes = {n for name in layer.params for n in vars(layer)[name].shape}
-    config = {name: getattr(layer, name) for name in argument_types(type(layer))}
-    groups = config.get("groups", 1)
+    groups = getattr(layer, "groups", 1)
     for name in PAID:
-        size = config.get(name)
+        size = vars(layer).get(name)
         if isinstance(size, int) and axes and not any(
             axis % size == 0 or (name == "inputs" and axis * groups == size) for axis in axes
         ):  # fmt: skip
             raise ValueError(
-                f"layer {path} ({type(layer).__name__}): {name}={size} does not fit its parameters, "
-                f"whose axes are {', '.join(map(str, sorted(axes)))}"
+                f"layer {path} ({type(layer).__name__}): {name}={size} does not fit its "
+                f"parameters, whose axes are {', '.join(map(str, sorted(axes)))}"
             )
