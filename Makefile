@@ -20,6 +20,8 @@ native: .venv/test
 	cmake --build build/native --parallel
 	cmake --install build/native --prefix \
 		"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"
+	$(BIN)/python -c 'import sys; from handgrad.compile.schema import write; write(sys.argv[1])' \
+		"$$(ls build/native/_handgrad.*)"
 
 .venv/train: $(BUILT_FROM)
 	$(PYTHON) -m venv .venv

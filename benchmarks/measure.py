@@ -165,7 +165,7 @@ class Taker:
         return self.quiet.turn(take, self.patience) if self.quiet else (take(), 0.0)
 
     def share(self) -> float | None:
-        """The share of the turns that were on a quiet machine; None where nobody looked."""
+        """The share of the turns that were on a quiet machine; None where it was not measured."""
         if self.quiet is None:
             return None
         return sum(map(self.quiet.enough, self.speeds)) / len(self.speeds)
@@ -181,7 +181,7 @@ def take_turns(
     order = random.Random(0)
     for i in range(rounds):
         say(f"round {i + 1} of {rounds}")
-        for client in order.sample(clients, len(clients)):  # nobody always follows the same one
+        for client in order.sample(clients, len(clients)):  # none always follows the same one
             time.sleep(PAUSE)
             seconds, used = take(client)
             times[client.kind.name].append(seconds)

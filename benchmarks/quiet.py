@@ -18,9 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ENOUGH = 0.9  # of the greatest speed so far
+ENOUGH = 0.9  # of the highest speed so far
 PRODUCTS = 200  # of matrices 64 × 64, in one answer: about a millisecond
-FIRST = 100  # answers before the first turn, to know the greatest speed
+FIRST = 100  # answers before the first turn, to know the highest speed
 PAUSE = 0.02  # seconds between one look and the next
 
 
@@ -50,13 +50,13 @@ class Quiet:
         return now
 
     def enough(self, speed: float) -> bool:
-        """Whether a speed is near the greatest."""
+        """Whether a speed is near the highest."""
         return speed >= ENOUGH * self.fastest
 
     def turn(self, take: Callable[[], Any], patience: float) -> tuple[Any, float]:
         """What take() returned with the machine quiet before and after it, and the slower speed.
 
-        When so many seconds are over, the turn is the one with the greatest such speed.
+        When so many seconds are over, the turn is the one with the highest such speed.
         """
         until, best, speed = time.perf_counter() + patience, None, 0.0
         while best is None or not self.enough(speed):

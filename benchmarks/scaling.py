@@ -33,7 +33,7 @@ def curves() -> list[Curve]:
 
 
 def measure_curves(plan: Plan, say: Callable[[str], None]) -> Iterator[tuple[str, Any]]:
-    """BatchDim curve's name and {"title", "points": {size: {system: times}}}."""
+    """Each curve's name and {"title", "points": {size: {system: times}}}."""
     names = [kind.name for kind in CURVES]
     for curve in curves():
         points = {}

@@ -5,9 +5,7 @@ import sys
 from networks import simple_convnet
 
 from handgrad import Adam, accuracy, fit
-from handgrad.train.data import split
-from handgrad.train.datasets import digits
-from handgrad.train.images import mnist
+from handgrad.train import digits, mnist, split
 
 if "mnist" in sys.argv:
     (x, t), (x_test, t_test) = mnist(images=True)

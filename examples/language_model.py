@@ -13,8 +13,7 @@ from networks import language_model
 
 from handgrad import Adam, fit
 from handgrad.train import Call
-from handgrad.train.text.batches import truncated_batches
-from handgrad.train.text.vocabulary import preprocess
+from handgrad.train.text import preprocess, truncated_batches
 
 BATCH, STEPS = 20, 35  # sequences side by side, and characters until gradients end
 

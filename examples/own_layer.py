@@ -3,7 +3,7 @@
 import numpy as np
 
 from handgrad import SGD, Sequential, check, fit
-from handgrad.train.datasets import digits
+from handgrad.train import digits
 
 
 class Affine:

@@ -14,7 +14,7 @@ from handgrad import LSTM, Adam, Affine, DotProductAttention, Embedding, Network
 from handgrad.layers import Broadcast, Concat
 from handgrad.optim import CosineDecay
 from handgrad.train import Call
-from handgrad.train.text.tasks import additions, as_arrays, dates
+from handgrad.train.text import additions, as_arrays, dates
 
 
 class Seq2Seq(Network):

@@ -1,7 +1,7 @@
 """A spiral that no straight line divides, learned by a network that is proved first."""
 
 from handgrad import Adam, Affine, ReLU, Sequential, check, fit
-from handgrad.train.datasets import spiral
+from handgrad.train import spiral
 
 x, t = spiral(100)
 network = Sequential(Affine(32), ReLU(), Affine(3))

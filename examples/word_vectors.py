@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad import Adam, Affine, Embedding, Mean, NegativeSampling, Network, Sequential, fit
-from handgrad.train.text.batches import contexts_and_targets
-from handgrad.train.text.similarity import most_similar
-from handgrad.train.text.vocabulary import preprocess
+from handgrad.train.text import contexts_and_targets, most_similar, preprocess
 
 TEXT = "you say goodbye and i say hello . you say yes and i say no . they say goodbye and go ."
 
@@ -29,7 +27,7 @@ class SampledCBOW(Network):
 
     def __init__(self, counts: Any, dimension: int):
         self.inside, self.mean = Embedding(len(counts), dimension), Mean(axis=1)
-        self.loss = NegativeSampling(counts, size=3)
+        self.loss = NegativeSampling(counts, negatives=3)
 
     def __call__(self, x: Any) -> Any:
         contexts, target = x[:, :-1], x[:, -1]

@@ -8,6 +8,7 @@ from handgrad.arrays import ShapeError
 from handgrad.derivative import grad, hessian, hvp
 from handgrad.layer import Layer, Parameter
 from handgrad.layers import *  # noqa: F403
+from handgrad.naming import names_of
 from handgrad.network import Network, Parallel, Residual, Sequential
 from handgrad.optim import (
     SGD,
@@ -22,6 +23,11 @@ from handgrad.optim import (
 from handgrad.tensor import Tensor, no_grad
 
 if TYPE_CHECKING:
+    from handgrad import book as book
+    from handgrad import compile as compile
+    from handgrad import explain as explain
+    from handgrad import prove as prove
+    from handgrad import train as train
     from handgrad.prove import Report, check, numerical_gradient
     from handgrad.train import (
         DivergenceError,
@@ -34,6 +40,8 @@ if TYPE_CHECKING:
         load,
         save,
     )
+    from handgrad.train import datasets as datasets
+    from handgrad.train import metrics as metrics
 
 __version__ = "0.1.0"
 
@@ -46,16 +54,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-# Rooms whose names are imported when first used: a program in service may need neither.
-_LATER = {
-    "handgrad.prove": ("Report", "check", "numerical_gradient"),
-    "handgrad.train": (
-        "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy", "fit",
-        "load", "save",
-    ),
-}  # fmt: skip
-
-
 def _predict_natively(*arguments: Any) -> Any:
     return import_module("handgrad.compile").predict_natively(*arguments)
 
@@ -63,10 +61,21 @@ def _predict_natively(*arguments: Any) -> Any:
 Network.native = staticmethod(_predict_natively)
 
 
-def __getattr__(name: str) -> Any:
-    for room, names in _LATER.items():
-        if room == f"handgrad.{name}":
-            return import_module(room)
-        if name in names:
-            return getattr(import_module(room), name)
-    raise AttributeError(f"module 'handgrad' has no attribute {name!r}")
+# Rooms that are imported when first used: a program in service may need neither.
+__getattr__, __dir__ = names_of(
+    __name__,
+    __all__,
+    later={
+        "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.train": (
+            "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
+            "fit", "load", "save",
+        ),
+    },
+    modules={
+        "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
+        "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
+        "train": "handgrad.train", "datasets": "handgrad.train.datasets",
+        "metrics": "handgrad.train.metrics",
+    },
+)  # fmt: skip

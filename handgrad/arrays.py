@@ -34,7 +34,8 @@ def zeros(size: int, dtype: Any, like: Any = None) -> Array:
     """
     module = array_module(like)
     if module is not np:
-        return module.zeros(size, dtype)
+        elsewhere: Array = module.zeros(size, dtype)
+        return elsewhere
     raw = np.zeros(size * np.dtype(dtype).itemsize + _LINE, np.uint8)
     skip = -raw.ctypes.data % _LINE
     return raw[skip : skip + raw.size - _LINE].view(dtype)

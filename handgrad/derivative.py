@@ -67,8 +67,8 @@ def hvp(f: Callable[..., Tensor], x: Any, v: Any) -> Any:
             f"got {[a.shape for a in vs]}"
         )
     gradients = grad(f, xs, create_graph=True)
-    slope: Any = sum((g * a).sum() for g, a in zip(gradients, vs))  # of f in the direction v
-    results = grad(slope, xs)
+    directional: Any = sum((g * a).sum() for g, a in zip(gradients, vs))  # derivative of f along v
+    results = grad(directional, xs)
     return results[0] if single else results
 
 
@@ -104,7 +104,7 @@ def _zeros(x: Any, as_tensor: bool) -> Any:
     return Tensor(zeros, requires_grad=False) if as_tensor else zeros
 
 
-def _send_back(y: Tensor, dy: Any, wanted: Sequence[Any], backward: Callable) -> Sums:
+def _send_back(y: Tensor, dy: Any, wanted: Sequence[Any], backward: Callable[..., Any]) -> Sums:
     """The gradients of what is wanted, from the calls behind y, latest first."""
     sums: Sums = {}
 
@@ -125,7 +125,7 @@ def _send_back(y: Tensor, dy: Any, wanted: Sequence[Any], backward: Callable) ->
     return sums
 
 
-def _leading_to(y: Tensor, keys: set) -> list[CallRecord]:
+def _leading_to(y: Tensor, keys: set[Any]) -> list[CallRecord]:
     """The calls behind y through which something with one of these keys takes part."""
     found: set[CallRecord] = set()
     waiting = [y.creator]
@@ -150,7 +150,7 @@ def _leading_to(y: Tensor, keys: set) -> list[CallRecord]:
     return sorted(leading, key=lambda a: -a.order)
 
 
-def _computed(call: CallRecord, gradients: list) -> tuple[tuple, list]:
+def _computed(call: CallRecord, gradients: list[Any]) -> tuple[tuple[Any, ...], list[Any]]:
     """The gradients of a call's inputs and parameters, as arrays."""
     inputs = call.backward(gradients)
     return inputs, [getattr(copy, "d" + name) for copy, _, name in call.owners]
@@ -198,7 +198,7 @@ class Reading(Layer):
     def forward(self) -> Any:
         return getattr(self, self.name)
 
-    def backward(self, dy: Any) -> tuple:
+    def backward(self, dy: Any) -> tuple[Any, ...]:
         setattr(self, "d" + self.name, dy)
         return ()
 
@@ -210,7 +210,7 @@ class _Untouched(np.ndarray):
         pass
 
 
-def _recorded(call: CallRecord, gradients: list) -> tuple[Sequence[Any], list]:
+def _recorded(call: CallRecord, gradients: list[Any]) -> tuple[Sequence[Any], list[Any]]:
     """The gradients of a call's inputs and parameters, as tensors that know their past."""
     dtype = next((x.dtype for x in call.inputs if x is not None), None)
     tensors = [

@@ -7,12 +7,14 @@ extern "C" {
 
 struct hg_program;
 
-constexpr int kAbi = 3;                    // grows with every change of what this file or row.h's Row says
-int hg_abi();                              // kAbi of the library that was built
+constexpr int kStructs = 4;                // grows with every change of what this file or row.h's Row means
+const char* hg_schema();                   // the kernels and their arguments, and the structs' sizes: see schema.cpp
+uint32_t hg_abi();                         // the CRC-32 of that
 const char* hg_isa();                      // "AVX-512", "AVX2", "NEON", or "" where none will do
 int hg_use_isa(const char* name);          // choose a narrower one; 0, or -1 where it is not there
 int hg_kernels();                          // how many kernels there are
 const char* hg_kernel_name(int kernel);
+const hg::Args* hg_kernel_args(int kernel);
 int hg_threads();                          // how many threads this process may use
 
 // What a program is made from: rows over segments of memory, for batches of at most `batch`

@@ -1,16 +1,13 @@
-// Whether a row may run: every size in range, every place inside a segment.
+// Whether a row may run: every size in range, every array inside its segment.
 #include "row.h"
 
 namespace hg {
 
-Check::Check(const Row& row, int64_t batch, int64_t data_rows, int64_t hyper_width,
-             const int64_t* segment_words, const uint8_t* writable, int segments)
-    : row_(row), batch_(batch), data_rows_(data_rows), hyper_width_(hyper_width),
-      words_(segment_words), writable_(writable), segments_(segments) {}
-
-void Check::require(bool holds, const char* rule) {
-  if (!holds && !fault) fault = rule;
+void Check::refuse(bool broken, const char* rule, int k) {
+  if (broken && !fault) fault = rule, fault_arg = k;
 }
+
+void Check::require(bool holds, const char* rule) { refuse(!holds, rule, -1); }
 
 int64_t Check::times(int64_t a, int64_t b) {
   int64_t product = 0;
@@ -24,48 +21,87 @@ int64_t Check::plus(int64_t a, int64_t b) {
   return fault ? 0 : sum;
 }
 
-int64_t Check::size(int k, int64_t least, int64_t most) {
+int64_t Check::size(int k) {
   int64_t n = row_.args[k];
-  if (row_.scaled >> k & 1) {
-    require(n >= 0, "a size per sample is negative");
-    n = times(n, batch_);
-    least = 0;  // the batch may be empty
+  if (!scaled(k) || fault) return fault ? 0 : n;
+  refuse(n < 0, "a size per sample is negative", k);
+  return times(n, bounds_.batch);
+}
+
+int64_t Check::fixed(int k) {
+  refuse(scaled(k), "a size must not depend on the batch", k);
+  return size(k);
+}
+
+void Check::scalar(int k, const Arg& arg) {
+  int64_t n = row_.args[k];
+  switch (arg.kind) {
+    case Kind::kSize:
+      n = size(k);  // a batch may be empty
+      return refuse(n < (scaled(k) ? 0 : arg.least) || n > arg.most, "a size is out of range", k);
+    case Kind::kHyper:
+      return arg.optional ? void() : hyper(k);
+    case Kind::kReal:
+      return refuse(scaled(k), "a real option must not depend on the batch", k);
+    default:
+      refuse(scaled(k), "a size must not depend on the batch", k);
+      refuse(n < arg.least || n > arg.most, "a size is out of range", k);
   }
-  if (!(n >= least && n <= most) && !fault) fault = "a size is out of range", fault_arg = k;
-  return fault ? 0 : n;
 }
 
-int64_t Check::fixed(int k, int64_t least, int64_t most) {
-  if ((row_.scaled >> k & 1) && !fault) fault = "a size must not depend on the batch", fault_arg = k;
-  return size(k, least, most);
+void Check::declared() {
+  for (int k = 0; k < kArgs; k++)  // also what the kernel does not read: all are multiplied
+    if (scaled(k)) times(row_.args[k], bounds_.batch);
+  for (int k = 0; k < args_.count; k++)
+    if (!args_.list[k].array()) scalar(k, args_.list[k]);
+  for (int k = 0; k < args_.count && !fault; k++) {
+    const Arg& arg = args_.list[k];
+    if (!arg.array() || arg.rank == kUnsaid) continue;
+    int64_t elements = arg.times, first = arg.picked != kUnsaid && row_.args[arg.picked] ? 1 : 0;
+    for (int d = first; d < arg.rank; d++) elements = times(elements, size(arg.dims[d]));
+    if (!first) holds(k, elements);
+    else per_sample(arg.dims[0]), data(k, elements);
+  }
 }
 
-void Check::touch(int k, int64_t count, bool write) {
-  places |= uint64_t(1) << k;
+void Check::settled() {
+  for (int k = 0; k < args_.count; k++)
+    refuse(args_.list[k].array() && has(k) && !(said_ >> k & 1), "nothing says how long an array is", k);
+}
+
+void Check::touch(int k, int64_t count) {
+  said_ |= uint64_t(1) << k;
   if (fault) return;
-  int64_t place = row_.args[k], segment = (place >> kPlaceBits) - 1;
-  int64_t word = place & ((int64_t(1) << kPlaceBits) - 1);
-  if (place <= 0 || segment < 0 || segment >= segments_ || (row_.scaled >> k & 1))
-    fault = "a place is in no segment", fault_arg = k;
-  else if (count < 0 || word > words_[segment] || count > words_[segment] - word)
-    fault = "a place reaches beyond its segment", fault_arg = k;
-  else if (write && !writable_[segment])
-    fault = "a row writes to data that may only be read", fault_arg = k;
+  int64_t address = row_.args[k], segment = (address >> kAddressBits) - 1;
+  int64_t word = address & ((int64_t(1) << kAddressBits) - 1);
+  bool nowhere = address <= 0 || segment < 0 || segment >= bounds_.segments || scaled(k);
+  refuse(nowhere, "an address is in no segment", k);
+  if (fault) return;
+  int64_t words = bounds_.segment_words[segment];
+  refuse(count < 0 || word > words || count > words - word, "an array reaches beyond its segment", k);
+  bool write = args_.list[k].kind != Kind::kRead;
+  refuse(write && !bounds_.writable[segment], "a row writes to data that may only be read", k);
 }
 
-void Check::reads(int k, int64_t count) { touch(k, count, false); }
-void Check::writes(int k, int64_t count) { touch(k, count, true); }
+void Check::holds(int k, int64_t elements) {
+  const Arg& arg = args_.list[k];
+  if (arg.optional && !has(k)) return;
+  if (arg.type == Type::kByte) elements = plus(elements, 3) / 4;
+  if (arg.type == Type::kBit) elements = plus(elements, 31) / 32;
+  touch(k, elements);
+}
 
-void Check::data(int k, int64_t row_words) { touch(k, times(data_rows_, row_words), false); }
+void Check::data(int k, int64_t row_words) { touch(k, times(bounds_.data_rows, row_words)); }
 
 void Check::per_sample(int k) {
-  require(row_.args[k] == 1 && (row_.scaled >> k & 1), "a row of the batch for each sample is needed");
+  require(row_.args[k] == 1 && scaled(k), "a row of the batch for each sample is needed");
 }
 
+void Check::needs(int k) { refuse(!has(k), "an address is in no segment", k); }
+
 void Check::hyper(int k) {
-  bool scaled = row_.scaled >> k & 1;
-  if (!(row_.args[k] >= 0 && row_.args[k] < hyper_width_ && !scaled) && !fault)
-    fault = "there is no such number of the step", fault_arg = k;
+  bool there = row_.args[k] >= 0 && row_.args[k] < bounds_.hyper_width && !scaled(k);
+  refuse(!there, "there is no such number of the step", k);
 }
 
 }  // namespace hg

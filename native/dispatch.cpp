@@ -1,8 +1,7 @@
 // Which table of kernels serves this processor.
 #include <cstring>
 
-#include "api.h"
-#include "threads.h"
+#include "program.h"
 
 namespace hg {
 
@@ -45,8 +44,6 @@ const KernelTable* present_table() {
 
 extern "C" {
 
-int hg_abi() { return kAbi; }
-
 const char* hg_isa() { return hg::present_table() ? hg::present_table()->isa : ""; }
 
 int hg_use_isa(const char* name) {
@@ -61,6 +58,10 @@ int hg_kernels() { return hg::present_table() ? hg::present_table()->count : 0; 
 
 const char* hg_kernel_name(int kernel) {
   return kernel >= 0 && kernel < hg_kernels() ? hg::present_table()->kernels[kernel].name : "";
+}
+
+const hg::Args* hg_kernel_args(int kernel) {
+  return kernel >= 0 && kernel < hg_kernels() ? &hg::present_table()->kernels[kernel].args : nullptr;
 }
 
 int hg_threads() { return hg::usable_threads(); }

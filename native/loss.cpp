@@ -1,43 +1,41 @@
 // Losses: the terms of every row of scores and their gradient in one pass, and the sum of the terms.
 #include "activation.h"
 #include "row.h"
-#include "turn.h"
+#include "transpose.h"
 
 namespace hg::HG_ISA {
 
 namespace {
 
-constexpr int kGroup = 16;  // rows whose logarithms are taken together, whatever the vectors' width
+constexpr int kGroup = 16;  // rows whose logarithms are taken together, on any instruction set
+
+// Each sample has `each` rows of scores, one for each of so many classes, and as many labels; indexed:
+// labels go through the batch's rows.
+#define HG_LABELS                                                                                  \
+  (samples, size()), (each, fixed(1, 1 << 30)), (classes, fixed(1, 1 << 30)),                      \
+  (labels, read(samples, each).ints().picked_by(indexed)), (indexed, flag())
+HG_ARGS(Labelled, HG_LABELS)
 
 // -- softmax_loss: −m ln p at the label, p = softmax(scores), and dy = m (p − t) ---------------
 //
 // With smoothing ε, t is 1 − ε + ε / C at the label and ε / C elsewhere. A row whose share m is 0
-// is left out, whatever its label.
-//
-// args: 0 samples, 1 rows of scores per sample, 2 classes C, 3 scores (M, C), 4 labels, 5 whether
-// labels go through the batch's rows, 6 shares (M) or none: 1 / M each, 7 dy (M, C), which may be
-// the scores, 8 terms (M), 9 whether the first of the greatest scores is at the label (M), or none;
-// reals: ε
+// is left out, whatever its label. dy may be the scores; right: whether the first of the max scores
+// is at the label.
 
-enum { SAMPLES = 0, EACH, CLASSES, SCORES, LABELS, INDEXED, SHARES, DY, TERMS, RIGHT };
-
-int64_t check_rows(Check& c) { return c.times(c.size(SAMPLES), c.fixed(EACH, 1, 1 << 30)); }
-
-void check_labels(Check& c, int64_t rows) {
-  if (c.fixed(INDEXED, 0, 1)) {
-    c.per_sample(SAMPLES);
-    c.data(LABELS, c.fixed(EACH, 1, 1 << 30));
-  } else {
-    c.reads(LABELS, rows);
-  }
-}
+HG_ARGS(SoftmaxLoss, HG_LABELS,
+        (scores, read(samples, each, classes)),
+        (shares, read(samples, each).maybe()),  // m; none: 1 / rows each
+        (dy, write(samples, each, classes)),
+        (terms, write(samples, each)),
+        (right, write(samples, each).maybe()),
+        (smoothing, real()))
 
 // The labels of rows one after the other, from row m on.
 class Labels {
  public:
   Labels(const Job& j, int64_t m)
-      : labels_(j.n(LABELS)), rows_(j.i(INDEXED) ? j.batch->rows : nullptr), each_(j.i(EACH)),
-        sample_(rows_ ? m / each_ : m), within_(rows_ ? m % each_ : 0) {}
+      : labels_(j.n(Labelled::labels)), rows_(j.i(Labelled::indexed) ? j.batch->rows : nullptr),
+        each_(j.i(Labelled::each)), sample_(rows_ ? m / each_ : m), within_(rows_ ? m % each_ : 0) {}
 
   int32_t next() {
     if (!rows_) return labels_[sample_++];
@@ -51,16 +49,6 @@ class Labels {
   int64_t each_, sample_, within_;
 };
 
-void check_softmax_loss(Check& c) {
-  int64_t rows = check_rows(c), all = c.times(rows, c.fixed(CLASSES, 1, 1 << 30));
-  check_labels(c, rows);
-  c.reads(SCORES, all);
-  c.may_read(SHARES, rows);
-  c.writes(DY, all);
-  c.writes(TERMS, rows);
-  c.may_write(RIGHT, rows);
-}
-
 struct Group {  // of a few rows
   int64_t first, count;
   int32_t label[kGroup];  // −1 where the row is left out
@@ -69,12 +57,13 @@ struct Group {  // of a few rows
 
 // Labels and shares of up to kGroup rows from `first` to `stop`; false where a label is no class.
 bool start(const Job& j, int64_t first, int64_t stop, Labels& labels, Group& g) {
-  int64_t rows = j.i(SAMPLES) * j.i(EACH), classes = j.i(CLASSES);
+  using A = SoftmaxLoss;
+  int64_t rows = j.i(A::samples) * j.i(A::each), classes = j.i(A::classes);
   int64_t count = stop - first < kGroup ? stop - first : kGroup;
   g.first = first, g.count = count;
   vec alike = set1(1) / set1(float(rows));
   for (int r = 0; r < kGroup; r += W) store(g.share + r, alike);
-  if (j.has(SHARES)) std::memcpy(g.share, j.f(SHARES) + first, size_t(count) * 4);
+  if (j.has(A::shares)) std::memcpy(g.share, j.f(A::shares) + first, size_t(count) * 4);
   for (int64_t r = 0; r < count; r++) {
     int32_t label = labels.next();
     bool legal = uint64_t(label) < uint64_t(classes);
@@ -86,25 +75,27 @@ bool start(const Job& j, int64_t first, int64_t stop, Labels& labels, Group& g) 
 }
 
 void settle(const Job& j, const Group& g) {
-  float rest = 1 - float(j.reals[0]);
+  using A = SoftmaxLoss;
+  float rest = 1 - float(j.r(A::smoothing));
   by_vectors(g.count, [&](int64_t r, int64_t count) {
     vec share = load(g.share + r), top = load(g.top + r), target = load(g.score + r) - top;
-    if (j.reals[0] > 0)
-      target = set1(rest) * target + set1(float(j.reals[0])) * (load(g.mean + r) - top);
+    if (j.r(A::smoothing) > 0)
+      target = set1(rest) * target + set1(float(j.r(A::smoothing))) * (load(g.mean + r) - top);
     vec term = share * (log(load(g.sum + r)) - target);
-    put(j.f(TERMS) + g.first + r, eq(share, set1(0), set1(0), term), count);
-    if (j.has(RIGHT)) put(j.f(RIGHT) + g.first + r, load(g.right + r), count);
+    put(j.f(A::terms) + g.first + r, eq(share, set1(0), set1(0), term), count);
+    if (j.has(A::right)) put(j.f(A::right) + g.first + r, load(g.right + r), count);
   });
 }
 
 // Few classes: rows side by side in vectors, z[c][row].
 
 void few_classes(const Job& j, Group& g) {
+  using A = SoftmaxLoss;
   constexpr int V = kGroup / W;
-  int64_t classes = j.i(CLASSES);
+  int64_t classes = j.i(A::classes);
   alignas(64) float z[kGroup * kGroup];
   if (g.count < kGroup) std::memset(z, 0, size_t(classes) * kGroup * 4);
-  turn(j.f(SCORES) + g.first * classes, classes, g.count, classes, z, kGroup);
+  transpose(j.f(A::scores) + g.first * classes, classes, g.count, classes, z, kGroup);
   for (int r = 0; r < kGroup; r++) g.score[r] = z[(g.label[r] < 0 ? 0 : g.label[r]) * kGroup + r];
   vec top[V], at[V], total[V], sum[V], scale[V], less[V];
   for (int v = 0; v < V; v++) top[v] = total[v] = load(z + v * W), at[v] = sum[v] = set1(0);
@@ -121,7 +112,7 @@ void few_classes(const Job& j, Group& g) {
       store(z + c * kGroup + v * W, e);
       sum[v] = sum[v] + e;
     }
-  float smoothing = float(j.reals[0]), each = 1 / float(classes);
+  float smoothing = float(j.r(A::smoothing)), each = 1 / float(classes);
   for (int v = 0; v < V; v++) {
     vec share = load(g.share + v * W), label = to_float(load(g.label + v * W));
     scale[v] = share / sum[v], less[v] = share * set1(smoothing * each);
@@ -135,12 +126,12 @@ void few_classes(const Job& j, Group& g) {
     }
   for (int r = 0; r < g.count; r++)
     if (g.label[r] >= 0) z[g.label[r] * kGroup + r] -= g.share[r] * (1 - smoothing);
-  turn(z, kGroup, classes, g.count, j.f(DY) + g.first * classes, classes);
+  transpose(z, kGroup, classes, g.count, j.f(A::dy) + g.first * classes, classes);
 }
 
 // Many classes: one row after the other.
 
-float greatest(const float* x, int64_t n) {  // of at least 16 numbers
+float max_of(const float* x, int64_t n) {  // of at least 16 elements
   constexpr int some = 4;  // at a time, for none waits for the one before it
   Lanes top[some] = {Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity)};
   auto see = [&](Lanes& t, const float* from) {
@@ -152,10 +143,10 @@ float greatest(const float* x, int64_t n) {  // of at least 16 numbers
   for (; i < n; i += 16) see(top[0], x + (i + 16 <= n ? i : n - 16));
   for (int k = 1; k < some; k++)
     for (int v = 0; v < 16 / W; v++) top[0].v[v] = max(top[0].v[v], top[k].v[v]);
-  return top[0].greatest();
+  return top[0].top();
 }
 
-// e = exp(x − top); returns the sum. The n numbers behind x, which come next, are fetched meanwhile.
+// e = exp(x − top); returns the sum. The n elements behind x, which come next, are fetched meanwhile.
 float exps(const float* x, int64_t n, float top, float* e) {
   Lanes sum(0);
   by_lanes(n, sum, [&](vec& lane, int64_t i, int64_t count) {
@@ -176,13 +167,14 @@ bool occurs(const float* x, int64_t n, float value) {
 }
 
 void many_classes(const Job& j, Group& g) {
-  int64_t classes = j.i(CLASSES);
-  float smoothing = float(j.reals[0]), each = smoothing / float(classes);
+  using A = SoftmaxLoss;
+  int64_t classes = j.i(A::classes);
+  float smoothing = float(j.r(A::smoothing)), each = smoothing / float(classes);
   for (int64_t r = 0; r < g.count; r++) {
-    const float* x = j.f(SCORES) + (g.first + r) * classes;
-    float* dy = j.f(DY) + (g.first + r) * classes;
+    const float* x = j.f(A::scores) + (g.first + r) * classes;
+    float* dy = j.f(A::dy) + (g.first + r) * classes;
     int64_t label = g.label[r];
-    float top = g.top[r] = greatest(x, classes), share = g.share[r];
+    float top = g.top[r] = max_of(x, classes), share = g.share[r];
     g.score[r] = label < 0 ? 0 : x[label];
     g.right[r] = label >= 0 && x[label] == top && !occurs(x, label, top);
     g.mean[r] = smoothing > 0 ? row_sum(x, classes) / float(classes) : 0;
@@ -194,13 +186,13 @@ void many_classes(const Job& j, Group& g) {
   }
 }
 
-int64_t unit_rows(const Job& j) {  // whole groups, about 4000 numbers
-  int64_t groups = 4096 / (kGroup * j.i(CLASSES));
+int64_t unit_rows(const Job& j) {  // whole groups, about 4000 elements
+  int64_t groups = 4096 / (kGroup * j.i(SoftmaxLoss::classes));
   return kGroup * (groups > 0 ? groups : 1);
 }
 
 int64_t softmax_loss_units(const Job& j) {
-  return (j.i(SAMPLES) * j.i(EACH) + unit_rows(j) - 1) / unit_rows(j);
+  return (j.i(SoftmaxLoss::samples) * j.i(SoftmaxLoss::each) + unit_rows(j) - 1) / unit_rows(j);
 }
 
 void softmax_loss_rows(const Job& j, int64_t from, int64_t stop) {
@@ -211,98 +203,96 @@ void softmax_loss_rows(const Job& j, int64_t from, int64_t stop) {
       j.fail(kBadIndex);
       return;
     }
-    if (j.i(CLASSES) <= kGroup) few_classes(j, g);
+    if (j.i(SoftmaxLoss::classes) <= kGroup) few_classes(j, g);
     else many_classes(j, g);
     settle(j, g);
   }
 }
 
 void run_softmax_loss(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t rows = j.i(SAMPLES) * j.i(EACH), each = unit_rows(j);
+  int64_t rows = j.i(SoftmaxLoss::samples) * j.i(SoftmaxLoss::each), each = unit_rows(j);
   softmax_loss_rows(j, begin * each, end * each < rows ? end * each : rows);
 }
 
 void softmax_loss_samples(const Job& j, int64_t first, int64_t last, Scratch) {
-  softmax_loss_rows(j, first * j.i(EACH), last * j.i(EACH));
+  softmax_loss_rows(j, first * j.i(SoftmaxLoss::each), last * j.i(SoftmaxLoss::each));
 }
 
 Cost softmax_loss_cost(const Job& j) {
-  double n = double(j.i(SAMPLES)) * double(j.i(EACH)) * double(j.i(CLASSES));
+  using A = SoftmaxLoss;
+  double n = double(j.i(A::samples)) * double(j.i(A::each)) * double(j.i(A::classes));
   return {30 * n, 8 * n};
 }
 
 // -- shares: m = v / Σ v, v the weight of the label's class ------------------------------------
-// args: 0 samples, 1 rows per sample, 2 classes, 4 labels, 5 whether they go through the batch's
-// rows, 6 shares, 7 weights of classes or none, 8 the label to ignore, 9 whether there is one
 
-enum { WEIGHTS = 7, IGNORE, IGNORES };
-
-void check_shares(Check& c) {
-  int64_t rows = check_rows(c);
-  check_labels(c, rows);
-  c.may_read(WEIGHTS, c.fixed(CLASSES, 1, 1 << 30));
-  c.fixed(IGNORES, 0, 1);
-  c.writes(SHARES, rows);
-}
+HG_ARGS(Shares, HG_LABELS,
+        (weights, read(classes).maybe()),  // of classes; none: 1
+        (ignores, flag()),                 // whether there is a label to ignore,
+        (ignore, integer()),               // and which
+        (shares, write(samples, each)))
 
 int64_t one_unit(const Job&) { return 1; }
 
 void run_shares(const Job& j, int64_t, int64_t, Scratch) {
-  int64_t rows = j.i(SAMPLES) * j.i(EACH);
-  float* share = j.f(SHARES);
+  using A = Shares;
+  int64_t rows = j.i(A::samples) * j.i(A::each);
+  float* share = j.f(A::shares);
   Labels labels(j, 0);
   for (int64_t m = 0; m < rows; m++) {
     int32_t label = labels.next();
-    bool ignored = j.i(IGNORES) && label == j.i(IGNORE);
-    if (!ignored && (label < 0 || label >= j.i(CLASSES))) {
+    bool ignored = j.i(A::ignores) && label == j.i(A::ignore);
+    if (!ignored && (label < 0 || label >= j.i(A::classes))) {
       j.fail(kBadIndex);
       return;
     }
-    share[m] = ignored ? 0 : j.has(WEIGHTS) ? j.f(WEIGHTS)[label] : 1;
+    share[m] = ignored ? 0 : j.has(A::weights) ? j.f(A::weights)[label] : 1;
   }
   vec whole = set1(row_sum(share, rows));
   by_vectors(rows, [&](int64_t i, int64_t count) { put(share + i, part(share + i, count) / whole, count); });
 }
 
-Cost shares_cost(const Job& j) { return {2.0 * double(j.i(SAMPLES)), 12.0 * double(j.i(SAMPLES)) * double(j.i(EACH))}; }
+Cost shares_cost(const Job& j) {
+  using A = Shares;
+  return {2.0 * double(j.i(A::samples)), 12.0 * double(j.i(A::samples)) * double(j.i(A::each))};
+}
 
 // -- loss_terms: losses of each element, summed by pieces, and dy ------------------------------
-// args: 0 n, 1 loss, 2 y, 3 t, 4 dy, 5 sums of each kPiece terms, 6 whether terms count 1 / n each
-// (or 1); reals: δ of Huber
 
 constexpr int64_t kPiece = 1 << 13;
 
-enum Elementwise { kSquared = 0, kHalfSquared, kAbsolute, kHuber, kSigmoidCross, kCross, kHinge };
+HG_ENUM(Loss, squared, half_squared, absolute, huber, sigmoid_cross_entropy, cross_entropy, hinge)
+HG_ARGS(LossTerms,
+        (count, size()),
+        (loss, option<Loss>()),
+        (y, read(count)),
+        (t, read(count)),
+        (dy, write(count)),
+        (sums, writes()),  // of each kPiece terms
+        (mean, flag()),    // whether terms count 1 / count each, or 1
+        (delta, real()))   // of Huber
 
-void check_loss_terms(Check& c) {
-  int64_t n = c.size(0);
-  c.fixed(1, 0, kHinge);
-  c.reads(2, n);
-  c.reads(3, n);
-  c.writes(4, n);
-  c.writes(5, (n + kPiece - 1) / kPiece);
-  c.fixed(6, 0, 1);
-}
+void check_loss_terms(Check& c) { c.holds(LossTerms::sums, (c.size(LossTerms::count) + kPiece - 1) / kPiece); }
 
-int64_t loss_terms_units(const Job& j) { return (j.i(0) + kPiece - 1) / kPiece; }
+int64_t loss_terms_units(const Job& j) { return (j.i(LossTerms::count) + kPiece - 1) / kPiece; }
 
-struct Term { vec loss, slope, legal; };  // legal: 1 where y and t are numbers that the loss takes
+struct Term { vec loss, derivative, legal; };  // legal: 1 where y and t are numbers that the loss takes
 
 inline vec inside(vec x, vec low, vec high) { return le(low, x, le(x, high, set1(1), set1(0)), set1(0)); }
 
 template <int code>
 inline Term term_of(vec y, vec t, vec delta) {
   vec one = set1(1), none = set1(0), e = y - t;
-  if constexpr (code == kSquared) return {e * e, e + e, one};
-  if constexpr (code == kHalfSquared) return {e * e * set1(0.5f), e, one};
-  if constexpr (code == kAbsolute) return {abs(e), lt(none, e, one, lt(e, none, set1(-1), e)), one};
-  if constexpr (code == kHuber) {
+  if constexpr (code == Loss::squared) return {e * e, e + e, one};
+  if constexpr (code == Loss::half_squared) return {e * e * set1(0.5f), e, one};
+  if constexpr (code == Loss::absolute) return {abs(e), lt(none, e, one, lt(e, none, set1(-1), e)), one};
+  if constexpr (code == Loss::huber) {
     vec cut = min(delta, max(negative(delta), e));
     return {cut * (e - cut * set1(0.5f)), cut, one};
   }
-  if constexpr (code == kSigmoidCross)
+  if constexpr (code == Loss::sigmoid_cross_entropy)
     return {max(none, y) - y * t + log1p_inside(exp(negative(abs(y)))), sigmoid(y) - t, inside(t, none, one)};
-  if constexpr (code == kCross) {
+  if constexpr (code == Loss::cross_entropy) {
     constexpr float kLeast = 1.1920929e-7f;
     vec p = clamp(y, kLeast, 1 - kLeast), q = one - p;
     vec loss = negative(t) * log(p) - (one - t) * log1p_inside(negative(p));
@@ -313,21 +303,22 @@ inline Term term_of(vec y, vec t, vec delta) {
 }
 
 void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
-  vec share = set1(j.i(6) ? float(1 / double(j.i(0))) : 1), delta = set1(float(j.reals[0]));
-  with_code<kHinge + 1>(j.i(1), [&](auto code) {
+  using A = LossTerms;
+  vec share = set1(j.i(A::mean) ? float(1 / double(j.i(A::count))) : 1), delta = set1(float(j.r(A::delta)));
+  with_code<Loss::kCount>(j.i(A::loss), [&](auto code) {
     for (int64_t u = begin; u < end; u++) {
-      int64_t from = u * kPiece, to = from + kPiece < j.i(0) ? from + kPiece : j.i(0);
-      const float *y = j.f(2) + from, *t = j.f(3) + from;
-      float* dy = j.f(4) + from;
+      int64_t from = u * kPiece, to = from + kPiece < j.i(A::count) ? from + kPiece : j.i(A::count);
+      const float *y = j.f(A::y) + from, *t = j.f(A::t) + from;
+      float* dy = j.f(A::dy) + from;
       Lanes sum(0);
       vec illegal = set1(0);
       by_lanes(to - from, sum, [&](vec& lane, int64_t i, int64_t count) {
         Term term = term_of<code()>(part(y + i, count), part(t + i, count), delta);
         lane = lane + only(term.loss, count);
-        put(dy + i, term.slope * share, count);
+        put(dy + i, term.derivative * share, count);
         illegal = illegal + only(set1(1) - term.legal, count);
       });
-      j.f(5)[u] = sum.sum();
+      j.f(A::sums)[u] = sum.sum();
       Lanes wrong(0);
       wrong.v[0] = illegal;
       if (wrong.sum() > 0) j.fail(kBadIndex);
@@ -335,38 +326,47 @@ void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
   });
 }
 
-Cost loss_terms_cost(const Job& j) { return {10.0 * double(j.i(0)), 12.0 * double(j.i(0))}; }
+Cost loss_terms_cost(const Job& j) {
+  return {10.0 * double(j.i(LossTerms::count)), 12.0 * double(j.i(LossTerms::count))};
+}
 
-// -- step_loss: the sum of the terms, and of the right answers, to the numbers of this step ----
-// args: 0 n, 1 terms, 2 right (n) or none, 3 losses of the steps, 4 right answers of the steps or
-// none, 5 how many of the n are in one term, 6 whether the sum is divided by n
+// -- step_loss: the sum of the terms, and of the right answers, to those of the steps -----------
+
+HG_ARGS(StepLoss,
+        (count, size()),
+        (each, fixed(1, 1 << 30)),  // so many of them are in one term
+        (terms, reads()),
+        (right, read(count).maybe()),
+        (losses, write().each(kMostSteps)),
+        (rights, write().each(kMostSteps).maybe()),
+        (mean, flag()))  // whether the sum is divided by the count
 
 void check_step_loss(Check& c) {
-  int64_t n = c.size(0), each = c.fixed(5, 1, 1 << 30);
-  c.reads(1, c.fault ? 0 : (n + each - 1) / each);
-  c.may_read(2, n);
-  c.writes(3, kMostSteps);
-  c.may_write(4, kMostSteps);
-  c.fixed(6, 0, 1);
+  using A = StepLoss;
+  int64_t count = c.size(A::count), each = c.size(A::each);
+  c.holds(A::terms, (count + each - 1) / each);
 }
 
 void run_step_loss(const Job& j, int64_t, int64_t, Scratch) {
-  float loss = row_sum(j.f(1), (j.i(0) + j.i(5) - 1) / j.i(5));
-  if (j.i(6)) loss *= float(1 / double(j.i(0)));
+  using A = StepLoss;
+  float loss = row_sum(j.f(A::terms), (j.i(A::count) + j.i(A::each) - 1) / j.i(A::each));
+  if (j.i(A::mean)) loss *= float(1 / double(j.i(A::count)));
   if (!(loss - loss == 0)) j.fail(kNotFinite);
   if (j.batch->step >= kMostSteps) return;
-  j.f(3)[j.batch->step] = loss;
-  if (j.has(2) && j.has(4)) j.f(4)[j.batch->step] = row_sum(j.f(2), j.i(0));
+  j.f(A::losses)[j.batch->step] = loss;
+  if (j.has(A::right) && j.has(A::rights)) j.f(A::rights)[j.batch->step] = row_sum(j.f(A::right), j.i(A::count));
 }
 
-Cost step_loss_cost(const Job& j) { return {2.0 * double(j.i(0)), 8.0 * double(j.i(0))}; }
+Cost step_loss_cost(const Job& j) { return {2.0 * double(j.i(StepLoss::count)), 8.0 * double(j.i(StepLoss::count))}; }
 
 const Kernel kernels[] = {
-    {"softmax_loss", check_softmax_loss, softmax_loss_units, run_softmax_loss, softmax_loss_cost,
-     nullptr, nullptr, softmax_loss_samples},
-    {"loss_terms", check_loss_terms, loss_terms_units, run_loss_terms, loss_terms_cost},
-    {"shares", check_shares, one_unit, run_shares, shares_cost},
-    {"step_loss", check_step_loss, one_unit, run_step_loss, step_loss_cost},
+    {.name = "softmax_loss", .args = SoftmaxLoss::all, .units = softmax_loss_units, .run = run_softmax_loss,
+     .cost = softmax_loss_cost, .samples = softmax_loss_samples},
+    {.name = "loss_terms", .args = LossTerms::all, .check = check_loss_terms, .units = loss_terms_units,
+     .run = run_loss_terms, .cost = loss_terms_cost},
+    {.name = "shares", .args = Shares::all, .units = one_unit, .run = run_shares, .cost = shares_cost},
+    {.name = "step_loss", .args = StepLoss::all, .check = check_step_loss, .units = one_unit, .run = run_step_loss,
+     .cost = step_loss_cost},
 };
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace hg::HG_ISA {
 
 constexpr float kInfinity = __builtin_inff();
-constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;  // products with whole numbers are exact
+constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;  // products with integers are exact
 
 template <int count>
 inline vec polynomial(vec x, const float (&highest_first)[count]) {
@@ -38,7 +38,7 @@ inline Reduced by_ln2(vec x) {
 
 inline vec clamp(vec x, float low, float high) { return min(set1(high), max(set1(low), x)); }
 
-// x 2ⁿ for whole n: in two factors, where it takes a factor, since 2¹²⁸ and 2⁻¹⁴⁰ are not normal numbers.
+// x 2ⁿ for an integer n: in two factors, where it takes a factor, since 2¹²⁸ and 2⁻¹⁴⁰ are not normal numbers.
 inline vec times_two_to(vec x, vec n) {
 #if defined(__AVX512F__)
   return _mm512_scalef_ps(x, n);

@@ -1,4 +1,4 @@
-// Layer, group, instance and root-mean-square normalization: the numbers of a group, which lie next
+// Layer, group, instance and root-mean-square normalization: the elements of a group, which lie next
 // to each other, brought to mean 0 and variance 1, or to mean square 1.
 #include <cmath>
 
@@ -8,16 +8,18 @@ namespace hg::HG_ISA {
 
 namespace {
 
-// x has M samples of G groups of C channels of P numbers. γ and β have one number for each of the
-// G C channels. stats: mean and 1 / √(variance + eps) of each group.
-// args: 0 M, 1 G, 2 C, 3 P, 4 x, 5 y or dx, 6 stats (M G, 2), 7 γ, 8 β or none, 9 whether the mean
-// stays; backward: 10 dy, 11 blocks (B, 2, G C): sums for dγ and dβ. reals[0]: eps.
-
-enum { SAMPLES = 0, GROUPS, CHANNELS, RUN, X, Y, STATS, GAMMA, BETA, MEAN_STAYS, DY, BLOCKS };
+// x has samples of groups of channels of a run of elements. γ and β have an element for each of the
+// channels of all groups. stats: mean and 1 / √(variance + eps) of each group.
+#define HG_GROUPS                                                                                        \
+  (samples, size()), (groups, fixed(1, 1 << 24)), (channels, fixed(1, 1 << 24)), (run, fixed(1, 1 << 30)), \
+  (x, read(samples, groups, channels, run)), (gamma, read(groups, channels)), (mean_stays, flag())
+HG_ARGS(Groups, HG_GROUPS)
 
 struct Sizes {
   int64_t samples, groups, channels, run;
-  explicit Sizes(const Job& j) : samples(j.i(SAMPLES)), groups(j.i(GROUPS)), channels(j.i(CHANNELS)), run(j.i(RUN)) {}
+  explicit Sizes(const Job& j)
+      : samples(j.i(Groups::samples)), groups(j.i(Groups::groups)), channels(j.i(Groups::channels)),
+        run(j.i(Groups::run)) {}
   int64_t group() const { return channels * run; }
   int64_t sample() const { return groups * channels * run; }
 };
@@ -36,40 +38,26 @@ vec of_channel(const float* p, int64_t channel, bool several, int64_t n) {
   return several ? part(p + channel, n) : set1(p[channel]);
 }
 
-int64_t units(const Job& j) { return block_count(j.i(SAMPLES), Sizes(j).sample()); }
-
-struct Extent { int64_t x, stats, scale, blocks; };
-Extent check_sizes(Check& c) {
-  int64_t m = c.size(SAMPLES), g = c.fixed(GROUPS, 1, 1 << 24), channels = c.fixed(CHANNELS, 1, 1 << 24);
-  int64_t scale = c.times(g, channels), sample = c.times(scale, c.fixed(RUN, 1, 1 << 30));
-  if (c.fault) return {0, 0, 0, 0};
-  return {c.times(m, sample), c.times(2, c.times(m, g)), scale, c.times(block_count(m, sample), 2 * scale)};
-}
+int64_t units(const Job& j) { return block_count(j.i(Groups::samples), Sizes(j).sample()); }
 
 // -- group_norm: y = γ (x − mean) r + β ----------------------------------------------------
 
-void check_norm(Check& c) {
-  Extent e = check_sizes(c);
-  c.reads(X, e.x);
-  c.writes(Y, e.x);
-  c.writes(STATS, e.stats);
-  c.reads(GAMMA, e.scale);
-  c.may_read(BETA, e.scale);
-  c.fixed(MEAN_STAYS, 0, 1);
-}
+HG_ARGS(Norm, HG_GROUPS, (y, write(samples, groups, channels, run)), (stats, write(samples, groups).each(2)),
+        (beta, read(groups, channels).maybe()), (eps, real()))
 
 void norm_group(const Job& j, const Sizes& s, int64_t i, int64_t g) {
+  using A = Groups;
   int64_t length = s.group(), at = i * s.sample() + g * length;
-  const float *x = j.f(X) + at, *gamma = j.f(GAMMA) + g * s.channels, *beta = j.f(BETA);
-  float *y = j.f(Y) + at, *stats = j.f(STATS) + (i * s.groups + g) * 2;
+  const float *x = j.f(A::x) + at, *gamma = j.f(A::gamma) + g * s.channels, *beta = j.f(Norm::beta);
+  float *y = j.f(Norm::y) + at, *stats = j.f(Norm::stats) + (i * s.groups + g) * 2;
   if (beta) beta += g * s.channels;
-  float mean = j.i(MEAN_STAYS) ? 0 : row_sum(x, length) / float(length);
+  float mean = j.i(A::mean_stays) ? 0 : row_sum(x, length) / float(length);
   Lanes squares(0);
   by_lanes(length, squares, [&](vec& sum, int64_t q, int64_t n) {
     vec d = only(part(x + q, n) - set1(mean), n);
     sum = fma(d, d, sum);
   });
-  float r = 1 / std::sqrt(squares.sum() / float(length) + float(j.reals[0]));
+  float r = 1 / std::sqrt(squares.sum() / float(length) + float(j.r(Norm::eps)));
   stats[0] = mean, stats[1] = r;
   by_channels(s, [&](int64_t q, int64_t n, int64_t channel, bool several, int64_t) {
     vec scaled = (part(x + q, n) - set1(mean)) * set1(r) * of_channel(gamma, channel, several, n);
@@ -88,15 +76,15 @@ void run_norm(const Job& j, int64_t begin, int64_t end, Scratch) {
 
 // -- group_norm_backward: dx = r (g − mean(g) − x̂ mean(g x̂)), g = γ dy; sums of dy x̂ and dy -----
 
+HG_ARGS(NormBackward, HG_GROUPS, (dx, write(samples, groups, channels, run).maybe()),
+        (stats, read(samples, groups).each(2)), (dy, read(samples, groups, channels, run)),
+        (blocks, writes().maybe()))  // (B, 2, channels of all groups): sums for dγ and dβ
+
 void check_backward(Check& c) {
-  Extent e = check_sizes(c);
-  c.reads(X, e.x);
-  c.may_write(Y, e.x);
-  c.reads(STATS, e.stats);
-  c.reads(GAMMA, e.scale);
-  c.fixed(MEAN_STAYS, 0, 1);
-  c.reads(DY, e.x);
-  c.may_write(BLOCKS, e.blocks);
+  using A = Groups;
+  int64_t scale = c.times(c.size(A::groups), c.size(A::channels));
+  int64_t sample = c.times(scale, c.size(A::run));
+  if (!c.fault) c.holds(NormBackward::blocks, c.times(block_count(c.size(A::samples), sample), 2 * scale));
 }
 
 struct Group { const float *x, *dy, *gamma; float mean, r; };
@@ -138,61 +126,71 @@ void group_dx(const Sizes& s, const Group& g, bool mean_stays, float* dx) {
 }
 
 void run_backward(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = NormBackward;
   Sizes s(j);
   int64_t channels = s.groups * s.channels;
   for (int64_t b = begin; b < end; b++) {
-    float* sums = j.has(BLOCKS) ? j.f(BLOCKS) + b * 2 * channels : nullptr;
+    float* sums = j.has(A::blocks) ? j.f(A::blocks) + b * 2 * channels : nullptr;
     if (sums) std::memset(sums, 0, size_t(2 * channels) * 4);
     Block block = block_of(b, s.samples, s.sample());
     for (int64_t k = block.begin * s.groups; k < block.end * s.groups; k++) {
       int64_t at = k * s.group(), channel = k % s.groups * s.channels;
-      Group g{j.f(X) + at, j.f(DY) + at, j.f(GAMMA) + channel, j.f(STATS)[2 * k], j.f(STATS)[2 * k + 1]};
+      const float* stats = j.f(A::stats) + 2 * k;
+      Group g{j.f(A::x) + at, j.f(A::dy) + at, j.f(A::gamma) + channel, stats[0], stats[1]};
       if (sums) add_sums(s, g, sums + channel, sums + channels + channel);
-      if (j.has(Y)) group_dx(s, g, j.i(MEAN_STAYS), j.f(Y) + at);
+      if (j.has(A::dx)) group_dx(s, g, j.i(Groups::mean_stays), j.f(A::dx) + at);
     }
   }
 }
 
-Cost cost(const Job& j) { return {0, 16.0 * double(j.i(SAMPLES)) * double(Sizes(j).sample())}; }
+Cost cost(const Job& j) { return {0, 16.0 * double(j.i(Groups::samples)) * double(Sizes(j).sample())}; }
 
 // -- totals: of the rows of x, the sum --------------------------------------------------------
-//
-// args: 0 rows, 1 how many of them make a block of `length` words, or 0: each for itself, 2 columns,
-// 3 x, 4 words from row to row, 5 sum, 6 whether to add to it.
+
+HG_ARGS(Totals, (rows, size()),
+        (length, fixed(0, 1 << 30).maybe()),  // rows of so many words are taken in blocks; 0: each for itself
+        (columns, fixed(1, 1 << 30)), (x, reads()),
+        (step, fixed(1, 1 << 30)),  // words from row to row
+        (sum, update(columns)), (add, flag()))
 
 void check_totals(Check& c) {
-  int64_t rows = c.size(0), length = c.fixed(1, 0, 1 << 30), columns = c.fixed(2, 1, 1 << 30);
-  int64_t step = c.fixed(4, columns, 1 << 30);
+  using A = Totals;
+  int64_t rows = c.size(A::rows), length = c.size(A::length), columns = c.size(A::columns);
+  int64_t step = c.size(A::step);
+  c.require(step >= columns, "rows overlap");
   if (length) rows = block_count(rows, length);
-  c.reads(3, rows ? c.plus(c.times(rows - 1, step), columns) : 0);
-  c.writes(5, columns);
-  c.fixed(6, 0, 1);
+  c.holds(A::x, rows ? c.plus(c.times(rows - 1, step), columns) : 0);
 }
 
 constexpr int64_t kColumns = 64;
 
-int64_t totals_units(const Job& j) { return (j.i(2) + kColumns - 1) / kColumns; }
+int64_t totals_units(const Job& j) { return (j.i(Totals::columns) + kColumns - 1) / kColumns; }
 
 void run_totals(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t rows = j.i(1) ? block_count(j.i(0), j.i(1)) : j.i(0), step = j.i(4);
-  int64_t from = begin * kColumns, to = end * kColumns < j.i(2) ? end * kColumns : j.i(2);
+  using A = Totals;
+  int64_t rows = j.i(A::length) ? block_count(j.i(A::rows), j.i(A::length)) : j.i(A::rows), step = j.i(A::step);
+  int64_t from = begin * kColumns, to = end * kColumns < j.i(A::columns) ? end * kColumns : j.i(A::columns);
   by_vectors(to - from, [&](int64_t q, int64_t n) {
-    const float* x = j.f(3) + from + q;
-    float* out = j.f(5) + from + q;
+    const float* x = j.f(A::x) + from + q;
+    float* out = j.f(A::sum) + from + q;
     vec sum = set1(0);
     for (int64_t k = 0; k < rows; k++) sum = sum + part(x + k * step, n);
-    put(out, j.i(6) ? part(out, n) + sum : sum, n);
+    put(out, j.i(A::add) ? part(out, n) + sum : sum, n);
   });
 }
 
 Cost totals_cost(const Job& j) {
-  return {0, 4.0 * double(j.i(1) ? block_count(j.i(0), j.i(1)) : j.i(0)) * double(j.i(2))};
+  using A = Totals;
+  int64_t rows = j.i(A::length) ? block_count(j.i(A::rows), j.i(A::length)) : j.i(A::rows);
+  return {0, 4.0 * double(rows) * double(j.i(A::columns))};
 }
 
 const Kernel kernels[] = {
-    {"group_norm", check_norm, units, run_norm, cost},
-    {"group_norm_backward", check_backward, units, run_backward, cost},
-    {"totals", check_totals, totals_units, run_totals, totals_cost},
+    {.name = "group_norm", .args = Norm::all, .units = units, .run = run_norm, .cost = cost},
+    {.name = "group_norm_backward", .args = NormBackward::all, .check = check_backward, .units = units,
+     .run = run_backward, .cost = cost},
+    {.name = "totals", .args = Totals::all, .check = check_totals, .units = totals_units, .run = run_totals,
+     .cost = totals_cost},
 };
 
 }  // namespace

@@ -6,62 +6,59 @@ namespace hg::HG_ISA {
 
 namespace {
 
-constexpr int64_t kPiece = 1 << 13;  // numbers of one unit
+constexpr int64_t kPiece = 1 << 13;  // elements of one unit
 
-int64_t pieces(const Job& j) { return (j.i(0) + kPiece - 1) / kPiece; }
+int64_t pieces(int64_t count) { return (count + kPiece - 1) / kPiece; }
 
 // -- update ---------------------------------------------------------------------------------
-//
-// args: 0 n, 1 rule, 2 p, 3 and 4 states as the rule has them, 5 g, 6 number of the step that holds
-// the learning rate, 7 and 8 for Adam √(1 − β2^t) and 1 − β1^t, 9 a factor of g (one number) or
-// none, 10 whether g is clipped by value; 11 or none: the second half of g, which is added to it first;
-// reals: see update.h
 
-enum { N = 0, RULE, P, G = 5, RATE, FACTOR = 9, CLIPS, SECOND };
+HG_ARGS(UpdateArgs, (count, size()), (rule, option<Rule>()),
+        (p, update(count)),
+        (p_first, update(count).maybe()), (p_second, update(count).maybe()),  // what the rule remembers
+        (g, update(count)), (rate, hyper()), (root, hyper()), (rest, hyper()),
+        (factor, read().maybe()),   // of g
+        (clips, flag()),            // whether g is clipped by value
+        (half, read(count).maybe()),  // the second half of g, which is added to it first
+        HG_RULE_OPTIONS)
 
-void check_update(Check& c) {
-  int64_t n = c.size(N);
-  check_state(c, P, c.fixed(RULE, 0, kAdam), n);
-  if (c.has(SECOND)) c.writes(G, n), c.reads(SECOND, n);
-  else c.reads(G, n);
-  check_rates(c, RATE);
-  c.may_read(FACTOR, 1);
-  c.fixed(CLIPS, 0, 1);
+void check_update(Check& c) { check_state(c, UpdateArgs::p, c.size(UpdateArgs::rule)); }
+
+int64_t update_units(const Job& j) {
+  return j.threads * ((j.i(UpdateArgs::count) + j.threads * kPiece - 1) / (j.threads * kPiece));
 }
 
-int64_t update_units(const Job& j) { return j.threads * ((j.i(N) + j.threads * kPiece - 1) / (j.threads * kPiece)); }
-
 void run_update(const Job& j, int64_t begin, int64_t end, Scratch) {
-  int64_t lines = (j.i(N) + 15) / 16, units = update_units(j);
-  int64_t from = lines * begin / units * 16, to = end == units ? j.i(N) : lines * end / units * 16;
-  Update update(j, j.i(RULE), RATE, j.i(CLIPS), j.has(FACTOR) ? j.f(FACTOR) : nullptr);
-  update(state_of(j, P, j.i(RULE)), from, j.f(G) + from, to - from, j.has(SECOND) ? j.f(SECOND) + from : nullptr);
+  using A = UpdateArgs;
+  int64_t lines = (j.i(A::count) + 15) / 16, units = update_units(j);
+  int64_t from = lines * begin / units * 16, to = end == units ? j.i(A::count) : lines * end / units * 16;
+  Update update(j, j.i(A::rule), A::rate, A::beta1, j.i(A::clips), j.has(A::factor) ? j.f(A::factor) : nullptr);
+  const float* half = j.has(A::half) ? j.f(A::half) + from : nullptr;
+  update(state_of(j, A::p, j.i(A::rule)), from, j.f(A::g) + from, to - from, half);
   if (!update.finite()) j.fail(kNotFinite);
 }
 
 Cost update_cost(const Job& j) {
-  double n = double(j.i(N)), states = states_of(j.i(RULE));
+  double n = double(j.i(UpdateArgs::count)), states = states_of(j.i(UpdateArgs::rule));
   return {(2 + 6 * states) * n, (12 + 8 * states) * n};
 }
 
 // -- squares, clip_factor: the factor that shortens all gradients to the length of a limit ----
 //
-// Sums of squares are in double. args of squares: 0 n, 2 p or none, 3 g, 4 sums (2 words for each
-// unit), 10 whether g is clipped by value; reals as of update
+// Sums of squares are in double, of two words.
 
-enum { WEIGHTS = 2, GRADIENTS, SUMS };
+HG_ARGS(Squares, (count, size()),
+        (p, read(count).maybe()),  // what l2 adds to g
+        (g, read(count)),
+        (sums, writes()),  // one for each kPiece elements
+        (clips, flag()), (l2, real()), (clip, real()))
 
-void check_squares(Check& c) {
-  int64_t n = c.size(N);
-  c.may_read(WEIGHTS, n);
-  c.reads(GRADIENTS, n);
-  c.writes(SUMS, c.times(2, (n + kPiece - 1) / kPiece));
-  c.fixed(CLIPS, 0, 1);
-}
+void check_squares(Check& c) { c.holds(Squares::sums, c.times(2, pieces(c.size(Squares::count)))); }
+
+int64_t squares_units(const Job& j) { return pieces(j.i(Squares::count)); }
 
 typedef double lanes4 __attribute__((vector_size(32)));
 
-double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 numbers
+double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 elements
   lanes4 sums[4] = {};
   for (int64_t i = 0; i < n; i += 16)
     for (int v = 0; v < 4; v++) {
@@ -75,45 +72,43 @@ double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 numbers
 }
 
 void run_squares(const Job& j, int64_t begin, int64_t end, Scratch) {
-  Treatment treat(j.has(WEIGHTS) ? j.reals[L2] : 0, j.i(CLIPS), j.reals[CLIP], nullptr);
-  constexpr int64_t kFew = 256;
-  alignas(64) float treated[kFew];
+  using A = Squares;
+  Treatment treat(j.has(A::p) ? j.r(A::l2) : 0, j.i(A::clips), j.r(A::clip), nullptr);
+  constexpr int64_t kSome = 256;
+  alignas(64) float treated[kSome];
   for (int64_t u = begin; u < end; u++) {
-    int64_t to = (u + 1) * kPiece < j.i(N) ? (u + 1) * kPiece : j.i(N);
+    int64_t to = (u + 1) * kPiece < j.i(A::count) ? (u + 1) * kPiece : j.i(A::count);
     double sum = 0;
-    for (int64_t i = u * kPiece; i < to; i += kFew) {
-      int64_t count = to - i < kFew ? to - i : kFew;
-      if (count == kFew && !treat.decays && !treat.clips) {
-        sum += sum_of_squares(j.f(GRADIENTS) + i, kFew);
+    for (int64_t i = u * kPiece; i < to; i += kSome) {
+      int64_t count = to - i < kSome ? to - i : kSome;
+      if (count == kSome && !treat.decays && !treat.clips) {
+        sum += sum_of_squares(j.f(A::g) + i, kSome);
         continue;
       }
       std::memset(treated, 0, sizeof treated);
       by_vectors(count, [&](int64_t q, int64_t lanes) {
-        vec p = j.has(WEIGHTS) ? part(j.f(WEIGHTS) + i + q, lanes) : set1(0);
-        put(treated + q, treat(part(j.f(GRADIENTS) + i + q, lanes), p), lanes);
+        vec p = j.has(A::p) ? part(j.f(A::p) + i + q, lanes) : set1(0);
+        put(treated + q, treat(part(j.f(A::g) + i + q, lanes), p), lanes);
       });
-      sum += sum_of_squares(treated, kFew);
+      sum += sum_of_squares(treated, kSome);
     }
-    std::memcpy(j.f(SUMS) + 2 * u, &sum, 8);
+    std::memcpy(j.f(A::sums) + 2 * u, &sum, 8);
   }
 }
 
-Cost squares_cost(const Job& j) { return {4.0 * double(j.i(N)), 4.0 * double(j.i(N))}; }
+Cost squares_cost(const Job& j) { return {4.0 * double(j.i(Squares::count)), 4.0 * double(j.i(Squares::count))}; }
 
-// args of clip_factor: 0 number of sums, 1 sums, 2 the factor; reals: the limit
-
-void check_clip_factor(Check& c) {
-  c.reads(1, c.times(2, c.size(0)));
-  c.writes(2, 1);
-}
+#define HG_SUMS (count, size()), (sums, read(count).each(2))
+HG_ARGS(Sums, HG_SUMS)
+HG_ARGS(ClipFactor, HG_SUMS, (factor, write()), (limit, real()))
 
 int64_t one_unit(const Job&) { return 1; }
 
 double total(const Job& j) {
   double sum = 0;
-  for (int64_t i = 0; i < j.i(0); i++) {
+  for (int64_t i = 0; i < j.i(Sums::count); i++) {
     double part;
-    std::memcpy(&part, j.f(1) + 2 * i, 8);
+    std::memcpy(&part, j.f(Sums::sums) + 2 * i, 8);
     sum += part;
   }
   return sum;
@@ -122,28 +117,28 @@ double total(const Job& j) {
 void run_clip_factor(const Job& j, int64_t, int64_t, Scratch) {
   double norm = __builtin_sqrt(total(j));
   if (!(norm - norm == 0)) j.fail(kNotFinite);
-  *j.f(2) = norm > j.reals[0] ? float(j.reals[0] / norm) : 1;
+  double limit = j.r(ClipFactor::limit);
+  *j.f(ClipFactor::factor) = norm > limit ? float(limit / norm) : 1;
 }
 
-Cost clip_factor_cost(const Job& j) { return {double(j.i(0)), 8.0 * double(j.i(0))}; }
+Cost clip_factor_cost(const Job& j) { return {double(j.i(Sums::count)), 8.0 * double(j.i(Sums::count))}; }
 
 // -- penalty: the loss of this step grows by ½ λ Σ W² --------------------------------------
-// args: 0 number of sums, 1 sums (of `squares`), 2 losses of the steps; reals: ½ λ
 
-void check_penalty(Check& c) {
-  c.reads(1, c.times(2, c.size(0)));
-  c.writes(2, kMostSteps);
-}
+HG_ARGS(Penalty, HG_SUMS, (losses, update().each(kMostSteps)), (weight, real()))  // weight: ½ λ
 
 void run_penalty(const Job& j, int64_t, int64_t, Scratch) {
-  if (j.batch->step < kMostSteps) j.f(2)[j.batch->step] += float(j.reals[0] * total(j));
+  if (j.batch->step < kMostSteps) j.f(Penalty::losses)[j.batch->step] += float(j.r(Penalty::weight) * total(j));
 }
 
 const Kernel kernels[] = {
-    {"penalty", check_penalty, one_unit, run_penalty, clip_factor_cost},
-    {"update", check_update, update_units, run_update, update_cost, nullptr, nullptr, nullptr, true},
-    {"squares", check_squares, pieces, run_squares, squares_cost},
-    {"clip_factor", check_clip_factor, one_unit, run_clip_factor, clip_factor_cost},
+    {.name = "penalty", .args = Penalty::all, .units = one_unit, .run = run_penalty, .cost = clip_factor_cost},
+    {.name = "update", .args = UpdateArgs::all, .check = check_update, .units = update_units, .run = run_update,
+     .cost = update_cost, .concurrent = true},
+    {.name = "squares", .args = Squares::all, .check = check_squares, .units = squares_units, .run = run_squares,
+     .cost = squares_cost},
+    {.name = "clip_factor", .args = ClipFactor::all, .units = one_unit, .run = run_clip_factor,
+     .cost = clip_factor_cost},
 };
 
 }  // namespace

@@ -7,8 +7,6 @@ namespace hg::HG_ISA {
 
 constexpr int kNone = 255;  // no cell: the window holds a NaN
 
-inline uint8_t* bytes(float* p) { return reinterpret_cast<uint8_t*>(p); }
-
 // The cells of one output that lie inside the image.
 struct Cells {
   int64_t line, column, h0, h1, w0, w1;  // of the window's first cell; cells from h0 to h1, w0 to w1
@@ -26,9 +24,9 @@ inline void by_outputs(const Window& w, Each each) {
     for (int64_t ow = 0; ow < w.ow; ow++) each(oh * w.ow + ow, Cells(w, oh, ow));
 }
 
-// The greatest of each window, of some channels, `step` words from one output to the next, and the number
+// The max of each window, of some channels, `step` words from one output to the next, and the number
 // of the first cell that has it, kNone where there is a NaN.
-inline void greatest(const Window& w, int64_t channels, const float* x, int64_t step, float* y, uint8_t* which) {
+inline void max_pool(const Window& w, int64_t channels, const float* x, int64_t step, float* y, uint8_t* which) {
   by_outputs(w, [&](int64_t o, const Cells& cells) {
     by_vectors(channels, [&](int64_t i, int64_t n) {
       vec most = part(x + cells.pixel(w, cells.h0, cells.w0) + i, n);
@@ -58,7 +56,7 @@ inline void send_back_code(const Window& w, int64_t channels, const Options& opt
   by_outputs(w, [&](int64_t o, const Cells& cells) {
     by_vectors(channels, [&](int64_t i, int64_t n) {
       vec g = part(dy + o * step + i, n), cell = to_float(load_bytes(which + o * step + i, n));
-      if (y) g = g * slope<code>(part(y + o * step + i, n), options);
+      if (y) g = g * derivative<code>(part(y + o * step + i, n), options);
       for (int64_t h = cells.h0; h < cells.h1; h++)
         for (int64_t q = cells.w0; q < cells.w1; q++) {
           float* to = dx + cells.pixel(w, h, q) + i;
@@ -69,10 +67,10 @@ inline void send_back_code(const Window& w, int64_t channels, const Options& opt
   });
 }
 
-// dy, times the slope at y if there is one, to the cells that `greatest` found; elsewhere dx is 0.
+// dy, times the derivative at y if there is one, to the cells that `max_pool` found; elsewhere dx is 0.
 inline void send_back(const Window& w, int64_t channels, int64_t activation, const Options& options, const float* dy,
                       const float* y, const uint8_t* which, int64_t step, float* dx) {
-  with_code<kActivations>(activation, [&](auto code) {
+  with_code<Activation::kCount>(activation, [&](auto code) {
     send_back_code<code()>(w, channels, options, dy, y, which, step, dx);
   });
 }

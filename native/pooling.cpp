@@ -5,79 +5,72 @@ namespace hg::HG_ISA {
 
 namespace {
 
-// After the args of every row with windows: 16 y, or the gradient that a row makes; the rest is
-// each kernel's. Windows are not dilated, and each meets its image.
-enum { Y = kWindowArgs, WHICH, ACT, SAVED, BOTTOM = WHICH, RIGHT, PADDED, AVERAGE_ACT, AVERAGE_SAVED };
-
-struct Extent { int64_t x, y; };  // words of all images, of all outputs
-
-Extent check_pooling(Check& c) {
+void check_pooling(Check& c) {  // windows are not dilated, and each meets its image
   check_window(c);
   for (int axis = 0; axis < 2; axis++) {
-    int64_t pad = c.fixed(TOP + axis, 0, kLongest), size = c.fixed(H + axis, 1, kLongest);
-    int64_t last = c.times(c.fixed(OH + axis, 1, kLongest) - 1, c.fixed(SH + axis, 1, kLongest));
-    c.fixed(DH + axis, 1, 1);
-    c.require(pad < c.fixed(KH + axis, 1, kLongest) && last < size + pad, "a window misses the image");
+    int64_t pad = c.size(Windows::pad_top + axis), size = c.size(Windows::height + axis);
+    int64_t last = c.times(c.size(Windows::out_height + axis) - 1, c.size(Windows::stride_height + axis));
+    c.require(pad >= 0 && c.size(Windows::dilation_height + axis) == 1, "a pooling window is dilated, or cut");
+    c.require(pad < c.size(Windows::kernel_height + axis) && last < size + pad, "a window misses the image");
   }
-  int64_t each = c.times(c.size(N), c.fixed(C, 1, kLongest));
-  return {c.times(each, c.times(c.fixed(H, 1, kLongest), c.fixed(WIDTH, 1, kLongest))),
-          c.times(each, c.times(c.fixed(OH, 1, kLongest), c.fixed(OW, 1, kLongest)))};
 }
 
-int64_t images(const Job& j) { return j.i(N); }
+int64_t images(const Job& j) { return j.i(Windows::images); }
 
 Cost pooling_cost(const Job& j) {
   Window w = Window::of(j);
   return {0, 4.0 * double(w.n * w.c) * double(w.h * w.w + w.pixels())};
 }
 
-// -- max_pooling: y = the greatest of each window, and which cell that is --------------------
+// -- max_pooling: y = the max of each window, and which cell that is --------------------
 //
-// args: 14 x, 15 whether it is rows of the data; 16 y; 17 or none: the number of the first cell
-// that is the greatest, a byte for each y, or 255 where there is a NaN.
+// which: the index of the first cell that is the max, a byte for each y, or 255 where there is a NaN.
+
+HG_ARGS(MaxPooling, HG_WINDOW, HG_IMAGES, (y, write(images, out_height, out_width, channels)),
+        (which, write(images, out_height, out_width, channels).bytes().maybe()))
 
 void check_max_pooling(Check& c) {
-  Extent e = check_pooling(c);
-  c.require(c.times(c.fixed(KH, 1, kNone), c.fixed(KW, 1, kNone)) <= kNone, "a window has too many cells");
-  check_images(c);
-  c.writes(Y, e.y);
-  c.may_write(WHICH, (e.y + 3) / 4);
+  using A = Windows;
+  check_pooling(c);
+  c.require(c.times(c.size(A::kernel_height), c.size(A::kernel_width)) <= kNone, "a window has too many cells");
 }
 
 void run_max_pooling(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = MaxPooling;
   Window w = Window::of(j);
   int64_t each = w.pixels() * w.c;
   for (int64_t n = begin; n < end; n++)
-    greatest(w, w.c, image(j, w, n), w.c, j.f(Y) + n * each, j.has(WHICH) ? bytes(j.f(WHICH)) + n * each : nullptr);
+    max_pool(w, w.c, image<MaxPooling>(j, w, n), w.c, j.f(A::y) + n * each,
+             j.has(A::which) ? j.u(A::which) + n * each : nullptr);
 }
 
-// -- max_pooling_gradient: dx = dy where the greatest was ------------------------------------
-//
-// args: 14 dy; 16 dx; 17 the cells; 18 activation that made x, 19 y, whose slope multiplies dy, or none.
+// -- max_pooling_gradient: dx = dy where the max was ------------------------------------
 
-void check_max_gradient(Check& c) {
-  Extent e = check_pooling(c);
-  c.fixed(INDEXED, 0, 0);
-  c.reads(X, e.y);
-  c.writes(Y, e.x);
-  c.reads(WHICH, (e.y + 3) / 4);
-  c.fixed(ACT, 0, kActivations - 1);
-  c.may_read(SAVED, e.y);
-}
+HG_ARGS(MaxGradient, HG_WINDOW, (dy, read(images, out_height, out_width, channels)),
+        (dx, write(images, height, width, channels)),
+        (which, read(images, out_height, out_width, channels).bytes()),
+        (op, option<Activation>()),  // what made x
+        (derivative_at, read(images, out_height, out_width, channels).maybe()),  // y, whose derivative multiplies dy
+        HG_OP_OPTIONS)
 
 void run_max_gradient(const Job& j, int64_t begin, int64_t end, Scratch) {
   Window w = Window::of(j);
-  Options options(j.reals);
+  using A = MaxGradient;
+  Options options(j, A::op_a);
   int64_t each = w.pixels() * w.c, size = w.h * w.w * w.c;
   for (int64_t n = begin; n < end; n++)
-    send_back(w, w.c, j.i(ACT), options, j.f(X) + n * each, j.has(SAVED) ? j.f(SAVED) + n * each : nullptr,
-              bytes(j.f(WHICH)) + n * each, w.c, j.f(Y) + n * size);
+    send_back(w, w.c, j.i(A::op), options, j.f(A::dy) + n * each,
+              j.has(A::derivative_at) ? j.f(A::derivative_at) + n * each : nullptr, j.u(A::which) + n * each, w.c,
+              j.f(A::dx) + n * size);
 }
 
 // -- average_pooling: y = Σ of a window / its cells -----------------------------------------
-//
-// args: 14 x, 15 whether it is rows of the data; 16 y; 17, 18 pad below and to the right; 19 whether
-// cells on the padding count.
+
+#define HG_AVERAGE                                                    \
+  HG_WINDOW, (pad_bottom, fixed(0, kLongest)), (pad_right, fixed(0, kLongest)), \
+  (padded, flag()) /* whether cells on the padding count */
+HG_ARGS(Average, HG_AVERAGE)
+HG_ARGS(AveragePooling, HG_AVERAGE, HG_IMAGES, (y, write(images, out_height, out_width, channels)))
 
 int64_t counted(int64_t first, int64_t cells, int64_t low, int64_t high) {  // cells from low to high
   int64_t begin = first > low ? first : low, end = first + cells < high ? first + cells : high;
@@ -85,31 +78,18 @@ int64_t counted(int64_t first, int64_t cells, int64_t low, int64_t high) {  // c
 }
 
 float share(const Job& j, const Window& w, const Cells& c) {
-  bool padded = j.i(PADDED);
-  int64_t lines = counted(c.line, w.kh, padded ? -w.top : 0, w.h + (padded ? j.i(BOTTOM) : 0));
-  int64_t columns = counted(c.column, w.kw, padded ? -w.left : 0, w.w + (padded ? j.i(RIGHT) : 0));
+  using A = Average;
+  bool padded = j.i(A::padded);
+  int64_t lines = counted(c.line, w.kh, padded ? -w.top : 0, w.h + (padded ? j.i(A::pad_bottom) : 0));
+  int64_t columns = counted(c.column, w.kw, padded ? -w.left : 0, w.w + (padded ? j.i(A::pad_right) : 0));
   return 1.0f / float(lines * columns);
-}
-
-Extent check_average(Check& c) {
-  Extent e = check_pooling(c);
-  c.fixed(BOTTOM, 0, kLongest);
-  c.fixed(RIGHT, 0, kLongest);
-  c.fixed(PADDED, 0, 1);
-  return e;
-}
-
-void check_average_pooling(Check& c) {
-  Extent e = check_average(c);
-  check_images(c);
-  c.writes(Y, e.y);
 }
 
 void run_average_pooling(const Job& j, int64_t begin, int64_t end, Scratch) {
   Window w = Window::of(j);
   for (int64_t n = begin; n < end; n++) {
-    const float* x = image(j, w, n);
-    float* y = j.f(Y) + n * w.pixels() * w.c;
+    const float* x = image<AveragePooling>(j, w, n);
+    float* y = j.f(AveragePooling::y) + n * w.pixels() * w.c;
     by_outputs(w, [&](int64_t o, const Cells& cells) {
       vec one = set1(share(j, w, cells));
       by_vectors(w.c, [&](int64_t i, int64_t count) {
@@ -123,26 +103,20 @@ void run_average_pooling(const Job& j, int64_t begin, int64_t end, Scratch) {
 }
 
 // -- average_pooling_gradient: dx = Σ dy / the cells -----------------------------------------
-//
-// args: 14 dy; 16 dx; 17 to 19 as above; 20 activation that made x, 21 x, whose slope multiplies
-// dx, or none.
 
-void check_average_gradient(Check& c) {
-  Extent e = check_average(c);
-  c.fixed(INDEXED, 0, 0);
-  c.reads(X, e.y);
-  c.writes(Y, e.x);
-  c.fixed(AVERAGE_ACT, 0, kActivations - 1);
-  c.may_read(AVERAGE_SAVED, e.x);
-}
+HG_ARGS(AverageGradient, HG_AVERAGE, (dy, read(images, out_height, out_width, channels)),
+        (dx, write(images, height, width, channels)),
+        (op, option<Activation>()),  // what made x, whose derivative multiplies dx
+        (derivative_at, read(images, height, width, channels).maybe()), HG_OP_OPTIONS)
 
 void run_average_gradient(const Job& j, int64_t begin, int64_t end, Scratch) {
   Window w = Window::of(j);
-  Options options(j.reals);
+  using A = AverageGradient;
+  Options options(j, A::op_a);
   int64_t size = w.h * w.w * w.c;
   for (int64_t n = begin; n < end; n++) {
-    const float* dy = j.f(X) + n * w.pixels() * w.c;
-    float* dx = j.f(Y) + n * size;
+    const float* dy = j.f(A::dy) + n * w.pixels() * w.c;
+    float* dx = j.f(A::dx) + n * size;
     zero(dx, size);
     by_outputs(w, [&](int64_t o, const Cells& cells) {
       vec one = set1(share(j, w, cells));
@@ -155,16 +129,20 @@ void run_average_gradient(const Job& j, int64_t begin, int64_t end, Scratch) {
           }
       });
     });
-    finish(j.i(AVERAGE_ACT), options, dx, w.c, int(w.h * w.w), w.c, nullptr,
-           j.has(AVERAGE_SAVED) ? j.f(AVERAGE_SAVED) + n * size : nullptr);
+    epilogue(j.i(A::op), options, dx, w.c, int(w.h * w.w), w.c, nullptr,
+             j.has(A::derivative_at) ? j.f(A::derivative_at) + n * size : nullptr);
   }
 }
 
 const Kernel kernels[] = {
-    {"max_pooling", check_max_pooling, images, run_max_pooling, pooling_cost},
-    {"max_pooling_gradient", check_max_gradient, images, run_max_gradient, pooling_cost},
-    {"average_pooling", check_average_pooling, images, run_average_pooling, pooling_cost},
-    {"average_pooling_gradient", check_average_gradient, images, run_average_gradient, pooling_cost},
+    {.name = "max_pooling", .args = MaxPooling::all, .check = check_max_pooling, .units = images,
+     .run = run_max_pooling, .cost = pooling_cost},
+    {.name = "max_pooling_gradient", .args = MaxGradient::all, .check = check_pooling, .units = images,
+     .run = run_max_gradient, .cost = pooling_cost},
+    {.name = "average_pooling", .args = AveragePooling::all, .check = check_pooling, .units = images,
+     .run = run_average_pooling, .cost = pooling_cost},
+    {.name = "average_pooling_gradient", .args = AverageGradient::all, .check = check_pooling, .units = images,
+     .run = run_average_gradient, .cost = pooling_cost},
 };
 
 }  // namespace

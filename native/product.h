@@ -3,21 +3,21 @@
 //
 //   A(i, k) = base[row(i) + column(k)]
 //
-// A number of C is the sum over k in blocks: inside a block one chain of fused multiply-adds in
-// the order of k (sixteen in the last few columns, see few.h), then the blocks' sums added in order.
+// An element of C is the sum over k in blocks: inside a block one chain of fused multiply-adds in
+// the order of k (sixteen in the remainder of the columns, see remainder.h), then the blocks' sums added in order.
 // Blocks depend on the shape alone, so C has the same bits on any number of threads, any tiling, any
-// width of vectors.
+// instruction set.
 #pragma once
 #include <type_traits>
 
-#include "few.h"
+#include "remainder.h"
 #include "row.h"
-#include "turn.h"
+#include "transpose.h"
 
 namespace hg::HG_ISA {
 
-constexpr int64_t kBlock = 256;                // numbers of k in a block, about
-constexpr int64_t kShort = 128;                // ... where a panel of B then stays in the first cache
+constexpr int64_t kBlock = 256;                // steps of k in a block, about
+constexpr int64_t kShort = 128;                // ... where a panel of B then stays in the L1 cache
 
 struct Product {
   Operand a;
@@ -28,18 +28,18 @@ struct Product {
   int64_t K;                // = a.runs · a.run
   bool add = false;         // C += A · B
   const float* panels = nullptr;  // the columns of B that are asked for, if they were packed before
-  int64_t whole = INT64_MAX;  // the columns from here on are few, see few.h
+  int64_t whole = INT64_MAX;  // the columns from here on are the remainder, see remainder.h
   bool far = false;           // C is in no cache near by: its lines are fetched while a tile makes its sums
 
   bool side() const { return a.row_step == 1 && !a.row_table; }  // A's rows lie side by side
 
-  // Sets `whole` where C has n columns and the few are worth it: by the shape alone, on which bits depend.
-  void spare_few(int64_t n) {
-    bool dots = a.step == 1 && a.runs == 1 && (b_k == 1 ? K >= kDotLength : b_j == 1 && K >= kTurnedLength);
+  // Sets `whole` where C has n columns and the remainder is worth it: by the shape alone, on which bits depend.
+  void spare_remainder(int64_t n) {
+    bool dots = a.step == 1 && a.runs == 1 && (b_k == 1 ? K >= kDotLength : b_j == 1 && K >= kTransposedLength);
     whole = (side() ? b_j == 1 : dots) && whole_columns(n) < n ? whole_columns(n) : INT64_MAX;
   }
 
-  // Numbers of k in a block: blocks are of nearly equal length. Long ones where each has dot products to add up,
+  // Steps of k in a block: blocks are of nearly equal length. Long ones where each has dot products to add up,
   // or where C is so large that it leaves the cache in between.
   int64_t block() const {
     if (a.runs > 1 || a.run <= kShort || side() || whole != INT64_MAX) return kBlock;
@@ -84,7 +84,7 @@ inline void pack(const float* b, int64_t b_k, int64_t b_j, int64_t K, int64_t co
     int64_t here = columns - j < width ? columns - j : width, q = 0;
     const float* from = b + j * b_j;
     float* panel = out + j * K;
-    if (b_k == 1) turn(from, b_j, here, K, panel, width), q = here;
+    if (b_k == 1) transpose(from, b_j, here, K, panel, width), q = here;
     for (; q < width; q++)
       for (int64_t k = 0; k < K; k++) panel[k * width + q] = q < here ? from[k * b_k + q * b_j] : 0;
   }
@@ -101,12 +101,12 @@ inline void by_panels(int64_t columns, Each each) {
 
 inline int64_t panel_words(int64_t K, int64_t columns) { return K * ((columns + 15) / 16 * 16); }  // at most
 
-constexpr int64_t kMost = 2 * kBlock;        // numbers of k in a block, at most
+constexpr int64_t kMost = 2 * kBlock;        // steps of k in a block, at most
 constexpr int64_t kColumns = 64;             // columns of B that are packed together, and maybe a vector more
 constexpr int64_t kRows = 208;               // rows of A that are copied together
 constexpr int64_t kCopyWords = kMost * kRows;
 constexpr int64_t kPanelWords = kMost * (kColumns + W) + 64;
-constexpr int64_t kPackWords = kCopyWords + kPanelWords + kFew * kMost;  // scratch that `multiply` needs
+constexpr int64_t kPackWords = kCopyWords + kPanelWords + kRemainder * kMost;  // scratch that `multiply` needs
 
 // Rows of A that lie side by side, `rows` of them from `from` on: those of one k after the other.
 inline void copy_rows(const float* from, int64_t rows, int64_t step, const Stretch* s, int64_t count,
@@ -125,9 +125,9 @@ inline void copy_rows(const float* from, int64_t rows, int64_t step, const Stret
 struct Blocks {
   const Operand& a;
   Stretch stretches[kBlock + 1];
-  int64_t count = 0, length = 0;  // of the present block: stretches, numbers of k
+  int64_t count = 0, length = 0;  // of the present block: stretches, steps of k
   int64_t s = 0, inside = 0;      // the next stretch, and how far into it
-  int64_t most;                   // numbers of k in a block, unless stretches are longer
+  int64_t most;                   // steps of k in a block, unless stretches are longer
 
   explicit Blocks(const Product& p) : a(p.a), most(p.block()) {}
 
@@ -163,7 +163,7 @@ struct Panel {
   const float* b;
   int64_t ldb, columns;
   bool mask;  // memory ends where the columns do
-  const Lines* few = nullptr;  // columns that follow it, by dot products
+  const Lines* remainder = nullptr;  // columns that follow it, by dot products
 };
 
 // Sums of a tile beside C: where a tile's rows are shorter than a vector, what is stored in C cannot be read
@@ -181,18 +181,18 @@ inline void add_rows(float* sums, const float* c, int64_t ldc, int64_t rows, int
     });
 }
 
-// Rows [i0, i1) of A times a panel: tiles of nearly equal heights; `finish(i, height)` follows each. With
-// `sums`, a tile leaves its sums there, and C is for `finish` to write.
-template <class Finish>
+// Rows [i0, i1) of A times a panel: tiles of nearly equal heights; `epilogue(i, height)` follows each. With
+// `sums`, a tile leaves its sums there, and C is for `epilogue` to write.
+template <class Epilogue>
 inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, float* c, int64_t ldc, bool add,
-                     TileSums* sums, bool fetch, Finish finish) {
+                     TileSums* sums, bool fetch, Epilogue epilogue) {
   if (i1 == i0) return;
   int vectors = panel_vectors(p.columns);
   uint32_t most = uint32_t(tile_rows(vectors)), rows = uint32_t(i1 - i0), tiles = (rows + most - 1) / most;
   int64_t last = p.columns - (vectors - 1) * W, high = rows % tiles;  // so many tiles have a row more
   int low = int(rows / tiles);
   bool mask = p.mask && last < W;
-  int64_t columns = p.columns + (p.few ? p.few->count : 0);
+  int64_t columns = p.columns + (p.remainder ? p.remainder->count : 0);
   Tile higher = choose_tile(low + 1, vectors, mask, left.side), lower = choose_tile(low, vectors, mask, left.side);
   const float *a[2 * kMostRows] = {}, **ahead = left.a.far ? a + kMostRows : nullptr;
   for (int64_t i = i0, height; i < i1; i += height, high--) {
@@ -208,36 +208,36 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
     float* to = sums ? sums->at : c + i * ldc;
     int64_t step = sums ? kSumsStep : ldc, kept = sums ? W : last;
     tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, to, step, kept, add && !sums);
-    if (p.few) dot_rows(a, left.stretches->offset, height, *p.few, to + p.columns, step, add && !sums);
+    if (p.remainder) dot_rows(a, left.stretches->offset, height, *p.remainder, to + p.columns, step, add && !sums);
     if (sums && add) add_rows(to, c + i * ldc, ldc, height, columns);
-    finish(i, int(height));
+    epilogue(i, int(height));
   }
 }
 
-// Whether what follows takes the sums from a tile and writes C: finish(i, rows, j, columns, sums).
-template <class Finish>
-constexpr bool takes_sums = std::is_invocable_v<Finish, int64_t, int, int64_t, int64_t, const float*>;
+// Whether what follows takes the sums from a tile and writes C: epilogue(i, rows, j, columns, sums).
+template <class Epilogue>
+constexpr bool takes_sums = std::is_invocable_v<Epilogue, int64_t, int, int64_t, int64_t, const float*>;
 
 constexpr auto nothing = [](int64_t, int, int64_t, int64_t) {};  // follows
 
-// The few columns [from, to) of B in a block of k, which begins at `done`: turned into `scratch` where their
-// numbers are not straight in memory.
+// The remainder, columns [from, to) of B in a block of k that begins at `done`: transposed into `scratch` where their
+// elements are not straight in memory.
 inline Lines lines_of(const Product& p, int64_t from, int64_t to, int64_t done, int64_t length, float* scratch) {
   Lines lines{to - from, length, {}};
   const float* b = p.b + done * p.b_k + from * p.b_j;
-  if (p.b_k != 1) turn(b - (kFew - lines.count) * p.b_j, p.b_k, length, kFew, scratch, kMost);
+  if (p.b_k != 1) transpose(b - (kRemainder - lines.count) * p.b_j, p.b_k, length, kRemainder, scratch, kMost);
   for (int64_t c = 0; c < lines.count; c++)
-    lines.at[c] = p.b_k == 1 ? b + c * p.b_j : scratch + (kFew - lines.count + c) * kMost;
+    lines.at[c] = p.b_k == 1 ? b + c * p.b_j : scratch + (kRemainder - lines.count + c) * kMost;
   return lines;
 }
 
-// Rows [m0, m1) × columns [n0, n1) of C; `finish(i, rows, j, columns)` follows the last block of
+// Rows [m0, m1) × columns [n0, n1) of C; `epilogue(i, rows, j, columns)` follows the last block of
 // each piece of C, while it is in the cache.
-template <class Finish>
+template <class Epilogue>
 inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
-                     float* scratch, Finish finish) {
+                     float* scratch, Epilogue epilogue) {
   Blocks block(p);
-  float *copy = scratch, *packed = copy + kCopyWords, *few_words = packed + kPanelWords;
+  float *copy = scratch, *packed = copy + kCopyWords, *remainder_words = packed + kPanelWords;
   int64_t done = 0;
   [[maybe_unused]] TileSums sums;
   bool side = p.side();
@@ -247,7 +247,7 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
     bool add = p.add || done > 0, final = done + block.length >= p.K;
     Left left(p, block);
     Lines lines{};
-    if (whole < n1 && !side) lines = lines_of(p, whole, n1, done, block.length, few_words);
+    if (whole < n1 && !side) lines = lines_of(p, whole, n1, done, block.length, remainder_words);
     // Rows that lie side by side, but far apart for the next k, are copied closer together.
     bool copies = side && m1 - m0 > MR && n1 - n0 > 2 * NR && (p.a.runs > 1 || p.a.step > kRows);
     Stretch all{0, block.length};
@@ -267,16 +267,16 @@ inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64
           Panel panel{packed + j * block.length, width, columns, false};
           if (p.panels) panel.b = p.panels + j * p.K + done * width;
           if (direct) panel = {from + j, p.b_k, columns, true};
-          int64_t few = g + j + columns == whole ? n1 - whole : 0;
-          if (few && side)
-            turned_tiles(few, left.a.row(i0), i1 - i0, left.a.step, left.stretches, left.count,
+          int64_t remainder = g + j + columns == whole ? n1 - whole : 0;
+          if (remainder && side)
+            transposed_tiles(remainder, left.a.row(i0), i1 - i0, left.a.step, left.stretches, left.count,
                          p.b + done * p.b_k + whole, p.b_k, p.c + i0 * p.ldc + whole, p.ldc, add);
-          else if (few) panel.few = &lines;
-          TileSums* apart = takes_sums<Finish> && final ? &sums : nullptr;
+          else if (remainder) panel.remainder = &lines;
+          TileSums* apart = takes_sums<Epilogue> && final ? &sums : nullptr;
           by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, apart, apart && p.far, [&](int64_t i, int rows) {
             if (!final) return;
-            if constexpr (takes_sums<Finish>) finish(i, rows, g + j, columns + few, sums.at);
-            else finish(i, rows, g + j, columns + few);
+            if constexpr (takes_sums<Epilogue>) epilogue(i, rows, g + j, columns + remainder, sums.at);
+            else epilogue(i, rows, g + j, columns + remainder);
           });
         });
       }

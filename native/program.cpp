@@ -10,8 +10,6 @@ using namespace hg;
 
 namespace hg {
 
-const KernelTable* present_table();  // dispatch.cpp
-
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -30,19 +28,13 @@ double expected_seconds(Cost c) { return c.flops / 80e9 + c.bytes / 50e9; }
 void resolve(hg_program& p, size_t r, int64_t n, float* const* bases) {
   const Row& row = p.rows[r];
   Job& job = p.jobs[r];
-  for (int k = 0; k < kArgs; k++) {
-    int64_t value = row.args[k];
-    if (p.places[r] >> k & 1) {
-      if (value) {
-        float* base = bases[(value >> kPlaceBits) - 1];
-        value = reinterpret_cast<int64_t>(base + (value & ((int64_t(1) << kPlaceBits) - 1)));
-      }
-    } else if (row.scaled >> k & 1) {
-      value *= n;
-    }
+  for (int k = 0; p.kernels[r] && k < p.kernels[r]->args.count; k++) {
+    int64_t value = row.args[k], word = value & ((int64_t(1) << kAddressBits) - 1);
+    if (row.scaled >> k & 1) value *= n;
+    else if (value && p.kernels[r]->args.list[k].array())
+      value = reinterpret_cast<int64_t>(bases[(value >> kAddressBits) - 1] + word);
     job.args[k] = value;
   }
-  job.reals = row.reals;
   job.batch = &p.now;
   job.fault = &p.fault;
   p.expected[r] = p.kernels[r] ? expected_seconds(p.kernels[r]->cost(job)) : 0;
@@ -82,15 +74,15 @@ void make_scratch(hg_program& p, size_t threads) {
 bool check_row(hg_program& p, hg_spec& spec, const KernelTable& table, size_t r) {
   const Row& row = p.rows[r];
   const Kernel* kernel = row.kernel >= 0 && row.kernel < table.count ? &table.kernels[row.kernel] : nullptr;
-  Check check(row, spec.batch, spec.data_rows, spec.hyper_width, spec.segment_words, spec.writable,
-              int(spec.segments));
+  const Bounds bounds{spec.batch, spec.data_rows, spec.hyper_width, spec.segment_words, spec.writable, spec.segments};
+  const Args none{nullptr, 0};
+  Check check(row, kernel ? kernel->args : none, bounds);
   check.require(kernel || row.kernel == kPython, "there is no such kernel");
-  for (int k = 0; k < kArgs; k++)  // also what the kernel does not read: all are multiplied
-    if (row.scaled >> k & 1) check.times(row.args[k], spec.batch);
-  if (kernel) kernel->check(check);
+  check.declared();
+  if (kernel && kernel->check && !check.fault) kernel->check(check);
+  check.settled();
   if (check.fault) spec.bad_row = int64_t(r), spec.bad_arg = check.fault_arg, spec.rule = check.fault;
   p.kernels.push_back(kernel);
-  p.places.push_back(check.places);
   return !check.fault;
 }
 
@@ -99,7 +91,7 @@ bool may_wait(const hg_program& p, size_t r) {
   if (p.rows[r].waits == kForAll) return true;
   const Kernel *kernel = p.kernels[r], *before = r ? p.kernels[r - 1] : nullptr;
   if (!kernel || !before) return false;
-  if (p.rows[r].waits == kForNone) return kernel == before && kernel->beside && p.rows[r - 1].waits != kForSamples;
+  if (p.rows[r].waits == kForNone) return kernel == before && kernel->concurrent && p.rows[r - 1].waits != kForSamples;
   bool counted = p.rows[r].scaled & p.rows[r - 1].scaled & 1;
   return p.rows[r].waits == kForSamples && kernel->samples && before->samples && counted &&
          p.rows[r - 1].waits != kForNone;

@@ -21,13 +21,13 @@ struct Memory {  // aligned to 64 bytes
 };
 
 double now();  // seconds
+const KernelTable* present_table();  // the kernels that serve this processor, or null
 
 }  // namespace hg
 
 struct hg_program {
   std::vector<hg::Row> rows;
   std::vector<const hg::Kernel*> kernels;
-  std::vector<uint64_t> places;
   std::vector<hg::Job> jobs;
   std::vector<hg::Memory> kept;
   std::vector<hg::Memory> scratch;  // of each thread

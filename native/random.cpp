@@ -8,19 +8,21 @@ namespace hg::HG_ISA {
 
 namespace {
 
-constexpr int64_t kPiece = 1 << 13;  // numbers of one unit
+constexpr int64_t kPiece = 1 << 13;  // elements of one unit
 
-int64_t pieces(const Job& j) { return (j.i(0) + kPiece - 1) / kPiece; }
+HG_ARGS(Counted, (count, size()))  // the first argument of every kernel here
+
+int64_t pieces(const Job& j) { return (j.i(Counted::count) + kPiece - 1) / kPiece; }
 
 // -- keep: bit k of the mask is whether random word k is at least a limit --------------------
-// args: 0 n words, 1 mask (a bit each), 2 number of the step that holds the counter, 3 and 4 the
-// key: seed and layer; reals: the limit
+
+HG_ARGS(Keep, (count, size()), (mask, write(count).bits()), (counter, hyper()),
+        (seed, integer()), (layer, integer()),  // the key
+        (limit, real()))
 
 void check_keep(Check& c) {
-  int64_t n = c.size(0);
-  c.writes(1, (n + 31) / 32);
-  c.hyper(2);
-  c.require(c.real(0) >= 0 && c.real(0) <= 4294967296.0, "a limit of 32-bit words is out of range");
+  double limit = c.real(Keep::limit);
+  c.require(limit >= 0 && limit <= 4294967296.0, "a limit of 32-bit words is out of range");
 }
 
 struct Four { uint64_t v[4]; };
@@ -38,12 +40,14 @@ inline Four philox(uint64_t number, uint64_t step, uint64_t seed, uint64_t layer
 }
 
 void run_keep(const Job& j, int64_t begin, int64_t end, Scratch) {
-  uint8_t* mask = reinterpret_cast<uint8_t*>(j.f(1));
-  double counter = j.batch->hyper[j.i(2)];
-  uint64_t step = counter >= 0 && counter < 0x1p53 ? uint64_t(counter) : 0, limit = uint64_t(__builtin_ceil(j.reals[0]));
-  int64_t to = end * kPiece < j.i(0) ? end * kPiece : j.i(0);
+  using A = Keep;
+  uint8_t* mask = j.u(A::mask);
+  double counter = j.hyper(A::counter);
+  uint64_t step = counter >= 0 && counter < 0x1p53 ? uint64_t(counter) : 0;
+  uint64_t limit = uint64_t(__builtin_ceil(j.r(A::limit)));
+  int64_t to = end * kPiece < j.i(A::count) ? end * kPiece : j.i(A::count);
   for (int64_t i = begin * kPiece; i < to; i += 8) {  // a block makes 8 words
-    Four block = philox(uint64_t(i / 8), step, uint64_t(j.i(3)), uint64_t(j.i(4)));
+    Four block = philox(uint64_t(i / 8), step, uint64_t(j.i(A::seed)), uint64_t(j.i(A::layer)));
     unsigned bits = 0;
     for (int w = 0; w < 4; w++) {
       bits |= unsigned((block.v[w] & 0xffffffffu) >= limit) << 2 * w;
@@ -53,26 +57,26 @@ void run_keep(const Job& j, int64_t begin, int64_t end, Scratch) {
   }
 }
 
-Cost keep_cost(const Job& j) { return {40.0 * double(j.i(0)), double(j.i(0)) / 8}; }
+Cost keep_cost(const Job& j) { return {40.0 * double(j.i(Keep::count)), double(j.i(Keep::count)) / 8}; }
 
 // -- masked: y = x · factor where the mask has a 1, else x · 0 ---------------------------------
-// args: 0 n, 1 x, 2 mask, 3 y, 4 numbers next to each other that share a bit, 5 or none: what an
-// activation gave, whose slope multiplies y too, 6 its code; reals: its options, the factor
+
+HG_ARGS(Masked, (count, size()), (x, read(count)), (mask, reads().bits()), (y, write(count)),
+        (each, fixed(1, 1 << 30)),  // elements next to each other that share a bit
+        (derivative_at, read(count).maybe()), (op, option<Activation>()),  // what multiplies y, too
+        HG_OP_OPTIONS, (factor, real()))
 
 void check_masked(Check& c) {
-  int64_t n = c.size(0), each = c.fixed(4, 1, 1 << 30);
-  c.reads(1, n);
-  c.reads(2, c.fault ? 0 : ((n + each - 1) / each + 31) / 32);
-  c.writes(3, n);
-  c.may_read(5, n);
-  c.fixed(6, 0, kActivations - 1);
+  using A = Masked;
+  int64_t each = c.size(A::each);
+  c.holds(A::mask, (c.size(A::count) + each - 1) / each);
 }
 
 alignas(64) constexpr int32_t kBits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768};
 
 inline bool bit(const uint8_t* mask, int64_t k) { return mask[k / 8] >> (k % 8) & 1; }
 
-// The factor or 0 for the numbers i, i + 1, …; i is a multiple of W.
+// The factor or 0 for the elements i, i + 1, …; i is a multiple of W.
 inline vec factors(const uint8_t* mask, int64_t i, vec factor) {
   uint16_t word = 0;
   std::memcpy(&word, mask + i / 8, W == 16 ? 2 : 1);
@@ -80,17 +84,18 @@ inline vec factors(const uint8_t* mask, int64_t i, vec factor) {
 }
 
 void masked_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
-  const float *x = j.f(1), *saved = j.f(5);
-  const uint8_t* mask = reinterpret_cast<const uint8_t*>(j.f(2));
-  float* y = j.f(3);
-  int64_t each = j.i(4);
-  Options options(j.reals);
-  float size = float(j.reals[3]);
-  with_code<kActivations>(j.i(6), [&](auto code) {
+  using A = Masked;
+  const float *x = j.f(A::x), *saved = j.f(A::derivative_at);
+  const uint8_t* mask = j.u(A::mask);
+  float* y = j.f(A::y);
+  int64_t each = j.i(A::each);
+  Options options(j, A::op_a);
+  float size = float(j.r(A::factor));
+  with_code<Activation::kCount>(j.i(A::op), [&](auto code) {
     auto stretch = [&](int64_t start, int64_t n, auto factor) {
       by_vectors(n, [&](int64_t q, int64_t count) {
         vec v = part(x + start + q, count) * factor(start + q);
-        if (saved) v = v * slope<code()>(part(saved + start + q, count), options);
+        if (saved) v = v * derivative<code()>(part(saved + start + q, count), options);
         put(y + start + q, v, count);
       });
     };
@@ -110,14 +115,20 @@ void masked_stretch(const Job& j, int64_t from, int64_t to, Scratch) {
 }
 
 void run_masked(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  masked_stretch(j, begin * kPiece, end * kPiece < j.i(0) ? end * kPiece : j.i(0), scratch);
+  int64_t count = j.i(Masked::count);
+  masked_stretch(j, begin * kPiece, end * kPiece < count ? end * kPiece : count, scratch);
 }
 
-Cost masked_cost(const Job& j) { return {2.0 * double(j.i(0)), (j.has(5) ? 12.0 : 8.0) * double(j.i(0))}; }
+Cost masked_cost(const Job& j) {
+  using A = Masked;
+  return {2.0 * double(j.i(A::count)), (j.has(A::derivative_at) ? 12.0 : 8.0) * double(j.i(A::count))};
+}
 
 const Kernel kernels[] = {
-    {"keep", check_keep, pieces, run_keep, keep_cost, nullptr, nullptr, nullptr, true},
-    {"masked", check_masked, pieces, run_masked, masked_cost, nullptr, nullptr, masked_stretch},
+    {.name = "keep", .args = Keep::all, .check = check_keep, .units = pieces, .run = run_keep, .cost = keep_cost,
+     .concurrent = true},
+    {.name = "masked", .args = Masked::all, .check = check_masked, .units = pieces, .run = run_masked,
+     .cost = masked_cost, .samples = masked_stretch},
 };
 
 }  // namespace

@@ -10,27 +10,49 @@ namespace hg::HG_ISA {
 
 namespace {
 
-// args: 0 samples n, 1 steps T, 2 units H, 3 whether the last step comes first;
-// 4 a (n, T, G H), of which forward makes the gates and backward da; 5 Wh (H, G H);
-// 6 before (n, T, S H): the state that each step starts from, h first;
-// 7 y (or dy, or none), n T rows of H, 8 from row to row, 9 the column at which y begins;
-// 10 first h, 11 first c, 12 last h, 13 last c, (n, H) or none; backward: their gradients.
-// GRU: 14 bh (H) or none: then the reset comes before the product; 15 kept (n, T, H).
+// gates: a (n, T, G H), of which forward makes the gates, and backward da. before: (n, T, S H): the state
+// that each step starts from, h first. y: n T rows of H, in backward dy, `y_row` from row to row, from column
+// `y_column` on. The first and the last state, or none; in backward their gradients.
+#define HG_STEPS(G, S, before_is, y_is, first_is, last_is)                                                     \
+  (samples, size()), (steps, fixed(1, 1 << 30)), (units, fixed(1, 1 << 24)),                                     \
+  (reverse, flag()), /* whether the last step comes first */                                                   \
+  (gates, update(samples, steps, units).each(G)), (Wh, read(units, units).each(G)),                            \
+  (before, before_is(samples, steps, units).each(S)), (y, y_is), (y_row, fixed(0, 1 << 30)),                   \
+  (y_column, fixed(0, 1 << 30)), (first_h, first_is(samples, units).maybe()), (last_h, last_is(samples, units).maybe())
+#define HG_FORWARD(G, S) HG_STEPS(G, S, write, writes(), read, write)
+#define HG_BACKWARD(G, S) HG_STEPS(G, S, read, reads().maybe(), write, read)
+// bh: of a GRU whose reset comes after the product; kept: see there.
+#define HG_GRU (bh, read(units).maybe()), (kept, update(samples, steps, units))
 
-enum { SAMPLES = 0, STEPS, UNITS, REVERSE, GATES, WH, BEFORE, Y, Y_STEP, Y_AT, FIRST, LAST = 12, BH = 14, KEPT };
+HG_ARGS(Steps, HG_FORWARD(1, 1))
+HG_ARGS(RnnForward, HG_FORWARD(1, 1))
+HG_ARGS(RnnBackward, HG_BACKWARD(1, 1))
+HG_ARGS(LstmForward, HG_FORWARD(4, 2),
+        (first_c, read(samples, units).maybe()), (last_c, write(samples, units).maybe()))
+HG_ARGS(LstmBackward, HG_BACKWARD(4, 2),
+        (first_c, write(samples, units).maybe()), (last_c, read(samples, units).maybe()))
+HG_ARGS(GruForward, HG_FORWARD(3, 1), HG_GRU)
+HG_ARGS(GruBackward, HG_BACKWARD(3, 1), HG_GRU)
 
-// Where the numbers of sample i at step t lie, for G gates and S arrays of state.
+constexpr int first_of(int s) { return Steps::first_h + 2 * s; }  // of array s of the state
+constexpr int last_of(int s) { return Steps::last_h + 2 * s; }
+static_assert(first_of(1) == LstmForward::first_c && last_of(1) == LstmForward::last_c);
+
+// Where the elements of sample i at step t lie, for G gates and S arrays of state.
 template <int G, int S>
-struct Places {
+struct Addresses {
+  using A = Steps;
   const Job& j;
   int64_t T, H;
 
-  explicit Places(const Job& j) : j(j), T(j.i(STEPS)), H(j.i(UNITS)) {}
-  int64_t row(int64_t i, int64_t t) const { return i * T + (j.i(REVERSE) ? T - 1 - t : t); }
-  float* gates(int64_t i, int64_t t) const { return j.f(GATES) + row(i, t) * G * H; }
-  float* before(int64_t i, int64_t t) const { return j.f(BEFORE) + row(i, t) * S * H; }
-  float* kept(int64_t i, int64_t t) const { return j.f(KEPT) + row(i, t) * H; }
-  float* y(int64_t i, int64_t t) const { return j.has(Y) ? j.f(Y) + row(i, t) * j.i(Y_STEP) + j.i(Y_AT) : nullptr; }
+  explicit Addresses(const Job& j) : j(j), T(j.i(Steps::steps)), H(j.i(Steps::units)) {}
+  int64_t row(int64_t i, int64_t t) const { return i * T + (j.i(Steps::reverse) ? T - 1 - t : t); }
+  float* gates(int64_t i, int64_t t) const { return j.f(Steps::gates) + row(i, t) * G * H; }
+  float* before(int64_t i, int64_t t) const { return j.f(Steps::before) + row(i, t) * S * H; }
+  float* kept(int64_t i, int64_t t) const { return j.f(GruForward::kept) + row(i, t) * H; }
+  float* y(int64_t i, int64_t t) const {
+    return j.has(Steps::y) ? j.f(Steps::y) + row(i, t) * j.i(Steps::y_row) + j.i(Steps::y_column) : nullptr;
+  }
   float* edge(int k, int64_t i) const { return j.has(k) ? j.f(k) + i * H : nullptr; }
 };
 
@@ -42,19 +64,19 @@ inline void fill(float* to, const float* from, int64_t n) {  // zeros, if there 
 inline vec part_or_0(const float* p, int64_t at, int64_t n) { return p ? part(p + at, n) : set1(0); }
 
 // A cell offers G, S, its matrices, and one step of a few samples forward (`step`) and back
-// (`unstep`). `next(s)` of sample r is where array s of the state after the step goes.
+// (`step_backward`). `next(s)` of sample r is where array s of the state after the step goes.
 template <int G_, int S_>
-struct Cell : Places<G_, S_> {
+struct Cell : Addresses<G_, S_> {
   static constexpr int G = G_, S = S_;
-  float *nowhere, *dstate;  // a state (S, H) nobody asked for; gradients of states (S, MR, H)
+  float *nowhere, *dstate;  // a state (S, H) that is not asked for; gradients of states (S, MR, H)
 
-  Cell(const Job& j, float*& memory) : Places<G_, S_>(j) {
+  Cell(const Job& j, float*& memory) : Addresses<G_, S_>(j) {
     nowhere = memory, dstate = memory + S * this->H;
     memory += S * (1 + MR) * this->H;
   }
   float* next(int64_t i, int64_t t, int s) const {
     if (t + 1 < this->T) return this->before(i, t + 1) + s * this->H;
-    float* last = this->edge(LAST + s, i);
+    float* last = this->edge(last_of(s), i);
     return last ? last : nowhere + s * this->H;
   }
   float* d(int s, int r) const { return dstate + (s * MR + r) * this->H; }
@@ -67,7 +89,7 @@ template <bool BACK>
 struct Rnn : Cell<1, 1> {
   Packed wh;
   Rnn(const Job& j, float*& memory)
-      : Cell(j, memory), wh(BACK ? Packed(j.f(WH), 1, H, H, H, memory) : Packed(j.f(WH), H, 1, H, H, memory)) {}
+      : Cell(j, memory), wh(BACK ? Packed(j.f(A::Wh), 1, H, H, H, memory) : Packed(j.f(A::Wh), H, 1, H, H, memory)) {}
   static int64_t words(int64_t h) { return Packed::words(h, h); }
 
   void step(int64_t i, int64_t t, int count) const {
@@ -81,7 +103,7 @@ struct Rnn : Cell<1, 1> {
     }
   }
 
-  void unstep(int64_t i, int64_t t, int count, bool wanted) const {
+  void step_backward(int64_t i, int64_t t, int count, bool wanted) const {
     for (int r = 0; r < count; r++) {
       float *a = gates(i + r, t), *dy = y(i + r, t), *dh = d(0, r);
       by_vectors(H, [&](int64_t q, int64_t n) {
@@ -100,7 +122,7 @@ struct Lstm : Cell<4, 2> {
   Packed wh;
   Lstm(const Job& j, float*& memory)
       : Cell(j, memory),
-        wh(BACK ? Packed(j.f(WH), 1, 4 * H, 4 * H, H, memory) : Packed(j.f(WH), 4 * H, 1, H, 4 * H, memory)) {}
+        wh(BACK ? Packed(j.f(A::Wh), 1, 4 * H, 4 * H, H, memory) : Packed(j.f(A::Wh), 4 * H, 1, H, 4 * H, memory)) {}
   static int64_t words(int64_t h) { return BACK ? Packed::words(4 * h, h) : Packed::words(h, 4 * h); }
 
   void step(int64_t i, int64_t t, int count) const {
@@ -121,7 +143,7 @@ struct Lstm : Cell<4, 2> {
     }
   }
 
-  void unstep(int64_t i, int64_t t, int count, bool wanted) const {
+  void step_backward(int64_t i, int64_t t, int count, bool wanted) const {
     for (int r = 0; r < count; r++) {
       float *a = gates(i + r, t), *dy = y(i + r, t), *dh = d(0, r), *dc = d(1, r);
       const float* c = before(i + r, t) + H;
@@ -143,7 +165,7 @@ struct Lstm : Cell<4, 2> {
 
 // -- gru: h' = n + z (h − n), n = tanh(a + r (h Wn + bh)) or tanh(a + (r h) Wn) ------------
 //
-// kept: q = h Wn + bh, in whose place backward leaves dq = dn r; or q = r h, which stays.
+// kept: q = h Wn + bh, which backward replaces by dq = dn r; or q = r h, which stays.
 
 template <bool BACK>
 struct Gru : Cell<3, 1> {
@@ -151,10 +173,10 @@ struct Gru : Cell<3, 1> {
   Packed zr, wn;
   float* dq;  // of reset before the product: (MR, H)
   Gru(const Job& j, float*& memory)
-      : Cell(j, memory), bh(j.f(BH)),
-        zr(BACK ? Packed(j.f(WH), 1, 3 * H, 2 * H, H, memory) : Packed(j.f(WH), 3 * H, 1, H, 2 * H, memory)),
-        wn(BACK ? Packed(j.f(WH) + 2 * H, 1, 3 * H, H, H, memory)
-                : Packed(j.f(WH) + 2 * H, 3 * H, 1, H, H, memory)),
+      : Cell(j, memory), bh(j.f(GruForward::bh)),
+        zr(BACK ? Packed(j.f(A::Wh), 1, 3 * H, 2 * H, H, memory) : Packed(j.f(A::Wh), 3 * H, 1, H, 2 * H, memory)),
+        wn(BACK ? Packed(j.f(A::Wh) + 2 * H, 1, 3 * H, H, H, memory)
+                : Packed(j.f(A::Wh) + 2 * H, 3 * H, 1, H, H, memory)),
         dq(memory) {}
   static int64_t words(int64_t h) {
     return (BACK ? Packed::words(2 * h, h) : Packed::words(h, 2 * h)) + Packed::words(h, h) + MR * h;
@@ -185,15 +207,15 @@ struct Gru : Cell<3, 1> {
     });
   }
 
-  void unstep(int64_t i, int64_t t, int count, bool) const {
-    for (int r = 0; r < count; r++) unmix(i + r, t, d(0, r));
+  void step_backward(int64_t i, int64_t t, int count, bool) const {
+    for (int r = 0; r < count; r++) mix_backward(i + r, t, d(0, r));
     if (!bh) wn.times(gates(i, t) + 2 * H, T * 3 * H, count, dq, H, false);
-    for (int r = 0; r < count; r++) unreset(i + r, t, d(0, r), dq + r * H);
+    for (int r = 0; r < count; r++) reset_backward(i + r, t, d(0, r), dq + r * H);
     zr.times(gates(i, t), T * G * H, count, dstate, H, true);
     if (bh) wn.times(kept(i, t), T * H, count, dstate, H, true);
   }
 
-  void unmix(int64_t i, int64_t t, float* dh) const {  // dz and dn; dh gets z's part
+  void mix_backward(int64_t i, int64_t t, float* dh) const {  // dz and dn; dh gets z's part
     float *a = gates(i, t), *dy = y(i, t), *h = before(i, t);
     by_vectors(H, [&](int64_t q, int64_t n) {
       vec one = set1(1), up = part(dh + q, n) + part_or_0(dy, q, n);
@@ -204,7 +226,7 @@ struct Gru : Cell<3, 1> {
     });
   }
 
-  void unreset(int64_t i, int64_t t, float* dh, const float* dq) const {  // dr; what r scaled
+  void reset_backward(int64_t i, int64_t t, float* dh, const float* dq) const {  // dr; what r scaled
     float *a = gates(i, t), *h = before(i, t), *k = kept(i, t);
     by_vectors(H, [&](int64_t q, int64_t n) {
       vec r = part(a + H + q, n), dn = part(a + 2 * H + q, n);
@@ -229,13 +251,13 @@ Tiles tiles_of(int64_t n) {
 }
 
 int64_t units(const Job& j) {
-  Tiles tiles = tiles_of(j.i(SAMPLES));
+  Tiles tiles = tiles_of(j.i(Steps::samples));
   return (tiles.count + tiles.each - 1) / tiles.each;
 }
 
 template <class Each>
 void each_tile(const Job& j, int64_t begin, int64_t end, Each each) {
-  int64_t n = j.i(SAMPLES);
+  int64_t n = j.i(Steps::samples);
   Tiles tiles = tiles_of(n);
   for (int64_t i = begin * tiles.each * tiles.rows; i < n && i < end * tiles.each * tiles.rows; i += tiles.rows)
     each(i, int(n - i < tiles.rows ? n - i : tiles.rows));
@@ -246,7 +268,7 @@ void run_forward(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   Kind<false> cell(j, scratch.memory);
   each_tile(j, begin, end, [&](int64_t i, int count) {
     for (int s = 0; s < cell.S; s++)
-      for (int r = 0; r < count; r++) fill(cell.before(i + r, 0) + s * cell.H, cell.edge(FIRST + s, i + r), cell.H);
+      for (int r = 0; r < count; r++) fill(cell.before(i + r, 0) + s * cell.H, cell.edge(first_of(s), i + r), cell.H);
     for (int64_t t = 0; t < cell.T; t++) cell.step(i, t, count);
   });
 }
@@ -256,86 +278,80 @@ void run_backward(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   Kind<true> cell(j, scratch.memory);
   each_tile(j, begin, end, [&](int64_t i, int count) {
     for (int s = 0; s < cell.S; s++)
-      for (int r = 0; r < count; r++) fill(cell.d(s, r), cell.edge(LAST + s, i + r), cell.H);
-    for (int64_t t = cell.T - 1; t >= 0; t--) cell.unstep(i, t, count, t > 0 || j.has(FIRST));
+      for (int r = 0; r < count; r++) fill(cell.d(s, r), cell.edge(last_of(s), i + r), cell.H);
+    for (int64_t t = cell.T - 1; t >= 0; t--) cell.step_backward(i, t, count, t > 0 || j.has(Steps::first_h));
     for (int s = 0; s < cell.S; s++)
       for (int r = 0; r < count; r++)
-        if (float* first = cell.edge(FIRST + s, i + r)) fill(first, cell.d(s, r), cell.H);
+        if (float* first = cell.edge(first_of(s), i + r)) fill(first, cell.d(s, r), cell.H);
   });
 }
 
 // -- checks, costs -------------------------------------------------------------------------
 
-template <int G, int S, bool BACK>
 void check(Check& c) {
-  int64_t n = c.size(SAMPLES), steps = c.fixed(STEPS, 1, 1 << 30), h = c.fixed(UNITS, 1, 1 << 24);
-  int64_t rows = c.times(n, steps), wide = c.fixed(Y_STEP, h, 1 << 30), at = c.fixed(Y_AT, 0, wide - h);
-  c.fixed(REVERSE, 0, 1);
-  c.writes(GATES, c.times(rows, G * h));
-  c.reads(WH, c.times(h, G * h));
-  BACK ? c.reads(BEFORE, c.times(rows, S * h)) : c.writes(BEFORE, c.times(rows, S * h));
-  int64_t reach = rows ? c.plus(c.times(rows - 1, wide), at + h) : 0;
-  BACK ? c.may_read(Y, reach) : c.writes(Y, reach);
-  for (int s = 0; s < 2; s++) {
-    int64_t state = s < S ? c.times(n, h) : 0;
-    bool first_written = BACK;
-    first_written ? c.may_write(FIRST + s, state) : c.may_read(FIRST + s, state);
-    first_written ? c.may_read(LAST + s, state) : c.may_write(LAST + s, state);
-  }
-  if (G != 3) return;
-  c.may_read(BH, h);
-  c.writes(KEPT, c.times(rows, h));
+  using A = Steps;
+  int64_t rows = c.times(c.size(A::samples), c.size(A::steps)), h = c.size(A::units);
+  int64_t wide = c.size(A::y_row), end = c.plus(c.size(A::y_column), h);
+  c.require(end <= wide, "rows of y overlap");
+  c.holds(A::y, rows ? c.plus(c.times(rows - 1, wide), end) : 0);
 }
 
 template <int G>
 Cost cost(const Job& j) {
-  double rows = double(j.i(SAMPLES)) * double(j.i(STEPS)), h = double(j.i(UNITS));
+  using A = Steps;
+  double rows = double(j.i(A::samples)) * double(j.i(A::steps)), h = double(j.i(A::units));
   return {rows * 2 * G * h * h, 4 * rows * h * (2 * G + 4)};
 }
 
 template <class Kind>
 int64_t scratch(const Job& j) {
-  return Kind::words(j.i(UNITS)) + Kind::S * (1 + MR) * j.i(UNITS);
+  return Kind::words(j.i(Steps::units)) + Kind::S * (1 + MR) * j.i(Steps::units);
 }
 
 // -- masked_steps: y[n, t, d] = x[n, t, d] · factor where bit n D + d of the mask is 1, else x · 0
-// args: 0 samples n, 1 steps T, 2 D, 3 x, 4 mask, 5 y; reals[0]: the factor
 
-void check_masked_steps(Check& c) {
-  int64_t n = c.size(SAMPLES), d = c.fixed(UNITS, 1, 1 << 24), words = c.times(n, d);
-  int64_t all = c.times(words, c.fixed(STEPS, 1, 1 << 30));
-  c.reads(3, all);
-  c.reads(4, (words + 31) / 32);
-  c.writes(5, all);
-}
+HG_ARGS(MaskedSteps, (samples, size()), (steps, fixed(1, 1 << 30)), (width, fixed(1, 1 << 24)),
+        (x, read(samples, steps, width)), (mask, read(samples, width).bits()), (y, write(samples, steps, width)),
+        (factor, real()))
 
-int64_t samples(const Job& j) { return j.i(SAMPLES); }
+int64_t samples(const Job& j) { return j.i(MaskedSteps::samples); }
 
 void run_masked_steps(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
-  int64_t d = j.i(UNITS), rows = j.i(STEPS);
-  const uint8_t* mask = reinterpret_cast<const uint8_t*>(j.f(4));
-  float *factors = scratch.memory, factor = float(j.reals[0]);
+  using A = MaskedSteps;
+  int64_t d = j.i(A::width), rows = j.i(A::steps);
+  const uint8_t* mask = j.u(A::mask);
+  float *factors = scratch.memory, factor = float(j.r(A::factor));
   for (int64_t i = begin; i < end; i++) {
     for (int64_t q = 0, bit = i * d; q < d; q++, bit++) factors[q] = mask[bit / 8] >> (bit % 8) & 1 ? factor : 0;
     for (int64_t at = i * rows * d; at < (i + 1) * rows * d; at += d)
       by_vectors(d, [&](int64_t q, int64_t n) {
-        put(j.f(5) + at + q, part(j.f(3) + at + q, n) * part(factors + q, n), n);
+        put(j.f(A::y) + at + q, part(j.f(A::x) + at + q, n) * part(factors + q, n), n);
       });
   }
 }
 
-Cost masked_cost(const Job& j) { return {0, 8.0 * double(j.i(SAMPLES)) * double(j.i(STEPS)) * double(j.i(UNITS))}; }
+Cost masked_cost(const Job& j) {
+  using A = MaskedSteps;
+  return {0, 8.0 * double(j.i(A::samples)) * double(j.i(A::steps)) * double(j.i(A::width))};
+}
 
-int64_t masked_scratch(const Job& j) { return j.i(UNITS); }
+int64_t masked_scratch(const Job& j) { return j.i(MaskedSteps::width); }
+
+template <class A, auto run, int G, class Kind>
+constexpr Kernel kernel(const char* name) {
+  return {.name = name, .args = A::all, .check = check, .units = units, .run = run, .cost = cost<G>,
+          .scratch = scratch<Kind>};
+}
 
 const Kernel kernels[] = {
-    {"masked_steps", check_masked_steps, samples, run_masked_steps, masked_cost, masked_scratch},
-    {"rnn", check<1, 1, false>, units, run_forward<Rnn>, cost<1>, scratch<Rnn<false>>},
-    {"rnn_backward", check<1, 1, true>, units, run_backward<Rnn>, cost<1>, scratch<Rnn<true>>},
-    {"lstm", check<4, 2, false>, units, run_forward<Lstm>, cost<4>, scratch<Lstm<false>>},
-    {"lstm_backward", check<4, 2, true>, units, run_backward<Lstm>, cost<4>, scratch<Lstm<true>>},
-    {"gru", check<3, 1, false>, units, run_forward<Gru>, cost<3>, scratch<Gru<false>>},
-    {"gru_backward", check<3, 1, true>, units, run_backward<Gru>, cost<3>, scratch<Gru<true>>},
+    {.name = "masked_steps", .args = MaskedSteps::all, .units = samples, .run = run_masked_steps,
+     .cost = masked_cost, .scratch = masked_scratch},
+    kernel<RnnForward, run_forward<Rnn>, 1, Rnn<false>>("rnn"),
+    kernel<RnnBackward, run_backward<Rnn>, 1, Rnn<true>>("rnn_backward"),
+    kernel<LstmForward, run_forward<Lstm>, 4, Lstm<false>>("lstm"),
+    kernel<LstmBackward, run_backward<Lstm>, 4, Lstm<true>>("lstm_backward"),
+    kernel<GruForward, run_forward<Gru>, 3, Gru<false>>("gru"),
+    kernel<GruBackward, run_backward<Gru>, 3, Gru<true>>("gru_backward"),
 };
 
 }  // namespace

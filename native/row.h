@@ -1,19 +1,20 @@
 // A program is a table of rows; a row is one kernel call. This file says what a row holds, what a
 // kernel must offer, and how a row is checked before it may run.
 //
-// Every number a row mentions is a size, a place in memory, or an option. Places are words (4
-// bytes) counted from the start of a segment: the arena, the parameters, the data. A row that
-// reaches beyond its segments is refused when the program is made, so that none can when it runs.
+// Every number a row mentions is a size, an address, or an option. Addresses are words (4 bytes)
+// counted from the start of a segment: the arena, the parameters, the data. A row that reaches
+// beyond its segments is refused when the program is made, so that none can when it runs.
 #pragma once
 #include <cstdint>
 
+#include "schema.h"
+
 namespace hg {
 
-constexpr int kArgs = 32;
-constexpr int kReals = 8;
+constexpr int kArgs = 40;
 constexpr int kSegments = 64;
 constexpr int kMostSteps = 4096;  // of one run: so many losses are stored
-constexpr int64_t kPlaceBits = 40;  // a place: (segment + 1) << 40 | word; 0 where there is none
+constexpr int64_t kAddressBits = 40;  // an address: (segment + 1) << 40 | word; 0 where there is none
 
 enum Fault { kBadIndex = 1, kNotFinite = 2 };
 
@@ -28,7 +29,6 @@ struct Row {
   int16_t waits;    // Waits
   uint64_t scaled;  // bit i: args[i] counts per sample, and is multiplied by the batch's size
   int64_t args[kArgs];
-  double reals[kReals];
 };
 
 // What all kernels may read of the step that is running.
@@ -39,10 +39,9 @@ struct Batch {
   const double* hyper;  // numbers of this step: learning rates, counters of random layers
 };
 
-// One row with its places and sizes resolved, ready to run.
+// One row with its addresses and sizes resolved, ready to run.
 struct Job {
   int64_t args[kArgs];
-  const double* reals;
   const Batch* batch;
   int32_t* fault;  // what `fail` was told last
   int32_t threads;  // that share this row's units
@@ -51,42 +50,53 @@ struct Job {
   int64_t i(int k) const { return args[k]; }
   float* f(int k) const { return reinterpret_cast<float*>(args[k]); }
   int32_t* n(int k) const { return reinterpret_cast<int32_t*>(args[k]); }
+  uint8_t* u(int k) const { return reinterpret_cast<uint8_t*>(args[k]); }
+  double r(int k) const { return __builtin_bit_cast(double, args[k]); }
+  double hyper(int k) const { return batch->hyper[args[k]]; }
   bool has(int k) const { return args[k] != 0; }
   void fail(Fault f) const { __atomic_store_n(fault, int32_t(f), __ATOMIC_RELAXED); }  // on a number of that kind
 };
 
-// Collects what a row touches, and whether it may.
+// What a program offers to its rows.
+struct Bounds {
+  int64_t batch, data_rows, hyper_width;
+  const int64_t* segment_words;
+  const uint8_t* writable;
+  int64_t segments;
+};
+
+// Whether a row may run: what its kernel's arguments declare, and then what only the kernel's `check` knows.
 class Check {
  public:
-  Check(const Row& row, int64_t batch, int64_t data_rows, int64_t hyper_width,
-        const int64_t* segment_words, const uint8_t* writable, int segments);
+  Check(const Row& row, const Args& args, const Bounds& bounds) : row_(row), args_(args), bounds_(bounds) {}
 
-  int64_t size(int k, int64_t least = 0, int64_t most = int64_t(1) << 31);  // a checked size
-  int64_t fixed(int k, int64_t least, int64_t most);  // ... that is the same for every batch
-  void reads(int k, int64_t words);   // the place args[k] has `words` words to read
-  void writes(int k, int64_t words);  // ... to write
-  void may_read(int k, int64_t words) { if (row_.args[k]) reads(k, words); }
-  void may_write(int k, int64_t words) { if (row_.args[k]) writes(k, words); }
+  void declared();  // every size in range, every array of declared length inside its segment
+  void settled();   // every array's length was said
+  bool has(int k) const { return row_.args[k] != 0; }
+  int64_t size(int k);  // for the largest batch
+  int64_t fixed(int k);  // ... that must be the same for every batch
+  double real(int k) const { return __builtin_bit_cast(double, row_.args[k]); }
+  void holds(int k, int64_t elements);  // the array k, if there is one, is at least so long
   void data(int k, int64_t row_words);  // batch->rows number rows of this length from args[k] on
   void per_sample(int k);               // args[k] must be one per sample: batch->rows has n entries
   void hyper(int k);                    // args[k] numbers an entry of batch->hyper
+  void needs(int k);                    // an array that may be missing must be there
   void require(bool holds, const char* rule);
   int64_t times(int64_t a, int64_t b);  // a · b, refused when it overflows
   int64_t plus(int64_t a, int64_t b);
-  double real(int k) const { return row_.reals[k]; }
-  bool has(int k) const { return row_.args[k] != 0; }
 
-  uint64_t places = 0;         // bit k: args[k] is a place
-  const char* fault = nullptr; // the first rule that the row breaks
+  const char* fault = nullptr;  // the first rule that the row breaks
   int fault_arg = -1;
 
  private:
-  void touch(int k, int64_t words, bool write);
+  void scalar(int k, const Arg& arg);
+  void touch(int k, int64_t words);
+  void refuse(bool broken, const char* rule, int k);
+  bool scaled(int k) const { return row_.scaled >> k & 1; }
   const Row& row_;
-  int64_t batch_, data_rows_, hyper_width_;
-  const int64_t* words_;
-  const uint8_t* writable_;
-  int segments_;
+  const Args& args_;
+  const Bounds& bounds_;
+  uint64_t said_ = 0;  // bit k: the length of array k
 };
 
 struct Scratch {  // one thread's own memory
@@ -99,10 +109,11 @@ struct Scratch {  // one thread's own memory
 struct Cost { double flops, bytes; };
 
 // A kernel splits its work into `units` parts that may run in any order, on any thread, and give
-// the same bits: each output number is computed within one unit, in one order.
+// the same bits: each output element is computed within one unit, in one order.
 struct Kernel {
   const char* name;
-  void (*check)(Check&);
+  Args args;
+  void (*check)(Check&) = nullptr;  // what the declaration of the arguments does not say
   int64_t (*units)(const Job&);
   void (*run)(const Job&, int64_t begin, int64_t end, Scratch);
   Cost (*cost)(const Job&);
@@ -111,7 +122,7 @@ struct Kernel {
   // Of what the first argument counts, [first, last): all that is computed from these, and from nothing
   // that the work on others writes. For kernels that may wait for samples.
   void (*samples)(const Job&, int64_t first, int64_t last, Scratch) = nullptr;
-  bool beside = false;  // may run at the same time as others of its kind
+  bool concurrent = false;  // may run at the same time as others of its kind
 };
 
 struct Family { const Kernel* kernels; int count; };  // the kernels of one file

@@ -1,7 +1,7 @@
 // Vectors of floats: the same few operations for AVX2, AVX-512 and NEON.
 //
 // The same bits everywhere: multiply-add is always fused where it is written as fma and never
-// elsewhere (-ffp-contract=off), and sums over a stretch of numbers go through 16 lanes and one
+// elsewhere (-ffp-contract=off), and sums over a stretch of elements go through 16 lanes and one
 // fixed tree, however wide the machine's vectors are.
 #pragma once
 #include <cstdint>
@@ -58,10 +58,10 @@ template <int n> inline ivec shr(ivec a) { return _mm512_srai_epi32(a, n); }  //
 inline vec lt(vec a, vec b, vec x, vec y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), y, x); }
 inline vec le(vec a, vec b, vec x, vec y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LE_OQ), y, x); }
 inline vec eq(vec a, vec b, vec x, vec y) { return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ), y, x); }
-// n numbers from 0 to 255 as bytes
+// n integers from 0 to 255 as bytes
 inline ivec load_bytes(const uint8_t* p, int64_t n) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(first(n), p)); }
 inline void store_bytes(uint8_t* p, ivec v, int64_t n) { _mm_mask_storeu_epi8(p, first(n), _mm512_cvtepi32_epi8(v)); }
-// four numbers from each of W / 4 places, `step` apart
+// four elements from each of W / 4 lines, `step` apart
 inline vec quads(const float* p, int64_t step) {
   vec v = _mm512_castps128_ps512(_mm_loadu_ps(p));
   v = _mm512_insertf32x4(v, _mm_loadu_ps(p + step), 1);
@@ -180,7 +180,7 @@ typedef float quad __attribute__((vector_size(16)));  // four, on every processo
 
 inline vec abs(vec a) { return as_float(iand(as_int(a), iset1(0x7fffffff))); }
 
-// n numbers, W at a time and the rest masked: each(offset, count), count = W but for the rest.
+// n elements, W at a time and the rest masked: each(offset, count), count = W but for the rest.
 template <class Each>
 inline void by_vectors(int64_t n, Each each) {
   int64_t i = 0;
@@ -209,7 +209,7 @@ inline void put(float* p, vec v, int64_t n) { n == W ? store(p, v) : store(p, v,
 alignas(64) inline const float kIndex[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 inline vec only(vec v, int64_t n) { return n == W ? v : lt(load(kIndex), set1(float(n)), v, set1(0)); }  // zeros behind
 
-// 16 lanes whatever the width: number i of a stretch belongs to lane i mod 16.
+// 16 lanes whatever the width: element i of a stretch belongs to lane i mod 16.
 struct Lanes {
   vec v[16 / W];
   explicit Lanes(float x) { for (vec& lane : v) lane = set1(x); }
@@ -220,7 +220,7 @@ struct Lanes {
     for (int half = 8; half; half /= 2) for (int l = 0; l < half; l++) t[l] += t[l + half];
     return t[0];
   }
-  float greatest() const {
+  float top() const {
     float t[16];
     spread(t);
     for (int l = 1; l < 16; l++) t[0] = t[l] > t[0] ? t[l] : t[0];
@@ -228,7 +228,7 @@ struct Lanes {
   }
 };
 
-// lanes(vec&, offset, count) for each vector of n numbers.
+// lanes(vec&, offset, count) for each vector of n elements.
 template <class Each>
 inline void by_lanes(int64_t n, Lanes& lanes, Each each) {
   int lane = 0;

@@ -38,7 +38,7 @@ void run_samples(void* context, int64_t begin, int64_t end, int thread) {
 
 // Units are numbered so that the share of a thread is its share of every row: of each row it works on the
 // same part in every step, and finds it in its caches.
-void run_beside(void* context, int64_t begin, int64_t end, int thread) {
+void run_concurrent(void* context, int64_t begin, int64_t end, int thread) {
   Stage& s = *static_cast<Stage*>(context);
   int64_t at = 0;
   for (int part = 0; part < s.threads && at < end; part++)
@@ -69,12 +69,12 @@ void run_stage(hg_program& p, size_t first, Team& team, double* times) {
     team.run(run_samples, &stage, stage.units);
   } else {
     for (size_t r = first; r < last; r++) stage.units += p.units[r];
-    team.run(run_beside, &stage, stage.units);
+    team.run(run_concurrent, &stage, stage.units);
   }
   if (!times) return;
   double all = now() - began, sum = 0;
   for (size_t r = first; r < last; r++) sum += p.spent[r];
-  for (size_t r = first; r < last; r++)  // waiting is everybody's
+  for (size_t r = first; r < last; r++)  // waiting belongs to all rows
     times[r] += sum > 0 ? all * p.spent[r] / sum : all / double(last - first);
 }
 

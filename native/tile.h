@@ -10,7 +10,7 @@ constexpr int MR = 6;                          // rows of a tile
 constexpr int kMostRows = W == 16 ? 8 : MR;    // ... of three vectors or fewer
 constexpr int NV = W == 8 ? 2 : 4;             // vectors of columns in a tile: registers decide
 constexpr int NR = NV * W;
-constexpr int64_t kLine = 16;                  // numbers in a line of the cache
+constexpr int64_t kLine = 16;                  // elements in a line of the cache
 
 // B is read in panels of NR columns. A single vector that is left joins the last panel, for alone
 // it would be too few sums at a time; six make two equal panels. Tiles have as many rows as registers
@@ -28,7 +28,7 @@ struct Operand {
   const int32_t* row_table = nullptr;  // row(i) = row_table[i] · row_step, or i · row_step
   bool far = false;                    // rows are somewhere in memory: the next tile's are fetched meanwhile
   int64_t row_step = 0;
-  // k runs over `runs` stretches of `run` numbers that lie `step` apart
+  // k runs over `runs` stretches of `run` elements that lie `step` apart
   int64_t runs = 1, run = 0, step = 1;
   const int32_t* run_table = nullptr;  // stretch s begins at run_table[s] · run_step, or s · run_step
   int64_t run_step = 0;
@@ -38,7 +38,7 @@ struct Operand {
 };
 
 struct Stretch { int64_t offset, length; };  // of one block: where it begins, how long it is
-constexpr int64_t kNoStep = INT64_MIN;       // the step where all stretches are one number: none has this one
+constexpr int64_t kNoStep = INT64_MIN;       // the step where all stretches are one element: none has this one
 
 // One tile: acc[i][v] = Σ over the block's stretches. SIDE: A's rows lie side by side, from a[0] on.
 // `ahead`, or null: rows that the next tile will read, fetched stretch by stretch. Of the last vector

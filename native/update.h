@@ -6,10 +6,18 @@
 
 namespace hg::HG_ISA {
 
-enum Rule { kSGD = 0, kMomentum, kNesterov, kAdaGrad, kRMSProp, kAdaDelta, kAdam };
-enum { BETA1 = 0, BETA2, EPS, L2, DECAY, CLIP, SCALE };  // of a row's `reals`; momentum and ρ are BETA1
+#define HG_RULES sgd, momentum, nesterov, adagrad, rmsprop, adadelta, adam
+HG_ENUM(Rule, HG_RULES)
 
-inline int states_of(int64_t rule) { return rule == kSGD ? 0 : rule >= kAdaDelta ? 2 : 1; }
+// Their numbers, which every kernel that updates has among its arguments; momentum and ρ are beta1.
+#define HG_RULE_OPTIONS                                                                                  \
+  (beta1, real()), (beta2, real()), (eps, real()), (l2, real()), (decay, real()), (clip, real()), (scale, real())
+HG_ARGS(RuleOptions, HG_RULE_OPTIONS)
+
+// And of the step: the learning rate, and for Adam √(1 − β2^t) and 1 − β1^t.
+HG_ARGS(Rates, (rate, hyper()), (root, hyper()), (rest, hyper()))
+
+constexpr int states_of(int64_t rule) { return rule == Rule::sgd ? 0 : rule >= Rule::adadelta ? 2 : 1; }
 
 // Parameters, and what a rule remembers of them.
 struct State { float *p, *first, *second; };
@@ -19,12 +27,9 @@ inline State state_of(const Job& j, int p, int64_t rule) {
   return {j.f(p), states > 0 ? j.f(p + 1) : nullptr, states > 1 ? j.f(p + 2) : nullptr};
 }
 
-inline void check_state(Check& c, int p, int64_t rule, int64_t n) {  // p, first, second
-  c.writes(p, n);
-  for (int s = 0; s < states_of(rule); s++) c.writes(p + 1 + s, n);
+inline void check_state(Check& c, int p, int64_t rule) {  // p, first, second
+  for (int s = 0; s <= states_of(rule); s++) c.needs(p + s);
 }
-
-inline void check_rates(Check& c, int rates) { for (int k = 0; k < 3; k++) c.hyper(rates + k); }
 
 // The gradient with l2 and clipping; the same numbers as Optimizer._treat.
 struct Treatment {
@@ -45,36 +50,37 @@ struct Treatment {
 struct Numbers {
   vec rate, beta1, rest1, beta2, rest2, eps, kept;
 
-  // The args from `rates` on number entries of the step: learning rate, √(1 − β2^t), 1 − β1^t.
-  Numbers(const Job& j, int64_t rule, int rates) {
-    const double* r = j.reals;
-    double scaled = j.batch->hyper[j.i(rates)] * r[SCALE], step = scaled, small = r[EPS];
-    if (rule == kAdam) {
-      double root = j.batch->hyper[j.i(rates + 1)];
-      step = scaled * root / j.batch->hyper[j.i(rates + 2)], small = small * root;
+  // From which arguments on there are Rates, and RuleOptions.
+  Numbers(const Job& j, int64_t rule, int rates, int options) {
+    auto r = [&](int k) { return j.r(options + k); };
+    using O = RuleOptions;
+    double scaled = j.hyper(rates + Rates::rate) * r(O::scale), step = scaled, small = r(O::eps);
+    if (rule == Rule::adam) {
+      double root = j.hyper(rates + Rates::root);
+      step = scaled * root / j.hyper(rates + Rates::rest), small = small * root;
     }
-    rate = set1(float(step)), eps = set1(float(small)), kept = set1(float(1 - scaled * r[DECAY]));
-    beta1 = set1(float(r[BETA1])), rest1 = set1(float(1 - r[BETA1]));
-    beta2 = set1(float(r[BETA2])), rest2 = set1(float(1 - r[BETA2]));
+    rate = set1(float(step)), eps = set1(float(small)), kept = set1(float(1 - scaled * r(O::decay)));
+    beta1 = set1(float(r(O::beta1))), rest1 = set1(float(1 - r(O::beta1)));
+    beta2 = set1(float(r(O::beta2))), rest2 = set1(float(1 - r(O::beta2)));
   }
 };
 
 template <int rule>
 inline vec updated(vec p, vec g, vec& first, vec& second, const Numbers& k) {
-  if constexpr (rule == kSGD) return p - g * k.rate;
-  if constexpr (rule == kMomentum) {
+  if constexpr (rule == Rule::sgd) return p - g * k.rate;
+  if constexpr (rule == Rule::momentum) {
     first = first * k.beta1 - g * k.rate;
     return p + first;
   }
-  if constexpr (rule == kNesterov) {
+  if constexpr (rule == Rule::nesterov) {
     vec step = g * k.rate;
     first = first * k.beta1 - step;
     return (p - step) + first * k.beta1;
   }
-  if constexpr (rule == kAdaGrad) first = first + g * g;
-  if constexpr (rule == kRMSProp || rule == kAdaDelta) first = first * k.beta1 + g * g * k.rest1;
-  if constexpr (rule == kAdaGrad || rule == kRMSProp) return p - g / (sqrt(first) + k.eps) * k.rate;
-  if constexpr (rule == kAdaDelta) {
+  if constexpr (rule == Rule::adagrad) first = first + g * g;
+  if constexpr (rule == Rule::rmsprop || rule == Rule::adadelta) first = first * k.beta1 + g * g * k.rest1;
+  if constexpr (rule == Rule::adagrad || rule == Rule::rmsprop) return p - g / (sqrt(first) + k.eps) * k.rate;
+  if constexpr (rule == Rule::adadelta) {
     vec s = g * sqrt((second + k.eps) / (first + k.eps));
     second = second * k.beta1 + s * s * k.rest1;
     return p - s * k.rate;
@@ -87,12 +93,14 @@ inline vec updated(vec p, vec g, vec& first, vec& second, const Numbers& k) {
 // One update of a row's parameters, piece by piece.
 class Update {
  public:
-  Update(const Job& j, int64_t rule, int rates, bool clips, const float* factor = nullptr)
-      : numbers_(j, rule, rates), treat_(j.reals[L2], clips, j.reals[CLIP], factor), decays_(j.reals[DECAY] != 0) {
-    with_code<kAdam + 1>(rule, [&](auto code) { run_ = &Update::run<code()>; });
+  Update(const Job& j, int64_t rule, int rates, int options, bool clips, const float* factor = nullptr)
+      : numbers_(j, rule, rates, options),
+        treat_(j.r(options + RuleOptions::l2), clips, j.r(options + RuleOptions::clip), factor),
+        decays_(j.r(options + RuleOptions::decay) != 0) {
+    with_code<Rule::kCount>(rule, [&](auto code) { run_ = &Update::run<code()>; });
   }
 
-  // n numbers from `at` on, by their gradients g, to which `more` is added, where it is not null.
+  // n elements from `at` on, by their gradients g, to which `more` is added, where it is not null.
   void operator()(const State& s, int64_t at, float* g, int64_t n, const float* more = nullptr) {
     (this->*run_)(s, at, g, n, more);
   }
@@ -109,7 +117,7 @@ class Update {
  private:
   template <int rule>
   void run(const State& s, int64_t at, float* g, int64_t n, const float* more) {
-    constexpr int states = rule == kSGD ? 0 : rule >= kAdaDelta ? 2 : 1;
+    constexpr int states = states_of(rule);
     // Copies, which stay in registers, for no store can change them.
     const State state = s;
     const Numbers numbers = numbers_;

@@ -6,15 +6,28 @@
 
 namespace hg::HG_ISA {
 
-// The first args of every row with windows.
-enum { N = 0, H, WIDTH, C, OH, OW, KH, KW, SH, SW, DH, DW, TOP, LEFT, X, INDEXED, kWindowArgs };
+constexpr int64_t kLongest = 1 << 16;  // of a side
+constexpr int64_t kLargest = 1 << 27;  // words of an image
+
+// The first arguments of every row with windows; and images under them, where `indexed` rows of the data.
+#define HG_WINDOW                                                                                       \
+  (images, size()), (height, fixed(1, kLongest)), (width, fixed(1, kLongest)),                          \
+  (channels, fixed(1, kLongest)), (out_height, fixed(1, kLongest)), (out_width, fixed(1, kLongest)),    \
+  (kernel_height, fixed(1, kLongest)), (kernel_width, fixed(1, kLongest)),                              \
+  (stride_height, fixed(1, kLongest)), (stride_width, fixed(1, kLongest)),                              \
+  (dilation_height, fixed(1, kLongest)), (dilation_width, fixed(1, kLongest)),                          \
+  (pad_top, fixed(-kLongest, kLongest)), (pad_left, fixed(-kLongest, kLongest))
+#define HG_IMAGES (x, read(images, height, width, channels).picked_by(indexed)), (indexed, flag())
+HG_ARGS(Windows, HG_WINDOW)
 
 struct Window {
   int64_t n, h, w, c, oh, ow, kh, kw, sh, sw, dh, dw, top, left;
 
   static Window of(const Job& j) {
-    return {j.i(N), j.i(H), j.i(WIDTH), j.i(C), j.i(OH), j.i(OW), j.i(KH), j.i(KW), j.i(SH), j.i(SW), j.i(DH), j.i(DW),
-            j.i(TOP), j.i(LEFT)};
+    using A = Windows;
+    return {j.i(A::images), j.i(A::height), j.i(A::width), j.i(A::channels), j.i(A::out_height), j.i(A::out_width),
+            j.i(A::kernel_height), j.i(A::kernel_width), j.i(A::stride_height), j.i(A::stride_width),
+            j.i(A::dilation_height), j.i(A::dilation_width), j.i(A::pad_top), j.i(A::pad_left)};
   }
 
   // Windows of ph × pw that tile images of oh × ow pixels.
@@ -28,19 +41,15 @@ struct Window {
   bool inside() const { return top == 0 && left == 0 && lines(oh) <= h && columns() <= w; }
 };
 
-constexpr int64_t kLongest = 1 << 16;  // of a side
-constexpr int64_t kLargest = 1 << 27;  // words of an image
-
 // Words of the part of the padded image that windows reach; the sizes are all in range.
 inline int64_t check_window(Check& c) {
-  c.size(N);
-  int64_t h = c.fixed(H, 1, kLongest), w = c.fixed(WIDTH, 1, kLongest), channels = c.fixed(C, 1, kLongest);
-  int64_t sides[2] = {c.fixed(OH, 1, kLongest), c.fixed(OW, 1, kLongest)};
+  using A = Windows;
+  int64_t h = c.size(A::height), w = c.size(A::width), channels = c.size(A::channels);
+  int64_t sides[2] = {c.size(A::out_height), c.size(A::out_width)};
   for (int axis = 0; axis < 2; axis++) {
-    int64_t steps = c.times(sides[axis] - 1, c.fixed(SH + axis, 1, kLongest));
-    int64_t reach = c.times(c.fixed(KH + axis, 1, kLongest) - 1, c.fixed(DH + axis, 1, kLongest));
+    int64_t steps = c.times(sides[axis] - 1, c.size(A::stride_height + axis));
+    int64_t reach = c.times(c.size(A::kernel_height + axis) - 1, c.size(A::dilation_height + axis));
     sides[axis] = c.plus(c.plus(steps, reach), 1);
-    c.fixed(TOP + axis, -kLongest, kLongest);
   }
   c.require(c.times(c.times(h, w), channels) <= kLargest, "an image is too large");
   int64_t reached = c.times(c.times(sides[0], sides[1]), channels);
@@ -48,14 +57,9 @@ inline int64_t check_window(Check& c) {
   return reached;
 }
 
-inline void check_images(Check& c) {  // x (N, H, W, C), or rows of the data
-  int64_t words = c.times(c.times(c.fixed(H, 1, kLongest), c.fixed(WIDTH, 1, kLongest)), c.fixed(C, 1, kLongest));
-  if (c.fixed(INDEXED, 0, 1)) c.data(X, words), c.per_sample(N);
-  else c.reads(X, c.times(c.size(N), words));
-}
-
+template <class A>
 inline const float* image(const Job& j, const Window& w, int64_t n) {
-  return j.f(X) + (j.i(INDEXED) ? j.batch->rows[n] : n) * w.h * w.w * w.c;
+  return j.f(A::x) + (j.i(A::indexed) ? j.batch->rows[n] : n) * w.h * w.w * w.c;
 }
 
 inline void zero(float* p, int64_t n) { std::memset(p, 0, size_t(n) * 4); }

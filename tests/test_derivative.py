@@ -9,7 +9,7 @@ import handgrad
 from handgrad import Sequential, ShapeError, Tensor, grad, hessian, hvp, layers
 from handgrad.layer import Layer, slots
 from handgrad.layers.samples import SAMPLES
-from tests.reference.numeric import slope
+from tests.reference.numeric import central_difference
 
 # These say that their code, which writes into arrays, does not run on tensors; every other layer
 # has second derivatives.
@@ -75,7 +75,7 @@ def test_the_gradient_of_the_gradient_is_its_derivative(sample, rng):
         return sum((g * v).sum() for g, v in zip(use.slopes(create_graph=False)[0], vs))
 
     for x, h in zip(use.variables, second):
-        np.testing.assert_allclose(h, slope(along, x), rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(h, central_difference(along, x), rtol=1e-5, atol=1e-7)
 
 
 def test_grad_is_what_backward_sets_and_sets_nothing(rng):
@@ -164,7 +164,7 @@ def test_a_gradient_penalty_reaches_the_parameters(rng):
 
     penalty().backward()
     for slot in slots(net)[:3]:
-        expected = slope(lambda: penalty().item(), slot.value)
+        expected = central_difference(lambda: penalty().item(), slot.value)
         np.testing.assert_allclose(slot.grad, expected, rtol=1e-6, atol=1e-9)
 
 

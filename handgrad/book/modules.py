@@ -79,5 +79,5 @@ def served(book: int, strict: bool, root: Path) -> Iterator[None]:
 def comes_from(module: Any, root: Path) -> bool:
     """Whether a module's file, or the folder of a package without one, lies in `root`."""
     file = getattr(module, "__file__", None)
-    places = [file] if file else list(getattr(module, "__path__", []))
-    return any(root in Path(place).resolve().parents for place in places)
+    folders = [file] if file else list(getattr(module, "__path__", []))
+    return any(root in Path(folder).resolve().parents for folder in folders)

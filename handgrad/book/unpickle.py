@@ -93,7 +93,7 @@ class Reader(pickle.Unpickler):
 
 
 def finish(value: Any) -> Any:
-    """The value with arrays in the place of plans. Raises UnpicklingError for any other thing."""
+    """The value with arrays instead of plans. Raises UnpicklingError for any other thing."""
     if isinstance(value, Plan) and value.array is not None:
         return value.array
     if isinstance(value, dict):

@@ -20,7 +20,7 @@ def lay_out(rows: Sequence[Row], batch: int) -> int:
     born: dict[int, tuple[int, Value]] = {}
     dies: dict[int, int] = {}
     for stage in stages(rows):
-        for a in chain.from_iterable(rows[i].args for i in stage):
+        for a in chain.from_iterable(rows[i].values() for i in stage):
             if isinstance(a, Value) and a.owner.address is None:
                 born.setdefault(id(a.owner), (stage.start, a.owner))
                 dies[id(a.owner)] = stage.start

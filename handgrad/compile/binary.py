@@ -13,7 +13,8 @@ from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
-ABI = 3  # of native/api.h, `hg_abi`
+from handgrad.compile import schema
+
 NAME = "_handgrad" + {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 
@@ -28,7 +29,7 @@ def why_not() -> str:
 
 
 def isa() -> str:
-    """The kind of vectors that programs use here: AVX-512, AVX2 or NEON; empty without any."""
+    """The instruction set that programs use here: AVX-512, AVX2 or NEON; empty without any."""
     found = library()
     return found.hg_isa().decode() if found else ""
 
@@ -39,20 +40,12 @@ def usable_threads() -> int:
     return found.hg_threads() if found else 1
 
 
-def kernel_numbers() -> dict[str, int]:
-    """The number of each kernel in the library's table."""
-    found = library()
-    if found is None:
-        return {}
-    return {found.hg_kernel_name(i).decode(): i for i in range(found.hg_kernels())}
-
-
 @cache
 def _load() -> tuple[ctypes.CDLL | None, str]:
     asked = os.environ.get("HANDGRAD_NATIVE", "")
     if asked == "off":
         return None, "HANDGRAD_NATIVE is off"
-    # `files` knows the second place of an editable install, where what was built lies.
+    # `files` knows the second folder of an editable install, where what was built lies.
     path = Path(asked or str(files("handgrad") / NAME))
     if not path.exists():
         return None, f"no native library at {asked}" if asked else "no native library was built"
@@ -60,8 +53,11 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
         found = _declare(ctypes.CDLL(str(path)))
     except (OSError, AttributeError) as error:  # of another machine; without a function of ours
         return None, f"the native library cannot be loaded: {error}"
-    if found.hg_abi() != ABI:
-        return None, f"the native library is of another version: {path}; install handgrad again"
+    if found.hg_isa() and found.hg_abi() != schema.hash_of(schema.PATH.read_text("ascii")):
+        return None, (
+            f"the native library is of another version, with other kernels or arguments: {path}; "
+            "install handgrad again"
+        )
     if not found.hg_isa():
         return None, "this processor has no AVX2"
     return found, ""
@@ -69,10 +65,8 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 
 def _declare(found: ctypes.CDLL) -> ctypes.CDLL:
     """Say the types of the functions of native/api.h that know nothing of programs."""
-    for name in ("hg_abi", "hg_kernels", "hg_threads"):
-        getattr(found, name).argtypes = []
+    found.hg_abi.argtypes, found.hg_abi.restype = [], ctypes.c_uint32
+    found.hg_threads.argtypes = []
     found.hg_isa.argtypes, found.hg_isa.restype = [], ctypes.c_char_p
     found.hg_use_isa.argtypes = [ctypes.c_char_p]
-    found.hg_kernel_name.argtypes = [ctypes.c_int]
-    found.hg_kernel_name.restype = ctypes.c_char_p
     return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handgrad.arrays import Array
+from handgrad.compile.schema import kernel as kernel_named
 from handgrad.compile.values import (
     NO_EPILOGUE,
     Address,
@@ -18,19 +19,57 @@ from handgrad.compile.values import (
     times,
 )
 
-Argument = int | BatchDim | Value | Address | bool | None
+Argument = int | float | str | BatchDim | Value | Address | None
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
-    """One kernel call: name, arguments, real options; `label` says which layer it serves."""
+    """One kernel call: name, and arguments by name, as the kernel declares them; what is not given
+    has its default. `label` says which layer it serves.
+
+    python: the call to make, where the kernel is Python and the arguments are what it works on.
+    waits: for which rows before it, see stages.py.
+    """
 
     kernel: str
-    args: tuple[Argument, ...]
-    reals: tuple[float, ...] = ()
+    args: dict[str, Argument]
     label: str = ""
-    python: Any = None  # the call to make, where the kernel is Python
-    waits: int = 0  # for which rows before it, see stages.py
+    python: Any = None
+    waits: int = 0
+
+    def __post_init__(self) -> None:
+        if self.python is None:
+            self.args = kernel_named(self.kernel).complete(self.args)
+
+    def __getitem__(self, name: str) -> Any:
+        """An argument by its name."""
+        return self.args[name]
+
+    def values(self) -> list[Any]:
+        """The arguments, in the kernel's order."""
+        return list(self.args.values())
+
+    def set(self, **args: Argument) -> None:
+        """Give other values to some arguments."""
+        self.args = kernel_named(self.kernel).complete(self.args | args)
+
+    def __str__(self) -> str:
+        form, given = self.form, self.args
+        if form is not None:
+            given = {k: v for k, v in given.items() if v != form.arguments[k].default}
+        return f"{self.kernel}({', '.join(f'{name}={_short(v)}' for name, v in given.items())})"
+
+    @property
+    def form(self) -> Any:
+        """What the kernel declares; None of a call of Python."""
+        return None if self.python is not None else kernel_named(self.kernel)
+
+
+def _short(argument: Any) -> str:
+    """An argument in few words: of an array its shape, or where it lies."""
+    if isinstance(argument, Address):
+        return f"{argument.segment}[{argument.word}]"
+    return str(argument.shape if isinstance(argument, Value) else argument)
 
 
 class Builder:
@@ -96,7 +135,7 @@ class Builder:
         return home
 
     def array(self, array: Array, writable: bool = False) -> Address:
-        """Bind an array of somebody else's: running statistics, a table of constants."""
+        """Bind an array from elsewhere: running statistics, a table of constants."""
         if array.dtype.itemsize != 4 or not array.flags.c_contiguous:
             raise NotNative(f"an array is {array.dtype}, or not contiguous")
         for name, (bound, _) in self.segments.items():
@@ -118,21 +157,22 @@ class Builder:
 
     # -- rows ---------------------------------------------------------------------------------
 
-    def row(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+    def row(self, kernel: str, **args: Argument) -> Row:
         """Append a kernel call. Data must have been gathered, or be given as its address."""
-        if any(isinstance(a, Value) and a.rows is not None for a in args):
-            raise NotNative(f"{self.label}: {kernel} would read the data in place of the batch")
-        self.rows.append(Row(kernel, args, tuple(float(r) for r in reals), self.label))
+        if any(isinstance(a, Value) and a.rows is not None for a in args.values()):
+            raise NotNative(f"{self.label}: {kernel} would read the data instead of the batch")
+        self.rows.append(Row(kernel, args, self.label))
+        return self.rows[-1]
 
-    def early(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+    def early(self, kernel: str, **args: Argument) -> None:
         """A row that reads nothing which another writes: it comes before all others."""
-        self.row(kernel, *args, reals=reals)
+        self.row(kernel, **args)
         self.rows.insert(self._early, self.rows.pop())
         self._early += 1
 
-    def later(self, kernel: str, *args: Argument, reals: Sequence[float] = ()) -> None:
+    def later(self, kernel: str, **args: Argument) -> None:
         """A row whose results only the update reads: it comes when all others are there."""
-        self.row(kernel, *args, reals=reals)
+        self.row(kernel, **args)
         self._later.append(self.rows.pop())
 
     def catch_up(self) -> None:
@@ -142,10 +182,11 @@ class Builder:
 
     def python(self, call: Any, *values: Value) -> None:
         """Append a call(n, step, *arrays) of Python code; `values` are the arrays it may use."""
-        self.rows.append(Row("python", values, (), self.label, call))
+        args: dict[str, Argument] = {str(i): value for i, value in enumerate(values)}
+        self.rows.append(Row("python", args, self.label, call))
 
     def gathered(self, value: Value) -> Value:
-        """The value with its numbers in the arena: rows of the data are fetched."""
+        """The value with its elements in the arena: rows of the data are fetched."""
         if value.rows is None:
             return value
         if value.whole is not None:
@@ -153,7 +194,7 @@ class Builder:
         if "gathered" not in value.moved:
             done = value.moved["gathered"] = self.value(value.shape)
             done.integer = value.integer
-            self.row("gather", BatchDim(1), value.row, value.rows, done)
+            self.row("gather", samples=BatchDim(1), row=value.row, data=value.rows, y=done)
         return value.moved["gathered"]
 
     def last(self, value: Value) -> Value:
@@ -175,7 +216,7 @@ class Builder:
             else:
                 other = self.value(value.shape, last=last)
                 inner, outer = (pixels, channels) if last else (channels, pixels)
-                self.row("transpose", n, outer, inner, value, other)  # of (N, outer, inner)
+                self.row("transpose", samples=n, outer=outer, inner=inner, x=value, y=other)
             other.moved["plain" if last else "last"] = value
             value.moved[name] = other
         return value.moved[name]
@@ -188,4 +229,4 @@ class Builder:
         maker = x.made_by
         if maker is None or maker.pooling is not None or x.uses != 1 or x.last != last:
             return NO_EPILOGUE
-        return maker.epilogue._replace(saved=x) if maker.epilogue.code else NO_EPILOGUE
+        return maker.epilogue._replace(saved=x) if maker.epilogue.applies else NO_EPILOGUE

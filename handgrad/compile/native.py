@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.compile.binary import kernel_numbers, library, why_not
+from handgrad.compile.binary import library, why_not
 from handgrad.compile.builder import Row
+from handgrad.compile.schema import Argument, kernel, kernels
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 
-ARGS, REALS, SEGMENT_BITS, PYTHON = 32, 8, 40, -1
+ARGS, SEGMENT_BITS, PYTHON = 40, 40, -1
 
 ROW = np.dtype(
-    [("kernel", "i4"), ("threads", "i2"), ("waits", "i2"), ("scaled", "u8"),
-     ("args", "i8", ARGS), ("reals", "f8", REALS)]
-)  # fmt: skip
+    [("kernel", "i4"), ("threads", "i2"), ("waits", "i2"), ("scaled", "u8"), ("args", "i8", ARGS)]
+)
 PythonCall = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -88,7 +88,7 @@ class NativeProgram:
         self._program = self._library.hg_program_new(spec)
         if not self._program:
             where = f"row {spec.bad_row}: {rows[spec.bad_row]}, " if spec.bad_row >= 0 else ""
-            argument = f" (argument {spec.bad_arg})" if spec.bad_arg >= 0 else ""
+            argument = f" ({self._name(spec)})" if spec.bad_arg >= 0 else ""
             raise SpecError(f"{where}{spec.rule.decode()}{argument}")
         self._bases = np.array([a.ctypes.data for a in self.arrays.values()], np.uint64)
         self._run = Run(segments=self._bases.ctypes.data, python=PythonCall(self._call_python))
@@ -98,8 +98,12 @@ class NativeProgram:
         if getattr(self, "_program", None):
             self._library.hg_program_free(self._program)
 
+    def _name(self, spec: Spec) -> str:
+        """The argument that is not legal."""
+        return list(kernel(self.rows[spec.bad_row].kernel).arguments)[spec.bad_arg]
+
     def bind(self, name: str, array: Array) -> None:
-        """Put another array of the same size in a segment's place."""
+        """Put another array of the same size for a segment."""
         if array.nbytes != self.arrays[name].nbytes or not array.flags.c_contiguous:
             raise ValueError(f"{name}: {self.arrays[name].nbytes} contiguous bytes are needed")
         self.arrays[name] = array
@@ -148,14 +152,14 @@ class NativeProgram:
 
     def array_of(self, value: Any, n: int) -> Array:
         """A value for a batch of n, as an array where it lies."""
-        shape, place = lengths(value.shape, n), value.start
-        words = self.arrays[place.segment].reshape(-1)
-        array = words[place.word : place.word + int(np.prod(shape))].reshape(shape)
+        shape, start = lengths(value.shape, n), value.start
+        words = self.arrays[start.segment].reshape(-1)
+        array = words[start.word : start.word + int(np.prod(shape))].reshape(shape)
         return array.view(np.int32) if value.integer else array
 
     def _call_python(self, row: int, n: int, step: int) -> int:
         try:
-            self.rows[row].python(n, step, *(self.array_of(v, n) for v in self.rows[row].args))
+            self.rows[row].python(n, step, *(self.array_of(v, n) for v in self.rows[row].values()))
         except BaseException as error:
             self._error = error
             return 1
@@ -164,27 +168,30 @@ class NativeProgram:
 
 def encode(rows: Sequence[Row], segments: dict[str, int]) -> Array:
     """Rows as the library reads them."""
-    numbers = kernel_numbers()
     table = np.zeros(len(rows), ROW)
     for i, row in enumerate(rows):
-        table["reals"][i, : len(row.reals)] = row.reals
         table["waits"][i] = row.waits
         if row.python is not None:
             table["kernel"][i], table["args"][i, 0] = PYTHON, i
             continue
-        table["kernel"][i] = numbers[row.kernel]
-        table["args"][i, : len(row.args)] = [_number(a, segments) for a in row.args]
-        table["scaled"][i] = sum(1 << k for k, a in enumerate(row.args) if isinstance(a, BatchDim))
+        form, values = kernels()[row.kernel], row.values()
+        table["kernel"][i] = form.number
+        words = zip(form.arguments.values(), values)
+        table["args"][i, : len(values)] = [_word(a, value, segments) for a, value in words]
+        table["scaled"][i] = sum(1 << k for k, v in enumerate(values) if isinstance(v, BatchDim))
     return table
 
 
-def _number(argument: Any, segments: dict[str, int]) -> int:
-    if isinstance(argument, BatchDim):
-        return argument.count
-    if isinstance(argument, Value):
-        argument = argument.start
-    if argument is None:
-        return 0
-    if isinstance(argument, Address):
-        return (segments[argument.segment] + 1) << SEGMENT_BITS | argument.word
-    return int(argument)
+def _word(argument: Argument, value: Any, segments: dict[str, int]) -> int:
+    """An argument's value as 64 bits."""
+    if argument.values:
+        return argument.values.index(value)
+    if argument.kind == "real":
+        return int(np.float64(value).view(np.int64))
+    if isinstance(value, BatchDim):
+        return value.count
+    if isinstance(value, Value):
+        value = value.start
+    if isinstance(value, Address):
+        return (segments[value.segment] + 1) << SEGMENT_BITS | value.word
+    return int(value or 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -11,23 +10,24 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder, Row
 from handgrad.compile.stages import small
-from handgrad.compile.values import Address, NotNative, Size, Value, at_most
+from handgrad.compile.values import Address, NotNative, Value, at_most
 from handgrad.network import Network
 from handgrad.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 
-# The rule's number in native/optim.cpp, and which options are its first, second and third number.
-_RULES: dict[type, tuple[int, tuple[str | None, str | None, str | None]]] = {
-    SGD: (0, (None, None, None)),
-    Momentum: (1, ("momentum", None, None)),
-    Nesterov: (2, ("momentum", None, None)),
-    AdaGrad: (3, (None, None, "eps")),
-    RMSProp: (4, ("rho", None, "eps")),
-    AdaDelta: (5, ("rho", None, "eps")),
-    Adam: (6, ("beta1", "beta2", "eps")),
-    AdamW: (6, ("beta1", "beta2", "eps")),
+# The rule's name in kernels, and what its options are called there.
+_ADAM = {"beta1": "beta1", "beta2": "beta2", "eps": "eps"}
+_RULES: dict[type, tuple[str, dict[str, str]]] = {
+    SGD: ("sgd", {}),
+    Momentum: ("momentum", {"momentum": "beta1"}),
+    Nesterov: ("nesterov", {"momentum": "beta1"}),
+    AdaGrad: ("adagrad", {"eps": "eps"}),
+    RMSProp: ("rmsprop", {"rho": "beta1", "eps": "eps"}),
+    AdaDelta: ("adadelta", {"rho": "beta1", "eps": "eps"}),
+    Adam: ("adam", _ADAM),
+    AdamW: ("adam", _ADAM),
 }
-_LIGHT = (0, 1, 2)  # rules that neither divide nor take roots: those wait for that, not for memory
-_NOTHING = (None, None, None)
+# Rules that neither divide nor take roots: those wait for that, not for memory.
+_LIGHT = ("sgd", "momentum", "nesterov")
 _SHARED = 1 << 15  # multiplications of a gradient that are worth sharing out by samples
 _WORTH = 1 << 12  # parameters that are worth a row of their own
 _PIECE = 1 << 13  # gradients whose squares make one sum
@@ -43,49 +43,54 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
         raise NotNative(f"{type(optimizer).__name__} has no native form")
     rule, names = _RULES[type(optimizer)]
     runs = optimizer.runs(network)
-    states: list[Address | None] = [b.array(a, writable=True) for a in optimizer.state.values()]
-    states += [None] * (2 - len(states))
+    states = [b.array(a, writable=True) for a in optimizer.state.values()]
     rate = b.step_number(optimizer.learning_rates)
-    root, rest = (b.step_number(f) for f in _corrections(optimizer)) if rule == 6 else (rate, rate)
-    clips = optimizer.clip_value is not None
-    constants = [getattr(optimizer, name) if name else 0.0 for name in names]
-
-    def reals(run: Any) -> tuple[float, ...]:
-        l2, decay = (optimizer.l2, optimizer.weight_decay) if run.decays else (0.0, 0.0)
-        return (*constants, l2, decay, optimizer.clip_value or 0.0, run.scale)
-
-    factor = _clip_factor(b, optimizer, runs, clips, reals)
+    adam = rule == "adam"
+    root, rest = (b.step_number(f) for f in _corrections(optimizer)) if adam else (rate, rate)
+    own: dict[str, Any] = {
+        "rate": rate,
+        "root": root,
+        "rest": rest,
+        "clips": optimizer.clip_value is not None,
+    }
+    own |= {name: getattr(optimizer, option) for option, name in names.items()}
+    own["clip"] = optimizer.clip_value or 0.0
+    factor = _clip_factor(b, optimizer, runs)
     first = len(b.rows)
     for run in runs:
-
-        def own(start: int) -> tuple[Address | None, ...]:
-            return Address("parameters", start), *(s and s + start for s in states)
-
+        options = {**own, "scale": run.scale}
+        if run.decays:
+            options |= {"l2": optimizer.l2, "decay": optimizer.weight_decay}
         shared = {} if factor else _share(b, run.where)
         fused = fuse(b, run.where) if rule in _LIGHT and not (factor or optimizer.l2) else []
-        for index, start, _ in fused:
-            row, first = b.rows[index], min(first, index)
-            D, N, bias = (cast(int, row.args[k]) for k in (0, 1, 12))
-            b.rows[index] = replace(
-                row, label=f"{row.label}, update", reals=reals(run),
-                args=(*row.args, rule + 1, *own(start), *(own(start + D * N) if bias else _NOTHING),
-                      rate, root, rest, clips),
-            )  # fmt: skip
+        for row, start, _ in fused:
+            first = min(first, b.rows.index(row))
+            row.label += ", update"
+            row.set(rule=rule, **_stretch("W", start, states), **options)
+            if row["db"]:
+                row.set(**_stretch("b", start + row["M"] * row["N"], states))
         for start, stop in _by_rows(b, _left(run.where, fused), shared):
             b.row(
-                "update", stop - start, rule, *own(start), Address("gradients", start),
-                rate, root, rest, factor, clips, shared.get(start), reals=reals(run),
+                "update", count=stop - start, rule=rule, g=Address("gradients", start),
+                factor=factor, half=shared.get(start), **_stretch("p", start, states), **options,
             )  # fmt: skip
     b.after.append(optimizer.skip)
     return first
 
 
-def fuse(b: Builder, run: slice) -> list[tuple[int, int, int]]:
-    """Rows that make the whole gradient of a matrix and its bias, in this stretch of the flat
-    arrays, and after which nobody reads these: they can update them at once.
+def _stretch(name: str, start: int, states: list[Address]) -> dict[str, Address]:
+    """Parameters from a word of the flat arrays on, and what the rule remembers of them."""
+    moved = [state + start for state in states]
+    names = f"{name}_first", f"{name}_second"
+    return {name: Address("parameters", start), **dict(zip(names, moved))}
 
-    For each the row's number, and from where to where in the flat arrays.
-    """
+
+Stretch = tuple[Row, int, int]  # a row, and where in the flat arrays its gradient begins and ends
+
+
+def fuse(b: Builder, run: slice) -> list[Stretch]:
+    """Rows that make the whole gradient of a matrix and its bias, in this stretch of the flat
+    arrays, and after which no other reads these: they can update them at once."""
     return sorted(_last_to_touch(b, run, "parameters", "gradients"), key=lambda one: one[1])
 
 
@@ -96,55 +101,56 @@ def _share(b: Builder, run: slice) -> dict[int, Value]:
     The sums of the second half, by where the gradient begins; the update adds them.
     """
     seconds: dict[int, Value] = {}
-    for index, start, stop in _last_to_touch(b, run, "gradients"):
-        row = b.rows[index]
-        D, N, K = (at_most(cast(Size, row.args[k]), b.batch) for k in range(3))
-        # Numbers that one of two threads reads of the other's: K / 2 (D / 2 + N), or half of the
+    for row, start, stop in _last_to_touch(b, run, "gradients"):
+        D, N, K = (at_most(row[name], b.batch) for name in ("M", "N", "K"))
+        # Elements that one of two threads reads of the other's: K / 2 (D / 2 + N), or half of the
         # sums, which count half as much again for being added.
         fewer = 3 * D * N <= K * (D + 2 * N)
         if D * N * K >= _SHARED and small(D, N) and fewer:
             seconds[start] = b.value((stop - start,))
-            args = (*row.args, 0, *_NOTHING, *_NOTHING, 0, 0, 0, 0, seconds[start])
-            b.rows[index] = replace(row, args=args)
+            row.set(half=seconds[start])
     return seconds
 
 
-def _last_to_touch(b: Builder, run: slice, *segments: str) -> Iterator[tuple[int, int, int]]:
+def _last_to_touch(b: Builder, run: slice, *segments: str) -> Iterator[Stretch]:
     """Rows that make a whole gradient whose words no later row names in these segments."""
     touched: list[int] = []  # words that the rows after the present one name
-    for index in range(len(b.rows) - 1, -1, -1):
-        row = b.rows[index]
+    for row in reversed(b.rows):
         if row.python is not None:  # may read anything
             return
         stretch = _whole_gradient(row, run)
         if stretch and not any(stretch[0] <= word < stretch[1] for word in touched):
-            yield index, *stretch
-        places = (place for place in map(_place, row.args) if place is not None)
-        touched += [p.word for p in places if p.segment in segments]
+            yield row, *stretch
+        named = (address for address in map(_address, row.values()) if address is not None)
+        touched += [a.word for a in named if a.segment in segments]
 
 
 def _whole_gradient(row: Row, run: slice) -> tuple[int, int] | None:
     """Where in the flat arrays a row of `weights` writes, if W and b are neighbours."""
-    if row.kernel != "weights" or len(row.args) > 16:  # those update, or are shared, already
+    if row.kernel != "weights" or row["rule"] != "none" or row["half"] or row["add"]:
         return None
-    D, N, dW, step, db, add = (cast(Any, row.args[k]) for k in (0, 1, 10, 11, 12, 15))
-    if not (isinstance(D, int) and isinstance(N, int) and isinstance(dW, Address)) or add:
+    M, N, dW, db = (row[name] for name in ("M", "N", "dW", "db"))
+    if not (isinstance(M, int) and isinstance(N, int) and isinstance(dW, Address)):
         return None
-    stop = dW.word + D * N
-    if step != N or dW.segment != "gradients" or db not in (None, Address("gradients", stop)):
+    stop = dW.word + M * N
+    if (
+        row["dW_row"] != N
+        or dW.segment != "gradients"
+        or db not in (None, Address("gradients", stop))
+    ):
         return None
     stop += N if db else 0
     return (dW.word, stop) if run.start <= dW.word and stop <= run.stop else None
 
 
-def _place(argument: Any) -> Address | None:
+def _address(argument: Any) -> Address | None:
     """Where an argument lies, if that is known before the arena is laid out."""
     if isinstance(argument, Value):
         argument = argument.owner.address
     return argument if isinstance(argument, Address) else None
 
 
-def _left(run: slice, fused: list[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
+def _left(run: slice, fused: list[Stretch]) -> Iterator[tuple[int, int]]:
     """What of a run no row has updated at once."""
     at = run.start
     for _, start, stop in fused:
@@ -160,7 +166,7 @@ def _by_rows(
 ) -> Iterator[tuple[int, int]]:
     """Stretches cut where the gradients begin that a row makes: a thread then updates about what it
     has made. Those that are shared are cut at both ends."""
-    cuts = [place.word for row in b.rows if (place := _large_gradient(row)) is not None]
+    cuts = [dW.word for row in b.rows if (dW := _large_gradient(row)) is not None]
     for start, sums in shared.items():
         cuts += [start, start + cast(int, sums.size)]
     for start, stop in left:
@@ -175,8 +181,8 @@ def _large_gradient(row: Row) -> Address | None:
     """Where a row puts the gradient of a matrix that is worth an update of its own."""
     if row.kernel != "weights":
         return None
-    D, N, dW = (cast(Any, row.args[k]) for k in (0, 1, 10))
-    return dW if isinstance(dW, Address) and D * N >= _WORTH else None
+    dW = row["dW"]
+    return dW if isinstance(dW, Address) and row["M"] * row["N"] >= _WORTH else None
 
 
 def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Address) -> None:
@@ -184,33 +190,44 @@ def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Address)
     if not getattr(optimizer, "l2", 0):
         return
     runs = [run for run in optimizer.runs(network) if run.decays]
-    counts = [-(-(run.where.stop - run.where.start) // _PIECE) for run in runs]
-    total, at = b.value((2 * sum(counts),)), 0
-    for run, count in zip(runs, counts):
-        start, n = run.where.start, run.where.stop - run.where.start
-        b.row("squares", n, 0, None, Address("parameters", start), b.view(total, (2 * count,), at))
-        at += 2 * count
-    b.row("penalty", sum(counts), total, losses, reals=(optimizer.l2 / 2,))
+    sums = _squares(b, [("parameters", run, {}) for run in runs])
+    b.row("penalty", count=_count(sums), sums=sums, losses=losses, weight=optimizer.l2 / 2)
 
 
-def _clip_factor(b: Builder, optimizer: Any, runs: Any, clips: bool, reals: Any) -> Any:
+def _clip_factor(b: Builder, optimizer: Any, runs: Any) -> Value | None:
     """Rows for what all gradients are multiplied by, so that their norm keeps to clip_norm."""
     if optimizer.clip_norm is None:
         return None
-    sums = [-(-(run.where.stop - run.where.start) // _PIECE) for run in runs]
-    total, factor = b.value((2 * sum(sums),)), b.value((1,))
-    at = 0
-    for run, count in zip(runs, sums):
-        start, n = run.where.start, run.where.stop - run.where.start
-        l2 = optimizer.l2 and run.decays
-        b.row(
-            "squares", n, 0, Address("parameters", start) if l2 else None,
-            Address("gradients", start), b.view(total, (2 * count,), at), 0, 0, 0, 0, 0,
-            clips, reals=reals(run),
-        )  # fmt: skip
-        at += 2 * count
-    b.row("clip_factor", sum(sums), total, factor, reals=(optimizer.clip_norm,))
+    decay = {True: {"l2": optimizer.l2}, False: {}}
+    options = [_clips(optimizer) | decay[run.decays] for run in runs]
+    sums = _squares(b, [("gradients", run, own) for run, own in zip(runs, options)])
+    factor = b.value((1,))
+    b.row("clip_factor", count=_count(sums), sums=sums, factor=factor, limit=optimizer.clip_norm)
     return factor
+
+
+def _clips(optimizer: Any) -> dict[str, Any]:
+    """Whether gradients are clipped by value, and to what."""
+    return {"clips": optimizer.clip_value is not None, "clip": optimizer.clip_value or 0.0}
+
+
+def _squares(b: Builder, of: list[tuple[str, Any, dict[str, Any]]]) -> Value:
+    """Rows for the sums of squares of stretches of flat arrays, with their options; the sums."""
+    sizes = [run.where.stop - run.where.start for _, run, _ in of]
+    counts = [-(-n // _PIECE) for n in sizes]
+    sums, at = b.value((2 * sum(counts),)), 0
+    for (segment, run, options), n, count in zip(of, sizes, counts):
+        if options.get("l2"):
+            options = {**options, "p": Address("parameters", run.where.start)}
+        part = b.view(sums, (2 * count,), at)
+        b.row("squares", count=n, g=Address(segment, run.where.start), sums=part, **options)
+        at += 2 * count
+    return sums
+
+
+def _count(sums: Value) -> int:
+    """How many sums there are: they have two words each."""
+    return cast(int, sums.size) // 2
 
 
 def _corrections(optimizer: Adam) -> tuple[Any, Any]:

@@ -92,7 +92,7 @@ def lower_backward(b: Builder, nodes: list[Node], y: Value, dy: Value) -> None:
         dys: list[Any] = [gradients.pop(value, None) for value in node.outputs]
         if all(d is None for d in dys) or not node.learns:
             continue
-        if node.epilogue.code and node.pooling is None:
+        if node.epilogue.applies and node.pooling is None:
             dys = [_through_epilogue(b, node, dys[0])]
         with naming(node):
             result = lowering(node).backward(b, node, node.record, *dys)
@@ -107,7 +107,7 @@ def lower_backward(b: Builder, nodes: list[Node], y: Value, dy: Value) -> None:
     for x, dx in gradients.items():
         address, _ = b.gradient(x.parameter) if x.parameter is not None else (None, False)
         if address is not None:
-            b.row("copy", dx.size, b.plain(dx), address)
+            b.row("copy", count=dx.size, x=b.plain(dx), y=address)
 
 
 def _through_epilogue(b: Builder, node: Node, dy: Value) -> Value:
@@ -116,14 +116,14 @@ def _through_epilogue(b: Builder, node: Node, dy: Value) -> Value:
     y = node.outputs[0]
     dy = b.last(dy) if y.last else b.plain(dy)
     da = b.value(dy.shape, last=y.last)
-    b.row("slope", da.size, node.epilogue.code, dy, y, da, reals=node.epilogue.options)
+    b.row("derivative", count=da.size, dy=dy, y=y, dx=da, **node.epilogue.arguments)
     return da
 
 
 def _add(b: Builder, one: Value, other: Value) -> Value:
     other = b.last(other) if one.last else b.plain(other)
     total = b.value(one.shape, last=one.last)
-    b.row("add", total.size, one, other, total)
+    b.row("add", count=total.size, a=one, b=other, y=total)
     return total
 
 
@@ -148,5 +148,5 @@ def plan_prediction(b: Builder, trace: Trace) -> Value:
         y.address = Address("y")
     else:
         b.label = "output"
-        b.row("copy", y.size, y, Address("y"))
+        b.row("copy", count=y.size, x=y, y=Address("y"))
     return y

@@ -81,11 +81,12 @@ def profile(program: Any, steps: int, times: Array) -> Profile:
 def peaks(threads: int) -> tuple[float, float]:
     """Floating-point operations and bytes a second that so many threads reach here at best."""
     units = 8 * threads
-    fma = Row("peak", (units, 40, Address("y")))  # about a millisecond
+    fma = Row("peak", {"units": units, "rounds": 40, "y": Address("y")})  # about a millisecond
     flops = _rate([fma], {"y": (np.zeros(units, np.float32), True)}, threads, 0)
     words = 1 << 24  # 64 MB: more than caches hold
     arrays = {name: (np.ones(words, np.float32), True) for name in ("x", "y")}
-    return flops, _rate([Row("copy", (words, Address("x"), Address("y")))], arrays, threads, 1)
+    copy = Row("copy", {"count": words, "x": Address("x"), "y": Address("y")})
+    return flops, _rate([copy], arrays, threads, 1)
 
 
 def _rate(rows: list[Row], segments: Any, threads: int, which: int) -> float:

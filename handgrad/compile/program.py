@@ -64,7 +64,7 @@ class Program:
         return profile(self, steps, times)
 
     def describe(self) -> str:
-        """What runs, in a few words: native, threads, kind of vectors."""
+        """What runs, in a few words: native, threads, instruction set."""
         many = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
         python = sum(row.python is not None for row in self.rows)
         others = f", {python} rows in Python" if python else ""

@@ -1,4 +1,4 @@
-"""Stages: rows between which threads need not meet, so that a step has few places to wait at."""
+"""Stages: rows between which threads need not meet, so that a step seldom waits."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ from handgrad.compile.values import Address, BatchDim, Value
 
 FOR_ALL, FOR_NONE, FOR_SAMPLES = range(3)  # what a row waits for: Waits of native/row.h
 
-_BY_SAMPLE = frozenset({
-    "curve", "slope", "add", "sub", "mul", "div", "greater", "less", "softmax_loss", "sum_parts",
-    "masked",
-})  # fmt: skip
-SMALL = 1 << 17  # numbers of a matrix that each thread may read whole: they fit in its caches
+SMALL = 1 << 17  # elements of a matrix that each thread may read whole: they fit in its caches
 
 
 def join(rows: Sequence[Row]) -> None:
@@ -23,7 +19,7 @@ def join(rows: Sequence[Row]) -> None:
     for before, row in pairwise(rows):
         if _by_samples(before) and _by_samples(row) and before.waits != FOR_NONE:
             row.waits = FOR_SAMPLES
-        elif before.kernel == row.kernel and before.waits != FOR_SAMPLES and _beside(row):
+        elif before.kernel == row.kernel and before.waits != FOR_SAMPLES and _concurrent(row):
             row.waits = FOR_NONE
 
 
@@ -37,26 +33,31 @@ def stages(rows: Sequence[Row]) -> Iterator[range]:
 
 
 def _by_samples(row: Row) -> bool:
-    """Whether the same part of the samples, or of numbers in the order of samples, is all that a
+    """Whether the same part of the samples, or of elements in the order of samples, is all that a
     part of the row's results needs, besides parameters and data."""
-    if not (row.args and isinstance(row.args[0], BatchDim)) or not all(map(_whole, row.args)):
+    form, values = row.form, row.values()
+    if form is None or not form.samples or not isinstance(values[0], BatchDim):
         return False
-    if row.kernel == "product":
-        _, M, D, _, step, inner, _, W, _, _, _, columns = row.args[:12]
-        return small(D, M) and (step, inner, columns) == (D, 1, M) and _parameter(W)
-    return row.kernel in _BY_SAMPLE
+    if row.kernel == "product" and not _of_rows(row):
+        return False
+    return all(map(_whole, values))
 
 
-def _beside(row: Row) -> bool:
+def _of_rows(row: Row) -> bool:
+    """Whether a product is of the samples' rows, which lie one after the other, with a small
+    matrix of parameters."""
+    N, K = row["N"], row["K"]
+    straight = (row["A_row"], row["A_column"], row["C_row"]) == (K, 1, N)
+    return small(K, N) and straight and _parameter(row["B"])
+
+
+def _concurrent(row: Row) -> bool:
     """Whether the row only reads what no other of its kernel writes."""
     if row.kernel == "weights":
-        D, M, _, x, *_, add = row.args[:16]
-        dy, dW = row.args[7], row.args[10]
-        return (
-            small(D, M) and not add and isinstance(dW, Address)
-            and not _parameter(x) and not _parameter(dy)
-        )  # fmt: skip
-    return row.kernel in ("update", "keep")
+        written = isinstance(row["dW"], Address) and not row["add"]
+        read = _parameter(row["x"]) or _parameter(row["dy"])
+        return small(row["M"], row["N"]) and written and not read
+    return row.form is not None and row.form.concurrent
 
 
 def small(D: Any, M: Any) -> bool:
@@ -72,5 +73,5 @@ def _whole(argument: Any) -> bool:
 
 
 def _parameter(argument: Any) -> bool:
-    place = argument.owner.address if isinstance(argument, Value) else argument
-    return isinstance(place, Address) and place.segment == "parameters"
+    address = argument.owner.address if isinstance(argument, Value) else argument
+    return isinstance(address, Address) and address.segment == "parameters"

@@ -82,7 +82,7 @@ class Value:
     parameter: Any = None  # the array of a network's own Parameter
     whole: Any = None  # the value of which this one is a view: same memory, another shape
     offset: int = 0  # words after the beginning of `whole`
-    moved: dict[str, Any] = field(default_factory=dict)  # the same numbers in another order
+    moved: dict[str, Any] = field(default_factory=dict)  # the same elements in another order
 
     @property
     def size(self) -> Size:
@@ -115,12 +115,24 @@ class Value:
 
 class Epilogue(NamedTuple):
     """What a row does to each element that it has computed: apply an activation, or multiply by the
-    activation's derivative where y is `saved`. Code and options as kernels read them; 0: nothing.
+    activation's derivative where y is `saved`. The name and options are those of kernels.
     """
 
-    code: int = 0
+    op: str = "identity"
     options: tuple[float, ...] = ()
     saved: Value | None = None
+
+    @property
+    def applies(self) -> bool:
+        """Whether it does anything."""
+        return self.op != "identity"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of a row that says so."""
+        named: dict[str, Any] = {"op": self.op}
+        named |= zip(("op_a", "op_b", "op_c"), self.options)
+        return named if self.saved is None else {**named, "derivative_at": self.saved}
 
 
 NO_EPILOGUE = Epilogue()

@@ -35,7 +35,6 @@ from handgrad.layers.activation import (
 from handgrad.layers.affine import Affine
 from handgrad.layers.attention import AdditiveAttention, DotProductAttention
 from handgrad.layers.convolution import Convolution, TransposedConvolution, col2im, im2col
-from handgrad.layers.cross_entropy import SoftmaxCrossEntropy
 from handgrad.layers.dropout import Dropout, SpatialDropout
 from handgrad.layers.einsum import Einsum
 from handgrad.layers.elementwise import (
@@ -69,25 +68,29 @@ from handgrad.layers.elementwise import (
     Where,
 )
 from handgrad.layers.embedding import Embedding, EmbeddingDot
-from handgrad.layers.likelihood import (
-    BinaryCrossEntropy,
-    GaussianKL,
-    KLDivergence,
-    NegativeLogLikelihood,
-)
 from handgrad.layers.loss import (
+    BinaryCrossEntropy,
+    CosineEmbedding,
     ElementwiseLoss,
+    GaussianKL,
+    Hinge,
     Huber,
+    KLDivergence,
     Loss,
     MeanAbsoluteError,
     MeanSquaredError,
+    NegativeLogLikelihood,
+    NegativeSampling,
     SigmoidCrossEntropy,
+    SoftmaxCrossEntropy,
     SumSquaredError,
+    UnigramSampler,
+    check_scores,
+    counted,
+    loss_for,
 )
-from handgrad.layers.margin import CosineEmbedding, CosineSimilarity, Hinge
 from handgrad.layers.matmul import MatMul
 from handgrad.layers.multi_head_attention import MultiHeadAttention
-from handgrad.layers.negative_sampling import NegativeSampling, UnigramSampler
 from handgrad.layers.normalization import (
     BatchNorm,
     GroupNorm,
@@ -134,8 +137,9 @@ from handgrad.layers.shape import (
     TopK,
     Transpose,
 )
+from handgrad.layers.similarity import CosineSimilarity
 from handgrad.layers.standardize import Standardize
-from handgrad.layers.targets import check_scores, counted, loss_for
+from handgrad.naming import names_of
 
 enter_rules()
 
@@ -159,3 +163,5 @@ __all__ = [
     "VariationalDropout", "Where", "check_scores", "col2im", "counted", "im2col", "length_mask",
     "loss_for",
 ]  # fmt: skip
+
+__getattr__, __dir__ = names_of(__name__, __all__)

@@ -29,7 +29,7 @@ class Affine(Layer):
     ):  # fmt: skip
         for name, size in (("outputs", outputs), ("inputs", inputs)):
             if size is not None and (not isinstance(size, int | np.integer) or size < 1):
-                raise ValueError(f"Affine: {name} must be a positive whole number, got {size!r}")
+                raise ValueError(f"Affine: {name} must be a positive integer, got {size!r}")
         self.outputs, self.inputs, self.bias = outputs, inputs, bias
         self.init, self.seed = init, seed
         self.params = ("W", "b") if bias else ("W",)

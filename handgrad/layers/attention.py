@@ -37,7 +37,7 @@ class DotProductAttention(Layer):
         self.weights = masked_softmax(scores, seen)
         return self.weights @ self.v
 
-    def backward(self, dy: Array) -> tuple:
+    def backward(self, dy: Array) -> tuple[Any, ...]:
         dv = self.weights.swapaxes(-1, -2) @ dy
         dscores = softmax_backward(self.weights, dy @ self.v.swapaxes(-1, -2)) * self.factor
         dq, dk = dscores @ self.k, dscores.swapaxes(-1, -2) @ self.q
@@ -84,7 +84,7 @@ class AdditiveAttention(Layer):
         self.weights = masked_softmax(scores, visible(self, scores.shape, mask))  # 4
         return self.weights @ self.v  # 5
 
-    def backward(self, dy: Array) -> tuple:
+    def backward(self, dy: Array) -> tuple[Any, ...]:
         dv = self.weights.swapaxes(1, 2) @ dy  # undoes 5
         dscores = softmax_backward(self.weights, dy @ self.v.swapaxes(1, 2))  # undoes 5, 4
         self.dw = np.einsum("nts,ntsh->h", dscores, self.z)  # undoes 3

@@ -11,7 +11,7 @@ from handgrad.layer import Layer
 
 
 def normal_axes(layer: Any, x: Array) -> tuple[int, ...]:
-    """The layer's `axis` (None for all, a number, or several) as sorted numbers from 0.
+    """The layer's `axis` (None for all, an integer, or several) as sorted integers from 0.
 
     Raises ShapeError where x lacks an axis, or one is named twice.
     """
@@ -38,11 +38,11 @@ def require_length(layer: Any, x: Array, axes: tuple[int, ...]) -> None:
 
 
 def require_positive(layer: Layer, **sizes: int | None) -> None:
-    """Raise ValueError unless each size is a positive whole number, or None."""
+    """Raise ValueError unless each size is a positive integer, or None."""
     for name, size in sizes.items():
         if size is not None and (not isinstance(size, int | np.integer) or size < 1):
             raise ValueError(
-                f"{type(layer).__name__}: {name} must be a positive whole number, got {size!r}"
+                f"{type(layer).__name__}: {name} must be a positive integer, got {size!r}"
             )
 
 
@@ -66,20 +66,18 @@ def require_equal_shapes(layer: Layer, *inputs: Any) -> None:
         )
 
 
-def whole(owner: str, name: str, value: Any, least: int) -> int:
-    """value, if it is a whole number from `least` on. Raises ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{owner}: {name} must be a whole number ≥ {least}, got {value!r}")
+def integer(owner: str, name: str, value: Any, minimum: int) -> int:
+    """value, if it is an integer from `minimum` on. Raises ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+        raise ValueError(f"{owner}: {name} must be an integer ≥ {minimum}, got {value!r}")
     return int(value)
 
 
 def integers_below(layer: Layer, indices: Any, length: int) -> Array:
-    """The indices as an array. Raises ValueError unless they are whole numbers below `length`."""
+    """The indices as an array. Raises ValueError unless they are integers below `length`."""
     indices = np.asarray(indices)
     if indices.dtype.kind not in "iu":
-        raise ValueError(
-            f"{type(layer).__name__}: indices must be whole numbers, got {indices.dtype}"
-        )
+        raise ValueError(f"{type(layer).__name__}: indices must be integers, got {indices.dtype}")
     if indices.size and not (indices.min() >= 0 and indices.max() < length):
         raise ValueError(
             f"{type(layer).__name__}: indices must lie from 0 to {length - 1}, got "

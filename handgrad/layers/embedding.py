@@ -1,4 +1,4 @@
-"""Embedding: a row of a table for each number, and scores against such rows."""
+"""Embedding: a row of a table for each id, and scores against such rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from handgrad.layers.init import initialize
 
 
 class Embedding(Layer):
-    """y = W[ids]: row `id` of W for each number.
+    """y = W[ids]: row `id` of W for each id.
 
     Shapes: ids (…) of integers from 0 to V − 1, W (V, D), y (…, D); V = vocabulary and
     D = dimension. W starts as `init` says, N(0, 1) by default, in float64 outside a network.
-    Gradient: dW[v] = Σ of dy over all places where ids = v: a row that was read twice gets both
-    gradients. Only the rows that occur are not zero: `rows` are their numbers, ascending, and
+    Gradient: dW[v] = Σ of dy over all positions where ids = v: a row that was read twice gets both
+    gradients. Only the rows that occur are not zero: `rows` are their ids, ascending, and
     `drows` (R, D) their sums, dW[rows] = drows. ids have none.
     Raises ValueError for ids that are not integers, or outside the vocabulary.
     Source: Bengio et al., "A neural probabilistic language model", 2003; Saito, "Deep Learning
@@ -54,12 +54,12 @@ class Embedding(Layer):
 
 
 class EmbeddingDot(Layer):
-    """y = W[ids] · h: how well h agrees with the row of each number.
+    """y = W[ids] · h: how well h agrees with the row of each id.
 
-    y[n] = Σ_d W[ids[n], d] · h[n, d], or with K numbers for each h, y[n, k] from ids[n, k].
+    y[n] = Σ_d W[ids[n], d] · h[n, d], or with K ids for each h, y[n, k] from ids[n, k].
     Shapes: h (N, D), ids (N) or (N, K) of integers from 0 to V − 1, W (V, D), y like ids. D is
     found from the first batch, or given as `dimension`. W starts as `init` says, N(0, 0.01²).
-    Gradient: dh[n] = Σ_k dy[n, k] · W[ids[n, k]]; dW[v] = Σ of dy · h over all places where
+    Gradient: dh[n] = Σ_k dy[n, k] · W[ids[n, k]]; dW[v] = Σ of dy · h over all positions where
     ids = v, also as `rows` and `drows`, see `Embedding`. ids have none.
     Raises ShapeError where h and ids do not fit; ValueError for ids that are not integers, or
     outside the vocabulary, and for h of another float dtype.
@@ -111,7 +111,7 @@ class EmbeddingDot(Layer):
 class AddRows(Layer):
     """dW[v] = Σ dy[m] over all m with ids[m] = v: what reading rows of a table sends back.
 
-    Shapes: ids (…) of M numbers, dy (M, D), dW (V, D). `rows` are the numbers that occur.
+    Shapes: ids (…), M elements, dy (M, D), dW (V, D). `rows` are the ids that occur.
     Gradient: with g that of dW, g[ids].
     """
 
@@ -147,7 +147,7 @@ def accept_ids(layer: Layer, ids: Any, vocabulary: int) -> Array:
 
 
 def accept_vectors(layer: Any, h: Any) -> Array:
-    """h (…, D) as real numbers of W's dtype, D being the columns of W."""
+    """h (…, D) in the dtype of W, integers converted, D being the columns of W."""
     name, (_, D) = type(layer).__name__, layer.W.shape
     h = as_float(h, layer.W.dtype)
     if h.ndim < 2 or h.shape[-1] != D:

@@ -98,7 +98,7 @@ def accept_inputs(layer: Any, q: Any, k: Any, v: Any) -> tuple[Array, Array, Arr
     return q, k, v
 
 
-def gather(stands_in: tuple[bool, bool], dq: Array, dk: Array, dv: Array) -> tuple:
+def gather(stands_in: tuple[bool, bool], dq: Array, dk: Array, dv: Array) -> tuple[Any, ...]:
     """The gradients of what was given: k's includes v's where k stood in for v, q's so k's."""
     for_k, for_v = stands_in
     if for_v:

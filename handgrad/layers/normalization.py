@@ -14,7 +14,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
-from handgrad.layers.checks import normal_axes, whole
+from handgrad.layers.checks import integer, normal_axes
 
 Axes = tuple[int, ...]
 
@@ -60,7 +60,7 @@ class Normalization(Layer):
         self.eps = eps
 
     def scaled_axes(self, x: Array) -> Axes:
-        """The axes along which γ and β have a number for each place: the channels, here."""
+        """The axes along which γ and β have an element for each index: the channels, here."""
         if x.ndim < 2:
             raise ShapeError(f"{type(self).__name__}: x must be (N, C, …), got shape {x.shape}")
         return (1,)
@@ -155,7 +155,7 @@ class BatchNorm(Normalization):
 
 
 class LayerNorm(Normalization):
-    """y = γ · (x − μ) / √(σ² + eps) + β, μ and σ² along `axis` (a number, or several).
+    """y = γ · (x − μ) / √(σ² + eps) + β, μ and σ² along `axis` (an integer, or several).
 
     Each sample for itself: training and evaluation are the same, and so is any batch size.
     Shapes: x, y (…, D); γ, β (D), or the lengths of the axes, in order.
@@ -184,7 +184,7 @@ class LayerNorm(Normalization):
 
 
 class RMSNorm(LayerNorm):
-    """y = γ · x / √(mean(x²) + eps), the mean along `axis` (a number, or several).
+    """y = γ · x / √(mean(x²) + eps), the mean along `axis` (an integer, or several).
 
     Shapes: x, y (…, D); γ (D), or the lengths of the axes, in order.
     Gradient: dx = (g − x̂ · mean(g · x̂)) · r with r = 1 / √(mean(x²) + eps), x̂ = x · r and
@@ -224,7 +224,7 @@ class GroupNorm(Normalization):
 
     def __init__(self, groups: int, *, eps: float = 1e-5):
         super().__init__(eps=eps)
-        self.groups = whole("GroupNorm", "groups", groups, 1)
+        self.groups = integer("GroupNorm", "groups", groups, 1)
 
     def forward(self, x: Array) -> Array:
         x = self.start(x)

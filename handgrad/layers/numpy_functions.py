@@ -49,7 +49,7 @@ from handgrad.layers.shape import (
 )
 from handgrad.tensor import Tensor, numpy_rules
 
-_UNARY: dict[Callable, type] = {
+_UNARY: dict[Callable[..., Any], type] = {
     np.sin: Sin, np.cos: Cos, np.tan: Tan, np.arcsin: Arcsin, np.arccos: Arccos,
     np.arctan: Arctan, np.sinh: Sinh, np.cosh: Cosh, np.tanh: Tanh, np.arcsinh: Arcsinh,
     np.arccosh: Arccosh, np.arctanh: Arctanh, np.log1p: Log1p, np.expm1: Expm1,
@@ -57,7 +57,7 @@ _UNARY: dict[Callable, type] = {
 }  # fmt: skip
 
 # Nothing flows back through these: they give plain arrays, as comparisons do.
-_PLAIN: tuple[Callable, ...] = (
+_PLAIN: tuple[Callable[..., Any], ...] = (
     np.sign, np.floor, np.ceil, np.rint, np.trunc, np.isfinite, np.isnan, np.isinf, np.signbit,
     np.shape, np.ndim, np.size, np.zeros_like, np.ones_like, np.full_like, np.empty_like,
     np.argmax, np.argmin, np.argsort, np.any, np.all, np.count_nonzero, np.nonzero,

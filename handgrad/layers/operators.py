@@ -76,7 +76,7 @@ def _matmul(a: Any, b: Any) -> Tensor:
 
 
 def _reshape(x: Tensor, *shape: Any) -> Tensor:
-    """The same numbers in another shape; see Reshape."""
+    """The same elements in another shape; see Reshape."""
     return apply(Reshape(shape[0] if len(shape) == 1 and np.ndim(shape[0]) else shape), x)
 
 
@@ -115,7 +115,7 @@ _COMPARISONS = {
 }  # fmt: skip
 
 
-_REDUCTIONS: dict[str, tuple[type[Layer], Callable]] = {
+_REDUCTIONS: dict[str, tuple[type[Layer], Callable[..., Any]]] = {
     "sum": (Sum, np.sum),
     "mean": (Mean, np.mean),
     "max": (Max, np.max),

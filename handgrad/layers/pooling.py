@@ -53,7 +53,7 @@ class MaxPooling(Pooling):
     Gradient: dy is added to dx where the maximum stood.
     At a tie: the first in C order gets all of dy, as argmax chooses (NumPy).
     Raises ShapeError where x has other axes or the kernel is larger than the padded image,
-    ValueError for options that are no whole numbers, or a pad not below the kernel.
+    ValueError for options that are not integers, or a pad not below the kernel.
     Source: Saito, "Deep Learning from Scratch", section 7.3.
     """
 
@@ -78,7 +78,7 @@ class Maxima(Layer):
     def __init__(self, grid: Grid, x: Array, y: Array):
         self.grid, self.x, self.y = grid, x, y
 
-    def taps(self) -> Iterator[tuple[tuple, tuple, Array]]:
+    def taps(self) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...], Array]]:
         """For each cell of the kernel: pixels, outputs, and where the maximum of these is first."""
         waiting = array_module(self.y).ones(self.y.shape, bool)
         for _, pixels, outputs in self.grid.taps():
@@ -121,7 +121,7 @@ class AveragePooling(Pooling):
     Shapes: x (N, C, H, W), y (N, C, OH, OW) as for MaxPooling; the same with one axis T.
     Gradient: dx[o·stride + k − pad] += dy[o] / n.
     Raises ShapeError where x has other axes or the kernel is larger than the padded image,
-    ValueError for options that are no whole numbers, or a pad not below the kernel.
+    ValueError for options that are not integers, or a pad not below the kernel.
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
     """
 

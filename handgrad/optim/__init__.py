@@ -1,5 +1,6 @@
 """Optimizers: update rules over flat arrays, schedules of the learning rate, clipping."""
 
+from handgrad.naming import names_of
 from handgrad.optim.clipping import clip_by_norm, clip_by_value, global_norm
 from handgrad.optim.optimizer import Optimizer
 from handgrad.optim.rules import (
@@ -45,3 +46,5 @@ __all__ = [
     "global_norm",
     "make_optimizer",
 ]
+
+__getattr__, __dir__ = names_of(__name__, __all__)

@@ -17,7 +17,7 @@ def check_number(owner: str, option: str, value: Any, below: float = math.inf) -
 
 
 def check_steps(owner: str, option: str, value: Any) -> int:
-    """value as an int, if it is a whole number of at least 1."""
+    """value as an int, if it is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, Real) or value < 1 or value % 1:
-        raise ValueError(f"{owner}: {option} must be a whole number of at least 1, got {value!r}")
+        raise ValueError(f"{owner}: {option} must be an integer of at least 1, got {value!r}")
     return int(float(value))

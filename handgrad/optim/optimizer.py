@@ -68,7 +68,7 @@ class Optimizer:
         self.clip_value = None if clip_value is None else self._number("clip_value", clip_value)
         self.steps = 0
         self.state: dict[str, Array] = {name: np.empty(0) for name in self.state_names}
-        self._bound: tuple = (None,)
+        self._bound: tuple[Any, ...] = (None,)
         self._runs: list[Run] = []
         self._scratch = np.empty(0)
         self.learning_rate()

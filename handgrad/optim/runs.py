@@ -11,7 +11,7 @@ Layout = Sequence[tuple[str, int, int, tuple[int, ...]]]
 
 
 class Run(NamedTuple):
-    """One stretch: the path of its first parameter, its place, its lr factor, its decay."""
+    """One stretch: the path of its first parameter, its slice, its lr factor, its decay."""
 
     path: str
     where: slice

@@ -47,7 +47,7 @@ class Constant(Schedule):
 
 
 class StepDecay(Schedule):
-    """η(s) = lr · factor^⌊s / every⌋: a stair, one tread every `every` steps."""
+    """η(s) = lr · factor^⌊s / every⌋: one step down after every `every` updates."""
 
     def __init__(self, lr: float, *, every: int, factor: float = 0.1):
         self.lr = check_number("StepDecay", "lr", lr)
@@ -59,7 +59,7 @@ class StepDecay(Schedule):
 
 
 class ExponentialDecay(Schedule):
-    """η(s) = lr · factor^(s / every): the slope that touches the stair of StepDecay."""
+    """η(s) = lr · factor^(s / every): StepDecay, but a little with every update."""
 
     def __init__(self, lr: float, *, every: int, factor: float = 0.1):
         self.lr = check_number("ExponentialDecay", "lr", lr)
@@ -67,7 +67,7 @@ class ExponentialDecay(Schedule):
         self.factor = check_number("ExponentialDecay", "factor", factor)
 
     def __call__(self, step: int) -> float:
-        return self.lr * self.factor ** (step / self.every)
+        return float(self.lr * self.factor ** (step / self.every))
 
 
 class CosineDecay(Schedule):

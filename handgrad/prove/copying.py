@@ -87,13 +87,13 @@ def _is_plain(kind: Any) -> bool:
 def _piecewise(thing: Any, memo: dict[int, Any]) -> Any:
     if not hasattr(thing, "__dict__"):
         return thing
-    twin = copy.copy(thing)
+    clone = copy.copy(thing)
     for name, value in vars(thing).items():
         try:
-            twin.__dict__[name] = copy.deepcopy(value, memo)
+            clone.__dict__[name] = copy.deepcopy(value, memo)
         except Exception:  # shared, the one thing left
-            twin.__dict__[name] = value
-    return twin
+            clone.__dict__[name] = value
+    return clone
 
 
 def _function(function: types.FunctionType, memo: dict[int, Any]) -> types.FunctionType:
@@ -101,19 +101,19 @@ def _function(function: types.FunctionType, memo: dict[int, Any]) -> types.Funct
     if id(function) in memo:
         return memo[id(function)]
     cells: list[tuple[Any, Any]] = []
-    twin = types.FunctionType(
+    clone = types.FunctionType(
         function.__code__,
         function.__globals__,
         function.__name__,
         function.__defaults__,
         tuple(_cells(function, memo, cells)) or None,
     )
-    twin.__kwdefaults__ = function.__kwdefaults__
-    twin.__dict__.update(function.__dict__)
-    memo[id(function)] = twin
+    clone.__kwdefaults__ = function.__kwdefaults__
+    clone.__dict__.update(function.__dict__)
+    memo[id(function)] = clone
     for cell, old in cells:
         cell.cell_contents = duplicate(old.cell_contents, memo)
-    return twin
+    return clone
 
 
 def _cells(function: types.FunctionType, memo: dict[int, Any], new: list) -> Iterator[Any]:
@@ -125,17 +125,17 @@ def _cells(function: types.FunctionType, memo: dict[int, Any], new: list) -> Ite
 
 
 def cast(thing: Any, dtype: Any) -> Any:
-    """A deep copy whose real arrays have another dtype; one array in two places stays one."""
+    """A deep copy whose real arrays have another dtype; an array that is held twice stays one."""
     if hasattr(type(thing), "layout") and callable(getattr(thing, "astype", None)):
         return thing.astype(dtype)  # a network that keeps its parameters in one buffer
-    twin = duplicate(thing)
+    clone = duplicate(thing)
     seen: dict[int, Any] = {}
 
     def change(array: Array) -> Array:
         return array.astype(dtype) if array.dtype.kind == "f" else array
 
-    _rebuild(twin, change, np.dtype(dtype), seen)
-    return twin
+    _rebuild(clone, change, np.dtype(dtype), seen)
+    return clone
 
 
 def _rebuild(value: Any, change: Change, dtype: np.dtype, seen: dict[int, Any]) -> Any:

@@ -232,7 +232,7 @@ def _request(target: Target) -> str:
     inputs = _as_tuple(p.name for p in target.inputs)
     value = f"({_as_tuple(p.name for p in target.arguments)}, {inputs})"
     return (
-        f"no inputs were found with which it runs; add to the file, with arrays in the place of "
+        f"no inputs were found with which it runs; add to the file, with arrays for "
         f'the names: samples = {{"{target.name}": {value if target.arguments else inputs}}}'
     )
 

@@ -35,11 +35,11 @@ HIDDEN = {"hidden_size", "hidden_dim", "hidden", "n_hidden", "units"}
 
 @dataclass(frozen=True)
 class World:
-    """Shapes that belong together: of parameters by name, and of inputs by name or by place."""
+    """Shapes that belong together: of parameters by name, and of inputs by name or by position."""
 
     weights: dict[str, Shape]
     inputs: dict[str, Shape]
-    places: tuple[Shape, ...]
+    positional: tuple[Shape, ...]
     sizes: tuple[int, int, int] = (4, 5, 3)  # inside, hidden, outside
 
 
@@ -118,9 +118,9 @@ def _guess(
     try:
         arguments = tuple(_argument(p, documented, world, rng) for p in made)
         inputs: list[Any] = []
-        for place, p in enumerate(taken):
+        for position, p in enumerate(taken):
             first = np.shape(inputs[0]) if inputs else ()
-            shape = documented.get(p.name) or _input_shape(p, place, world, first)
+            shape = documented.get(p.name) or _input_shape(p, position, world, first)
             inputs.append(_input(p, shape, first or shape, labels, rng))
     except KeyError:  # this world has no such argument
         return
@@ -162,16 +162,16 @@ def _argument(
     return rng.normal(size=world.weights[p.name])
 
 
-def _input_shape(p: inspect.Parameter, place: int, world: World, first: Shape) -> Shape:
-    """The shape of an input by its name, its hint or its place; KeyError where there is none."""
+def _input_shape(p: inspect.Parameter, position: int, world: World, first: Shape) -> Shape:
+    """The shape of an input by its name, its hint or its position; KeyError where there is none."""
     if p.name in INDICES:
         return first[:1] or (5,)
     if p.name in world.inputs:
         return world.inputs[p.name]
     if "float" in str(p.annotation):
         return ()
-    if place < len(world.places):
-        return world.places[place]
+    if position < len(world.positional):
+        return world.positional[position]
     if p.name in world.weights:  # a function that is given its parameters
         return world.weights[p.name]
     raise KeyError(p.name)

@@ -78,7 +78,7 @@ def _where(where: Any) -> str:
     """The worst entry: what backward says beside what differences say, as numbers and bars."""
     if where is None:
         return ""
-    place = f"[{', '.join(map(str, where.index))}]" if where.index else ""
+    position = f"[{', '.join(map(str, where.index))}]" if where.index else ""
     finite = [abs(v) for v in (where.analytic, where.numeric) if isfinite(v)]
     longest = max(finite, default=0.0) or 1.0
     rows = "".join(
@@ -90,7 +90,7 @@ def _where(where: Any) -> str:
     )
     ratio = f"<tr><th>ratio</th><td class=number>{where.ratio:.6g}</td><td></td></tr>"
     return (
-        f"<h3>The worst entry: <code>{escape(where.gradient)}{place}</code></h3>"
+        f"<h3>The worst entry: <code>{escape(where.gradient)}{position}</code></h3>"
         f'<table class="where">{rows}{ratio if where.numeric else ""}</table>'
     )
 
@@ -131,10 +131,10 @@ def _list(title: str, items: Iterable[str]) -> str:
 
 def _source(line: str | None) -> str:
     """The function around `file:number: code`, with that line marked; the code alone without it."""
-    place = re.match(r"(.*?):(\d+): ?(.*)", line or "")
-    if place is None:
+    found = re.match(r"(.*?):(\d+): ?(.*)", line or "")
+    if found is None:
         return ""
-    path, number, code = place[1], int(place[2]), place[3]
+    path, number, code = found[1], int(found[2]), found[3]
     shown = list(_around(path, number)) or [(number, code)]
     lines = "".join(
         f'<span class="{"line marked" if n == number else "line"}">'

@@ -41,7 +41,7 @@ def reach(thing: Any, path: Path) -> Any:
     return thing
 
 
-def place(thing: Any, path: Path, value: Any) -> None:
+def put(thing: Any, path: Path, value: Any) -> None:
     """Put a value at the end of a path: into the array that is there if it fits, else instead."""
     held = reach(thing, path)
     value = np.asarray(value)

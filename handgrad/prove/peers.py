@@ -104,11 +104,11 @@ class Peer:
         raise NotImplementedError
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Peer:
-        twin = object.__new__(type(self))
-        memo[id(self)] = twin
+        clone = object.__new__(type(self))
+        memo[id(self)] = clone
         for name, value in vars(self).items():
-            twin.__dict__[name] = value if name in self.shared else copy.deepcopy(value, memo)
-        return twin
+            clone.__dict__[name] = value if name in self.shared else copy.deepcopy(value, memo)
+        return clone
 
 
 ANY_NUMBER = inspect.Parameter("gradients", inspect.Parameter.VAR_POSITIONAL)

@@ -48,8 +48,8 @@ class Where:
         return self.analytic / self.numeric if self.numeric else float("inf")
 
     def __str__(self) -> str:
-        place = f"[{', '.join(map(str, self.index))}]" if self.index else ""
-        text = f"{self.gradient}{place} is {self.analytic:.6g}, and should be {self.numeric:.6g}"
+        position = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        text = f"{self.gradient}{position} is {self.analytic:.6g}, and should be {self.numeric:.6g}"
         return text + (f" (ratio {self.ratio:.6g})" if self.numeric else "")
 
 
@@ -104,8 +104,8 @@ class Report:
         if self.cause and self.cause in ADVICE:
             parts.append(ADVICE[self.cause])
         if self.line:
-            place, _, code = self.line.partition(": ")
-            parts.append(f"Look at {Path(place).name}: {code}")
+            line, _, code = self.line.partition(": ")
+            parts.append(f"Look at {Path(line).name}: {code}")
         return " ".join(parts)
 
     def __str__(self) -> str:
@@ -173,7 +173,7 @@ ADVICE = {
     "of all rows.",
     "wrong_axis": "A sum or an index runs along another axis than in the forward.",
     "transpose": "The numbers are right but lie transposed.",
-    "swapped_outputs": "The gradients are in each other's place: return them in the order of "
+    "swapped_outputs": "The gradients are exchanged: return them in the order of "
     "forward's inputs.",
     "shape": "A gradient has the shape of what it is the gradient of.",
     "inplace_dout": "The array belongs to the caller, who may use it again (a skip connection "

@@ -12,7 +12,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove import copying
-from handgrad.prove.parameters import Parameter, as_array, discover, owners, place, reach
+from handgrad.prove.parameters import Parameter, as_array, discover, owners, put, reach
 from handgrad.prove.sandbox import Sandbox, SubjectError
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
@@ -46,9 +46,9 @@ class Pair:
         return self.backward_function(*given)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Pair:
-        twin = object.__new__(Pair)
-        twin.__dict__.update({k: copying.duplicate(v, memo) for k, v in vars(self).items()})
-        return twin
+        clone = object.__new__(Pair)
+        clone.__dict__.update({k: copying.duplicate(v, memo) for k, v in vars(self).items()})
+        return clone
 
 
 class Statics:
@@ -119,7 +119,7 @@ class Subject:
             forward = self.thing.forward_function
         return [p.name for p in positional(forward) if p.kind is not p.VAR_POSITIONAL]
 
-    def twin(self, thing: Any) -> Subject:
+    def around(self, thing: Any) -> Subject:
         """The same subject around another object."""
         other = object.__new__(Subject)
         other.__dict__.update(self.__dict__, thing=thing)
@@ -128,11 +128,11 @@ class Subject:
     def copy(self) -> Subject:
         """An independent copy in the same state; what the class itself holds is put back."""
         self.statics.restore()
-        return self.twin(copying.duplicate(self.thing))
+        return self.around(copying.duplicate(self.thing))
 
     def cast(self, dtype: Any) -> Subject:
         """An independent copy whose arrays have another dtype."""
-        return self.twin(copying.cast(self.thing, dtype))
+        return self.around(copying.cast(self.thing, dtype))
 
     def sibling(self) -> Subject | None:
         """Another instance made by the constructor itself; None where that cannot be done."""
@@ -140,7 +140,7 @@ class Subject:
             thing = self.maker() if self.maker else _made_again(self.thing)
         except Exception:  # a constructor that wants what is not kept: no sibling
             return None
-        return None if thing is None else self.twin(thing)
+        return None if thing is None else self.around(thing)
 
     def forward(self, inputs: Sequence[Any], seed: int | None = None) -> list[Array]:
         """The outputs, as arrays."""
@@ -177,7 +177,7 @@ class Subject:
 
     def put(self, name: str, value: Array) -> None:
         """Change a parameter's value."""
-        place(self.thing, self.parameters[name].path, value)
+        put(self.thing, self.parameters[name].path, value)
 
     def gradient(self, name: str) -> Array | None:
         """A parameter's gradient, as the last backward left it."""
@@ -245,7 +245,7 @@ def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable | None) -> Subje
 
 
 def positional(function: Callable) -> list[inspect.Parameter]:
-    """The parameters that can be given by place."""
+    """The parameters that can be given by position."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):  # a built-in without a signature: takes anything

@@ -1,15 +1,53 @@
 """Training: data, the loop, metrics, callbacks, model files."""
 
+from typing import TYPE_CHECKING
+
+from handgrad.naming import names_of
 from handgrad.train.callbacks import Call, Callback, EarlyStopping, Progress, SaveModel
 from handgrad.train.checkpoint import Checkpoint, load, load_checkpoint, save
+from handgrad.train.data import split
+from handgrad.train.datasets import circles, digits, gates, moons, sine, spiral
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.history import History
 from handgrad.train.loop import Trainer, fit
-from handgrad.train.metrics import accuracy
+from handgrad.train.metrics import (
+    accuracy,
+    confusion_matrix,
+    f1,
+    mean_absolute_error,
+    mean_squared_error,
+    precision,
+    r2,
+    recall,
+    top_k_accuracy,
+)
 from handgrad.train.spec import InputSpec, OutputSpec
+
+if TYPE_CHECKING:
+    from handgrad.train import augment as augment
+    from handgrad.train import datasets as datasets
+    from handgrad.train import metrics as metrics
+    from handgrad.train import text as text
+    from handgrad.train.cifar import cifar10
+    from handgrad.train.files import read_csv
+    from handgrad.train.images import fashion_mnist, mnist
 
 __all__ = [
     "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History", "InputSpec",
-    "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy", "fit", "load",
-    "load_checkpoint", "save",
+    "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy", "cifar10", "circles",
+    "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates", "load",
+    "load_checkpoint", "mean_absolute_error", "mean_squared_error", "mnist", "moons", "precision", "r2", "read_csv", "recall", "save",
+    "sine", "spiral", "split", "top_k_accuracy",
 ]  # fmt: skip
+
+# What reads archives and speaks to servers is imported when first asked for.
+__getattr__, __dir__ = names_of(
+    __name__,
+    __all__,
+    later={
+        "handgrad.train.cifar": ("cifar10",),
+        "handgrad.train.files": ("read_csv",),
+        "handgrad.train.images": ("fashion_mnist", "mnist"),
+    },
+    modules={name: f"{__name__}.{name}" for name in ("augment", "datasets", "metrics", "text")},
+)

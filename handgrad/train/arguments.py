@@ -13,7 +13,7 @@ from handgrad.train.schema import refuse
 
 # Arguments that cost time or memory which no array in the file has paid for.
 SIZES = ("kernel", "parts", "times", "width", "pad", "output_pad", "dilation", "stride", "k",
-         "classes", "length", "size")  # fmt: skip
+         "classes", "length", "negatives")  # fmt: skip
 # Arguments that say the size of a parameter.
 PAID = ("outputs", "filters", "vocabulary", "dimension", "length", "hidden", "inputs")
 

@@ -37,13 +37,13 @@ class Augment:
 
 
 class Flip:
-    """Left and right exchanged, with probability p."""
+    """Left and right exchanged, with probability `ratio`."""
 
-    def __init__(self, p: float = 0.5):
-        self.p = _between("Flip", "p", p, 0, 1)
+    def __init__(self, ratio: float = 0.5):
+        self.ratio = _between("Flip", "ratio", ratio, 0, 1)
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
-        flipped = rng.random(len(x)) < self.p
+        flipped = rng.random(len(x)) < self.ratio
         return np.where(flipped[:, None, None, None], x[..., ::-1], x)
 
 

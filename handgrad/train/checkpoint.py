@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -242,10 +242,7 @@ def _checksum(tensors: Mapping[str, Array], text: str) -> str:
 
 
 def _version() -> str:
-    try:
-        return version("handgrad")
-    except PackageNotFoundError:
-        return "unknown"
+    return str(getattr(sys.modules[__name__.split(".")[0]], "__version__", "unknown"))
 
 
 def _streams(network: Any) -> list[tuple[str, Stream]]:

@@ -1,15 +1,36 @@
-"""Small data sets: the embedded digits, and sets made from a formula and a seed.
+"""Data sets: the embedded digits, and sets made from a formula and a seed.
 
-Each function returns x (float32) and t: class indices (N,), or values (N, 1) for `sine`.
+Each function returns x (float32) and t: class indices (N,), or values (N, 1) for `sine`. Those of
+images (`mnist`, `fashion_mnist`, `cifar10`) give such a pair for training and one for testing.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from handgrad.arrays import Array, Stream
+from handgrad.naming import names_of
+
+if TYPE_CHECKING:
+    from handgrad.train.cifar import cifar10
+    from handgrad.train.images import fashion_mnist, mnist
+
+__all__ = [
+    "cifar10", "circles", "digits", "fashion_mnist", "gates", "mnist", "moons", "sine", "spiral",
+]  # fmt: skip
+
+# What reads archives and speaks to servers is imported when first asked for.
+__getattr__, __dir__ = names_of(
+    __name__,
+    __all__,
+    later={
+        "handgrad.train.cifar": ("cifar10",),
+        "handgrad.train.images": ("fashion_mnist", "mnist"),
+    },
+)
 
 GATES = {"and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "nand": (1, 1, 1, 0), "xor": (0, 1, 1, 0)}
 

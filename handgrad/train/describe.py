@@ -14,6 +14,7 @@ import numpy as np
 
 from handgrad.layer import Layer, is_layer, parameter_names, walk
 from handgrad.layers.init import RULES
+from handgrad.layers.renamed import present_names
 from handgrad.train import registry, schema
 from handgrad.train.arguments import check_arguments
 
@@ -175,6 +176,7 @@ class _Reader:
         config = {key: self.value(value, f"{where}.config.{key}")
                   for key, value in node["config"].items()}  # fmt: skip
         if registry.is_own(cls):
+            config = present_names(node["class"], config)
             self.spend(check_arguments(cls, config, where), where)
         try:
             layer = cls(*members, **config)

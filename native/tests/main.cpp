@@ -65,9 +65,9 @@ void spoil(Random& random, Table& table) {
     case 0: case 1: arg = odd_number(random); break;
     case 2: arg = int64_t(uint64_t(arg) + uint64_t(random.below(5)) - 2); break;
     case 3: arg = row.args[random.below(kArgs)]; break;
-    case 4: arg = (random.below(int64_t(table.words.size()) + 2) << kPlaceBits) + random.below(40); break;
+    case 4: arg = (random.below(int64_t(table.words.size()) + 2) << kAddressBits) + random.below(40); break;
     case 5: row.scaled ^= uint64_t(1) << random.below(64); break;
-    case 6: row.reals[random.below(kReals)] = reals[random.below(6)]; break;
+    case 6: std::memcpy(&arg, &reals[random.below(6)], 8); break;
     case 7: (random.one_in(2) ? row.threads : row.waits) = int16_t(odd_number(random)); break;
     case 8: row.kernel = int32_t(random.one_in(2) ? odd_number(random) : random.below(hg_kernels())); break;
     case 9: table.batch = random.one_in(4) ? odd_number(random) : 1 + random.below(9); break;
@@ -94,7 +94,8 @@ int fuzz(uint64_t seed, int64_t rounds) {
     for (int kernel = 0; kernel < hg_kernels(); kernel++) {
       Table legal;
       legal.batch = 1 + random.below(6), legal.data_rows = 1 + random.below(6);
-      if (!add_row(random, kernel, legal)) return std::fprintf(stderr, "no legal row of %s\n", hg_kernel_name(kernel)), 1;
+      if (!add_row(random, kernel, legal))
+        return std::fprintf(stderr, "no legal row of %s\n", hg_kernel_name(kernel)), 1;
       if (random.one_in(4)) add_row(random, int(random.below(hg_kernels())), legal);
       for (Row& row : legal.rows) row.threads = int16_t(random.below(4));
       for (int64_t way = 0; way < 20; way++) {

@@ -12,7 +12,7 @@ constexpr int64_t kPage = 1 << 16;  // a multiple of every machine's
 constexpr int64_t kRoom = kMostWords * 4, kEach = kRoom + kPage;
 static_assert(kRoom % kPage == 0);
 
-// Numbers, small whole numbers (labels and the like), zeros, and what nobody expects.
+// Numbers, small integers (labels and the like), zeros, and what is not expected.
 uint32_t any_word(Random& random, int64_t kind) {
   float number = float(random.below(1 << 16) - (1 << 15)) / (1 << 13);
   uint32_t word = uint32_t(random.below(4));

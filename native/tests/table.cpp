@@ -2,6 +2,7 @@
 
 #include <cinttypes>
 #include <cstdio>
+#include <cstring>
 
 namespace hg::tests {
 namespace {
@@ -14,17 +15,30 @@ int64_t any_size(Random& random) {
   return kind < 1 ? 0 : kind < 4 ? 1 : kind < 7 ? 2 + random.below(8) : 10 + random.below(30);
 }
 
+// An argument of the kind that its kernel declares; an array has no address yet, or is missing where it may.
 void draw(Random& random, Row& row, int k) {
-  row.args[k] = any_size(random);
+  const Arg& arg = hg_kernel_args(row.kernel)->list[k];
+  double real = double(random.below(17)) / 8;
+  int64_t size = any_size(random), &value = row.args[k];
   row.scaled &= ~(uint64_t(1) << k);
-  if (random.one_in(4)) row.scaled |= uint64_t(1) << k, row.args[k] = 1 + random.below(3);
+  switch (arg.kind) {
+    case Kind::kSize: case Kind::kFixed:
+      value = size < arg.least ? arg.least : size > arg.most ? arg.most : size;
+      if (arg.least < 0 && random.one_in(3)) value = -value;
+      if (arg.kind == Kind::kSize && random.one_in(4)) row.scaled |= uint64_t(1) << k, value = 1 + random.below(3);
+      break;
+    case Kind::kFlag: case Kind::kOption: value = random.below(arg.most + 1); break;
+    case Kind::kHyper: value = random.below(kHyper); break;
+    case Kind::kReal: std::memcpy(&value, &real, 8); break;
+    case Kind::kInteger: value = size; break;
+    default: value = arg.optional && random.one_in(2) ? 0 : 1;
+  }
 }
 
 Row any_row(Random& random, int kernel) {
   Row row{};
   row.kernel = kernel;
-  for (int k = 0; k < kArgs; k++) draw(random, row, k);
-  for (double& real : row.reals) real = double(random.below(17)) / 8;
+  for (int k = 0; k < hg_kernel_args(kernel)->count; k++) draw(random, row, k);
   return row;
 }
 
@@ -34,15 +48,15 @@ bool accepts(const Table& table) {
   return answer.program;
 }
 
-// The place that was refused gets a segment, or a longer one; false where it would be too long.
+// The array that was refused gets a segment, or a longer one; false where it would be too long.
 bool make_room(Table& table, Row& row, int64_t arg, bool in_no_segment) {
   if (in_no_segment) {
     table.words.push_back(0), table.writable.push_back(1);
-    row.args[arg] = int64_t(table.words.size()) << kPlaceBits;
+    row.args[arg] = int64_t(table.words.size()) << kAddressBits;
     row.scaled &= ~(uint64_t(1) << arg);
     return true;
   }
-  int64_t& words = table.words[size_t(row.args[arg] >> kPlaceBits) - 1];
+  int64_t& words = table.words[size_t(row.args[arg] >> kAddressBits) - 1];
   return (words = words ? words * 2 : 1) <= kMostWords;
 }
 
@@ -90,12 +104,12 @@ bool add_row(Random& random, int kernel, Table& table) {
         tighten(table, segments);
         return true;
       }
-      bool nowhere = answer.rule == "a place is in no segment";
-      if (nowhere || answer.rule == "a place reaches beyond its segment") {
+      bool nowhere = answer.rule == "an address is in no segment";
+      if (nowhere || answer.rule == "an array reaches beyond its segment") {
         if (!make_room(table, row, answer.arg, nowhere)) break;
       } else {
-        int k = answer.arg >= 0 ? int(answer.arg) : int(random.below(kArgs));
-        if (answer.arg >= 0 || row.args[k] >> kPlaceBits == 0) draw(random, row, k);  // places are good already
+        int k = answer.arg >= 0 ? int(answer.arg) : int(random.below(hg_kernel_args(kernel)->count));
+        if (answer.arg >= 0 || row.args[k] >> kAddressBits == 0) draw(random, row, k);  // addresses are good already
       }
     }
   }
@@ -109,7 +123,6 @@ uint64_t digest(const Table& table) {
   for (const Row& row : table.rows) {
     digest.add(uint64_t(row.kernel)), digest.add(row.scaled);
     for (int64_t arg : row.args) digest.add(uint64_t(arg));
-    for (double real : row.reals) digest.add(uint64_t(real * 8));
   }
   for (int64_t words : table.words) digest.add(uint64_t(words));
   digest.add(uint64_t(table.batch)), digest.add(uint64_t(table.data_rows));
@@ -120,13 +133,15 @@ void print(const Table& table) {
   std::fprintf(stderr, "batch %" PRId64 ", %" PRId64 " rows of data\n", table.batch, table.data_rows);
   for (const Row& row : table.rows) {
     std::fprintf(stderr, "%s, %d threads:", hg_kernel_name(row.kernel), row.threads);
+    const Args* args = hg_kernel_args(row.kernel);  // none where the number was spoilt
     for (int k = 0; k < kArgs; k++)
-      std::fprintf(stderr, " %d:%" PRId64 "%s", k, row.args[k], row.scaled >> k & 1 ? "n" : "");
-    for (double real : row.reals) std::fprintf(stderr, " %g", real);
+      std::fprintf(stderr, " %s=%" PRId64 "%s", args && k < args->count ? args->list[k].name : "", row.args[k],
+                   row.scaled >> k & 1 ? "n" : "");
     std::fprintf(stderr, "\n");
   }
   for (size_t s = 0; s < table.words.size(); s++)
-    std::fprintf(stderr, "segment %zu: %" PRId64 " words%s\n", s, table.words[s], table.writable[s] ? "" : ", read-only");
+    std::fprintf(stderr, "segment %zu: %" PRId64 " words%s\n", s, table.words[s],
+                 table.writable[s] ? "" : ", read-only");
 }
 
 }  // namespace hg::tests

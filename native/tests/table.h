@@ -1,4 +1,4 @@
-// Random tables of legal rows, for any kernel: found by asking the kernel's own check.
+// Random tables of legal rows, for any kernel: drawn as it declares its arguments, and checked by it.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -52,7 +52,7 @@ struct Answer {
 
 Answer ask(const Table&);  // the program, or why there is none
 
-// Adds a legal row of the kernel, each of its places in a segment of its own; false if none was found.
+// Adds a legal row of the kernel, each of its arrays in a segment of its own; false if none was found.
 bool add_row(Random&, int kernel, Table&);
 
 uint64_t digest(const Table&);  // one number for all that it holds

@@ -32,7 +32,7 @@ class Compiled(Program):
             nodes = prepare(traced, backward=True)
             y = lower_forward(b, traced, nodes)[traced.y]
             plain = b.plain(b.gathered(y))
-            b.row("copy", plain.size, plain, b.array(self.y, writable=True))
+            b.row("copy", count=plain.size, x=plain, y=b.array(self.y, writable=True))
             upstream = Value(y.shape, address=b.array(np.ascontiguousarray(dy, np.float32)))
             lower_backward(b, nodes, y, upstream)
             return b

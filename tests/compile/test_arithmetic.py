@@ -83,32 +83,35 @@ def test_reductions(layer, axis, keepdims):
 @settings(max_examples=60, deadline=None)
 @given(
     outer=st.integers(0, 5), count=st.integers(1, 600), inner=st.integers(0, 300),
-    code=st.integers(0, 2), ties=st.booleans(),
+    reduction=st.sampled_from(["sum", "mean", "max"]), ties=st.booleans(),
 )  # fmt: skip
-def test_reduce_of_any_shape(outer, count, inner, code, ties):
+def test_reduce_of_any_shape(outer, count, inner, reduction, ties):
     x = numbers(outer, count, inner)
     if ties:
         x = np.round(x)
     y, first = np.zeros((outer, inner), np.float32), np.zeros((outer, inner), np.int32)
     dx = np.full_like(x, np.nan)
-    arguments = (outer, count, inner)
-    assert run("reduce", *arguments, x, y, code, first, threads=3) == 0
-    expected = [np.sum, np.mean, np.max][code](x.astype(np.float64), axis=1)
+    given = {"outer": outer, "count": count, "inner": inner, "reduction": reduction}
+    assert run("reduce", **given, x=x, y=y, first=first, threads=3) == 0
+    expected = getattr(np, reduction)(x.astype(np.float64), axis=1)
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-4)
-    assert run("reduce_back", *arguments, y, dx, code, first, threads=3) == 0
-    if code == 2:
+    assert run("reduce_back", **given, dy=y, dx=dx, first=first, threads=3) == 0
+    if reduction == "max":
         assert np.array_equal(first, x.argmax(axis=1))
         hit = np.arange(count)[:, None] == first[:, None]
         assert np.array_equal(dx, np.where(hit, y[:, None], 0))
     else:
-        share = np.broadcast_to(y[:, None] / np.float32([1, count][code]), x.shape)
+        share = np.broadcast_to(
+            y[:, None] / np.float32(count if reduction == "mean" else 1), x.shape
+        )
         assert np.array_equal(dx, share)
 
 
-def test_the_greatest_of_nan_is_nan():
+def test_the_max_of_nan_is_nan():
     x = np.array([[1, np.nan, 3, np.nan], [4, 2, 4, 0]], np.float32)
     y, first = np.zeros(2, np.float32), np.zeros(2, np.int32)
-    assert run("reduce", 2, 4, 1, x, y, 2, first) == 0
+    sizes = {"outer": 2, "count": 4, "inner": 1, "reduction": "max"}
+    assert run("reduce", **sizes, x=x, y=y, first=first) == 0
     assert np.array_equal(y, x.max(axis=1), equal_nan=True)
     assert np.array_equal(first, x.argmax(axis=1))
 
@@ -121,9 +124,9 @@ def test_pairs_at_every_length(kernel):
     }  # fmt: skip
     for length in [*range(34), 8191, 8193, 20_000]:
         a, b, y = numbers(length), numbers(length, seed=1), np.zeros(length, np.float32)
-        assert run(kernel, length, a, b, y, threads=2) == 0
+        assert run(kernel, count=length, a=a, b=b, y=y, threads=2) == 0
         assert np.array_equal(y, functions[kernel](a, b))
     a = np.array([np.nan, 1, np.nan, 2], np.float32)
-    assert run(kernel, 4, a, a[::-1].copy(), y) == 0
+    assert run(kernel, count=4, a=a, b=a[::-1].copy(), y=y) == 0
     with np.errstate(all="ignore"):
         assert np.array_equal(y[:4], functions[kernel](a, a[::-1]), equal_nan=True)

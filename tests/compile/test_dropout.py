@@ -25,7 +25,8 @@ from tests.compile.rows import run
 def mask_of(seed, layer, count, ratio):
     """Bits that the kernel keeps at step 0."""
     mask = np.zeros(-(-count // 32), np.int32)
-    assert run("keep", count, mask, 0, seed, layer, reals=(ratio * 2**32,), threads=2) == 0
+    key = {"counter": 0, "seed": seed, "layer": layer, "limit": ratio * 2**32}
+    assert run("keep", count=count, mask=mask, **key, threads=2) == 0
     return np.unpackbits(mask.view(np.uint8), bitorder="little")[:count].astype(bool)
 
 

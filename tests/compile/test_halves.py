@@ -12,8 +12,10 @@ from handgrad.compile import compile_training, optimizer
 from handgrad.compile.values import BatchDim
 from tests.compile.rows import run
 
-NO_UPDATE = (0, *(None,) * 6, 0, 0, 0, 0)
-REALS = (0.9, 0.999, 1e-8, 0.0, 0.0, 0.0, 1.0)
+ADAM = {
+    "rule": "adam", "rate": 0, "root": 0, "rest": 0,
+    "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "scale": 1.0,
+}  # fmt: skip
 
 
 def numbers(*shape: int) -> np.ndarray:
@@ -25,8 +27,8 @@ def halves(x, dy, d: int, indexed: bool, threads: int) -> list[np.ndarray]:
     first, bias, second = (np.full(s, np.nan, np.float32) for s in ((d, n), n, (d + 1, n)))
     rows = BatchDim(1) if indexed else k
     assert run(
-        "weights", d, n, rows, x, 0, step, int(indexed), dy, n, 0, first, n, bias, 0, 0, 0,
-        *NO_UPDATE, second, n=k if indexed else 1, threads=threads,
+        "weights", M=d, N=n, K=rows, x=x, x_row=step, indexed=indexed, dy=dy, dy_row=n, dW=first,
+        dW_row=n, db=bias, half=second, n=k if indexed else 1, threads=threads,
     ) == 0  # fmt: skip
     return [np.vstack([first, bias]), second]
 
@@ -53,22 +55,25 @@ def test_an_update_adds_the_second_half(n):
     g, second = numbers(n), numbers(n, 1)[:, 0].copy()
     found = []
     for gradient, half in ((g.copy(), second), (g + second, None)):
-        state = p, first, last = np.ones(n, np.float32), numbers(n), np.abs(numbers(n))
-        assert run("update", n, 6, *state, gradient, 0, 0, 0, None, 0, half, reals=REALS) == 0
+        p, first, last = np.ones(n, np.float32), numbers(n), np.abs(numbers(n))
+        state = {"p": p, "p_first": first, "p_second": last}
+        assert run("update", count=n, **state, g=gradient, half=half, **ADAM) == 0
         found.append(b"".join(a.tobytes() for a in (p, first, last, gradient)))
     assert found[0] == found[1]
 
 
 def test_what_does_not_fit_is_refused():
-    x, dy, dW, second = numbers(8, 5), numbers(8, 3), numbers(5, 3), numbers(5, 3)
-    arguments = (5, 3, 8, x, 0, 5, 0, dy, 3, 0, dW, 3, np.zeros(3, np.float32), 0, 0)
-    with pytest.raises(ValueError, match="argument 27"):  # no room for the second half of db
-        run("weights", *arguments, 0, *NO_UPDATE, second)
+    arguments = {
+        "M": 5, "N": 3, "K": 8, "x": numbers(8, 5), "x_row": 5, "dy": numbers(8, 3), "dy_row": 3,
+        "dW": numbers(5, 3), "dW_row": 3, "db": np.zeros(3, np.float32),
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="half"):  # no room for the second half of db
+        run("weights", **arguments, half=numbers(5, 3))
     with pytest.raises(ValueError, match="half a gradient"):
-        run("weights", *arguments, 1, *NO_UPDATE, numbers(6, 3))
-    apart = (*arguments[:10], numbers(5, 4), 4, *arguments[12:])
+        run("weights", **arguments, add=True, half=numbers(6, 3))
+    apart = arguments | {"dW": numbers(5, 4), "dW_row": 4}
     with pytest.raises(ValueError, match="lie alike"):
-        run("weights", *apart, 0, *NO_UPDATE, numbers(6, 3))
+        run("weights", **apart, half=numbers(6, 3))
 
 
 def trained(rule, shared: bool, monkeypatch) -> tuple[list[int], np.ndarray, np.ndarray]:
@@ -82,7 +87,7 @@ def trained(rule, shared: bool, monkeypatch) -> tuple[list[int], np.ndarray, np.
     program = compile_training(network, hg.SoftmaxCrossEntropy(), rule, x, t, batch=100)
     counts = np.array([100, 100, 99, 2, 1])
     assert program.run(np.arange(300), np.array([0, 100, 200, 0, 7]), counts) == 5
-    found = [i for i, row in enumerate(program.rows) if row.args[27:] and row.args[27]]
+    found = [i for i, row in enumerate(program.rows) if row.kernel == "weights" and row["half"]]
     return found, network.flat.parameters, network.flat.gradients
 
 

@@ -90,11 +90,13 @@ def test_options_of_softmax_cross_entropy(C, options):
 
 
 @pytest.mark.parametrize("C", [17, 63, 64, 65, 79, 80, 144])
-def test_the_greatest_of_many_scores_is_found_at_every_place(C):
+def test_the_max_of_many_scores_is_found_at_every_index(C):
     scores, labels = 200 * np.eye(C, dtype=np.float32), np.arange(C, dtype=np.int32)
     dy, terms, right = (np.full(s, np.nan, np.float32) for s in ((C, C), C, C))
-    args = (scores, labels, False, None, dy, terms, right)
-    assert run("softmax_loss", C, 1, C, *args, reals=(0.0,)) == 0
+    assert run(
+        "softmax_loss", samples=C, each=1, classes=C, labels=labels, scores=scores, dy=dy,
+        terms=terms, right=right,
+    ) == 0  # fmt: skip
     assert (right == 1).all()
     assert not terms.any()
     assert not dy.any()

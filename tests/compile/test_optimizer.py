@@ -112,17 +112,16 @@ def test_a_rule_of_the_users_own_is_not_native():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("place", [0, 8, 32, 9999, 19999])
-def test_a_gradient_that_is_not_finite_is_noticed(bad, place):
+@pytest.mark.parametrize("at", [0, 8, 32, 9999, 19999])
+def test_a_gradient_that_is_not_finite_is_noticed(bad, at):
     p, g = np.zeros(20_000, np.float32), np.ones(20_000, np.float32)
-    arguments = (p.size, 0, p, None, None, g, 0, 0, 0, None, False)
-    reals = (0, 0, 0, 0, 0, 0, 1)
-    assert run("update", *arguments, reals=reals) == 0
-    g[place] = bad
-    assert run("update", *arguments, reals=reals) == NOT_FINITE
+    arguments = {"count": p.size, "p": p, "g": g, "rate": 0, "root": 0, "rest": 0, "scale": 1.0}
+    assert run("update", rule="sgd", **arguments) == 0
+    g[at] = bad
+    assert run("update", rule="sgd", **arguments) == NOT_FINITE
     sums, factor = np.zeros(6, np.float32), np.zeros(1, np.float32)
-    assert run("squares", p.size, 0, None, g, sums, 0, 0, 0, 0, 0, False, reals=reals) == 0
-    assert run("clip_factor", 3, sums, factor, reals=(1.0,)) == NOT_FINITE
+    assert run("squares", count=p.size, g=g, sums=sums) == 0
+    assert run("clip_factor", count=3, sums=sums, factor=factor, limit=1.0) == NOT_FINITE
 
 
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 8191, 8193, 30_000])
@@ -130,11 +129,11 @@ def test_the_norm(size):
     g = np.random.default_rng(size).standard_normal(size).astype(np.float32)
     pieces = -(-size // 8192)
     sums, factor = np.zeros(2 * pieces, np.float32), np.zeros(1, np.float32)
-    assert run("squares", size, 0, None, g, sums, 0, 0, 0, 0, 0, False) == 0
+    assert run("squares", count=size, g=g, sums=sums) == 0
     norm = np.sqrt(np.square(g, dtype=np.float64).sum())
     assert np.sqrt(sums.view(np.float64).sum()) == pytest.approx(norm, rel=1e-13)
     for limit in (norm / 3, norm * 2):
-        assert run("clip_factor", pieces, sums, factor, reals=(limit,)) == 0
+        assert run("clip_factor", count=pieces, sums=sums, factor=factor, limit=limit) == 0
         assert factor[0] == np.float32(min(1, limit / norm))
 
 

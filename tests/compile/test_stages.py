@@ -77,10 +77,10 @@ def rows_of(case: str) -> list[Row]:
     return compile_training(network, loss(), optimizer(), X, t, batch=96).rows
 
 
-def test_a_step_of_layers_has_few_places_to_wait_at():
+def test_a_step_of_layers_seldom_waits():
     rows = rows_of("deep")
     found = [[rows[i].kernel for i in stage] for stage in stages(rows)]
-    forward = ["sum_parts", *["product"] * 2, "curve", "product", "softmax_loss"]
+    forward = ["sum_parts", *["product"] * 2, "elementwise", "product", "softmax_loss"]
     assert found == [
         ["partial"],
         [*forward, "product", "mul", "product", "product"],
@@ -94,7 +94,9 @@ def test_a_step_of_layers_has_few_places_to_wait_at():
 def test_what_runs_at_the_same_time_shares_no_memory(case):
     rows = rows_of(case)
     for stage in stages(rows):
-        owners = {id(a.owner): a.owner for i in stage for a in rows[i].args if isinstance(a, Value)}
+        owners = {
+            id(a.owner): a.owner for i in stage for a in rows[i].values() if isinstance(a, Value)
+        }
         arena = sorted(
             (v.address.word, v.address.word + at_most(v.size, 96)) for v in owners.values()
             if v.address.segment == "arena"
@@ -104,8 +106,8 @@ def test_what_runs_at_the_same_time_shares_no_memory(case):
 
 def test_what_adds_to_a_gradient_comes_after_what_writes_it():
     rows = [row for row in rows_of("branches") if row.kernel == "weights"]
-    twice = [row for row in rows if row.args[0] == row.args[1] == 60]
-    assert [row.args[15] for row in twice] == [False, True]
+    twice = [row for row in rows if row["M"] == row["N"] == 60]
+    assert [row["add"] for row in twice] == [False, True]
     assert twice[1].waits == FOR_ALL
 
 
@@ -115,22 +117,23 @@ def program_of(*rows: Row) -> NativeProgram:
 
 
 def test_a_row_that_cannot_wait_for_less_is_refused():
-    def row(kernel, *args, waits=FOR_SAMPLES):
-        return Row(kernel, args, waits=waits)
-
     a = Address("a")
-    add = row("add", BatchDim(2), a, a + 8, a + 16)
-    copy = row("copy", 4, a, a + 4)
-    program_of(row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_ALL), add)
+
+    def adding(waits, count=None):
+        count = count or BatchDim(2)
+        return Row("add", {"count": count, "a": a, "b": a + 8, "y": a + 16}, waits=waits)
+
+    def copying(waits):
+        return Row("copy", {"count": 4, "x": a, "y": a + 4}, waits=waits)
+
+    add, copy = adding(FOR_SAMPLES), copying(FOR_SAMPLES)
+    program_of(adding(FOR_ALL), add)
     for bad in (
         (add,),  # the first row
         (copy,), (add, copy),  # a kernel that does not go by samples
-        (row("copy", 4, a, a + 4, waits=FOR_ALL), add),
-        (row("add", 8, a, a + 8, a + 16, waits=FOR_ALL), add),  # not a number for each sample
-        (row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_ALL),
-         row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_NONE)),
-        (row("add", BatchDim(2), a, a + 8, a + 16, waits=FOR_ALL),
-         row("add", BatchDim(2), a, a + 8, a + 16, waits=7)),
+        (copying(FOR_ALL), add),
+        (adding(FOR_ALL, 8), add),  # not a number for each sample
+        (adding(FOR_ALL), adding(FOR_NONE)), (adding(FOR_ALL), adding(7)),
     ):  # fmt: skip
         with pytest.raises(SpecError, match="wait"):
             program_of(*bad)
@@ -141,18 +144,21 @@ def test_only_what_is_independent_is_joined():
     x, h, y, z = (Value((BatchDim(1), 4)) for _ in range(4))
 
     def product(a, b, c):
-        return Row(
-            "product", (BatchDim(1), 4, 4, a, 4, 1, False, b, 4, 1, c, 4, None, 0, None, False)
-        )
+        sizes = {"M": BatchDim(1), "N": 4, "K": 4}
+        strides = {"A_row": 4, "A_column": 1, "B_row": 4, "B_column": 1, "C_row": 4}
+        return Row("product", {**sizes, **strides, "A": a, "B": b, "C": c})
 
     rows = [product(x, W, h), product(h, W, y), product(h, y, z)]  # a matrix that a row made
     join(rows)
     assert [row.waits for row in rows] == [FOR_ALL, FOR_SAMPLES, FOR_ALL]
     half = Value((BatchDim(1), 2), whole=h)  # other samples of h are in a part of it
-    parts = [product(x, W, h), Row("curve", (BatchDim(2), 1, half, y, None))]
+    relu = Row("elementwise", {"count": BatchDim(2), "op": "relu", "x": half, "y": y})
+    parts = [product(x, W, h), relu]
     join(parts)
     assert [row.waits for row in parts] == [FOR_ALL, FOR_ALL]
-    updates = [Row("update", (10,)), Row("update", (10,)), Row("squares", (10,))]
+    update = {"count": 10, "p": W, "g": W, "rate": 0, "root": 0, "rest": 0}
+    updates = [Row("update", update), Row("update", update)]
+    updates += [Row("squares", {"count": 10, "g": W, "sums": x})]
     join(updates)
     assert [row.waits for row in updates] == [FOR_ALL, FOR_NONE, FOR_ALL]
 
@@ -168,24 +174,30 @@ def test_a_product_in_parts(m, n, k, parts, threads, seed):
     rng = np.random.default_rng(seed)
     a, b, bias = (rng.standard_normal(s).astype(np.float32) for s in ((m, k), (k, n), n))
     sums, c = np.full((parts, m, n), np.nan, np.float32), np.full((m, n), np.nan, np.float32)
-    assert run("partial", m, n, k, a, k, 1, False, b, n, 1, sums, parts, threads=threads) == 0
-    assert run("sum_parts", m, n, parts, sums, c, *[None] * 7, bias, 1, threads=threads) == 0
+    product = {
+        "M": m, "N": n, "K": k, "parts": parts, "A": a, "A_row": k, "A_column": 1, "B": b,
+        "B_row": n, "B_column": 1,
+    }  # fmt: skip
+    assert run("partial", **product, sums=sums, threads=threads) == 0
+    assert run(
+        "sum_parts", M=m, N=n, parts=parts, sums=sums, C=c, bias=bias, op="relu", threads=threads
+    ) == 0  # fmt: skip
     exact = a.astype(float) @ b + bias
     size = np.abs(a).astype(float) @ np.abs(b) + np.abs(bias)
     assert (np.abs(c - np.maximum(exact, 0)) <= 1e-6 * size + 1e-12).all()
     assert np.array_equal(c, np.maximum(reduce(np.add, sums) + bias, 0))
     alone = np.full_like(sums, np.nan)
-    assert run("partial", m, n, k, a, k, 1, False, b, n, 1, alone, parts) == 0
+    assert run("partial", **product, sums=alone) == 0
     assert np.array_equal(alone, sums)
 
 
 def test_numbers_below_the_least_normal_one_are_0_in_a_program():
     x = np.array([1e-39, -1e-45, 2e-38, -87.5], np.float32)
     y = np.full(4, np.nan, np.float32)
-    assert run("add", 4, x, np.zeros(4, np.float32), y) == 0
+    assert run("add", count=4, a=x, b=np.zeros(4, np.float32), y=y) == 0
     assert y.tolist() == [0, 0, x[2], x[3]]
     half = np.full(4, 0.5, np.float32)
-    assert run("mul", 4, x, half, y) == 0
+    assert run("mul", count=4, a=x, b=half, y=y) == 0
     assert y.tolist() == [0, 0, 0, x[3] / 2]
 
 

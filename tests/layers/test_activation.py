@@ -9,7 +9,7 @@ import pytest
 
 from handgrad import ShapeError, layers
 from handgrad.layers.elementwise.error_function import cdf_and_pdf
-from tests.reference.loops import ACTIVATIONS, SLOPES, elementwise, softmax, softmax_backward
+from tests.reference.loops import ACTIVATIONS, DERIVATIVES, elementwise, softmax, softmax_backward
 
 SMOOTH_ENDS = [*ACTIVATIONS, "Softmax", "LogSoftmax"]
 
@@ -19,7 +19,7 @@ def test_forward_and_backward_are_those_of_the_loops(name, rng):
     x, dy = 3 * rng.standard_normal((2, 30, 4))
     layer = getattr(layers, name)()
     np.testing.assert_allclose(layer(x), elementwise(ACTIVATIONS[name], x), rtol=1e-12, atol=1e-15)
-    expected = dy * elementwise(SLOPES[name], x)
+    expected = dy * elementwise(DERIVATIVES[name], x)
     np.testing.assert_allclose(layer.backward(dy), expected, rtol=1e-12, atol=1e-14)
 
 

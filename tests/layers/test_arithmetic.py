@@ -67,7 +67,7 @@ def test_concat_refuses_arrays_that_do_not_meet():
 
 @pytest.mark.parametrize("outputs", [0, -1, 2.5, "10"])
 def test_affine_needs_a_whole_number_of_outputs(outputs):
-    with pytest.raises(ValueError, match="Affine: outputs must be a positive whole number"):
+    with pytest.raises(ValueError, match="Affine: outputs must be a positive integer"):
         layers.Affine(outputs)
 
 

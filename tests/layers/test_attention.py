@@ -170,7 +170,7 @@ def test_errors_of_options(rng):
     x = rng.standard_normal((2, 4, 6))
     with pytest.raises(ValueError, match="heads must divide the dimension 6, got 4"):
         MultiHeadAttention(4)(x)
-    with pytest.raises(ValueError, match="heads must be a positive whole number, got 0"):
+    with pytest.raises(ValueError, match="heads must be a positive integer, got 0"):
         MultiHeadAttention(0)
     with pytest.raises(ShapeError, match=r"T ≤ 3 and D = 6, got \(2, 4, 6\)"):
         LearnedPosition(3)(x)

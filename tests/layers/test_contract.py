@@ -14,7 +14,7 @@ from handgrad.layers.reduction.base import Reduction
 from handgrad.layers.samples import SAMPLES, WITHOUT_GRADIENT
 from handgrad.layers.shape.indexing import WithoutGradient
 from handgrad.tensor import Tensor, learning
-from tests.reference.numeric import slope
+from tests.reference.numeric import central_difference
 
 # Layers of several outputs are tested beside their siblings; here one output is looked at.
 SINGLE = [s for s in SAMPLES if s.cls not in (layers.Split, layers.LSTMCell)]
@@ -81,10 +81,10 @@ def test_backward_is_the_derivative(sample, rng):
     fresh.build(*inputs)
     for x, dx in zip(inputs, gradients):
         if dx is not None:
-            numeric = slope(lambda: float((dy * forward(fresh, *inputs)).sum()), x)
+            numeric = central_difference(lambda: float((dy * forward(fresh, *inputs)).sum()), x)
             np.testing.assert_allclose(dx, numeric, rtol=1e-6, atol=1e-8)
     for w, dw in zip(parameters(fresh), gradients[len(gradients) - len(parameters(fresh)) :]):
-        numeric = slope(lambda: float((dy * forward(fresh, *inputs)).sum()), w)
+        numeric = central_difference(lambda: float((dy * forward(fresh, *inputs)).sum()), w)
         np.testing.assert_allclose(dw, numeric, rtol=1e-6, atol=1e-8)
 
 
@@ -232,7 +232,7 @@ def test_a_batch_of_one(sample, rng):
     fresh.build(*inputs)
     for x, dx in zip(inputs, gradients):
         if dx is not None:
-            numeric = slope(lambda: float((dy * forward(fresh, *inputs)).sum()), x)
+            numeric = central_difference(lambda: float((dy * forward(fresh, *inputs)).sum()), x)
             np.testing.assert_allclose(dx, numeric, rtol=1e-6, atol=1e-8)
 
 

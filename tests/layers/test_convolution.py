@@ -148,8 +148,8 @@ def test_second_derivatives(cls, rng):
         return (y * y * y).sum()
 
     step = 1e-5
-    slope = (grad(f, x + step * v) - grad(f, x - step * v)) / (2 * step)
-    np.testing.assert_allclose(hvp(f, x, v), slope, rtol=1e-6, atol=1e-8)
+    expected = (grad(f, x + step * v) - grad(f, x - step * v)) / (2 * step)
+    np.testing.assert_allclose(hvp(f, x, v), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_in_a_network_the_size_is_found_and_float32_kept(rng):
@@ -176,16 +176,16 @@ def test_im2col_and_col2im(rng):
 
 @pytest.mark.parametrize("cls", [Convolution, TransposedConvolution])
 @pytest.mark.parametrize(("options", "message"), [
-    ({"stride": 0}, "stride must be a whole number ≥ 1, got 0"),
-    ({"kernel": 0}, "kernel must be a whole number ≥ 1, got 0"),
-    ({"kernel": 2.5}, "kernel must be a whole number ≥ 1, got 2.5"),
-    ({"filters": 0}, "filters must be a whole number ≥ 1, got 0"),
-    ({"pad": -1}, "pad must be a whole number ≥ 0, got -1"),
-    ({"pad": "valid"}, 'pad must be "same" or whole numbers, got \'valid\''),
-    ({"dilation": 0}, "dilation must be a whole number ≥ 1"),
+    ({"stride": 0}, "stride must be an integer ≥ 1, got 0"),
+    ({"kernel": 0}, "kernel must be an integer ≥ 1, got 0"),
+    ({"kernel": 2.5}, "kernel must be an integer ≥ 1, got 2.5"),
+    ({"filters": 0}, "filters must be an integer ≥ 1, got 0"),
+    ({"pad": -1}, "pad must be an integer ≥ 0, got -1"),
+    ({"pad": "valid"}, 'pad must be "same" or integers, got \'valid\''),
+    ({"dilation": 0}, "dilation must be an integer ≥ 1"),
     ({"stride": (1, 2, 3)}, "stride needs 2 numbers like the kernel"),
     ({"groups": 4}, "groups must divide filters, got 4 and 6"),
-    ({"groups": 0}, "groups must be a whole number ≥ 1"),
+    ({"groups": 0}, "groups must be an integer ≥ 1"),
 ])  # fmt: skip
 def test_bad_options(cls, options, message):
     with pytest.raises(ValueError) as error:

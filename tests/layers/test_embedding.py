@@ -135,7 +135,7 @@ def test_the_sampler_draws_from_its_stream():
 @pytest.mark.parametrize("size", [1, 4])
 def test_the_loss_of_negative_sampling(size, rng):
     counts = (3, 2, 1, 0, 4)
-    layer = NegativeSampling(counts, size=size, init=1.0, seed=3)
+    layer = NegativeSampling(counts, negatives=size, init=1.0, seed=3)
     h, t = rng.standard_normal((4, 3)), np.array([0, 4, 4, 2])
     layer.build(h)
     words = UnigramSampler(counts).sample(t, size, Stream(3, step=layer.stream.step))
@@ -147,7 +147,7 @@ def test_the_loss_of_negative_sampling(size, rng):
 
 
 def test_evaluation_always_draws_the_same_and_leaves_training_alone(rng):
-    layer = NegativeSampling((3, 2, 1, 0, 4), size=3, init=1.0, seed=3)
+    layer = NegativeSampling((3, 2, 1, 0, 4), negatives=3, init=1.0, seed=3)
     h, t = rng.standard_normal((4, 3)), np.array([0, 4, 4, 2])
     first, second = layer(h, t), layer(h, t)
     assert first != second
@@ -158,7 +158,7 @@ def test_evaluation_always_draws_the_same_and_leaves_training_alone(rng):
 
 
 def test_a_loss_without_overflow():
-    layer = NegativeSampling((1, 1), size=1, init=1.0, seed=0)
+    layer = NegativeSampling((1, 1), negatives=1, init=1.0, seed=0)
     loss = layer(np.array([[1e4]], np.float32), np.array([0]))
     dh, _ = layer.backward()
     assert np.isfinite(loss)
@@ -174,7 +174,7 @@ def test_errors(rng):
         layer(np.array([-1, 2]))
     with pytest.raises(ValueError, match="Embedding: ids must be integers, got float64"):
         layer(h)
-    with pytest.raises(ValueError, match="Embedding: vocabulary must be a positive whole number"):
+    with pytest.raises(ValueError, match="Embedding: vocabulary must be a positive integer"):
         Embedding(0, 3)
     with pytest.raises(ShapeError, match=r"EmbeddingDot: ids must be \(N\) or \(N, K\) with N = 4"):
         EmbeddingDot(6)(h, np.array([1, 2, 3]))

@@ -161,7 +161,7 @@ BAD = [
     (lambda: layers.Pad(((1, 1),) * 3)(ONE), "Pad: width is a number, or (before, after)"),
     (lambda: layers.Tile(-1), "Tile: times must not be negative"),
     (lambda: layers.Flip(2)(ONE), "Flip: axis 2 must name axes of x"),
-    (lambda: layers.Gather()(ONE, np.ones((2, 1))), "Gather: indices must be whole numbers"),
+    (lambda: layers.Gather()(ONE, np.ones((2, 1))), "Gather: indices must be integers"),
     (lambda: layers.Gather()(ONE, np.full((2, 1), 3)), "Gather: indices must lie from 0 to 2"),
     (lambda: layers.Gather()(ONE, np.zeros((3, 1), int)), "Gather: x and indices must have equal"),
     (lambda: layers.ScatterAdd(2)(ONE, np.zeros((2, 2), int)), "ScatterAdd: indices must have the"),

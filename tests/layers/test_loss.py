@@ -153,7 +153,7 @@ def test_backward_of_labels_is_p_minus_t_over_n(scores):
     np.testing.assert_allclose(dy, (p - np.eye(4)[t]) / 6, rtol=1e-13, atol=1e-16)
 
 
-def test_at_no_error_mean_absolute_error_has_no_slope():
+def test_at_no_error_mean_absolute_error_has_derivative_0():
     layer = MeanAbsoluteError()
     layer(np.array([1.0, 2.0]), np.array([1.0, 3.0]))
     np.testing.assert_array_equal(layer.backward()[0], [0, -0.5])

@@ -117,13 +117,13 @@ def test_second_derivatives_of_overlapping_windows_through_a_network(rng):
         return (net(z) ** 3.0).sum()
 
     step = 1e-6
-    slope = (grad(f, x + step * v) - grad(f, x - step * v)) / (2 * step)
-    np.testing.assert_allclose(hvp(f, x, v), slope, rtol=1e-6, atol=1e-8)
+    expected = (grad(f, x + step * v) - grad(f, x - step * v)) / (2 * step)
+    np.testing.assert_allclose(hvp(f, x, v), expected, rtol=1e-6, atol=1e-8)
 
 
 def test_bad_options_and_inputs():
     x = np.ones((2, 3, 4, 4))
-    with pytest.raises(ValueError, match="MaxPooling: stride must be a whole number ≥ 1, got 0"):
+    with pytest.raises(ValueError, match="MaxPooling: stride must be an integer ≥ 1, got 0"):
         MaxPooling(2, stride=0)
     with pytest.raises(ValueError, match="AveragePooling: pad must be below the kernel 2, got 2"):
         AveragePooling(2, pad=2)

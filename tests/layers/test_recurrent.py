@@ -303,7 +303,7 @@ def test_errors(cls, rng):
         layer(x, None, *[np.zeros((2, 5), np.float32)] * len(layer.states))
     with pytest.raises(ValueError, match=rf"{name}: the state is h"):
         layer(x, None, *[np.zeros((2, 5))] * 3)
-    with pytest.raises(ValueError, match=rf"{name}: hidden must be a positive whole number, got 0"):
+    with pytest.raises(ValueError, match=rf"{name}: hidden must be a positive integer, got 0"):
         cls(0)
     with pytest.raises(ValueError, match=rf"{name}: recurrent_dropout must lie in \[0, 1\), got 1"):
         cls(5, recurrent_dropout=1)
@@ -317,7 +317,7 @@ def test_errors_of_options_and_combinations():
     with pytest.raises(ValueError, match="Bidirectional: its layers need return_state=False"):
         Bidirectional(RNN(2), RNN(2, return_state=True))
     both = RNN(2)
-    with pytest.raises(ValueError, match="Bidirectional: each place needs a layer of its own"):
+    with pytest.raises(ValueError, match="Bidirectional: its layers must be different objects"):
         Bidirectional(both, both)
     with pytest.raises(ValueError, match=r"VariationalDropout: ratio must lie in \[0, 1\), got 1"):
         VariationalDropout(1)

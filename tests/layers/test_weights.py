@@ -16,7 +16,7 @@ from handgrad.layers import (
     SoftmaxCrossEntropy,
     SumSquaredError,
 )
-from handgrad.layers.cross_entropy import ClassLoss
+from handgrad.layers.loss.cross_entropy import ClassLoss
 from handgrad.layers.samples import SAMPLES
 
 LOSSES = [s for s in SAMPLES if issubclass(s.cls, Loss)]

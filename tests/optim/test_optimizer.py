@@ -122,15 +122,15 @@ def test_resuming_from_the_state_gives_the_same_bits(flat, name, dtype):
     state = optimizer.state_dict()
     numbers = {k: v for k, v in state.items() if not isinstance(v, np.ndarray)}
     state |= json.loads(json.dumps(numbers))
-    resumed, twin = fresh(), flat(dtype)
+    resumed, other = fresh(), flat(dtype)
     resumed.load_state_dict(state)
-    twin.parameters[:] = network.parameters
+    other.parameters[:] = network.parameters
     for _ in range(4):
-        twin.gradients[:] = network.draw().gradients
-        for one, net in ((optimizer, network), (resumed, twin)):
+        other.gradients[:] = network.draw().gradients
+        for one, net in ((optimizer, network), (resumed, other)):
             one.step(net)
             one.observe(1.0)
-    assert network.parameters.tobytes() == twin.parameters.tobytes()
+    assert network.parameters.tobytes() == other.parameters.tobytes()
     assert optimizer.learning_rate() == resumed.learning_rate() < 0.1
 
 

@@ -79,8 +79,8 @@ def test_warm_up_passes_values_and_state_on():
 
 BAD = [
     (lambda: optim.Constant(-1), "Constant: lr"),
-    (lambda: optim.StepDecay(0.1, every=0), "StepDecay: every must be a whole number"),
-    (lambda: optim.StepDecay(0.1, every=1.5), "StepDecay: every must be a whole number"),
+    (lambda: optim.StepDecay(0.1, every=0), "StepDecay: every must be an integer"),
+    (lambda: optim.StepDecay(0.1, every=1.5), "StepDecay: every must be an integer"),
     (lambda: optim.ExponentialDecay(0.1, every=1, factor=-1), "ExponentialDecay: factor"),
     (lambda: optim.CosineDecay(0.1, steps=-3), "CosineDecay: steps"),
     (lambda: optim.CosineDecay(math.nan, steps=3), "CosineDecay: lr"),

@@ -21,7 +21,7 @@ class Plain:
         return 2 * dy
 
 
-def test_what_belongs_to_nobody_else_comes_back_as_it_was():
+def test_what_is_shared_with_no_other_comes_back_as_it_was():
     thing = Plain()
     same, inputs = adapt(thing, (X, 3, "text"))
     assert same is thing

@@ -50,9 +50,9 @@ def test_mutants_are_the_same_in_every_run():
 def test_a_right_layer_does_not_differ_from_itself():
     for specimen in healthy():
         if "random." not in specimen.name:
-            twin = type(specimen)(specimen.name, specimen.make, specimen.inputs)
-            object.__setattr__(twin, "right", specimen.make)
-            assert difference(twin) is None, specimen.name
+            other = type(specimen)(specimen.name, specimen.make, specimen.inputs)
+            object.__setattr__(other, "right", specimen.make)
+            assert difference(other) is None, specimen.name
 
 
 def _sum_of_outputs(specimen, inputs, upstream):

@@ -29,7 +29,7 @@ ACTIVATIONS = {
     "GELU": lambda x: x * (1 + math.erf(x / math.sqrt(2))) / 2,
 }  # fmt: skip
 
-SLOPES = {
+DERIVATIVES = {
     "Step": lambda x: 0.0,
     "Sigmoid": lambda x: math.exp(-x) / (1 + math.exp(-x)) ** 2,
     "Tanh": lambda x: 1 / math.cosh(x) ** 2,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 
-def slope(value: Callable[[], float], x: np.ndarray, step: float = 1e-5) -> np.ndarray:
-    """The gradient of value() by the float64 array x, which value reads; x is put back."""
+def central_difference(value: Callable[[], float], x: np.ndarray, step: float = 1e-5) -> np.ndarray:
+    """The gradient of value() with respect to the float64 array x that it reads; x is put back."""
     gradient = np.zeros_like(x)
     for index in np.ndindex(x.shape):
         kept = x[index]

@@ -93,5 +93,5 @@ def test_training_uses_it(pictures):
 def test_clear_errors(pictures):
     with pytest.raises(ShapeError, match=r"pictures \(N, C, H, W\) are needed, got shape \(7, 5\)"):
         Augment(Flip())(pictures[0, 0])
-    with pytest.raises(ValueError, match="Flip: p must lie from 0 to 1, got 2"):
+    with pytest.raises(ValueError, match="Flip: ratio must lie from 0 to 1, got 2"):
         Flip(2)

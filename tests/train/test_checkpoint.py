@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ from handgrad.layers import (
     init,
     samples,
 )
+from handgrad.layers.renamed import RENAMED
 from handgrad.train import EarlyStopping, InputSpec, OutputSpec, Trainer, load_checkpoint
 from handgrad.train.checkpoint import pack
 from handgrad.train.describe import construct, describe
@@ -415,3 +417,15 @@ def test_any_nesting_of_arrays_in_the_training_comes_back(tmp_path):
     np.testing.assert_array_equal(again["a/b"][0], np.arange(3))
     np.testing.assert_array_equal(again["a/b"][1]["c"], np.ones((2, 2)))
     assert (again["n"], again["t"]) == (2.0, [1, None])
+
+
+def test_arguments_of_old_files_keep_their_meaning():
+    old = {"class": "NegativeSampling", "config": {"counts": [3, 2, 1], "size": 2, "power": 0.5}}
+    assert construct(old).negatives == 2
+    assert (
+        construct({"class": "CosineSimilarity", "config": {"axis": 0, "epsilon": 0.5}}).eps == 0.5
+    )
+    for name, arguments in RENAMED.items():
+        taken = inspect.signature(getattr(handgrad, name)).parameters
+        assert set(arguments.values()) <= set(taken)
+        assert not set(arguments) & set(taken)

@@ -8,14 +8,14 @@ from handgrad.arrays import Array
 from handgrad.layer import Layer
 
 
-def held(place: int) -> property:
-    """A weight of an Adapter under its own name: `params[place]`."""
+def held(index: int) -> property:
+    """A weight of an Adapter under its own name: `params[index]`."""
 
     def get(self: Any) -> Array:
-        return self.params[place]
+        return self.params[index]
 
     def put(self: Any, value: Array) -> None:
-        self.params[place] = value
+        self.params[index] = value
 
     return property(get, put)
 
@@ -32,7 +32,7 @@ class Adapter:
     """Base of the book layers with weights. The inner layer computes.
 
     `params` and `grads` are lists in the order of `names`, as the second book has them; grads
-    are filled in place. `dW` and so on, as the first book has them, are new in every backward.
+    are filled in index. `dW` and so on, as the first book has them, are new in every backward.
     """
 
     names: tuple[str, ...] = ()

@@ -19,8 +19,8 @@ def eval_perplexity(model: Any, corpus: Array, batch_size: int = 10, time_size: 
     starts = jump * np.arange(batch_size)[:, None] + np.arange(time_size)
     total = 0.0
     for block in range(blocks):
-        places = starts + block * time_size
-        xs, ts = corpus[places % words], corpus[(places + 1) % words]
+        rows = starts + block * time_size
+        xs, ts = corpus[rows % words], corpus[(rows + 1) % words]
         try:
             total += model.forward(xs, ts, train_flg=False)
         except TypeError:  # a model without dropout has no train_flg

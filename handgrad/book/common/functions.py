@@ -36,7 +36,7 @@ def relu(x: Array) -> Array:
 
 
 def relu_grad(x: Array) -> Array:
-    """The derivative of relu. At x = 0: 1, the right slope."""
+    """The derivative of relu. At x = 0: 1, the right derivative."""
     return np.where(x >= 0, np.ones_like(x), np.zeros_like(x))
 
 

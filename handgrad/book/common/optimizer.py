@@ -12,7 +12,7 @@ LEAST = 1e-7  # what the books add to a denominator
 
 
 def keys_of(params: Parameters) -> Any:
-    """The names of parameters in a dict, or their places in a list."""
+    """The names of parameters in a dict, or their indices in a list."""
     return params.keys() if isinstance(params, dict) else range(len(params))
 
 

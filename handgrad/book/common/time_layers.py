@@ -188,13 +188,13 @@ class TimeAffine(Adapter):
 
 
 class Simple_TimeAffine(TimeAffine):
-    """TimeAffine; the book's naive twin."""
+    """TimeAffine; the book's naive version."""
 
 
 class TimeSoftmaxWithLoss(Weightless):
     """The mean cross-entropy of scores xs (N, T, V) with labels ts (N, T) or one-hot (N, T, V).
 
-    Places where the label is `ignore_label` do not count.
+    Steps whose label is `ignore_label` do not count.
     """
 
     ignore_label = -1
@@ -214,7 +214,7 @@ class TimeSoftmaxWithLoss(Weightless):
 
 
 class Simple_TimeSoftmaxWithLoss(TimeSoftmaxWithLoss):
-    """TimeSoftmaxWithLoss; the book's naive twin."""
+    """TimeSoftmaxWithLoss; the book's naive version."""
 
 
 class TimeSigmoidWithLoss(SigmoidWithLoss):

@@ -178,9 +178,9 @@ class RnnlmTrainer(ModelLoop):
     def get_batch(self, x: Array, t: Array, batch_size: int, time_size: int) -> tuple[Array, Array]:
         """The next block (batch_size, time_size): row n reads from the n-th part of the text on."""
         starts = len(x) // batch_size * np.arange(batch_size)[:, None]
-        places = (starts + self.time_idx + np.arange(time_size)) % len(x)
+        rows = (starts + self.time_idx + np.arange(time_size)) % len(x)
         self.time_idx += time_size
-        return x[places].astype(np.int32), t[places].astype(np.int32)
+        return x[rows].astype(np.int32), t[rows].astype(np.int32)
 
     def fit(
         self, xs: Array, ts: Array, max_epoch: int = 10, batch_size: int = 20,
@@ -204,17 +204,17 @@ def remove_duplicate(params: list[Array], grads: list[Array]) -> tuple[list, lis
     Two weights are one where they are the same memory: the same array, a view of all of it, or
     its transpose.
     """
-    places: dict[tuple, int] = {}
+    kept_at: dict[tuple, int] = {}
     kept: list[Array] = []
     sums: list[Array] = []
     for param, grad in zip(params, grads):
-        same, turned = places.get(identity(param)), places.get(identity(param.T))
+        same, transposed = kept_at.get(identity(param)), kept_at.get(identity(param.T))
         if same is not None:
             sums[same] = sums[same] + grad
-        elif turned is not None:
-            sums[turned] = sums[turned] + grad.T
+        elif transposed is not None:
+            sums[transposed] = sums[transposed] + grad.T
         else:
-            places[identity(param)] = len(kept)
+            kept_at[identity(param)] = len(kept)
             kept.append(param)
             sums.append(grad)
     return kept, sums

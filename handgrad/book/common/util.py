@@ -28,7 +28,7 @@ def shuffle_dataset(x: Array, t: Array) -> tuple[Array, Array]:
 
 
 def conv_output_size(input_size: int, filter_size: int, stride: int = 1, pad: int = 0) -> float:
-    """How many places a filter takes along one axis."""
+    """How many positions a filter takes along one axis."""
     return (input_size + 2 * pad - filter_size) / stride + 1
 
 
@@ -39,7 +39,7 @@ def preprocess(text: str) -> tuple[Array, dict[str, int], dict[int, str]]:
 
 
 def convert_one_hot(corpus: Array, vocab_size: int) -> Array:
-    """Each number as a row with a 1 at its place. Shapes: corpus (…), result (…, V)."""
+    """Each id as a one-hot row. Shapes: corpus (…), result (…, V)."""
     return np.eye(vocab_size, dtype=np.int32)[corpus]
 
 

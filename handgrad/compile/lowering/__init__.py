@@ -1,39 +1,10 @@
-"""Lowerings: how each layer becomes rows of a program, forward with backward below it."""
+"""Lowerings: how each layer becomes rows of a program, forward with backward below it.
 
-from handgrad.compile.lowering import (
-    activation,
-    affine,
-    arithmetic,
-    attention,
-    convolution,
-    dropout,
-    embedding,
-    loss,
-    matmul,
-    normalization,
-    pooling,
-    position,
-    recurrent,
-    reduction,
-    shape,
-    softmax,
-)
+Every file of this folder enters its own when it is imported.
+"""
 
-__all__ = [
-    "activation",
-    "affine",
-    "arithmetic",
-    "attention",
-    "convolution",
-    "dropout",
-    "embedding",
-    "loss",
-    "matmul",
-    "normalization",
-    "pooling",
-    "position",
-    "recurrent",
-    "reduction",
-    "shape",
-    "softmax",
-]
+from importlib import import_module
+from pkgutil import iter_modules
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -37,54 +37,49 @@ from handgrad.layers import (
     Tanh,
 )
 
-Elementwise = tuple[int, tuple[float, ...]]  # its code in kernels, and its options
-
 # Those whose derivative is a function of y (native/activation.h); None where an option forbids it.
-_BY_OUTPUT: dict[type, Callable[[Any], Elementwise | None]] = {
-    ReLU: lambda layer: (1, ()),
-    LeakyReLU: lambda layer: (2, (layer.slope,)) if layer.slope >= 0 else None,
-    ELU: lambda layer: (3, (1.0, layer.alpha, 1.0)) if layer.alpha > 0 else None,
-    CELU: lambda layer: (3, (1.0, layer.alpha, 1 / layer.alpha)),
-    SELU: lambda layer: (3, (layer.scale, layer.scale * layer.alpha, 1.0)),
-    Sigmoid: lambda layer: (4, ()),
-    Tanh: lambda layer: (5, ()),
-    Softplus: lambda layer: (6, ()),
-    ReLU6: lambda layer: (7, (1.0, 0.0, 6.0)),
-    HardSigmoid: lambda layer: (7, (1 / 6, 0.5, 1.0)),
-    Softsign: lambda layer: (8, ()),
+_BY_OUTPUT: dict[type, Callable[[Any], Epilogue | None]] = {
+    ReLU: lambda layer: Epilogue("relu"),
+    LeakyReLU: lambda layer: Epilogue("leaky_relu", (layer.slope,)) if layer.slope >= 0 else None,
+    ELU: lambda layer: Epilogue("elu", (1.0, layer.alpha, 1.0)) if layer.alpha > 0 else None,
+    CELU: lambda layer: Epilogue("elu", (1.0, layer.alpha, 1 / layer.alpha)),
+    SELU: lambda layer: Epilogue("elu", (layer.scale, layer.scale * layer.alpha, 1.0)),
+    Sigmoid: lambda layer: Epilogue("sigmoid"),
+    Tanh: lambda layer: Epilogue("tanh"),
+    Softplus: lambda layer: Epilogue("softplus"),
+    ReLU6: lambda layer: Epilogue("clip", (1.0, 0.0, 6.0)),
+    HardSigmoid: lambda layer: Epilogue("clip", (1 / 6, 0.5, 1.0)),
+    Softsign: lambda layer: Epilogue("softsign"),
 }
 
-# Those that need x (native/curve.h).
-LINEAR = 9  # a x + b
-_BY_INPUT: dict[type, Callable[[Any], Elementwise]] = {
-    Neg: lambda layer: (LINEAR, (-1.0,)),
-    Step: lambda layer: (10, ()),
-    SiLU: lambda layer: (11, ()),
-    GELU: lambda layer: (13 if layer.approximate == "tanh" else 12, ()),
-    HardSwish: lambda layer: (14, ()),
-    Mish: lambda layer: (15, ()),
-    Exp: lambda layer: (16, ()),
-    Expm1: lambda layer: (17, ()),
-    Log: lambda layer: (18, ()),
-    Log1p: lambda layer: (19, ()),
-    Sqrt: lambda layer: (20, ()),
-    Abs: lambda layer: (22, ()),
-    Erf: lambda layer: (23, ()),
+# Those that need x (native/elementwise.h).
+_BY_INPUT: dict[type, Callable[[Any], Epilogue]] = {
+    Neg: lambda layer: Epilogue("line", (-1.0,)),
+    Step: lambda layer: Epilogue("step"),
+    SiLU: lambda layer: Epilogue("silu"),
+    GELU: lambda layer: Epilogue("gelu_tanh" if layer.approximate == "tanh" else "gelu"),
+    HardSwish: lambda layer: Epilogue("hard_swish"),
+    Mish: lambda layer: Epilogue("mish"),
+    Exp: lambda layer: Epilogue("exp"),
+    Expm1: lambda layer: Epilogue("expm1"),
+    Log: lambda layer: Epilogue("log"),
+    Log1p: lambda layer: Epilogue("log1p"),
+    Sqrt: lambda layer: Epilogue("sqrt"),
+    Abs: lambda layer: Epilogue("abs"),
+    Erf: lambda layer: Epilogue("erf"),
 }
 
 
-def elementwise(
-    b: Builder, x: Value, code: int, options: tuple[float, ...], derivative: Value | None = None
-) -> Value:
+def elementwise(b: Builder, x: Value, f: Epilogue, derivative: Value | None = None) -> Value:
     """Append y = f(x), and f'(x) beside it where there is a value for it."""
     y = b.value(x.shape, last=x.last)
-    b.row("curve", x.size, code, x, y, derivative, reals=options)
+    b.row("elementwise", count=x.size, x=x, y=y, derivative=derivative, **f.arguments)
     return y
 
 
 def linear(b: Builder, x: Value, factor: float, more: float = 0.0) -> Value:
     """Append y = factor · x + more."""
-    return elementwise(b, x, LINEAR, (factor, more))
+    return elementwise(b, x, Epilogue("line", (factor, more)))
 
 
 def ordered(b: Builder, value: Value, like: Value) -> Value:
@@ -105,21 +100,20 @@ class LowerActivation(Lowering):
     """y = f(x); dx = dy f'(x), from y."""
 
     def epilogue(self, layer: Any) -> Epilogue | None:
-        found = _BY_OUTPUT[type(layer)](layer)
-        return None if found is None else Epilogue(*found)
+        return _BY_OUTPUT[type(layer)](layer)
 
     def forward(self, b: Builder, node: Node) -> tuple[Value, Output]:
-        y = elementwise(b, b.gathered(node.inputs[0]), *self.function(node))
+        y = elementwise(b, b.gathered(node.inputs[0]), self.function(node))
         return y, Output(y)
 
     def backward(self, b: Builder, node: Node, record: Output, dy: Value) -> Value:
-        y, (code, options) = record.y, self.function(node)
+        y, f = record.y, self.function(node)
         dx = b.value(y.shape, last=y.last)
-        b.row("slope", y.size, code, ordered(b, dy, y), y, dx, reals=options)
+        b.row("derivative", count=y.size, dy=ordered(b, dy, y), y=y, dx=dx, **f.arguments)
         return dx
 
-    def function(self, node: Node) -> Elementwise:
-        """Code and options of the node's function."""
+    def function(self, node: Node) -> Epilogue:
+        """The node's function."""
         found = _BY_OUTPUT[type(node.layer)](node.layer)
         if found is None:
             raise NotNative(f"{node.name}: an option for which y does not tell the derivative")
@@ -140,11 +134,11 @@ class LowerElementwise(Lowering):
     def forward(self, b: Builder, node: Node) -> tuple[Value, Derivative]:
         x = b.gathered(node.inputs[0])
         at_x = b.value(x.shape, last=x.last) if node.needs_input_grad[0] else None
-        return elementwise(b, x, *_BY_INPUT[type(node.layer)](node.layer), at_x), Derivative(at_x)
+        return elementwise(b, x, _BY_INPUT[type(node.layer)](node.layer), at_x), Derivative(at_x)
 
     def backward(self, b: Builder, node: Node, record: Derivative, dy: Value) -> Value | None:
         if record.at_x is None:
             return None
         dx = b.value(record.at_x.shape, last=record.at_x.last)
-        b.row("mul", dx.size, ordered(b, dy, dx), record.at_x, dx)
+        b.row("mul", count=dx.size, a=ordered(b, dy, dx), b=record.at_x, y=dx)
         return dx

@@ -21,7 +21,7 @@ from handgrad.tensor import Tensor
 def pair(b: Builder, kernel: str, one: Value, other: Value) -> Value:
     """Append y = a ∘ b, in the memory order of a."""
     y = b.value(one.shape, last=one.last)
-    b.row(kernel, y.size, one, ordered(b, other, one), y)
+    b.row(kernel, count=y.size, a=one, b=ordered(b, other, one), y=y)
     return y
 
 

@@ -37,8 +37,10 @@ class Attention:
     def weigh(self, b: Builder, scores: Matrices) -> None:
         """The weights from the scores."""
         self.weights = self.grid(b)
-        b.row("softmax", self.rows, self.S, scores.value, self.weights.value, False, self.queries,
-              reals=(self.factor,))  # fmt: skip
+        b.row(
+            "softmax", rows=self.rows, length=self.S, x=scores.value, y=self.weights.value,
+            queries=self.queries, factor=self.factor,
+        )  # fmt: skip
 
     def backward(
         self, b: Builder, q: Matrices, k: Matrices, v: Matrices, dy: Matrices, dq: Matrices,
@@ -53,8 +55,10 @@ class Attention:
         multiply(b, self.samples, self.heads, (self.S, self.E, self.T), self.weights.T, dy, dv)
         dweights, dscores = self.grid(b), self.grid(b)
         multiply(b, self.samples, self.heads, (self.T, self.S, self.E), dy, v.T, dweights)
-        b.row("softmax_backward", self.rows, self.S, self.weights.value, dscores.value, False, 0,
-              dweights.value, reals=(self.factor,))  # fmt: skip
+        b.row(
+            "softmax_backward", rows=self.rows, length=self.S, y=self.weights.value,
+            dy=dweights.value, dx=dscores.value, factor=self.factor,
+        )  # fmt: skip
         return dscores
 
     def grid(self, b: Builder) -> Matrices:
@@ -168,7 +172,7 @@ class LowerMultiHeadAttention(Lowering):
 class AdditiveRecord(AttentionRecord):
     """What the rows of all pairs read besides: sizes, projections, weights."""
 
-    pairs: tuple[Any, ...]
+    pairs: dict[str, Any]
 
 
 @lowers(AdditiveAttention)
@@ -184,22 +188,28 @@ class LowerAdditiveAttention(Lowering):
         product(b, times(N, S), k, layer.Wk, None, offered)
         rows = Attention(N, 1, (T, S, H, E), False, 1.0)
         scores, y = rows.grid(b), b.value(node.outputs[0].shape)
-        pairs = N, T, S, H, asked, offered, b.parameter(layer.w)
-        b.row("compare", *pairs, scores.value)
+        pairs = {
+            "samples": N, "queries": T, "keys": S, "width": H, "a": asked, "b": offered,
+            "w": b.parameter(layer.w),
+        }  # fmt: skip
+        b.row("compare", **pairs, scores=scores.value)
         rows.weigh(b, scores)
         multiply(b, N, 1, (T, E, S), rows.weights, in_order(v), in_order(y))
         return y, AdditiveRecord(rows, (q, k, v), pairs)
 
     def backward(self, b: Builder, node: Node, record: AdditiveRecord, dy: Value) -> tuple:
         layer, (q, k, v), rows = node.layer, record.inputs, record.rows
-        N, T, S, H, asked, offered, _ = record.pairs
+        N, T, S, H, asked, offered, _ = record.pairs.values()
         dv, dasked, doffered = b.value(v.shape), b.value(asked.shape), b.value(offered.shape)
         dscores = rows.dscores(b, in_order(v), in_order(b.plain(dy)), in_order(dv))
         each = b.value((N, H))
-        b.row("compare_backward", *record.pairs, dscores.value, dasked, doffered, each)
+        b.row(
+            "compare_backward", **record.pairs, dscores=dscores.value, da=dasked, db=doffered,
+            dw=each,
+        )  # fmt: skip
         dw, add = b.gradient(layer.w)
         if dw is not None:
-            b.row("totals", N, 0, H, each, H, dw, add)
+            b.row("totals", rows=N, columns=H, x=each, step=H, sum=dw, add=add)
         product_dW(b, times(N, T), q, dasked, layer.Wq, None)
         product_dW(b, times(N, S), k, doffered, layer.Wk, None)
         dq = product_dx(b, times(N, T), dasked, layer.Wq, q, None)

@@ -16,7 +16,7 @@ from handgrad.compile.lowering.pooling import (
     tiles,
 )
 from handgrad.compile.lowering.registry import Lowering, lowers
-from handgrad.compile.lowering.windows import images, require_two_axes, two, windows
+from handgrad.compile.lowering.windows import images, of_both, require_two_axes, windows
 from handgrad.compile.trace import Node
 from handgrad.compile.values import Address, Epilogue, Size, Value, at_most, times
 from handgrad.layers import Convolution, TransposedConvolution
@@ -24,7 +24,6 @@ from handgrad.layers.convolution.window import Grid
 
 PARTS = 16  # sums of a gradient that are made apart, so that threads share the images
 DEEP = 256  # outputs that a sum takes, at least
-FORWARD, BACKWARD, STAMPS = 0, 1, 2  # the orders in which the kernel `filters` lays weights out
 
 
 @dataclass
@@ -41,39 +40,38 @@ class Correlation:
         """C, the channels of the images that windows lie on."""
         return self.W.shape[1] * self.groups
 
-    def panels(self, order: int) -> Value:
-        """A row that lays the weights out for products; the panels."""
+    def panels(self, order: str) -> Value:
+        """A row that lays the weights out for products, in an order of `filters`; the panels."""
         F, each, *kernel = self.W.shape
         F, cells = F // self.groups, prod(kernel)
-        columns = {FORWARD: F, BACKWARD: each, STAMPS: cells * each}[order]
+        columns = {"forward": F, "backward": each, "stamps": cells * each}[order]
         deep = F * each * cells // columns
         panels = self.b.value((self.groups * deep * (-(-columns // 16) * 16),))
         self.b.row(
-            "filters", cells, each, len(self.W), self.groups, self.b.parameter(self.W), panels,
-            order,
+            "filters", cells=cells, channels=each, filters=len(self.W), groups=self.groups,
+            W=self.b.parameter(self.W), panels=panels, order=order,
         )  # fmt: skip
         return panels
 
     def forward(
         self, n: Size, x: Value | Address, indexed: bool, y: Value, bias: Address | None,
-        epilogue: Epilogue, pooling: tuple[Argument, ...] = (),
+        epilogue: Epilogue, pooling: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """y = epilogue(b + Σ W x). pooling: cells of the windows of which y is the maxima, and
-        where to write which of the cells these are."""
-        code, options, saved = epilogue
+        """y = epilogue(b + Σ W x). pooling: the arguments where y is the maxima, see `pooled`."""
         self.b.row(
-            "convolution", *windows(self.grid, n, self.channels), x, indexed, len(self.W),
-            self.groups, self.panels(FORWARD), y, bias, code, saved, *pooling, reals=options,
+            "convolution", **windows(self.grid, n, self.channels), x=x, indexed=indexed,
+            filters=len(self.W), groups=self.groups, weights=self.panels("forward"), y=y, bias=bias,
+            **epilogue.arguments, **pooling or {},
         )  # fmt: skip
 
     def back(self, n: Size, dy: Value, dx: Value, bias: Address | None, epilogue: Epilogue) -> None:
         """dx = epilogue(b + Σ Wᵀ dy): for stride 1 a convolution of dy with reversed filters."""
-        code, options, saved = epilogue
         F, grid = len(self.W), self.grid
+        shared = {"groups": self.groups, "y": dx, "bias": bias, **epilogue.arguments}
         if max(grid.stride) > 1:
             self.b.row(
-                "spread", *windows(grid, n, self.channels), dy, False, F, self.groups,
-                self.panels(STAMPS), dx, bias, code, saved, reals=options,
+                "spread", **windows(grid, n, self.channels), x=dy, filters=F,
+                weights=self.panels("stamps"), **shared,
             )  # fmt: skip
             return
         pads = tuple(
@@ -82,18 +80,17 @@ class Correlation:
         )
         reversed_ = Grid(grid.outputs, grid.kernel, grid.stride, grid.dilation, pads, grid.sizes)
         self.b.row(
-            "convolution", *windows(reversed_, n, F), dy, False, self.channels, self.groups,
-            self.panels(BACKWARD), dx, bias, code, saved, reals=options,
+            "convolution", **windows(reversed_, n, F), x=dy, filters=self.channels,
+            weights=self.panels("backward"), **shared,
         )  # fmt: skip
 
     def gradients(
         self, n: Size, x: Argument, indexed: bool, dy: Argument, dW: Address | None, add: bool,
-        db: Address | None, pooling: tuple[Argument, ...] = (), options: tuple[float, ...] = (),
+        db: Address | None, pooling: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """dW = Σ x dy and db = Σ dy, first for parts of the batch.
 
-        pooling: where dy is that of the maxima: cells of their windows, which of them they are,
-        and the code of the epilogue with the maxima, at which its derivative is taken.
+        pooling: where dy is that of the maxima, the arguments that say so, see `pooled`.
         """
         if dW is None and db is None:
             return
@@ -103,13 +100,20 @@ class Correlation:
         parts = self.b.value((count * self.W.size,))
         bias_parts = None if db is None else self.b.value((count * F,))
         self.b.row(
-            "filter_gradient", *windows(self.grid, n, self.channels), x, indexed, F, self.groups,
-            parts, dy, bias_parts, each, *pooling, reals=options,
+            "filter_gradient", **windows(self.grid, n, self.channels), x=x, indexed=indexed,
+            filters=F, groups=self.groups, each=each, parts=parts, dy=dy, bias_parts=bias_parts,
+            **pooling or {},
         )  # fmt: skip
         self.b.row(
-            "filter_sum", prod(self.grid.kernel), self.W.shape[1], F, self.groups, n, each, parts,
-            dW or self.b.value((self.W.size,)), bias_parts, db, add,
+            "filter_sum", cells=prod(self.grid.kernel), channels=self.W.shape[1], filters=F,
+            groups=self.groups, samples=n, each=each, parts=parts,
+            dW=dW or self.b.value((self.W.size,)), bias_parts=bias_parts, db=db, add=add,
         )  # fmt: skip
+
+
+def pooled(maxima: Maxima) -> dict[str, Argument]:
+    """The arguments of a row whose y, or dy, are the maxima."""
+    return {**of_both("pool_", maxima.grid.kernel), "which": maxima.which}
 
 
 @dataclass
@@ -144,10 +148,10 @@ class LowerConvolution(Lowering):
         on = Correlation(b, layer.window.place(sizes), layer.groups, layer.W)
         record = ConvolutionRecord(on, *images(b, x))
         y = b.value(node.outputs[0].shape, last=True)
-        pooling: tuple[Argument, ...] = ()
+        pooling = None
         if node.pooling is not None:
             record.maxima = maxima_of(b, node.pooling, y)
-            pooling = *two(node.pooling.kernel), record.maxima.which
+            pooling = pooled(record.maxima)
         bias = b.parameter(layer.b) if layer.bias else None
         on.forward(x.shape[0], record.x, record.indexed, y, bias, node.epilogue, pooling)
         return y, record
@@ -156,23 +160,22 @@ class LowerConvolution(Lowering):
         self, b: Builder, node: Node, record: ConvolutionRecord, dy: Value
     ) -> Value | None:
         layer, on, n, dx, dy = node.layer, record.on, dy.shape[0], None, b.last(dy)
-        code, options, _ = node.epilogue
-        pooling: tuple[Argument, ...] = ()
+        pooling = None
         if node.needs_input_grad[0]:
             if record.maxima is not None:  # dx needs the gradient of every pixel
                 pixels = b.value((n, layer.filters, *record.maxima.grid.sizes), last=True)
                 dy = max_pooling_dx(b, record.maxima, dy, pixels, node.epilogue)
             epilogue = b.derivative(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
-            dx.through_epilogue = epilogue.code != 0
+            dx.through_epilogue = epilogue.applies
             on.back(n, dy, dx, None, epilogue)
         elif record.maxima is not None:
-            maxima = record.maxima
-            saved = maxima.y if code else None
-            pooling = *two(maxima.grid.kernel), maxima.which, code, saved
+            pooling = pooled(record.maxima)
+            if node.epilogue.applies:
+                pooling |= node.epilogue._replace(saved=record.maxima.y).arguments
         dW, add = b.gradient(layer.W)
         db, _ = b.gradient(layer.b) if layer.bias else (None, False)
-        on.gradients(n, record.x, record.indexed, dy, dW, add, db, pooling, options)
+        on.gradients(n, record.x, record.indexed, dy, dW, add, db, pooling)
         return dx
 
 
@@ -199,7 +202,7 @@ class LowerTransposedConvolution(Lowering):
         if node.needs_input_grad[0]:
             epilogue = b.derivative(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
-            dx.through_epilogue = epilogue.code != 0
+            dx.through_epilogue = epilogue.applies
             on.forward(n, dy, False, dx, None, epilogue)
         dW, add = b.gradient(layer.W)
         on.gradients(n, dy, False, record.x, dW, add, None)
@@ -207,5 +210,8 @@ class LowerTransposedConvolution(Lowering):
         if db is not None:  # the sums that go with a product whose result is not needed
             F, rows = layer.filters, times(n, *dy.shape[2:])
             unused = b.value((F,))
-            b.row("weights", 1, F, rows, dy, 0, F, False, dy, F, 0, unused, F, db, 0, 0, add)
+            b.row(
+                "weights", M=1, N=F, K=rows, x=dy, x_row=F, dy=dy, dy_row=F, dW=unused, dW_row=F,
+                db=db, add=add,
+            )  # fmt: skip
         return dx

@@ -47,8 +47,8 @@ class LowerDropout(Lowering):
             raise NotNative(f"{node.name}: seed {stream.seed}, or an input without a batch axis")
         mask = b.value((BatchDim(-(-words.count // 32)),))
         b.early(
-            "keep", words, mask, counter(b, stream), stream.seed, stream.layer,
-            reals=(layer.ratio * 2**32,),
+            "keep", count=words, mask=mask, counter=counter(b, stream), seed=stream.seed,
+            layer=stream.layer, limit=layer.ratio * 2**32,
         )  # fmt: skip
         factor = 1.0 if layer.scaled else 1 / (1 - layer.ratio)
         record = Mask(mask, factor, each)
@@ -62,12 +62,11 @@ class LowerDropout(Lowering):
 
     def masked(self, b: Builder, mask: Mask, x: Value, epilogue: Epilogue = NO_EPILOGUE) -> Value:
         """x · m, forward and back."""
-        y, (code, options, saved) = b.value(x.shape), epilogue
-        y.through_epilogue = code != 0
-        options = (*options, 0.0, 0.0, 0.0)[:3]
+        y = b.value(x.shape)
+        y.through_epilogue = epilogue.applies
         b.row(
-            "masked", x.size, x, mask.bits, y, mask.each, saved, code,
-            reals=(*options, mask.factor),
+            "masked", count=x.size, x=x, mask=mask.bits, y=y, each=mask.each, factor=mask.factor,
+            **epilogue.arguments,
         )  # fmt: skip
         return y
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from handgrad.arrays import Array
@@ -26,7 +28,7 @@ class LowerEmbedding(Lowering):
         ids, y = node.inputs[0], b.value(node.outputs[0].shape)
         if not ids.integer:
             raise NotNative("an embedding of numbers that are not the network's input")
-        b.row("embedding", *self.ids(node), b.parameter(node.layer.W), y)
+        b.row("embedding", **self.table(node), **self.ids(node), W=b.parameter(node.layer.W), y=y)
         return y, None
 
     def backward(self, b: Builder, node: Node, record: None, dy: Value) -> None:
@@ -39,17 +41,22 @@ class LowerEmbedding(Lowering):
             if used_once(b, layer.W):
                 touched = b.array(np.zeros(b.batch * node.inputs[0].row, np.int32), writable=True)
             most = b.batch * node.inputs[0].row if touched else 0
-            b.row("embedding_clear", *self.ids(node), dW, None, touched, most)
-        b.row("embedding_sums", *self.ids(node), dW, dy, touched)
+            b.row("embedding_clear", **self.table(node), dW=dW, touched=touched, most=most)
+        b.row("embedding_sums", **self.table(node), **self.ids(node), dW=dW, dy=dy, touched=touched)
 
-    def ids(self, node: Node) -> tuple:
-        """The first arguments of each kernel: how many ids, and where."""
+    def table(self, node: Node) -> dict[str, Any]:
+        """The arguments for the sizes of W."""
+        return dict(zip(("vocabulary", "width"), node.layer.W.shape))
+
+    def ids(self, node: Node) -> dict[str, Any]:
+        """The arguments for the ids: how many, and where."""
         ids = node.inputs[0]
         source = ids if ids.rows is None else ids.owner.rows
-        return BatchDim(1), ids.row, *node.layer.W.shape[::-1], source, ids.rows is not None
+        indexed = ids.rows is not None
+        return {"samples": BatchDim(1), "each": ids.row, "ids": source, "indexed": indexed}
 
 
 def used_once(b: Builder, W: Array) -> bool:
     """Whether no other layer holds this parameter, and its layer is used once."""
     (holders,) = (s.slots for s in b.flat.segments if s.view is W)
-    return len(holders) == 1 and sum(b.parameter(W) in row.args for row in b.rows) == 1
+    return len(holders) == 1 and sum(b.parameter(W) in row.values() for row in b.rows) == 1

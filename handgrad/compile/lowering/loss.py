@@ -22,10 +22,15 @@ from handgrad.layers import (
 )
 
 _PIECE = 1 << 13  # terms of one sum in native/loss.cpp
-_CODES: dict[type, int] = {
-    MeanSquaredError: 0, SumSquaredError: 1, MeanAbsoluteError: 2, Huber: 3,
-    SigmoidCrossEntropy: 4, BinaryCrossEntropy: 5, Hinge: 6,
-}  # fmt: skip
+_NAMES: dict[type, str] = {  # of the losses in native/loss.cpp
+    MeanSquaredError: "squared",
+    SumSquaredError: "half_squared",
+    MeanAbsoluteError: "absolute",
+    Huber: "huber",
+    SigmoidCrossEntropy: "sigmoid_cross_entropy",
+    BinaryCrossEntropy: "cross_entropy",
+    Hinge: "hinge",
+}
 
 
 @lowers(SoftmaxCrossEntropy)
@@ -40,30 +45,36 @@ class LowerSoftmaxCrossEntropy(LossLowering):
             raise NotNative(f"SoftmaxCrossEntropy: labels {t.shape} for scores {y.shape}")
         if layer.label_smoothing and layer.class_weights is not None:
             raise NotNative("SoftmaxCrossEntropy: label_smoothing together with class_weights")
-        labels = (t if t.rows is None else t.owner.rows), t.rows is not None
         classes, each = y.shape[-1], t.row
         if isinstance(classes, BatchDim):
             raise NotNative("SoftmaxCrossEntropy: classes that grow with the batch")
-        shares = self._shares(b, layer, labels, each, classes)
+        labels = {
+            "samples": BatchDim(1), "each": each, "classes": classes,
+            "labels": t if t.rows is None else t.owner.rows, "indexed": t.rows is not None,
+        }  # fmt: skip
+        shares = self._shares(b, layer, labels)
         dy = y if _free(y) else b.value(y.shape)
         terms, right = b.value(t.shape), b.value(t.shape)
         b.row(
-            "softmax_loss", BatchDim(1), each, classes, y, *labels, shares, dy, terms, right,
-            reals=(layer.label_smoothing,),
+            "softmax_loss", **labels, scores=y, shares=shares, dy=dy, terms=terms, right=right,
+            smoothing=layer.label_smoothing,
         )  # fmt: skip
-        b.later("step_loss", BatchDim(each), terms, right, metrics, metrics + MOST_STEPS, 1, False)
+        b.later(
+            "step_loss", count=BatchDim(each), each=1, terms=terms, right=right, losses=metrics,
+            rights=metrics + MOST_STEPS,
+        )  # fmt: skip
         return dy
 
-    def _shares(self, b: Builder, layer: Any, labels: Any, each: int, classes: int) -> Any:
+    def _shares(self, b: Builder, layer: Any, labels: dict[str, Any]) -> Value | None:
         """What each row counts, where not all count the same."""
         weights, ignored = layer.class_weights, layer.ignore_index
         if weights is None and ignored is None:
             return None
-        shares = b.value((BatchDim(each),))
-        table = None if weights is None else b.array(_class_weights(weights, classes))
+        shares = b.value((BatchDim(labels["each"]),))
+        table = None if weights is None else b.array(_class_weights(weights, labels["classes"]))
         b.row(
-            "shares", BatchDim(1), each, classes, None, *labels, shares, table,
-            0 if ignored is None else ignored, ignored is not None,
+            "shares", **labels, weights=table, ignores=ignored is not None, ignore=ignored or 0,
+            shares=shares,
         )  # fmt: skip
         return shares
 
@@ -82,7 +93,7 @@ def _free(y: Value) -> bool:
     return alone and type(made.layer) is Affine
 
 
-@lowers(*_CODES)
+@lowers(*_NAMES)
 class LowerElementwiseLoss(LossLowering):
     """A term for each element of y and t, and its derivative."""
 
@@ -94,6 +105,9 @@ class LowerElementwiseLoss(LossLowering):
         size, mean = times(*y.shape), type(layer) is not SumSquaredError
         dy, sums = b.value(y.shape), b.value((BatchDim(-(-y.row // _PIECE)),))
         delta = layer.delta if type(layer) is Huber else 0.0
-        b.row("loss_terms", size, _CODES[type(layer)], y, t, dy, sums, mean, reals=(delta,))
-        b.later("step_loss", size, sums, None, metrics, None, _PIECE, mean)
+        b.row(
+            "loss_terms", count=size, loss=_NAMES[type(layer)], y=y, t=t, dy=dy, sums=sums,
+            mean=mean, delta=delta,
+        )  # fmt: skip
+        b.later("step_loss", count=size, each=_PIECE, terms=sums, losses=metrics, mean=mean)
         return dy

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from handgrad.compile.builder import Argument, Builder
+from handgrad.compile.lowering.products import factors
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import BatchDim, NotNative, Size, Value
@@ -27,10 +28,10 @@ class Matrices:
         """Transposed."""
         return Matrices(self.value, self.sample, self.head, self.column, self.row)
 
-    @property
-    def arguments(self) -> tuple[Argument, ...]:
-        """As a kernel reads it."""
-        return self.value, self.sample, self.head, self.row, self.column
+    def arguments(self, name: str) -> dict[str, Argument]:
+        """As a kernel reads the matrices that it calls by a name."""
+        strides = {"sample": self.sample, "head": self.head, "row": self.row, "column": self.column}
+        return {name: self.value, **{f"{name}_{axis}": n for axis, n in strides.items()}}
 
 
 def stacked(b: Builder, samples: Size, heads: int, rows: int, columns: int) -> Matrices:
@@ -57,8 +58,12 @@ def multiply(
     b: Builder, samples: Size, heads: int, sizes: tuple, x: Matrices, y: Matrices, out: Matrices
 ) -> None:
     """out = x @ y, where sizes are rows of x, columns of y, columns of x."""
-    *written, _ = out.arguments
-    b.row("batched_product", samples, heads, *sizes, *x.arguments, *y.arguments, *written)
+    written = out.arguments("C")
+    del written["C_column"]  # which lie side by side
+    b.row(
+        "batched_product", samples=samples, heads=heads, **dict(zip("MNK", sizes)),
+        **x.arguments("A"), **y.arguments("B"), **written,
+    )  # fmt: skip
 
 
 @dataclass
@@ -78,7 +83,7 @@ class LowerMatMul(Lowering):
         y = b.value(node.outputs[0].shape)
         if len(x.shape) == 2 and not any(isinstance(s, BatchDim) for s in W.shape):
             (D, M), rows = W.shape, x.shape[0]
-            b.row("product", rows, M, D, x, D, 1, False, W, M, 1, y, M, None, 0, None, False)
+            b.row("product", **factors(rows, x, (D, M), W), C=y, C_row=M)
         elif isinstance(x.shape[0], BatchDim) and len(x.shape) > 2:
             (*heads, rows, K), columns = inner(x), inner(W)[-1]
             multiply(b, x.shape[0], prod(heads), (rows, columns, K), *map(in_order, (x, W, y)))
@@ -91,8 +96,8 @@ class LowerMatMul(Lowering):
         dx, dW = b.value(x.shape), b.value(W.shape)
         if len(x.shape) == 2:
             (D, M), rows = W.shape, x.shape[0]
-            b.row("product", rows, D, M, dy, M, 1, False, W, 1, M, dx, D, None, 0, None, False)
-            b.row("weights", D, M, rows, x, 0, D, False, dy, M, 0, dW, M, None, 0, 0, False)
+            b.row("product", **factors(rows, dy, (D, M), W, transposed=True), C=dx, C_row=D)
+            b.row("weights", M=D, N=M, K=rows, x=x, x_row=D, dy=dy, dy_row=M, dW=dW, dW_row=M)
             return dx, dW
         (*heads, rows, K), columns = inner(x), inner(W)[-1]
         count, up = prod(heads), in_order(dy)

@@ -52,16 +52,16 @@ class LowerBatchNorm(Lowering):
         C, rows = layer.gamma.size, times(x.shape[0], *x.shape[2:])
         stats, y = b.value((2, C)), b.value(x.shape, last=image)
         blocks = block_sums(b, rows, C, C) if layer.training else None
-        running = b.array(layer.running_mean, True), b.array(layer.running_var, True)
         if blocks:
-            b.row("column_moments", rows, C, x, blocks)
+            b.row("column_moments", rows=rows, columns=C, x=x, blocks=blocks)
         b.row(
-            "batch_statistics", rows, C, None, blocks, stats, *running,
-            reals=(layer.eps, layer.momentum),
+            "batch_statistics", rows=rows, columns=C, blocks=blocks, stats=stats,
+            running_mean=b.array(layer.running_mean, True),
+            running_var=b.array(layer.running_var, True), eps=layer.eps, momentum=layer.momentum,
         )  # fmt: skip
         b.row(
-            "column_scale", rows, C, x, y, stats, b.parameter(layer.gamma),
-            b.parameter(layer.beta), node.epilogue.code, reals=node.epilogue.options,
+            "column_scale", rows=rows, columns=C, x=x, y=y, stats=stats,
+            gamma=b.parameter(layer.gamma), beta=b.parameter(layer.beta), **node.epilogue.arguments,
         )  # fmt: skip
         return y, BatchRecord(x, rows, stats)
 
@@ -69,14 +69,19 @@ class LowerBatchNorm(Lowering):
         layer, x, rows, stats = node.layer, record.x, record.rows, record.stats
         C, dy = layer.gamma.size, b.last(dy) if x.last else b.plain(dy)
         blocks, means = block_sums(b, rows, C, C), b.value((2, C))
-        b.row("column_gradients", rows, C, x, blocks, stats, dy)
+        dgamma, dbeta, add = scale_gradients(b, layer)
+        b.row("column_gradients", rows=rows, columns=C, x=x, dy=dy, stats=stats, blocks=blocks)
         b.row(
-            "batch_gradients", rows, C, None, blocks, stats, *scale_gradients(b, layer), means
+            "batch_gradients", rows=rows, columns=C, blocks=blocks, stats=stats, dgamma=dgamma,
+            dbeta=dbeta, add=add, means=means,
         )  # fmt: skip
         if not node.needs_input_grad[0]:
             return None
         dx = b.value(x.shape, last=x.last)
-        b.row("column_dx", rows, C, x, dx, stats, dy, b.parameter(layer.gamma), means)
+        b.row(
+            "column_dx", rows=rows, columns=C, x=x, dx=dx, stats=stats, dy=dy,
+            gamma=b.parameter(layer.gamma), means=means,
+        )  # fmt: skip
         return dx
 
 
@@ -88,6 +93,12 @@ class GroupRecord:
     stats: Value
     sizes: tuple[Size, int, int, int]
 
+    def arguments(self, b: Builder, layer: Any) -> dict[str, Any]:
+        """What the rows forward and back have in common."""
+        named = dict(zip(("samples", "groups", "channels", "run"), self.sizes))
+        gamma, stays = b.parameter(layer.gamma), type(layer) is RMSNorm
+        return {**named, "x": self.x, "stats": self.stats, "gamma": gamma, "mean_stays": stays}
+
 
 @lowers(LayerNorm, RMSNorm, GroupNorm, InstanceNorm)
 class LowerGroups(Lowering):
@@ -98,11 +109,9 @@ class LowerGroups(Lowering):
         sizes = groups(layer, x.shape)
         y, stats = b.value(x.shape), b.value((times(*sizes[:2]), 2))
         beta = b.parameter(layer.beta) if "beta" in layer.params else None
-        b.row(
-            "group_norm", *sizes, x, y, stats, b.parameter(layer.gamma), beta,
-            type(layer) is RMSNorm, reals=(layer.eps,),
-        )  # fmt: skip
-        return y, GroupRecord(x, stats, sizes)
+        record = GroupRecord(x, stats, sizes)
+        b.row("group_norm", **record.arguments(b, layer), y=y, beta=beta, eps=layer.eps)
+        return y, record
 
     def backward(self, b: Builder, node: Node, record: GroupRecord, dy: Value) -> Value | None:
         layer, x, (M, G, C, P) = node.layer, record.x, record.sizes
@@ -110,13 +119,16 @@ class LowerGroups(Lowering):
         blocks = block_sums(b, M, G * C * P, G * C)
         dx = b.value(x.shape) if node.needs_input_grad[0] else None
         b.row(
-            "group_norm_backward", M, G, C, P, x, dx, record.stats,
-            b.parameter(layer.gamma), None, type(layer) is RMSNorm, b.plain(dy), blocks,
+            "group_norm_backward", **record.arguments(b, layer), dx=dx, dy=b.plain(dy),
+            blocks=blocks,
         )  # fmt: skip
         for address, offset in (dgamma, 0), (dbeta, G * C):
             if address is not None:
                 sums = b.view(blocks, blocks.shape, offset)
-                b.row("totals", M, G * C * P, G * C, sums, 2 * G * C, address, add)
+                b.row(
+                    "totals", rows=M, length=G * C * P, columns=G * C, x=sums, step=2 * G * C,
+                    sum=address, add=add,
+                )  # fmt: skip
         return dx
 
 

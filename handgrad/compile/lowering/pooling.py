@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
-from handgrad.compile.lowering.windows import images, require_two_axes, windows
+from handgrad.compile.lowering.windows import images, require_two_axes, two, windows
 from handgrad.compile.trace import Node
 from handgrad.compile.values import NO_EPILOGUE, BatchDim, Epilogue, NotNative, Size, Value
 from handgrad.layers import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
@@ -33,10 +33,11 @@ class Averages:
     """Windows, and how their padding counts."""
 
     grid: Grid
-    padding: tuple[int, ...]
+    padding: dict[str, int]
 
 
-WHOLE = 0, 0, True  # the padding of a window that is the image
+# The padding of a window that is the image.
+WHOLE = {"pad_bottom": 0, "pad_right": 0, "padded": True}
 
 
 def maxima_of(b: Builder, grid: Grid, y: Value) -> Maxima:
@@ -59,7 +60,10 @@ def max_pooling(b: Builder, node: Node, grid: Grid, y: Value) -> Maxima:
         raise NotNative(f"{node.name}: a window has more than {MAX_CELLS} cells")
     source, indexed = images(b, x)
     record = maxima_of(b, grid, y)
-    b.row("max_pooling", *windows(grid, x.shape[0], x.shape[1]), source, indexed, y, record.which)
+    b.row(
+        "max_pooling", **windows(grid, x.shape[0], x.shape[1]), x=source, indexed=indexed, y=y,
+        which=record.which,
+    )  # fmt: skip
     return record
 
 
@@ -68,11 +72,12 @@ def max_pooling_dx(
 ) -> Value:
     """A row: dy to the cell where the maximum was, back through the epilogue of what made x, of
     which the maximum is y."""
-    dx.through_epilogue = epilogue.code != 0
-    saved = record.y if dx.through_epilogue else None
+    dx.through_epilogue = epilogue.applies
+    if epilogue.applies:
+        epilogue = epilogue._replace(saved=record.y)
     b.row(
-        "max_pooling_gradient", *windows(record.grid, dx.shape[0], dx.shape[1]), dy, False, dx,
-        record.which, epilogue.code, saved, reals=epilogue.options,
+        "max_pooling_gradient", **windows(record.grid, dx.shape[0], dx.shape[1]), dy=dy, dx=dx,
+        which=record.which, **epilogue.arguments,
     )  # fmt: skip
     return dx
 
@@ -118,16 +123,16 @@ def average(b: Builder, x: Value, record: Averages, y: Value) -> None:
     """A row: the mean of each window."""
     source, indexed = images(b, x)
     shape = windows(record.grid, x.shape[0], x.shape[1])
-    b.row("average_pooling", *shape, source, indexed, y, *record.padding)
+    b.row("average_pooling", **shape, x=source, indexed=indexed, y=y, **record.padding)
 
 
 def average_dx(b: Builder, x: Value, record: Averages, dy: Value) -> Value:
     """A row: dy to each cell of its window; the gradient."""
-    dx, (code, options, saved) = b.value(x.shape, last=True), b.derivative(x, last=True)
-    dx.through_epilogue = code != 0
+    dx, epilogue = b.value(x.shape, last=True), b.derivative(x, last=True)
+    dx.through_epilogue = epilogue.applies
     b.row(
-        "average_pooling_gradient", *windows(record.grid, x.shape[0], x.shape[1]), dy, False, dx,
-        *record.padding, code, saved, reals=options,
+        "average_pooling_gradient", **windows(record.grid, x.shape[0], x.shape[1]), dy=dy, dx=dx,
+        **record.padding, **epilogue.arguments,
     )  # fmt: skip
     return dx
 
@@ -141,8 +146,9 @@ class LowerAveragePooling(Lowering):
         layer, x = node.layer, node.inputs[0]
         sizes: Any = x.shape[2:]
         grid = layer.window.place(sizes, ceil_mode=layer.ceil_mode)
-        after = [after for _, after in grid.pad]
-        record = Averages(grid, (*[0] * (2 - len(after)), *after, layer.count_padding))
+        bottom, right = two(tuple(after for _, after in grid.pad), 0)
+        padding = {"pad_bottom": bottom, "pad_right": right, "padded": layer.count_padding}
+        record = Averages(grid, padding)
         y = b.value(node.outputs[0].shape, last=True)
         average(b, x, record, y)
         return y, record

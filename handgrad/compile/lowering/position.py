@@ -25,7 +25,7 @@ class LowerPosition(Lowering):
         else:
             table = b.parameter(layer.P)
         y = b.value(x.shape)
-        b.row("add_table", x.shape[0], T * D, x, y, table)
+        b.row("add_table", rows=x.shape[0], length=T * D, x=x, y=y, table=table)
         return y, None
 
     def backward(self, b: Builder, node: Node, record: None, dy: Value) -> Value:
@@ -34,6 +34,9 @@ class LowerPosition(Lowering):
         if dP is not None:
             unused = node.layer.length - T
             if unused and not add:
-                b.row("fill", unused * D, dP + T * D, reals=(0,))
-            b.row("totals", dy.shape[0], 0, T * D, b.plain(dy), T * D, dP, add)
+                b.row("fill", count=unused * D, y=dP + T * D, value=0.0)
+            b.row(
+                "totals", rows=dy.shape[0], columns=T * D, x=b.plain(dy), step=T * D,
+                sum=dP, add=add,
+            )  # fmt: skip
         return dy

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.stages import small
@@ -17,19 +19,29 @@ def product(
 ) -> None:  # fmt: skip
     """y = f(x @ W + bias) on so many rows; indexed: x is the data, whose rows the batch picks."""
     D, M = W.shape
+    epilogues = {"bias": None if bias is None else b.parameter(bias), **epilogue.arguments}
     if D >= _LONG and _by_parts(b, rows, D, M, indexed):
         sums = b.value((_PARTS, *y.shape))
-        b.row("partial", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, sums, _PARTS)
         b.row(
-            "sum_parts", rows, M, _PARTS, sums, y, *[None] * 7,
-            None if bias is None else b.parameter(bias), epilogue.code, reals=epilogue.options,
-        )  # fmt: skip
+            "partial", **factors(rows, x, (D, M), b.parameter(W), indexed), parts=_PARTS, sums=sums
+        )
+        b.row("sum_parts", M=rows, N=M, parts=_PARTS, sums=sums, C=y, **epilogues)
         return
-    b.row(
-        "product", rows, M, D, x, D, 1, indexed, b.parameter(W), M, 1, y, M,
-        None if bias is None else b.parameter(bias), epilogue.code, None, False,
-        reals=epilogue.options,
-    )  # fmt: skip
+    b.row("product", **factors(rows, x, (D, M), b.parameter(W), indexed), C=y, C_row=M, **epilogues)
+
+
+def factors(
+    rows: Size, x: Value | Address, sizes: tuple[Any, ...], W: Value | Address,
+    indexed: bool = False, *, transposed: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """The arguments of a kernel for x @ W, whose sizes are those of W as it lies, or x @ Wᵀ."""
+    D, M = sizes
+    K, N = (M, D) if transposed else (D, M)
+    row, column = (1, M) if transposed else (M, 1)
+    return {
+        "M": rows, "N": N, "K": K, "A": x, "A_row": K, "A_column": 1, "indexed": indexed,
+        "B": W, "B_row": row, "B_column": column,
+    }  # fmt: skip
 
 
 def _by_parts(b: Builder, rows: Size, D: int, M: int, indexed: bool) -> bool:
@@ -48,13 +60,13 @@ def product_dx(
 ) -> Value:  # fmt: skip
     """dy @ Wᵀ, added to dx where there is one; through_epilogue: and back through that of x."""
     D, M = W.shape
-    code, options, y = b.derivative(x) if through_epilogue else NO_EPILOGUE
+    epilogue = b.derivative(x) if through_epilogue else NO_EPILOGUE
     add = dx is not None
     dx = dx or b.value(x.shape)
-    dx.through_epilogue = y is not None
+    dx.through_epilogue = epilogue.applies
     b.row(
-        "product", rows, D, M, dy, M, 1, False, b.parameter(W), 1, M, dx, D, None, code, y, add,
-        reals=options,
+        "product", **factors(rows, dy, (D, M), b.parameter(W), transposed=True), C=dx, C_row=D,
+        add=add, **epilogue.arguments,
     )  # fmt: skip
     return dx
 
@@ -72,7 +84,8 @@ def product_dW(
     if dW is not None:
         later = later and not add and small(D, M) and small(at_most(rows, b.batch), D + M)
         (b.later if later else b.row)(
-            "weights", D, M, rows, x, 0, x_step or D, indexed, dy, M, 0, dW, M, db, 0, 0, add
+            "weights", M=D, N=M, K=rows, x=x, x_row=x_step or D, indexed=indexed, dy=dy, dy_row=M,
+            dW=dW, dW_row=M, db=db, add=add,
         )  # fmt: skip
 
 

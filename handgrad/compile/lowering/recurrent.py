@@ -71,7 +71,7 @@ class LowerOverTime(Lowering):
     ) -> Any:
         layer, x, a, before = node.layer, record.x, record.a, record.before
         for value, address in zip(record.last, record.carried):
-            b.row("copy", value.size, value, address)
+            b.row("copy", count=value.size, x=value, y=address)
         N, T, _ = x.shape
         needs = node.needs_input_grad
         first = [b.value((N, layer.hidden)) if needed else None for needed in needs[2:]]
@@ -94,10 +94,15 @@ class LowerOverTime(Lowering):
         """The row through all steps."""
         layer, (N, T, _), H = node.layer, record.x.shape, node.layer.hidden
         step, column = (H, 0) if y is None else (y.shape[2], record.column)
-        bias = b.parameter(layer.bh) if resets_after(layer) else None
+        states = {f"first_{s}": v for s, v in zip("hc", first)}
+        states |= {f"last_{s}": v for s, v in zip("hc", last)}
+        if record.inner is not None:
+            bias = b.parameter(layer.bh) if resets_after(layer) else None
+            states |= {"bh": bias, "kept": record.inner}
         b.row(
-            KERNELS[type(layer)] + way, N, T, H, record.back, record.a, b.parameter(layer.Wh),
-            record.before, y, step, column, *two(first), *two(last), bias, record.inner,
+            KERNELS[type(layer)] + way, samples=N, steps=T, units=H, reverse=record.back,
+            gates=record.a, Wh=b.parameter(layer.Wh), before=record.before, y=y, y_row=step,
+            y_column=column, **states,
         )  # fmt: skip
 
 
@@ -108,22 +113,23 @@ def gru_dWh(b: Builder, node: Node, record: OverTime, rows: Size) -> None:
     dWh, dbh, add = gradients(b, layer.Wh, layer.bh if after else None)
     if dWh is None:
         return
-    b.row("weights", H, 2 * H, rows, before, 0, H, False, da, 3 * H, 0, dWh, 3 * H, None, 0, 0, add)
+    b.row(
+        "weights", M=H, N=2 * H, K=rows, x=before, x_row=H, dy=da, dy_row=3 * H, dW=dWh,
+        dW_row=3 * H, add=add,
+    )  # fmt: skip
     assert record.inner is not None
     x, dn, step = before, record.inner, H
     if not after:
         x, dn, step = record.inner, b.view(da, da.shape, 2 * H), 3 * H
-    b.row("weights", H, H, rows, x, 0, H, False, dn, step, 0, dWh + 2 * H, 3 * H, dbh, 0, 0, add)
+    b.row(
+        "weights", M=H, N=H, K=rows, x=x, x_row=H, dy=dn, dy_row=step, dW=dWh + 2 * H,
+        dW_row=3 * H, db=dbh, add=add,
+    )  # fmt: skip
 
 
 def resets_after(layer: Any) -> bool:
     """Whether a GRU multiplies by r after the product with Wh: then it has a second bias."""
     return "bh" in layer.params
-
-
-def two(arrays: list) -> tuple:
-    """h and c, None for what there is not."""
-    return (*arrays, None, None)[:2]
 
 
 def require_native(node: Node) -> None:
@@ -194,8 +200,8 @@ class LowerVariationalDropout(Lowering):
             raise NotNative(f"seed {stream.seed}, or sequences that are not the samples")
         bits = b.value((BatchDim(-(-D // 32)),))
         b.row(
-            "keep", BatchDim(D), bits, counter(b, stream), stream.seed, stream.layer,
-            reals=(layer.ratio * 2**32,),
+            "keep", count=BatchDim(D), mask=bits, counter=counter(b, stream), seed=stream.seed,
+            layer=stream.layer, limit=layer.ratio * 2**32,
         )  # fmt: skip
         mask = Mask(bits, 1 / (1 - layer.ratio))
         return self.masked(b, mask, b.plain(b.gathered(x))), mask
@@ -205,8 +211,11 @@ class LowerVariationalDropout(Lowering):
 
     def masked(self, b: Builder, mask: Mask, x: Value) -> Value:
         """x · m, forward and back."""
-        y = b.value(x.shape)
-        b.row("masked_steps", *x.shape, x, mask.bits, y, reals=(mask.factor,))
+        y, (N, T, D) = b.value(x.shape), x.shape
+        b.row(
+            "masked_steps", samples=N, steps=T, width=D, x=x, mask=mask.bits, y=y,
+            factor=mask.factor,
+        )  # fmt: skip
         return y
 
 

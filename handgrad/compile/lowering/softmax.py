@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.activation import Output
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
-from handgrad.compile.values import BatchDim, NotNative, Size, Value, times
+from handgrad.compile.values import BatchDim, NotNative, Value, times
 from handgrad.layers import LogSoftmax, Softmax
 
 
@@ -19,18 +21,16 @@ class LowerSoftmax(Lowering):
         if node.layer.axis not in (-1, len(x.shape) - 1) or isinstance(x.shape[-1], BatchDim):
             raise NotNative("softmax along an axis that is not the last, or along the batch")
         y = b.value(x.shape)
-        b.row("softmax", *self.rows(node), x, y, self.is_log(node), 0, reals=(1,))
+        b.row("softmax", **self.shared(node), x=x, y=y)
         return y, Output(y)
 
     def backward(self, b: Builder, node: Node, record: Output, dy: Value) -> Value:
         y, dx = record.y, b.value(dy.shape)
-        log = self.is_log(node)
-        b.row("softmax_backward", *self.rows(node), y, dx, log, 0, b.plain(dy), reals=(1,))
+        b.row("softmax_backward", **self.shared(node), y=y, dy=b.plain(dy), dx=dx)
         return dx
 
-    def rows(self, node: Node) -> tuple[Size, Size]:
+    def shared(self, node: Node) -> dict[str, Any]:
+        """The arguments that both rows have."""
         *others, length = node.inputs[0].shape
-        return times(*others), length
-
-    def is_log(self, node: Node) -> bool:
-        return type(node.layer) is LogSoftmax
+        log = type(node.layer) is LogSoftmax
+        return {"rows": times(*others), "length": length, "log": log, "factor": 1.0}

@@ -39,9 +39,12 @@ def copy(
         raise NotNative(f"an array is copied along {len(merged)} axes, at most {AXES} are native")
     blank: list[Axis] = [(1, 0, 0)] * (AXES - len(merged))
     padded = [*merged[:1], *blank, *merged[1:]]  # the first axis is shared among threads
-    b.row(
-        "move", *(a[i] for i in range(3) for a in padded), source, first, target, target_first, add
-    )
+    steps = {
+        f"{name}_{k}": axis[i]
+        for k, axis in enumerate(padded)
+        for i, name in enumerate(("length", "x_step", "y_step"))
+    }
+    b.row("move", **steps, x=source, x_first=first, y=target, y_first=target_first, add=add)
 
 
 def axes_of(shape: Sequence[Size], source: Value, target: Value) -> list[Axis]:
@@ -59,5 +62,5 @@ def start(strides: Sequence[Size], indices: Sequence[Size]) -> Size:
 
 def fill(b: Builder, value: Value, number: float = 0.0) -> Value:
     """The value, filled with a number."""
-    b.row("fill", value.size, value, reals=(number,))
+    b.row("fill", count=value.size, y=value, value=number)
     return value

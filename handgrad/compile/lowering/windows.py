@@ -9,7 +9,7 @@ from handgrad.layers.convolution.window import Grid, Sizes
 
 
 def two(sizes: Sizes, before: int = 1) -> tuple[int, int]:
-    """The numbers of both spatial axes; a sequence is an image of one line."""
+    """The sizes of both spatial axes; a sequence is an image of one line."""
     return (before, sizes[0]) if len(sizes) == 1 else (sizes[0], sizes[1])
 
 
@@ -20,13 +20,20 @@ def require_two_axes(node: Node) -> None:
         raise NotNative(f"{node.name}: images have {axes} axes, at most 2 are native")
 
 
-def windows(grid: Grid, n: Size, channels: Size) -> tuple[Argument, ...]:
-    """The first arguments of a kernel with windows on n images."""
-    pads = two(tuple(before for before, _ in grid.pad), 0)
-    return (
-        n, *two(grid.sizes), channels, *two(grid.outputs), *two(grid.kernel), *two(grid.stride),
-        *two(grid.dilation), *pads,
-    )  # fmt: skip
+def of_both(name: str, sizes: Sizes, before: int = 1) -> dict[str, int]:
+    """The arguments of a kernel for both spatial axes."""
+    return dict(zip((f"{name}height", f"{name}width"), two(sizes, before)))
+
+
+def windows(grid: Grid, n: Size, channels: Size) -> dict[str, Argument]:
+    """The arguments of a kernel with windows on n images that say where these lie."""
+    top, left = two(tuple(before for before, _ in grid.pad), 0)
+    return {
+        "images": n, "channels": channels, **of_both("", grid.sizes),
+        **of_both("out_", grid.outputs), **of_both("kernel_", grid.kernel),
+        **of_both("stride_", grid.stride), **of_both("dilation_", grid.dilation),
+        "pad_top": top, "pad_left": left,
+    }  # fmt: skip
 
 
 def images(b: Builder, x: Value) -> tuple[Value | Address, bool]:

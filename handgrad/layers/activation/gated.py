@@ -54,11 +54,11 @@ class GELU(Layer):
     def forward(self, x: Array) -> Array:
         self.x = as_float(x)
         gate = tanh_gate if self.approximate == "tanh" else normal
-        self.phi, self.slope = gate(self.x)
+        self.phi, self.dphi = gate(self.x)
         return self.x * self.phi
 
     def backward(self, dy: Array) -> Array:
-        return dy * (self.phi + self.x * self.slope)
+        return dy * (self.phi + self.x * self.dphi)
 
 
 def tanh_gate(x: Array) -> tuple[Array, Array]:
@@ -91,7 +91,7 @@ class HardSwish(Layer):
     """y = x · h, where h = x / 6 + ½, cut to [0, 1]. Shapes: x, y (any).
 
     Gradient: dx = dy · (h + x / 6) where −3 < x < 3, else dy · h.
-    At x = ±3: the outer slope, 0 or 1.
+    At x = ±3: the outer derivative, 0 or 1.
     Source: Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
 

@@ -20,7 +20,7 @@ class ReLU(Layer):
     """y = max(x, 0). Shapes: x, y (any).
 
     Gradient: dx = dy where x > 0, else 0.
-    At x = 0: the slope counts as 0, the least of the subgradients in length.
+    At x = 0: the derivative counts as 0, the subgradient of least norm.
     Source: Nair & Hinton, "Rectified linear units", ICML 2010; Saito, "Deep Learning from
     Scratch", section 5.5.1.
     """
@@ -39,7 +39,7 @@ class ReLU6(Layer):
     """y = min(max(x, 0), 6). Shapes: x, y (any).
 
     Gradient: dx = dy where 0 < x < 6, else 0.
-    At x = 0 and x = 6: the slope counts as 0, the least of the subgradients in length.
+    At x = 0 and x = 6: the derivative counts as 0, the subgradient of least norm.
     Source: Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
     """
 
@@ -57,7 +57,7 @@ class LeakyReLU(Layer):
     """y = x where x > 0, else slope · x. Shapes: x, y (any).
 
     Gradient: dx = dy where x > 0, else slope · dy.
-    At x = 0: the left slope.
+    At x = 0: the left derivative.
     Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
 
@@ -81,7 +81,7 @@ class PReLU(Layer):
     Shapes: x, y (N, C, …); a (1), or with `per_channel` (C), found from the first batch. a starts
     at `init`.
     Gradient: dx = dy where x > 0, else a · dy; da = Σ dy · x over all x ≤ 0 that share it.
-    At x = 0: the left slope.
+    At x = 0: the left derivative.
     Raises ShapeError where x has no channels, or not C.
     Source: He et al., "Delving deep into rectifiers", ICCV 2015.
     """
@@ -123,7 +123,7 @@ class ELU(Layer):
     """y = x where x > 0, else α · (eˣ − 1). Shapes: x, y (any).
 
     Gradient: dx = dy where x > 0, else dy · α · eˣ.
-    At x = 0: the left slope α, which differs from the right one unless α = 1.
+    At x = 0: the left derivative α, which differs from the right one unless α = 1.
     Source: Clevert et al., "Fast and accurate deep network learning by ELUs", ICLR 2016.
     """
 
@@ -145,7 +145,7 @@ class SELU(Layer):
 
     λ and α make mean 0 and variance 1 a fixed point from layer to layer.
     Gradient: dx = λ · dy where x > 0, else dy · λ · α · eˣ.
-    At x = 0: the left slope λα.
+    At x = 0: the left derivative λα.
     Source: Klambauer et al., "Self-normalizing neural networks", NIPS 2017, section 2.
     """
 
@@ -166,7 +166,7 @@ class SELU(Layer):
 class CELU(Layer):
     """y = x where x > 0, else α · (exp(x / α) − 1). Shapes: x, y (any).
 
-    Gradient: dx = dy where x > 0, else dy · exp(x / α): the slope is 1 on both sides of 0.
+    Gradient: dx = dy where x > 0, else dy · exp(x / α): the derivative is 1 on both sides of 0.
     Raises ValueError unless α > 0.
     Source: Barron, "Continuously differentiable exponential linear units", 2017.
     """

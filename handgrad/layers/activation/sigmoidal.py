@@ -24,7 +24,7 @@ class Step(Layer):
     """y = 1 where x > 0, else 0. Shapes: x, y (any).
 
     Gradient: dx = 0: the function is flat, so nothing in front of a Step can learn.
-    At x = 0: y = 0, and dx = 0 although the slope does not exist.
+    At x = 0: y = 0, and dx = 0 although the derivative does not exist.
     Source: Rosenblatt, "The perceptron", 1958; Saito, "Deep Learning from Scratch", section 3.2.
     """
 
@@ -86,7 +86,7 @@ class HardSigmoid(Layer):
     """y = x / 6 + ½, cut to [0, 1]. Shapes: x, y (any).
 
     Gradient: dx = dy / 6 where −3 < x < 3, else 0.
-    At x = ±3: the slope counts as 0.
+    At x = ±3: the derivative counts as 0.
     Source: Howard et al., "Searching for MobileNetV3", ICCV 2019, section 5.2.
     """
 

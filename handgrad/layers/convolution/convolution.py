@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
-from handgrad.layers.checks import whole
+from handgrad.layers.checks import integer
 from handgrad.layers.convolution.correlation import Correlate, CorrelateDW, CorrelateDx, channel_sum
 from handgrad.layers.convolution.window import Sizes, Window, per_axis
 from handgrad.layers.init import choose, initialize
@@ -31,9 +31,9 @@ class Filters(Layer):
     ):  # fmt: skip
         name = type(self).__name__
         self.window = Window(name, kernel, stride, pad, dilation)
-        self.filters, self.groups = whole(name, "filters", filters, 1), groups
-        self.inputs = inputs if inputs is None else whole(name, "inputs", inputs, 1)
-        whole(name, "groups", groups, 1)
+        self.filters, self.groups = integer(name, "filters", filters, 1), groups
+        self.inputs = inputs if inputs is None else integer(name, "inputs", inputs, 1)
+        integer(name, "groups", groups, 1)
         require_divisor(self, filters, "filters")
         self.kernel, self.stride, self.pad, self.dilation = kernel, stride, pad, dilation
         self.bias, self.init, self.seed = bias, init, seed
@@ -96,7 +96,7 @@ class Convolution(Filters):
     dW[f, c, k] = Σ x[n, c, o·stride + k·dilation − pad] · dy[n, f, o] over n and o, db = Σ dy
     over all axes but F.
     Raises ShapeError where x has other axes or channels, or the kernel is larger than the padded
-    image; ValueError for options that are no whole numbers, groups that do not divide C and F,
+    image; ValueError for options that are not integers, groups that do not divide C and F,
     or x of another float dtype than W.
     Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998;
     Dumoulin & Visin, "A guide to convolution arithmetic for deep learning", 2016.

@@ -17,7 +17,7 @@ from handgrad.layers.convolution.window import Grid
 
 
 def channel_sum(dy: Array) -> Array:
-    """Σ dy over all axes but the channels: db, because one b was copied to every place."""
+    """Σ dy over all axes but the channels: db, because one b was copied to every position."""
     return dy.sum(axis=(0, *range(2, dy.ndim)))
 
 

@@ -1,7 +1,7 @@
 """What the windows on an image send back to it, added up where they overlap: two ways.
 
 `cell_by_cell` serves every grid. `in_one_sum` serves windows at every pixel: lay the padded image
-flat, and let every output stand where its window begins. Cell k of a window lies off(k) places
+flat, and put every output where its window begins. Cell k of a window lies off(k) elements
 further on, whatever the window, so pixel m gets Σ cells[k, m − off(k)] over k: a sum over a view
 in which row k is shifted by off(k). What a shifted row reads before its own start is the end of
 the row before it, where no window begins and all is 0.
@@ -10,6 +10,7 @@ the row before it, where no window begins and all is 0.
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,8 @@ def in_one_sum(filters: Array, dy: Array, dx: Array, grid: Grid) -> None:
     longest = max((len(dx[part]) for part in parts), default=0)
     flat = array_module(dy).zeros((longest, dy.shape[1], *sizes), dy.dtype)
     begin = flat[(..., *map(slice, grid.outputs))]  # the rest of flat stays 0
-    inside: tuple = (..., *(slice(p, p + size) for (p, _), size in zip(grid.pad, grid.sizes)))
+    pads = zip(grid.pad, grid.sizes)
+    inside: tuple[Any, ...] = (..., *(slice(p, p + size) for (p, _), size in pads))
     for part in parts:
         n = len(dx[part])
         begin[:n] = dy[part]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def col2im(
 def fold(cells: Array, images: Array, grid: Grid) -> None:
     """Add cells (N, C, *kernel, *outputs) to the pixels (N, C, *sizes) that they were read from."""
     for cell, pixels, outputs in grid.taps():
-        key: tuple = (slice(None), slice(None), *cell)
+        key: tuple[Any, ...] = (slice(None), slice(None), *cell)
         images[pixels] += cells[key][outputs]
 
 

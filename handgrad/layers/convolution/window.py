@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module
-from handgrad.layers.checks import whole
+from handgrad.layers.checks import integer
 
 Sizes = tuple[int, ...]
 Pads = tuple[tuple[int, int], ...]  # before and after the image, along each axis
 
 
-def per_axis(owner: str, name: str, value: Any, rank: int, least: int) -> Sizes:
-    """One whole number for each spatial axis; a single number counts for all of them."""
+def per_axis(owner: str, name: str, value: Any, rank: int, minimum: int) -> Sizes:
+    """One integer for each spatial axis; a single number counts for all of them."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
     if len(values) != rank:
         raise ValueError(f"{owner}: {name} needs {rank} numbers like the kernel, got {value!r}")
-    return tuple(whole(owner, name, v, least) for v in values)
+    return tuple(integer(owner, name, v, minimum) for v in values)
 
 
 def per_side(owner: str, pad: Any, rank: int) -> Pads | None:
@@ -36,7 +36,7 @@ def per_side(owner: str, pad: Any, rank: int) -> Pads | None:
     """
     if isinstance(pad, str):
         if pad != "same":
-            raise ValueError(f'{owner}: pad must be "same" or whole numbers, got {pad!r}')
+            raise ValueError(f'{owner}: pad must be "same" or integers, got {pad!r}')
         return None
     sides = tuple(pad) if isinstance(pad, tuple | list) else (pad,) * rank
     if len(sides) != rank:
@@ -59,7 +59,7 @@ class Grid:
     pad: Pads
     outputs: Sizes
 
-    def taps(self) -> Iterator[tuple[Sizes, tuple, tuple]]:
+    def taps(self) -> Iterator[tuple[Sizes, tuple[Any, ...], tuple[Any, ...]]]:
         """For each cell of the kernel in C order: the cell, and slices of the image and of the
         output that select, element by element, what it reads and where that goes."""
         for cell in product(*map(range, self.kernel)):
@@ -126,7 +126,7 @@ def lay(
 class Window:
     """kernel, stride, pad and dilation of a layer, checked, one number for each spatial axis.
 
-    Raises ValueError, in the name of `owner`, for what is not a whole number or too small.
+    Raises ValueError, in the name of `owner`, for what is not an integer or too small.
     """
 
     def __init__(self, owner: str, kernel: Any, stride: Any, pad: Any, dilation: Any = 1):

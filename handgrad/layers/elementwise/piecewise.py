@@ -13,7 +13,7 @@ class Abs(Layer):
     """y = |x|. Shapes: x, y (any). Integers become float64.
 
     Gradient: dx = dy · sign x.
-    At x = 0: the slope counts as 0, the least of the subgradients in length.
+    At x = 0: the derivative counts as 0, the subgradient of least norm.
     """
 
     def forward(self, x: Array) -> Array:
@@ -80,7 +80,7 @@ class Clip(Layer):
     """y = x, cut to [low, high]; None for no limit. Shapes: x, y (any). Integers become float64.
 
     Gradient: dx = dy where low ≤ x ≤ high, else 0.
-    At a limit: the slope of the inside, 1.
+    At a limit: the derivative of the inside, 1.
     Raises ValueError where low > high, or both are None.
     """
 

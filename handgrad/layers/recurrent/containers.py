@@ -121,7 +121,7 @@ def require_single_output(layer: Layer, *inner: Any) -> None:
     if not inner:
         raise ValueError(f"{name}: at least one layer is needed, got none")
     if len({id(i) for i in inner}) < len(inner):
-        raise ValueError(f"{name}: each place needs a layer of its own, got one twice")
+        raise ValueError(f"{name}: its layers must be different objects, got one twice")
     for one in inner:
         if getattr(one, "return_state", False):
             raise ValueError(f"{name}: its layers need return_state=False, got {one!r}")

@@ -59,7 +59,7 @@ class OverTime(Recurrence):
         return back_through_time(self, *dy)
 
 
-def first_state(layer: OverTime, state: tuple, x: Array) -> tuple[Array, ...]:
+def first_state(layer: OverTime, state: tuple[Any, ...], x: Array) -> tuple[Array, ...]:
     """The state before the first step: given, remembered, or zero."""
     if not state and layer.stateful and layer.memory.state is not None:
         state = layer.memory.state
@@ -69,7 +69,7 @@ def first_state(layer: OverTime, state: tuple, x: Array) -> tuple[Array, ...]:
     return accept_state(layer, state, len(x))
 
 
-def through_time(layer: Any, x: Array, mask: Array | None, state: tuple) -> Any:
+def through_time(layer: Any, x: Array, mask: Array | None, state: tuple[Any, ...]) -> Any:
     """y, and the last state where asked for; keeps each step's gates and states."""
     x = accept_input(layer, x, "(N, T, D)", 3)
     N, T, _ = x.shape

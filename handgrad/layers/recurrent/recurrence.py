@@ -48,7 +48,7 @@ class Recurrence(Layer):
         self.Wh = initialize(self.init, (H, columns), H, H, self.draw(), dtype)
         self.b = np.zeros(columns, dtype)
 
-    def step(self, a: Array, *state: Array) -> tuple:
+    def step(self, a: Array, *state: Array) -> tuple[Any, ...]:
         """The next state, and what `step_backward` needs; a becomes the gates."""
         raise NotImplementedError(f"{type(self).__name__} has no step")
 

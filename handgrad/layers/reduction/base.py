@@ -12,7 +12,7 @@ Axis = int | tuple[int, ...] | None
 
 
 class Reduction(Layer):
-    """Base: along `axis` (None for all, a number, or several), which `keepdims` leaves as 1."""
+    """Base: along `axis` (None for all, an integer, or several), which `keepdims` leaves as 1."""
 
     def __init__(self, axis: Axis = None, *, keepdims: bool = False):
         self.axis, self.keepdims = axis, keepdims

@@ -64,7 +64,7 @@ class Norm(Reduction):
 
     Shapes: x (any), y without the axes, or 1 there.
     Gradient: dx = dy · sign(x) · (|x| / y)^(p−1); for p = 2 it is dy · x / y.
-    At x = 0: sign is 0; at y = 0, where all x are 0, dx = 0: the least of the subgradients.
+    At x = 0: sign is 0; at y = 0, where all x are 0, dx = 0: the subgradient of least norm.
     Raises ShapeError where x lacks an axis, or has nothing along it; ValueError for p < 1 or
     infinite (use Abs, then Max).
     """

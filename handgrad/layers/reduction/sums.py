@@ -77,9 +77,9 @@ class Prod(Reduction):
         x = self.start(x)
         kept = tuple(a for a in range(x.ndim) if a not in self.axes)
         self.order = kept + self.axes
-        turned = x.transpose(self.order)
-        self.turned = turned.shape
-        self.rows = turned.reshape((*turned.shape[: len(kept)], self.count))
+        moved = x.transpose(self.order)
+        self.moved = moved.shape
+        self.rows = moved.reshape((*moved.shape[: len(kept)], self.count))
         return x.prod(axis=self.axes, keepdims=self.keepdims)
 
     def backward(self, dy: Array) -> Array:
@@ -87,4 +87,4 @@ class Prod(Reduction):
         before = np.cumprod(np.concatenate((one, self.rows), axis=-1), axis=-1)[..., :-1]
         after = np.cumprod(np.concatenate((one, np.flip(self.rows, -1)), axis=-1), axis=-1)
         others = before * np.flip(after[..., :-1], -1)
-        return self.spread(dy) * others.reshape(self.turned).transpose(np.argsort(self.order))
+        return self.spread(dy) * others.reshape(self.moved).transpose(np.argsort(self.order))

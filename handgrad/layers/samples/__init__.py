@@ -17,7 +17,7 @@ SAMPLES: tuple[Sample, ...] = (
     *losses.ROWS,
 )
 
-# Layers whose outputs are whole numbers, or made of them: no gradient, so no proof.
+# Layers whose outputs are integers, or made of them: no gradient, so no proof.
 WITHOUT_GRADIENT: tuple[Sample, ...] = (
     row("OneHot", labels(N, classes=4), classes=4),
     row("ArgMax", real(N, 3)),

@@ -31,7 +31,7 @@ class Sample:
         return self.cls(**copy.deepcopy(self.arguments))
 
     def inputs(self, rng: np.random.Generator, batch: int = 5) -> tuple[Array, ...]:
-        """Valid inputs, float64 where they are real numbers."""
+        """Valid inputs, float64 where they are real."""
         return tuple(make(rng, batch) for make in self.makers)
 
     @property
@@ -56,7 +56,7 @@ def _sized(shape: tuple[int, ...], batch: int) -> tuple[int, ...]:
 
 
 def real(*shape: int, scale: float = 1.0) -> Maker:
-    """Normal numbers."""
+    """Normally distributed elements."""
     return lambda rng, batch: scale * rng.standard_normal(_sized(shape, batch))
 
 
@@ -81,7 +81,7 @@ def signs(*shape: int) -> Maker:
 
 
 def labels(*shape: int, classes: int) -> Maker:
-    """Class numbers."""
+    """Class indices."""
     return lambda rng, batch: rng.integers(0, classes, _sized(shape, batch))
 
 

@@ -64,7 +64,7 @@ class Stack(Layer):
 
 
 class Split(Layer):
-    """x cut along one axis: into `parts` equal ones, or at the places of a tuple.
+    """x cut along one axis: into `parts` equal ones, or before the indices of a tuple.
 
     Shapes: x (…, D, …), each y (…, Dᵢ, …) with ΣDᵢ = D.
     Gradient: dx = the dy joined where x was cut.

@@ -45,7 +45,7 @@ class Gather(Layer):
     Shapes: x (…, D, …), indices (…, K, …) equal but for the axis, y that of the indices.
     Gradient: dx = ScatterAdd of dy: an element read twice gets both gradients.
     Raises ShapeError where the shapes differ in another axis, ValueError for indices that are
-    not whole numbers from 0 to D − 1.
+    not integers from 0 to D − 1.
     """
 
     linear = True
@@ -70,7 +70,7 @@ class ScatterAdd(Layer):
     Shapes: x, indices (…, K, …), y (…, D, …) with D = `length` at the axis (0 in the formula).
     Gradient: dx = Gather of dy at the indices.
     Raises ShapeError where x and indices differ in shape, ValueError for indices that are not
-    whole numbers from 0 to D − 1.
+    integers from 0 to D − 1.
     """
 
     linear = True
@@ -86,16 +86,16 @@ class ScatterAdd(Layer):
                 f"ScatterAdd: indices must have the shape of x, {x.shape}, got {self.indices.shape}"
             )
         y = np.zeros((*x.shape[:axis], self.length, *x.shape[axis + 1 :]), x.dtype)
-        places = list(np.ix_(*map(np.arange, x.shape)))
-        places[axis] = self.indices
-        np.add.at(y, tuple(places), x)
+        positions = list(np.ix_(*map(np.arange, x.shape)))
+        positions[axis] = self.indices
+        np.add.at(y, tuple(positions), x)
         return y
 
     def backward(self, dy: Array) -> tuple[Array, None]:
         return Gather(self.axis)(dy, self.indices), None
 
 
-def _require_alike(layer: Layer, x: tuple, indices: tuple, axis: int) -> None:
+def _require_alike(layer: Layer, x: tuple[Any, ...], indices: tuple[Any, ...], axis: int) -> None:
     if len(x) != len(indices) or any(
         m != n for a, (m, n) in enumerate(zip(x, indices)) if a != axis
     ):
@@ -106,7 +106,7 @@ def _require_alike(layer: Layer, x: tuple, indices: tuple, axis: int) -> None:
 
 
 class WithoutGradient(Layer):
-    """Base of layers whose outputs are whole numbers, or come from them: nothing flows back.
+    """Base of layers whose outputs are integers, or come from them: nothing flows back.
 
     On tensors they give plain arrays, as comparisons do.
     """
@@ -126,7 +126,7 @@ class OneHot(WithoutGradient):
 
     Shapes: labels (…), y (…, C) with C classes.
     Gradient: none, labels are data.
-    Raises ValueError for labels that are not whole numbers from 0 to C − 1.
+    Raises ValueError for labels that are not integers from 0 to C − 1.
     """
 
     def __init__(self, classes: int, dtype: Any = np.float64):

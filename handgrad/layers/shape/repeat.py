@@ -104,16 +104,18 @@ class Pad(Layer):
             ) from None
         self.shape = x.shape
         if self.mode == "constant":
-            self.places: tuple = tuple(slice(b, b + n) for (b, _), n in zip(margins, x.shape))
+            self.positions: tuple[Any, ...] = tuple[Any, ...](
+                slice(b, b + n) for (b, _), n in zip(margins, x.shape)
+            )
             return np.pad(x, margins, constant_values=self.value)
         mode: Any = self.mode
         lines = [np.pad(np.arange(n), m, mode=mode) for n, m in zip(x.shape, margins)]
-        self.places = np.ix_(*lines)
-        return x[self.places]
+        self.positions = np.ix_(*lines)
+        return x[self.positions]
 
     def backward(self, dy: Array) -> Array:
         if self.mode == "constant":
-            return dy[self.places]
+            return dy[self.positions]
         dx = np.zeros(self.shape, dy.dtype)
-        np.add.at(dx, self.places, dy)
+        np.add.at(dx, self.positions, dy)
         return dx

@@ -10,11 +10,11 @@ from handgrad.layers.checks import normal_axes
 
 
 class Reshape(Layer):
-    """The same numbers in another shape, C order; one length may be -1.
+    """The same elements in another shape, C order; one length may be -1.
 
     Shapes: x (…), y the given shape.
     Gradient: dx = dy in x's shape.
-    Raises ShapeError where the numbers of elements differ.
+    Raises ShapeError where the number of elements differs.
     """
 
     linear = True
@@ -84,7 +84,7 @@ class Transpose(Layer):
 
 
 class Flip(Layer):
-    """x in reverse order along axes: None for all, a number, or several. Shapes: x, y (any).
+    """x in reverse order along axes: None for all, an integer, or several. Shapes: x, y (any).
 
     Gradient: dx = dy, reversed again.
     Raises ShapeError where x lacks an axis.

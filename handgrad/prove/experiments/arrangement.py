@@ -1,4 +1,4 @@
-"""Explanations by arrangement: right numbers in the wrong shape, order or place."""
+"""Explanations by arrangement: the right elements in the wrong shape, order or position."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def swapped(hypothesis: Hypothesis) -> Iterator[Finding]:
 
 
 def transposed(hypothesis: Hypothesis) -> Iterator[Finding]:
-    """The gradient is right when its axes change places, or its numbers are put in order."""
+    """The gradient is right when its axes are exchanged, or its elements put in order."""
     given = hypothesis.mismatch.analytic
     for axes in permutations(range(given.ndim)) if 1 < given.ndim < 5 else ():
         moved = given.transpose(axes)
@@ -177,17 +177,17 @@ def _fits_sorted(hypothesis: Hypothesis) -> bool:
     return bool(telling.sum() > 3) and hypothesis.near(a, b, off)
 
 
-def turned_parameter(hypothesis: Hypothesis) -> Iterator[Finding]:
+def transposed_parameter(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The gradient is right for a forward in which a square parameter is transposed."""
     subject, base = hypothesis.case.subject, hypothesis.base
     if hypothesis.is_parameter or hypothesis.case.large:
         return
     for name in subject.parameters:
         value = subject.get(name)
-        for other, what in _turned(value) if value.size < 10_000 else ():
-            turned = subject.copy()
-            turned.put(name, other)
-            point = Point(turned, hypothesis.case.names, base.run.inputs, len(base.run.upstream))
+        for other, what in _rearranged(value) if value.size < 10_000 else ():
+            changed = subject.copy()
+            changed.put(name, other)
+            point = Point(changed, hypothesis.case.names, base.run.inputs, len(base.run.upstream))
             if not _agrees_once(hypothesis, point):
                 continue
             part = differentiate_at(point, hypothesis.name, hypothesis.part.index)
@@ -196,8 +196,8 @@ def turned_parameter(hypothesis: Hypothesis) -> Iterator[Finding]:
                 return
 
 
-def _turned(value: Array) -> Iterator[tuple[Array, str]]:
-    """What a parameter becomes when it is transposed, reshaped for transposed, or not turned."""
+def _rearranged(value: Array) -> Iterator[tuple[Array, str]]:
+    """What a parameter becomes when it is transposed, or reshaped instead; also undone."""
     for axes in permutations(range(value.ndim)) if 1 < value.ndim < 5 else ():
         if axes == tuple(range(value.ndim)):
             continue
@@ -213,7 +213,7 @@ def _turned(value: Array) -> Iterator[tuple[Array, str]]:
 def _agrees_once(hypothesis: Hypothesis, point: Point) -> bool:
     """Whether backward's gradient fits the derivative along one direction: a cheap first look."""
     move = signs(np.random.default_rng(3), point.value(hypothesis.name))
-    slope = quick(point.along({hypothesis.name: move}), point.step() / 10, point.noise)[0]
+    derivative = quick(point.along({hypothesis.name: move}), point.step() / 10, point.noise)[0]
     given = hypothesis.mismatch.analytic * move
-    off = abs(slope @ hypothesis.base.run.flat_upstream - given.sum())
+    off = abs(derivative @ hypothesis.base.run.flat_upstream - given.sum())
     return bool(off <= 1e-3 * np.sqrt((given**2).sum()))

@@ -184,8 +184,8 @@ def _held_against(
             near = next(r for r in known if r.size == given.size).reshape(given.shape)
             off = np.nan_to_num(abs(given - near), nan=np.inf)
             k = np.unravel_index(int(np.argmax(off)), given.shape)
-            place = f"[{', '.join(map(str, k))}]" if k else ""
-            text = f"forward is not {what}: output{place} is {given[k]:.6g}, not {near[k]:.6g}."
+            position = f"[{', '.join(map(str, k))}]" if k else ""
+            text = f"forward is not {what}: output{position} is {given[k]:.6g}, not {near[k]:.6g}."
             yield Finding("forward_bug", weight, text)
             return
 

@@ -17,7 +17,7 @@ def is_real(x: Any) -> bool:
 
 
 def differentiable(case: Case) -> list[int]:
-    """Places of the inputs that have a gradient."""
+    """Indices of the inputs that have a gradient."""
     return [k for k, n in enumerate(case.names) if n in case.wanted]
 
 
@@ -28,10 +28,10 @@ def replaced(case: Case, change: Any) -> list[Any]:
 
 
 def movable(case: Case) -> list[int]:
-    """Places of the inputs with a gradient; without the shares among them, if others are not."""
-    places = differentiable(case)
-    free = [k for k in places if not _is_share(case.inputs[k])]
-    return free or places
+    """Indices of the inputs with a gradient; without the shares among them, if others are not."""
+    indices = differentiable(case)
+    free = [k for k in indices if not _is_share(case.inputs[k])]
+    return free or indices
 
 
 def _is_share(x: Any) -> bool:
@@ -86,7 +86,7 @@ def _is_label(case: Case, k: int, axis: int, old: int) -> bool:
 
 
 def _tied(case: Case, rows: int) -> set[int]:
-    """Places of the inputs whose length is that of the batch, not by chance the same number.
+    """Indices of the inputs whose length is that of the batch, not by chance the same number.
 
     One that forward does not need longer or shorter when the others are has no part in it.
     """
@@ -99,11 +99,11 @@ def _tied(case: Case, rows: int) -> set[int]:
     return case.tied
 
 
-def _goes(case: Case, places: set[int], rows: int) -> bool:
+def _goes(case: Case, indices: set[int], rows: int) -> bool:
     """Whether forward takes these inputs, and not the others, with a row more and a row less."""
     for length in (rows + 1, max(rows - 1, 1)):
         order = np.arange(length) % rows
-        inputs = [np.take(x, order, 0) if k in places else fresh(x)
+        inputs = [np.take(x, order, 0) if k in indices else fresh(x)
                   for k, x in enumerate(case.inputs)]  # fmt: skip
         try:
             case.forward(case.subject.copy(), inputs)

@@ -62,14 +62,14 @@ def _with(case: Case, inputs: list[Any]) -> Case:
 
 def certain(case: Case, base: Outcome) -> Iterator[Finding]:
     """Probabilities that meet their labels exactly: 0 log 0 counts as 0."""
-    places = movable(case)
-    if len(places) != 1 or len(case.inputs) != 2:
+    indices = movable(case)
+    if len(indices) != 1 or len(case.inputs) != 2:
         return
-    x, label = np.asarray(case.inputs[places[0]]), np.asarray(case.inputs[1 - places[0]])
+    x, label = np.asarray(case.inputs[indices[0]]), np.asarray(case.inputs[1 - indices[0]])
     share = x.size and x.min() >= 0 and x.max() <= 1
     if not share or label.shape != x.shape or label.shape[-1:] < (2,) or not is_one_hot(label):
         return
-    met = [label.astype(x.dtype) if k in places else fresh(y) for k, y in enumerate(case.inputs)]
+    met = [label.astype(x.dtype) if k in indices else fresh(y) for k, y in enumerate(case.inputs)]
     try:
         outputs = case.forward(case.subject.copy(), met)
     except SubjectError:

@@ -129,9 +129,9 @@ class _Text:
             return None
         cells = dict(zip(like.__code__.co_freevars, like.__closure__ or ()))
         closure = tuple(cells[n] for n in made.__code__.co_freevars)
-        twin = types.FunctionType(made.__code__, scope, like.__name__, like.__defaults__, closure)
-        twin.__kwdefaults__ = like.__kwdefaults__
-        return twin
+        clone = types.FunctionType(made.__code__, scope, like.__name__, like.__defaults__, closure)
+        clone.__kwdefaults__ = like.__kwdefaults__
+        return clone
 
 
 def _function(thing: Any) -> Any:

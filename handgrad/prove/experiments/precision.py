@@ -20,7 +20,7 @@ Plan = tuple[Any, Any, float]  # a precision, a higher one, and what is large fo
 
 
 def integers(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Whole numbers as integers give what they give as reals, or are refused."""
+    """Integers give what they give as reals, or are refused."""
     whole = replaced(case, lambda x: np.copysign(np.ceil(2 * abs(np.asarray(x))), x))
     for k in movable(case):
         cut = [np.asarray(x).astype(np.int64) if j == k else fresh(x) for j, x in enumerate(whole)]

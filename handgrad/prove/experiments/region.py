@@ -1,4 +1,4 @@
-"""Explanations by place and precision: edges, leftovers, rounding."""
+"""Explanations by position and precision: edges, leftovers, rounding."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def at_edges(hypothesis: Hypothesis) -> Iterator[Finding]:
     off = abs(hypothesis.given - hypothesis.numeric)[rest].max(initial=0)
     if off > 1e-5 * abs(hypothesis.numeric).max():
         return  # the others are not right either, only less wrong
-    places = np.unravel_index(hypothesis.part.index[hypothesis.bad], hypothesis.mismatch.shape)
+    positions = np.unravel_index(hypothesis.part.index[hypothesis.bad], hypothesis.mismatch.shape)
     if count == 1:
         end = int(np.prod(hypothesis.mismatch.shape)) - 1
         last = hypothesis.part.index[hypothesis.bad][0] == end and not moves(hypothesis)
         text = "only the last entry is wrong" if last else "a single entry is wrong"
         yield hypothesis.finding(*(("boundary", 0.86) if last else ("wrong_formula", 0.86)), text)
         return
-    for axis, (at, length) in enumerate(zip(places, hypothesis.mismatch.shape)):
+    for axis, (at, length) in enumerate(zip(positions, hypothesis.mismatch.shape)):
         ends = length > 2 and np.all((at == 0) | (at == length - 1))
         if ends and _moves(hypothesis, axis, length):
-            return  # it is the values there that matter, not the place
+            return  # it is the values there that matter, not the position
         for end, text in ((length - 1, "last"), (0, "first")):
             if length > 2 and np.all(at == end):
                 weight = 0.86 if end else 0.55
@@ -49,11 +49,11 @@ def at_edges(hypothesis: Hypothesis) -> Iterator[Finding]:
 
 
 def moves(hypothesis: Hypothesis) -> bool:
-    """Whether the wrong entries lie at the ends of an axis for their values, not their place."""
+    """Whether the wrong entries lie at the ends of an axis for their values, not their position."""
     if not hypothesis.mismatch.shape:
         return False
-    places = np.unravel_index(hypothesis.part.index[hypothesis.bad], hypothesis.mismatch.shape)
-    for axis, (at, length) in enumerate(zip(places, hypothesis.mismatch.shape)):
+    positions = np.unravel_index(hypothesis.part.index[hypothesis.bad], hypothesis.mismatch.shape)
+    for axis, (at, length) in enumerate(zip(positions, hypothesis.mismatch.shape)):
         edges = length > 2 and np.all((at == 0) | (at == length - 1))
         if edges and _moves(hypothesis, axis, length):
             return True
@@ -61,7 +61,7 @@ def moves(hypothesis: Hypothesis) -> bool:
 
 
 def _moves(hypothesis: Hypothesis, axis: int, length: int) -> bool:
-    """Whether entries inside are wrong too, when the values change places."""
+    """Whether entries inside are wrong too, when the values are moved."""
     case, inputs = hypothesis.case, hypothesis.base.run.inputs
     if case.large:
         return False

@@ -59,7 +59,7 @@ def _second(case: Case, inputs: list[Any], complete: bool, wrong: set[str]) -> F
         first = case.run(start=used, keep=True)
     else:
         case.forward(used, [fresh(x) for x in case.inputs])
-    state = used.twin(duplicate(used.thing))
+    state = used.around(duplicate(used.thing))
     try:
         after = case.run(inputs, alone.upstream, used, keep=True)
     except SubjectError as error:
@@ -157,7 +157,7 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
             value = subject.get(name)
             subject.put(name, value * (1.1 + 0.05 * k) + 0.01)
     fresh_run = case.run(start=alone)
-    state = used.twin(duplicate(used.thing))
+    state = used.around(duplicate(used.thing))
     run = case.run(upstream=fresh_run.upstream, start=used, keep=True)
     outcome = case.verify(start=state, run=run)
     for mismatch in outcome.mismatches if outcome and not base.mismatches else ():
@@ -185,7 +185,7 @@ def held_by_class(case: Case, base: Outcome) -> Iterator[Finding]:
     """Gradients lie in the instance, not in an array or list that the class holds for all."""
     kinds = {type(owner) for owner in owners(case.original.thing)}
     shared = [v for c in kinds for v in vars(c).values() if isinstance(v, list | dict | np.ndarray)]
-    subject = case.original.twin(duplicate(case.original.thing, {id(v): v for v in shared}))
+    subject = case.original.around(duplicate(case.original.thing, {id(v): v for v in shared}))
     case.run(case.given, start=subject, keep=True)
     mine = [v for owner in owners(subject.thing) for v in vars(owner).values()]
     held = {id(v) for v in shared} & {id(v) for v in mine}
@@ -205,7 +205,8 @@ def _interleaved(case: Case, one: Subject, other: Subject) -> Iterator[Finding]:
             except SubjectError:
                 continue
             pair = duplicate([one.thing, other.thing])  # in one, so that what they share stays so
-            yield from _in_between(case, one.twin(pair[0]), other.twin(pair[1]), alone, elsewhere)
+            first, second = one.around(pair[0]), other.around(pair[1])
+            yield from _in_between(case, first, second, alone, elsewhere)
 
 
 def _in_between(

@@ -51,7 +51,7 @@ def of_some_rows(hypothesis: Hypothesis) -> Iterator[Finding]:
             return
 
 
-def of_one_place(hypothesis: Hypothesis) -> Iterator[Finding]:
+def of_one_entry(hypothesis: Hypothesis) -> Iterator[Finding]:
     """It was set in a loop instead of added up, or the batch was taken for its first row."""
     if not hypothesis.serves_batch or len(hypothesis.upstream) != 1:
         return
@@ -60,11 +60,11 @@ def of_one_place(hypothesis: Hypothesis) -> Iterator[Finding]:
         for axes in combinations(range(upstream.ndim), count):
             for end, word in ((-1, "last"), (0, "first")):
                 kept = np.zeros_like(upstream)
-                place = tuple([end] if a in axes else slice(None) for a in range(upstream.ndim))
-                kept[place] = upstream[place]
+                index = tuple([end] if a in axes else slice(None) for a in range(upstream.ndim))
+                kept[index] = upstream[index]
                 if hypothesis.explains(hypothesis.pulled(kept.reshape(-1))):
                     spelled = ", ".join(map(str, axes))
-                    text = f"of axes {spelled} of the output only the {word} place is counted"
+                    text = f"of axes {spelled} of the output only the {word} index is counted"
                     yield hypothesis.finding("missing_batch_sum", 0.9, text)
                     return
     yield from _of_one_sample(hypothesis)
@@ -136,6 +136,6 @@ def _kept_apart(hypothesis: Hypothesis, upstream: Array, axis: int) -> bool:
 def _only(upstream: Array, axis: int, row: int) -> Array:
     """The upstream gradient with one slice left, flat."""
     kept = np.zeros_like(upstream)
-    place = (slice(None),) * axis + (row,)
-    kept[place] = upstream[place]
+    index = (slice(None),) * axis + (row,)
+    kept[index] = upstream[index]
     return kept.reshape(-1)

@@ -38,7 +38,7 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
     high = max(float(np.max(case.inputs[k], initial=-np.inf)) for k in movable(case))
     size = max(abs(low), abs(high), 1e-300)
     if low >= 0:
-        yield from _turned(case)
+        yield from _rearranged(case)
     if low >= 0 and high <= 1:
         yield "smaller values", replaced(case, lambda x: 0.3 * np.asarray(x))
         return
@@ -57,7 +57,7 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
         yield "mixed values", replaced(case, lambda x: _mixed(case, x))
 
 
-def _turned(case: Case) -> Iterator[tuple[str, list[Any]]]:
+def _rearranged(case: Case) -> Iterator[tuple[str, list[Any]]]:
     """Values of the other sign, which the sample has not; where forward is finite they count.
 
     Not where the code guards a logarithm, and so says that it means positive values only.

@@ -48,25 +48,25 @@ def ppmi(counts: Array, eps: float = 1e-8) -> Array:
 
 
 def truncated_svd(
-    matrix: Array, dimensions: int, *, iterations: int = 5, seed: int = 0
+    matrix: Array, dimension: int, *, iterations: int = 5, seed: int = 0
 ) -> tuple[Array, Array, Array]:
     """U (M, k), S (k,), Vt (k, N): the k largest singular values and their vectors.
 
     The range of the matrix is found from its product with random vectors, sharpened by power
     iterations; exact where k + 10 reaches the smaller side.
-    Raises ValueError for dimensions that the matrix does not have.
+    Raises ValueError for a dimension that the matrix does not have.
     Source: Halko, Martinsson, Tropp, "Finding structure with randomness", SIAM Review 2011.
     """
     least = min(matrix.shape)
-    if not 1 <= dimensions <= least:
+    if not 1 <= dimension <= least:
         raise ValueError(
-            f"truncated_svd: dimensions must lie from 1 to {least} for a matrix {matrix.shape}, "
-            f"got {dimensions}"
+            f"truncated_svd: dimension must lie from 1 to {least} for a matrix {matrix.shape}, "
+            f"got {dimension}"
         )
-    width = min(dimensions + 10, least)
+    width = min(dimension + 10, least)
     start = Stream(seed).generator().standard_normal((matrix.shape[1], width))
     basis = np.linalg.qr(matrix @ start.astype(matrix.dtype))[0]
     for _ in range(iterations):
         basis = np.linalg.qr(matrix @ np.linalg.qr(matrix.T @ basis)[0])[0]
     U, S, Vt = np.linalg.svd(basis.T @ matrix, full_matrices=False)
-    return (basis @ U)[:, :dimensions], S[:dimensions], Vt[:dimensions]
+    return (basis @ U)[:, :dimension], S[:dimension], Vt[:dimension]

@@ -8,8 +8,8 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError
 from handgrad.layer import Layer
-from handgrad.layers.cross_entropy import ClassLoss, SoftmaxCrossEntropy
-from handgrad.layers.loss import MeanSquaredError
+from handgrad.layers.loss.cross_entropy import ClassLoss, SoftmaxCrossEntropy
+from handgrad.layers.loss.regression import MeanSquaredError
 
 
 def loss_for(t: Any) -> Layer:

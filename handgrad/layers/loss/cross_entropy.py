@@ -1,4 +1,4 @@
-"""SoftmaxCrossEntropy, the loss of classification, and what losses of classes share."""
+"""Losses of classification on scores: SoftmaxCrossEntropy and SigmoidCrossEntropy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
-from handgrad.layers.loss import Loss, require_weight, sample_weights
+from handgrad.layers.activation import sigmoid
+from handgrad.layers.loss.base import ElementwiseLoss, Loss, require_weight, sample_weights
 from handgrad.tensor import Tensor
 
 
@@ -202,3 +203,26 @@ def class_factors(loss: ClassLoss, classes: int | None = None) -> Array | None:
     if not (v.min(initial=0) >= 0 and v.sum() < inf):
         raise ValueError(f"{name}: class_weights must be finite and ≥ 0, got {v}")
     return v
+
+
+class SigmoidCrossEntropy(ElementwiseLoss):
+    """The mean of −t · ln σ(y) − (1 − t) · ln(1 − σ(y)), where y are scores before the sigmoid.
+
+    Each term is max(y, 0) − y · t + ln(1 + e^−|y|), which cannot overflow.
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = dloss · (σ(y) − t) / n.
+    Raises as `ElementwiseLoss` says; ValueError where t lies outside [0, 1].
+    Source: Bishop, "Pattern recognition and machine learning", 2006, section 4.3.2.
+    """
+
+    def term(self, y: Array, t: Array) -> Array:
+        if y.size and not (t.min() >= 0 and t.max() <= 1):
+            raise ValueError(
+                "SigmoidCrossEntropy: t must lie in [0, 1], got numbers from "
+                f"{t.min()} to {t.max()}"
+            )
+        self.y, self.t = y, t
+        return np.maximum(y, 0) - y * t + np.log1p(np.exp(-np.abs(y)))
+
+    def derivative(self) -> Array:
+        return sigmoid(self.y) - self.t

@@ -1,4 +1,4 @@
-"""Losses: what all share, and those of real targets, which have one term per element.
+"""Loss: what all losses share, the weighted mean of terms; and those of one term per element.
 
 `forward(y, t, weights=None)` gives one number, of y's dtype; `backward(dloss)` the gradient of y,
 and None for t, which is data. `weights` (N) are weights of the samples.
@@ -13,7 +13,6 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
-from handgrad.layers.activation import sigmoid
 
 
 def sample_weights(loss: Any, weights: Any, shape: tuple[int, ...]) -> Array:
@@ -140,109 +139,3 @@ class ElementwiseLoss(Loss):
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
         derivative = self.derivative()
         return derivative * (as_float(dloss).astype(derivative.dtype) * self.scale), None
-
-
-class MeanSquaredError(ElementwiseLoss):
-    """loss = Σ (y − t)² / n, the mean over all n elements.
-
-    Shapes: y and t (N, …) alike, weights (N), loss ().
-    Gradient: dy = dloss · 2 · (y − t) / n.
-    Raises as `ElementwiseLoss` says, which also tells how samples are weighted.
-    Source: Legendre, "Nouvelles méthodes", 1805 (least squares).
-    """
-
-    def term(self, y: Array, t: Array) -> Array:
-        self.error = y - t
-        return self.error**2
-
-    def derivative(self) -> Array:
-        return 2 * self.error
-
-
-class SumSquaredError(ElementwiseLoss):
-    """loss = ½ · Σ (y − t)², or ½ · Σ wₙ · (yₙ − tₙ)²: a sum, never divided, so D = 1.
-
-    Shapes: y and t (N, …) alike, weights (N), loss ().
-    Gradient: dy = dloss · wₙ · (y − t).
-    Raises as `ElementwiseLoss` says, but where nothing counts the loss is 0.
-    Source: Saito, "Deep Learning from Scratch", section 4.2.1.
-    """
-
-    def term(self, y: Array, t: Array) -> Array:
-        self.error = y - t
-        return self.error**2 / 2
-
-    def derivative(self) -> Array:
-        return self.error
-
-    def divisor(self, total: float, count: int) -> float:
-        self.denominator = 1.0
-        return 1.0
-
-    def together(self, *denominators: float) -> float:
-        return 1.0
-
-
-class MeanAbsoluteError(ElementwiseLoss):
-    """loss = Σ |y − t| / n, the mean over all n elements.
-
-    Shapes: y and t (N, …) alike, weights (N), loss ().
-    Gradient: dy = dloss · sign(y − t) / n.
-    At y = t: sign is 0, the least of the subgradients in length.
-    Raises as `ElementwiseLoss` says, which also tells how samples are weighted.
-    """
-
-    def term(self, y: Array, t: Array) -> Array:
-        self.error = y - t
-        return np.abs(self.error)
-
-    def derivative(self) -> Array:
-        return np.sign(self.error)
-
-
-class Huber(ElementwiseLoss):
-    """The mean of ½ · e² where |e| ≤ δ, else of δ · (|e| − ½ · δ), with e = y − t.
-
-    With c = e, cut to [−δ, δ], both are c · (e − ½ · c).
-    Shapes: y and t (N, …) alike, weights (N), loss ().
-    Gradient: dy = dloss · c / n.
-    At |e| = δ: both sides have the derivative ±δ.
-    Raises as `ElementwiseLoss` says; ValueError unless δ > 0.
-    Source: Huber, "Robust estimation of a location parameter", 1964.
-    """
-
-    def __init__(self, delta: float = 1.0):
-        if not delta > 0:
-            raise ValueError(f"Huber: delta must be positive, got {delta}")
-        self.delta = delta
-
-    def term(self, y: Array, t: Array) -> Array:
-        error = y - t
-        self.cut = np.clip(error, -self.delta, self.delta)
-        return self.cut * (error - self.cut / 2)
-
-    def derivative(self) -> Array:
-        return self.cut
-
-
-class SigmoidCrossEntropy(ElementwiseLoss):
-    """The mean of −t · ln σ(y) − (1 − t) · ln(1 − σ(y)), where y are scores before the sigmoid.
-
-    Each term is max(y, 0) − y · t + ln(1 + e^−|y|), which cannot overflow.
-    Shapes: y and t (N, …) alike, weights (N), loss ().
-    Gradient: dy = dloss · (σ(y) − t) / n.
-    Raises as `ElementwiseLoss` says; ValueError where t lies outside [0, 1].
-    Source: Bishop, "Pattern recognition and machine learning", 2006, section 4.3.2.
-    """
-
-    def term(self, y: Array, t: Array) -> Array:
-        if y.size and not (t.min() >= 0 and t.max() <= 1):
-            raise ValueError(
-                "SigmoidCrossEntropy: t must lie in [0, 1], got numbers from "
-                f"{t.min()} to {t.max()}"
-            )
-        self.y, self.t = y, t
-        return np.maximum(y, 0) - y * t + np.log1p(np.exp(-np.abs(y)))
-
-    def derivative(self) -> Array:
-        return sigmoid(self.y) - self.t

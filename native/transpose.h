@@ -1,11 +1,11 @@
-// Matrices turned: rows become columns.
+// Matrices transposed: rows become columns.
 #pragma once
 #include "simd.h"
 
 namespace hg::HG_ISA {
 
-// Four columns of W rows: every fourth row goes to one vector, then each quad of four vectors is turned.
-inline void turn_four(const float* from, int64_t from_step, float* to, int64_t to_step) {
+// Four columns of W rows: every fourth row goes to one vector, then each quad of four vectors is transposed.
+inline void transpose_four(const float* from, int64_t from_step, float* to, int64_t to_step) {
   vec r[4];
   for (int i = 0; i < 4; i++) r[i] = quads(from + i * from_step, 4 * from_step);
   vec a = zip_low(r[0], r[1]), b = zip_low(r[2], r[3]), c = zip_high(r[0], r[1]), d = zip_high(r[2], r[3]);
@@ -14,7 +14,7 @@ inline void turn_four(const float* from, int64_t from_step, float* to, int64_t t
 }
 
 // Four columns of four rows, where there are fewer than W.
-inline void turn_quad(const float* from, int64_t from_step, float* to, int64_t to_step) {
+inline void transpose_quad(const float* from, int64_t from_step, float* to, int64_t to_step) {
   quad r[4];
   for (int i = 0; i < 4; i++) std::memcpy(&r[i], from + i * from_step, 16);
   quad a = __builtin_shufflevector(r[0], r[1], 0, 4, 1, 5), b = __builtin_shufflevector(r[2], r[3], 0, 4, 1, 5);
@@ -32,7 +32,7 @@ inline void by_fours(int64_t columns, Each each) {
   if (k < columns) each(columns - 4);
 }
 
-constexpr int64_t kApart = 1024, kSoon = 64;  // numbers between rows that are fetched ahead, and how far
+constexpr int64_t kApart = 1024, kSoon = 64;  // elements between rows that are fetched ahead, and how far
 
 // Fetches what W rows hold `kSoon` columns after k; at their end, what the next W rows begin with.
 inline void fetch_rows(const float* from, int64_t from_step, int64_t columns, int64_t k) {
@@ -41,16 +41,17 @@ inline void fetch_rows(const float* from, int64_t from_step, int64_t columns, in
 }
 
 // to[k · to_step + i] = from[i · from_step + k] for i < rows, k < columns.
-inline void turn(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
+inline void transpose(const float* from, int64_t from_step, int64_t rows, int64_t columns, float* to, int64_t to_step) {
   int64_t i = 0;
-  auto here = [&](auto turn_some) {
+  auto here = [&](auto transpose_some) {
     by_fours(columns, [&](int64_t k) {
-      if (from_step >= kApart && k % 16 == 0 && columns > kSoon) fetch_rows(from + i * from_step, from_step, columns, k);
-      turn_some(from + i * from_step + k, from_step, to + k * to_step + i, to_step);
+      bool fetches = from_step >= kApart && k % 16 == 0 && columns > kSoon;
+      if (fetches) fetch_rows(from + i * from_step, from_step, columns, k);
+      transpose_some(from + i * from_step + k, from_step, to + k * to_step + i, to_step);
     });
   };
-  for (; columns >= 4 && i + W <= rows; i += W) here(turn_four);
-  for (; columns >= 4 && i + 4 <= rows; i += 4) here(turn_quad);
+  for (; columns >= 4 && i + W <= rows; i += W) here(transpose_four);
+  for (; columns >= 4 && i + 4 <= rows; i += 4) here(transpose_quad);
   for (; i < rows; i++)
     for (int64_t k = 0; k < columns; k++) to[k * to_step + i] = from[i * from_step + k];
 }

@@ -1,26 +1,26 @@
-// The last few columns of a product: the N mod 16 behind whole vectors, where that is 4 at most. As a vector
+// The remainder: the last columns of a product, N mod 16 behind whole vectors, where that is 4 at most. As a vector
 // of a tile they would cost as much as 16.
 #pragma once
 #include "tile.h"
 
 namespace hg::HG_ISA {
 
-constexpr int kFew = 4;
-// Numbers of k that make dot products pay, and that make them pay though B must be turned.
-constexpr int64_t kDotLength = 64, kTurnedLength = 256;
+constexpr int kRemainder = 4;
+// Steps of k that make dot products pay, and that make them pay though B must be transposed.
+constexpr int64_t kDotLength = 64, kTransposedLength = 256;
 
-// The columns in whole vectors; behind them are a few, or none.
-inline int64_t whole_columns(int64_t n) { return n > 16 && n % 16 <= kFew ? n - n % 16 : n; }
+// The columns in whole vectors; behind them is a remainder, or nothing.
+inline int64_t whole_columns(int64_t n) { return n > 16 && n % 16 <= kRemainder ? n - n % 16 : n; }
 
 // -- where A's rows are straight in memory: dot products -----------------------------------------
 //
 // Inside a block, number k belongs to lane k mod 16, and lanes are added by the tree of Lanes::sum, so
-// that these numbers, too, have the same bits everywhere.
+// that these elements, too, have the same bits everywhere.
 
 // Rows that registers hold the lanes of.
 constexpr int dot_rows_of(int columns) { return W < 16 ? 1 : columns < 4 ? 8 : 4; }
 
-struct Lines { int64_t count, length; const float* at[kFew]; };  // the few columns of B, of one block
+struct Lines { int64_t count, length; const float* at[kRemainder]; };  // the remainder of B, in one block
 
 // The sums of four times 16 lanes.
 inline quad sums_of(const quad (&lanes)[4][4]) {
@@ -66,10 +66,10 @@ inline void dots(const float* const* a, int64_t offset, const Lines& b, float* t
   });
 }
 
-// Rows a[0], a[1], … of C's few columns, which begin at `to`.
+// Rows a[0], a[1], … of C's remainder, which begins at `to`.
 inline void dot_rows(const float* const* a, int64_t offset, int64_t rows, const Lines& b, float* to, int64_t step,
                      bool add) {
-  with_code<kFew>(b.count - 1, [&](auto c) {
+  with_code<kRemainder>(b.count - 1, [&](auto c) {
     constexpr int most = dot_rows_of(c + 1);
     for (int64_t r = 0; r < rows; r += most)
       with_code<most>((rows - r < most ? rows - r : most) - 1, [&](auto some) {
@@ -78,12 +78,12 @@ inline void dot_rows(const float* const* a, int64_t offset, int64_t rows, const 
   });
 }
 
-// -- where A's rows lie side by side: tiles turned, with rows of A as lanes ---------------------------
+// -- where A's rows lie side by side: tiles transposed, with rows of A as lanes ---------------------------
 //
 // The order of a sum is that of a tile, and so are its bits.
 
 template <int V, int C>
-inline void turned_tile(const float* a, int64_t rows, int64_t step, const Stretch* s, int64_t count, const float* b,
+inline void transposed_tile(const float* a, int64_t rows, int64_t step, const Stretch* s, int64_t count, const float* b,
                         int64_t b_k, float* c, int64_t ldc, bool add) {
   vec acc[C * V];
   int64_t last = rows - (V - 1) * W;
@@ -110,15 +110,15 @@ inline void turned_tile(const float* a, int64_t rows, int64_t step, const Stretc
     for (int q = 0; q < C; q++) c[q] = add ? c[q] + sums[q * V * W + i] : sums[q * V * W + i];
 }
 
-// `few` columns of C from c on, B's from b on; rows of A from a on.
-inline void turned_tiles(int64_t few, const float* a, int64_t rows, int64_t step, const Stretch* s, int64_t count,
-                         const float* b, int64_t b_k, float* c, int64_t ldc, bool add) {
+// `remainder` columns of C from c on, B's from b on; rows of A from a on.
+inline void transposed_tiles(int64_t remainder, const float* a, int64_t rows, int64_t step, const Stretch* s,
+                             int64_t count, const float* b, int64_t b_k, float* c, int64_t ldc, bool add) {
   constexpr int most = W == 16 ? 4 : 2;  // vectors of rows that registers hold the sums of
-  with_code<kFew>(few - 1, [&](auto n) {
+  with_code<kRemainder>(remainder - 1, [&](auto n) {
     for (int64_t i = 0, some; i < rows; i += some) {
       some = rows - i < most * W ? rows - i : most * W;
       with_code<most>((some - 1) / W, [&](auto v) {
-        turned_tile<v + 1, n + 1>(a + i, some, step, s, count, b, b_k, c + i * ldc, ldc, add);
+        transposed_tile<v + 1, n + 1>(a + i, some, step, s, count, b, b_k, c + i * ldc, ldc, add);
       });
     }
   });

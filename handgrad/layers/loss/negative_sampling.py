@@ -10,7 +10,7 @@ from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layers.activation import sigmoid, softplus
 from handgrad.layers.checks import require_positive
 from handgrad.layers.embedding import EmbeddingDot, accept_ids
-from handgrad.layers.loss import Loss
+from handgrad.layers.loss.base import Loss
 
 
 class UnigramSampler:
@@ -44,11 +44,11 @@ class UnigramSampler:
         self.upto = np.cumsum(self.p)
         self.stream = Stream(seed)
 
-    def sample(self, targets: Array, size: int, stream: Stream | None = None) -> Array:
-        """`size` words for each target, independent, none equal to its target: (N) → (N, size)."""
+    def sample(self, targets: Array, negatives: int, stream: Stream | None = None) -> Array:
+        """K = `negatives` words for each target, independent, none equal to it: (N) → (N, K)."""
         rng = (stream or self.stream).generator()
         targets = np.asarray(targets)[:, None]
-        words = self._draw(rng, (len(targets), size))
+        words = self._draw(rng, (len(targets), negatives))
         while (same := words == targets).any():  # draw those again
             words[same] = self._draw(rng, int(same.sum()))
         return words
@@ -58,7 +58,7 @@ class UnigramSampler:
 
 
 class NegativeSampling(Loss, EmbeddingDot):
-    """The loss of telling the right word from `size` words drawn by `UnigramSampler`.
+    """The loss of telling the right word from `negatives` words drawn by `UnigramSampler`.
 
     loss = Σ wₙ · (−ln σ(W[tₙ] · hₙ) − Σ_k ln σ(−W[sₙₖ] · hₙ)) / D, s drawn anew each time; D =
     Σ wₙ, all wₙ = 1 where none are given.
@@ -74,12 +74,12 @@ class NegativeSampling(Loss, EmbeddingDot):
     """
 
     def __init__(
-        self, counts: Any, *, size: int = 5, power: float = 0.75, dimension: int | None = None,
+        self, counts: Any, *, negatives: int = 5, power: float = 0.75, dimension: int | None = None,
         init: Any = 0.01, seed: int | None = None,
     ):  # fmt: skip
         super().__init__(len(counts), dimension=dimension, init=init, seed=seed)
-        require_positive(self, size=size)
-        self.counts, self.size, self.power = counts, size, power
+        require_positive(self, negatives=negatives)
+        self.counts, self.negatives, self.power = counts, negatives, power
         self.sampler = UnigramSampler(counts, power=power)
 
     def forward(self, h: Array, t: Array, weights: Array | None = None) -> Array:
@@ -90,10 +90,10 @@ class NegativeSampling(Loss, EmbeddingDot):
         stream = self.draw()
         if not self.training:
             stream = Stream(stream.seed, stream.layer)
-        negatives = self.sampler.sample(t, self.size, stream)
-        scores = super().forward(h, np.concatenate([t[:, None], negatives], axis=1))
+        drawn = self.sampler.sample(t, self.negatives, stream)
+        scores = super().forward(h, np.concatenate([t[:, None], drawn], axis=1))
         share = self.weigh(scores, weights)
-        right = np.arange(1 + self.size) == 0  # the label: 1 for t, 0 for the words drawn
+        right = np.arange(1 + self.negatives) == 0  # the label: 1 for t, 0 for the words drawn
         self.dscore = (sigmoid(scores) - right.astype(scores.dtype)) * share
         wrong = np.where(right, -1, 1).astype(scores.dtype) * scores
         return (softplus(wrong) * share).sum()

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
-from handgrad.layers.cross_entropy import ClassLoss
-from handgrad.layers.loss import ElementwiseLoss, Loss
+from handgrad.layers.loss.base import ElementwiseLoss, Loss
+from handgrad.layers.loss.cross_entropy import ClassLoss
 
 
 class NegativeLogLikelihood(ClassLoss):

@@ -1,0 +1,91 @@
+"""Losses on real targets: one term per element, and its derivative right below."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.layers.loss.base import ElementwiseLoss
+
+
+class MeanSquaredError(ElementwiseLoss):
+    """loss = Σ (y − t)² / n, the mean over all n elements.
+
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = dloss · 2 · (y − t) / n.
+    Raises as `ElementwiseLoss` says, which also tells how samples are weighted.
+    Source: Legendre, "Nouvelles méthodes", 1805 (least squares).
+    """
+
+    def term(self, y: Array, t: Array) -> Array:
+        self.error = y - t
+        return self.error**2
+
+    def derivative(self) -> Array:
+        return 2 * self.error
+
+
+class SumSquaredError(ElementwiseLoss):
+    """loss = ½ · Σ (y − t)², or ½ · Σ wₙ · (yₙ − tₙ)²: a sum, never divided, so D = 1.
+
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = dloss · wₙ · (y − t).
+    Raises as `ElementwiseLoss` says, but where nothing counts the loss is 0.
+    Source: Saito, "Deep Learning from Scratch", section 4.2.1.
+    """
+
+    def term(self, y: Array, t: Array) -> Array:
+        self.error = y - t
+        return self.error**2 / 2
+
+    def derivative(self) -> Array:
+        return self.error
+
+    def divisor(self, total: float, count: int) -> float:
+        self.denominator = 1.0
+        return 1.0
+
+    def together(self, *denominators: float) -> float:
+        return 1.0
+
+
+class MeanAbsoluteError(ElementwiseLoss):
+    """loss = Σ |y − t| / n, the mean over all n elements.
+
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = dloss · sign(y − t) / n.
+    At y = t: sign is 0, the least of the subgradients in length.
+    Raises as `ElementwiseLoss` says, which also tells how samples are weighted.
+    """
+
+    def term(self, y: Array, t: Array) -> Array:
+        self.error = y - t
+        return np.abs(self.error)
+
+    def derivative(self) -> Array:
+        return np.sign(self.error)
+
+
+class Huber(ElementwiseLoss):
+    """The mean of ½ · e² where |e| ≤ δ, else of δ · (|e| − ½ · δ), with e = y − t.
+
+    With c = e, cut to [−δ, δ], both are c · (e − ½ · c).
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = dloss · c / n.
+    At |e| = δ: both sides have the derivative ±δ.
+    Raises as `ElementwiseLoss` says; ValueError unless δ > 0.
+    Source: Huber, "Robust estimation of a location parameter", 1964.
+    """
+
+    def __init__(self, delta: float = 1.0):
+        if not delta > 0:
+            raise ValueError(f"Huber: delta must be positive, got {delta}")
+        self.delta = delta
+
+    def term(self, y: Array, t: Array) -> Array:
+        error = y - t
+        self.cut = np.clip(error, -self.delta, self.delta)
+        return self.cut * (error - self.cut / 2)
+
+    def derivative(self) -> Array:
+        return self.cut

@@ -1,0 +1,135 @@
+"""The public surface: everything is shown, found at once, and unknown names are answered."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import handgrad
+from handgrad.foreign import FOREIGN
+from handgrad.protocols import LayerLike, OptimizerLike
+
+MODULES = (handgrad, handgrad.layers, handgrad.optim, handgrad.train)
+ROOMS = ("book", "compile", "datasets", "explain", "layers", "metrics", "optim", "prove", "train")
+
+
+def run(code: str) -> str:
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_rooms_are_there_at_once_and_imported_when_asked_for():
+    code = "import handgrad as hg, sys; print(*sys.modules)"
+    loaded, *found = run("; ".join([code, *(f"print(hg.{room})" for room in ROOMS)])).splitlines()
+    for room, module in zip(ROOMS, found, strict=True):
+        assert f".{room}' from" in module
+    late = {f"handgrad.{room}" for room in ("book", "compile", "explain", "prove", "train")}
+    assert not {*late, "urllib.request", "ssl", "tarfile"} & set(loaded.split())
+
+
+def test_dir_shows_everything_and_all_of_it_is_there():
+    out = run("import handgrad as hg; print(*dir(hg))").split()  # before anything is used
+    assert {*ROOMS, *handgrad.__all__} <= set(out)
+    for module in MODULES:
+        assert set(module.__all__) <= set(dir(module))
+        for name in dir(module):
+            getattr(module, name)
+
+
+def test_a_star_import_leaves_the_builtins_alone():
+    out = run("from handgrad import *; print(compile is __builtins__.compile, Affine.__name__)")
+    assert out.strip() == "True Affine"
+
+
+def test_metrics_schedules_and_data_sets_are_two_imports_deep():
+    from handgrad.optim import CosineDecay, WarmUp
+    from handgrad.train import accuracy, cifar10, digits, f1, mnist, split
+
+    assert all(map(callable, (CosineDecay, WarmUp, accuracy, cifar10, split)))
+    assert handgrad.metrics.f1 is f1
+    assert handgrad.datasets.digits is digits
+    assert handgrad.datasets.mnist is mnist
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_every_answer_to_a_foreign_name_exists(name):
+    thing = handgrad
+    for part in FOREIGN[name].partition(": ")[0].split("."):
+        thing = getattr(thing, part)
+    assert name not in handgrad.__all__, "it would never be asked for"
+
+
+def test_the_usual_names_are_known():
+    assert len(FOREIGN) >= 60
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "answer"),
+    [
+        (handgrad, "Linear", "handgrad calls it Affine"),
+        (handgrad.layers, "Linear", "handgrad calls it Affine"),
+        (handgrad.optim, "Linear", "handgrad calls it handgrad.Affine"),
+        (handgrad, "StepLR", "handgrad calls it handgrad.optim.StepDecay"),
+        (handgrad.optim, "StepLR", "handgrad calls it StepDecay"),
+        (handgrad, "CosineDecay", "handgrad calls it handgrad.optim.CosineDecay"),
+        (handgrad.layers, "Adam", "handgrad calls it handgrad.Adam"),
+        (handgrad.train, "DataLoader", "handgrad calls it fit: fit("),
+        (handgrad, "relu", "handgrad calls it ReLU"),
+        (handgrad, "Relu", "handgrad calls it ReLU"),
+        (handgrad, "conv2d", "handgrad calls it Convolution"),
+        (handgrad, "Sofmax", "handgrad calls it Softmax"),
+        (handgrad.optim, "Momentun", "handgrad calls it Momentum"),
+        (handgrad.train, "acuracy", "handgrad calls it accuracy"),
+    ],
+)
+def test_an_unknown_name_is_answered(module, name, answer):
+    said = f"module {module.__name__!r} has no attribute {name!r}; {answer}"
+    with pytest.raises(AttributeError) as error:
+        getattr(module, name)
+    assert str(error.value).startswith(said)
+    with pytest.raises(ImportError) as error:
+        exec(f"from {module.__name__} import {name}")
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["nonsense", "_private", "__wrapped__"])
+def test_a_name_that_is_like_nothing_is_only_refused(name):
+    for module in MODULES:
+        assert not hasattr(module, name)
+        with pytest.raises(AttributeError, match=rf"has no attribute '{name}'$"):
+            getattr(module, name)
+
+
+def _public():
+    """Every public function and class, but exceptions."""
+    things = [getattr(m, n) for m in (handgrad, handgrad.optim) for n in m.__all__]
+    kept = {t for t in things if inspect.isfunction(t) or inspect.isclass(t)}
+    return sorted((t for t in kept if not hasattr(t, "with_traceback")), key=lambda t: t.__name__)
+
+
+@pytest.mark.parametrize("thing", _public(), ids=lambda thing: thing.__name__)
+def test_signatures_are_written(thing):
+    """No **options: whoever asks for help, or for completion, sees every name."""
+    if thing.__name__ == "fit":
+        pytest.skip("written beside the loop")
+    kinds = {p.kind for p in inspect.signature(thing).parameters.values()}
+    assert inspect.Parameter.VAR_KEYWORD not in kinds
+
+
+def test_protocols_are_met_by_shape():
+    class Plain:
+        def forward(self, x):
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    assert isinstance(Plain(), LayerLike)
+    assert isinstance(handgrad.Affine(2), LayerLike)
+    assert isinstance(handgrad.SoftmaxCrossEntropy(), LayerLike)
+    assert isinstance(handgrad.Adam(), OptimizerLike)
+    assert not isinstance(object(), LayerLike)
