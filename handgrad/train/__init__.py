@@ -36,8 +36,8 @@ __all__ = [
     "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History", "InputSpec",
     "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy", "cifar10", "circles",
     "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates", "load",
-    "load_checkpoint", "mean_absolute_error", "mean_squared_error", "mnist", "moons", "precision", "r2", "read_csv", "recall", "save",
-    "sine", "spiral", "split", "top_k_accuracy",
+    "load_checkpoint", "mean_absolute_error", "mean_squared_error", "mnist", "moons",
+    "precision", "r2", "read_csv", "recall", "save", "sine", "spiral", "split", "top_k_accuracy",
 ]  # fmt: skip
 
 # What reads archives and speaks to servers is imported when first asked for.
