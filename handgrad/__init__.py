@@ -1,9 +1,8 @@
 """Neural networks whose every gradient can be read, proved and run."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from handgrad import layers, optim
+from handgrad import engines, layers, optim
 from handgrad.arrays import ShapeError
 from handgrad.derivative import grad, hessian, hvp
 from handgrad.layer import Layer, Parameter
@@ -54,11 +53,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _predict_natively(*arguments: Any) -> Any:
-    return import_module("handgrad.compile").predict_natively(*arguments)
-
-
-Network.native = staticmethod(_predict_natively)
+engines.enter("native", "handgrad.compile.predict")
 
 
 # Rooms that are imported when first used: a program in service may need neither.

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
+from handgrad.engines import predictions
 from handgrad.flat import Flat
 from handgrad.layer import Layer, adopt, apply, as_input, is_layer, shallow_clone, slots, walk
-from handgrad.layers import Concat, Loss, counted, loss_for
+from handgrad.layers import Concat, Loss, counted, meant
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.tensor import CallRecord, Tensor, learning, no_grad
 
@@ -38,8 +39,8 @@ class Network(Layer):
     _record: tuple[list[Tensor], Tensor] | None = None
     _ready = False  # every layer inside has its dtype and its random stream
     _built = False  # every parameter has its size
-    _programs: Any = None  # native code for predictions, once it pays
-    native: Any = None  # predictions by native code: (network, x, batch) -> y, or None where not
+    engine = "auto"  # of predictions and training, where nothing else is asked for
+    _programs: Any = None  # of the native engine
     _inside = False  # a network around this one holds the flat arrays
     _transient = ("_flat", "_record", "_programs")  # rebuilt when needed, never copied
 
@@ -190,20 +191,24 @@ class Network(Layer):
 
     # -- use ----------------------------------------------------------------------------------
 
-    def predict(self, x: Any, *, batch: int = 1024) -> Array:
-        """The outputs for x (N, …) in evaluation mode, computed `batch` rows at a time.
+    def predict(self, x: Any, *, batch: int = 1024, engine: str | None = None) -> Array:
+        """The outputs for x (N, …) in evaluation mode, computed `batch` samples at a time.
 
-        Mode, state and random streams of the network are left alone; recurrent layers start
-        from zero.
+        Mode, state and random streams are left alone; recurrent layers start from zero. engine:
+        "native" (ValueError where there is no such form), "numpy", or "auto" for native where
+        possible; by default `self.engine`. The same x gives the same bits, each time and in any
+        thread; natively, but not with NumPy's BLAS, whatever other samples are beside it.
         """
         x = as_input(x, self.dtype)
         if not x.ndim:
             raise ShapeError("predict: x needs a batch axis (N, …), got a scalar")
         self.build(x[:batch])
-        if Network.native is not None and (y := Network.native(self, x, batch)) is not None:
+        y = predictions(
+            self.engine if engine is None else engine, self, x, batch, engine == "native"
+        )
+        if y is not None:
             return y
-        network = shallow_clone(self, training=False)
-        parts = []
+        network, parts = shallow_clone(self, training=False), []
         for i in range(0, max(len(x), 1), batch):
             with no_grad(), forgetting(network):
                 parts.append(network(x[i : i + batch]))
@@ -211,15 +216,17 @@ class Network(Layer):
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def evaluate(
-        self, x: Any, t: Any, *, loss: Any = None, metrics: Iterable[Metric] = ()
-    ) -> dict[str, Any]:
-        """Loss and metrics of the predictions for x against t, each under its name.
+        self, x: Any, t: Any, *, loss: Any = None, metrics: Iterable[Metric] = (),
+        engine: str | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Loss and metrics of `predict(x, engine=engine)` against t, each under its name.
 
-        loss: `loss_for(t)` by default; the mean over all elements that it counts, each with its
-        weight. Metrics see those elements alone. Leaves mode and state of the network alone.
+        loss: by default the one that the targets mean (`layers.meant`); the mean over all elements
+        that it counts, each with its weight. Metrics see those elements alone.
         """
-        y, t = self.predict(x), np.asarray(t)
-        loss = loss_for(t) if loss is None else shallow_clone(loss)
+        y = self.predict(x, engine=engine)
+        loss, t = meant(t, y, loss, self.members[-1] if self.members else None)
+        loss = shallow_clone(loss)
         if isinstance(loss, Loss):
             loss.normalizer = None
         results = {"loss": float(loss.forward(y, t))}

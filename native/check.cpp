@@ -56,7 +56,7 @@ void Check::declared() {
     if (!args_.list[k].array()) scalar(k, args_.list[k]);
   for (int k = 0; k < args_.count && !fault; k++) {
     const Arg& arg = args_.list[k];
-    if (!arg.array() || arg.rank == kUnsaid) continue;
+    if (!arg.array() || arg.rank == kUnsaid || (arg.optional && !has(k))) continue;
     int64_t elements = arg.times, first = arg.picked != kUnsaid && row_.args[arg.picked] ? 1 : 0;
     for (int d = first; d < arg.rank; d++) elements = times(elements, size(arg.dims[d]));
     if (!first) holds(k, elements);

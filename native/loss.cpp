@@ -9,26 +9,33 @@ namespace {
 
 constexpr int kGroup = 16;  // rows whose logarithms are taken together, on any instruction set
 
-// Each sample has `each` rows of scores, one for each of so many classes, and as many labels; indexed:
-// labels go through the batch's rows.
-#define HG_LABELS                                                                                  \
+// Each sample has `each` rows of scores, one for each of so many classes, and as many labels, of which one
+// may be ignored; indexed: labels, and weights of samples, go through the batch's rows.
+#define HG_LABELS(missing)                                                                         \
   (samples, size()), (each, fixed(1, 1 << 30)), (classes, fixed(1, 1 << 30)),                      \
-  (labels, read(samples, each).ints().picked_by(indexed)), (indexed, flag())
-HG_ARGS(Labelled, HG_LABELS)
+  (labels, read(samples, each).ints().picked_by(indexed) missing), (indexed, flag()),              \
+  (ignores, flag()), (ignore, integer())
+HG_ARGS(Labelled, HG_LABELS())
+
+constexpr int64_t kNoLabel = kMostSize;  // which no label is
+
+int64_t ignored_label(const Job& j) { return j.i(Labelled::ignores) ? j.i(Labelled::ignore) : kNoLabel; }
 
 // -- softmax_loss: −m ln p at the label, p = softmax(scores), and dy = m (p − t) ---------------
 //
-// With smoothing ε, t is 1 − ε + ε / C at the label and ε / C elsewhere. A row whose share m is 0
-// is left out, whatever its label. dy may be the scores; right: whether the first of the max scores
-// is at the label.
+// With smoothing ε, t is 1 − ε + ε / C at the label and ε / C elsewhere; with weights of classes too, which
+// then are not in m, that is m v for each class, and p counts their sum. A row whose share m is 0 is left
+// out, whatever its label. dy may be the scores; right: whether the first of the max scores
+// is at the label, which is not ignored.
 
-HG_ARGS(SoftmaxLoss, HG_LABELS,
+HG_ARGS(SoftmaxLoss, HG_LABELS(),
         (scores, read(samples, each, classes)),
         (shares, read(samples, each).maybe()),  // m; none: 1 / rows each
         (dy, write(samples, each, classes)),
         (terms, write(samples, each)),
         (right, write(samples, each).maybe()),
-        (smoothing, real()))
+        (smoothing, real()),
+        (class_weights, read(classes).maybe()))  // v, with smoothing
 
 // The labels of rows one after the other, from row m on.
 class Labels {
@@ -58,7 +65,7 @@ struct Group {  // of a few rows
 // Labels and shares of up to kGroup rows from `first` to `stop`; false where a label is no class.
 bool start(const Job& j, int64_t first, int64_t stop, Labels& labels, Group& g) {
   using A = SoftmaxLoss;
-  int64_t rows = j.i(A::samples) * j.i(A::each), classes = j.i(A::classes);
+  int64_t rows = j.i(A::samples) * j.i(A::each), classes = j.i(A::classes), ignored = ignored_label(j);
   int64_t count = stop - first < kGroup ? stop - first : kGroup;
   g.first = first, g.count = count;
   vec alike = set1(1) / set1(float(rows));
@@ -66,7 +73,7 @@ bool start(const Job& j, int64_t first, int64_t stop, Labels& labels, Group& g) 
   if (j.has(A::shares)) std::memcpy(g.share, j.f(A::shares) + first, size_t(count) * 4);
   for (int64_t r = 0; r < count; r++) {
     int32_t label = labels.next();
-    bool legal = uint64_t(label) < uint64_t(classes);
+    bool legal = uint64_t(label) < uint64_t(classes) && label != ignored;
     g.label[r] = legal ? label : -1;
     if (!legal && g.share[r] != 0) return false;
   }
@@ -166,9 +173,37 @@ bool occurs(const float* x, int64_t n, float value) {
   return found.sum() > 0;
 }
 
+// Σ v (x − top)
+float weighted_sum(const float* v, const float* x, int64_t n, float top) {
+  Lanes sum(0);
+  by_lanes(n, sum, [&](vec& lane, int64_t i, int64_t count) {
+    lane = lane + only(part(v + i, count) * (part(x + i, count) - set1(top)), count);
+  });
+  return sum.sum();
+}
+
+// One row with weights of classes, where dy is e^(x − top) and `mean` that of v (x − top): dy, and the share,
+// score and mean with which `settle` finds the term.
+void weighted_classes(const Job& j, Group& g, int64_t r, float* dy) {
+  using A = SoftmaxLoss;
+  int64_t classes = j.i(A::classes), label = g.label[r];
+  const float* v = j.f(A::class_weights);
+  float smoothing = float(j.r(A::smoothing)), each = smoothing / float(classes), share = g.share[r];
+  float own = label < 0 ? 0 : v[label] * (1 - smoothing), whole = own + each * row_sum(v, classes);
+  vec scale = set1(share * whole / g.sum[r]), less = set1(share * each);
+  by_vectors(classes, [&](int64_t i, int64_t count) {
+    put(dy + i, part(dy + i, count) * scale - less * part(v + i, count), count);
+  });
+  if (label >= 0) dy[label] -= share * own;
+  g.share[r] = share * whole;
+  g.score[r] = label < 0 ? 0 : v[label] * (g.score[r] - g.top[r]) / whole;
+  g.mean[r] /= whole, g.top[r] = 0;
+}
+
 void many_classes(const Job& j, Group& g) {
   using A = SoftmaxLoss;
   int64_t classes = j.i(A::classes);
+  const float* v = j.has(A::class_weights) ? j.f(A::class_weights) : nullptr;
   float smoothing = float(j.r(A::smoothing)), each = smoothing / float(classes);
   for (int64_t r = 0; r < g.count; r++) {
     const float* x = j.f(A::scores) + (g.first + r) * classes;
@@ -177,8 +212,14 @@ void many_classes(const Job& j, Group& g) {
     float top = g.top[r] = max_of(x, classes), share = g.share[r];
     g.score[r] = label < 0 ? 0 : x[label];
     g.right[r] = label >= 0 && x[label] == top && !occurs(x, label, top);
-    g.mean[r] = smoothing > 0 ? row_sum(x, classes) / float(classes) : 0;
-    float scale = share / (g.sum[r] = exps(x, classes, top, dy)), less = share * each;
+    if (v) g.mean[r] = weighted_sum(v, x, classes, top) / float(classes);
+    else g.mean[r] = smoothing > 0 ? row_sum(x, classes) / float(classes) : 0;
+    float sum = g.sum[r] = exps(x, classes, top, dy), less = share * each;
+    if (v) {
+      weighted_classes(j, g, r, dy);
+      continue;
+    }
+    float scale = share / sum;
     by_vectors(classes, [&](int64_t i, int64_t count) {
       put(dy + i, part(dy + i, count) * set1(scale) - set1(less), count);
     });
@@ -203,7 +244,7 @@ void softmax_loss_rows(const Job& j, int64_t from, int64_t stop) {
       j.fail(kBadIndex);
       return;
     }
-    if (j.i(SoftmaxLoss::classes) <= kGroup) few_classes(j, g);
+    if (j.i(SoftmaxLoss::classes) <= kGroup && !j.has(SoftmaxLoss::class_weights)) few_classes(j, g);
     else many_classes(j, g);
     settle(j, g);
   }
@@ -224,32 +265,56 @@ Cost softmax_loss_cost(const Job& j) {
   return {30 * n, 8 * n};
 }
 
-// -- shares: m = v / Σ v, v the weight of the label's class ------------------------------------
+// -- shares: u / D of each element, u = weight of its sample · weight of its label's class ------
+//
+// D = Σ u of the batch, or the count of elements times ū, or 1. Where the label is ignored the share is 0,
+// and the element is not counted. With weights of samples alone, there need be no labels.
 
-HG_ARGS(Shares, HG_LABELS,
-        (weights, read(classes).maybe()),  // of classes; none: 1
-        (ignores, flag()),                 // whether there is a label to ignore,
-        (ignore, integer()),               // and which
-        (shares, write(samples, each)))
+HG_ENUM(Divisor, sum, count, one)
+HG_ARGS(Shares, HG_LABELS(.maybe()),
+        (sample_weights, read(samples).picked_by(indexed).maybe()),  // none: 1
+        (class_weights, read(classes).maybe()),                      // none: 1
+        (smooths, flag()),  // whether they are in D alone, for softmax_loss counts them
+        (shares, write(samples, each)),
+        (divisor, option<Divisor>()),
+        (mean_weight, real()),  // ū
+        (denominators, write().each(kMostSteps).maybe()),  // D of each step
+        (counted, write().each(kMostSteps).maybe()))       // and its count
 
 int64_t one_unit(const Job&) { return 1; }
 
+void enter(const Job& j, int array, double number) {
+  if (j.has(array) && j.batch->step < kMostSteps) j.f(array)[j.batch->step] = float(number);
+}
+
 void run_shares(const Job& j, int64_t, int64_t, Scratch) {
   using A = Shares;
-  int64_t rows = j.i(A::samples) * j.i(A::each);
+  int64_t samples = j.i(A::samples), each = j.i(A::each), ignored = ignored_label(j), count = 0;
+  const int32_t* rows = j.i(A::indexed) ? j.batch->rows : nullptr;
   float* share = j.f(A::shares);
   Labels labels(j, 0);
-  for (int64_t m = 0; m < rows; m++) {
-    int32_t label = labels.next();
-    bool ignored = j.i(A::ignores) && label == j.i(A::ignore);
-    if (!ignored && (label < 0 || label >= j.i(A::classes))) {
-      j.fail(kBadIndex);
-      return;
+  double sum = 0;
+  for (int64_t n = 0; n < samples; n++) {
+    float weight = j.has(A::sample_weights) ? j.f(A::sample_weights)[rows ? rows[n] : n] : 1;
+    for (int64_t m = n * each; m < (n + 1) * each; m++) {
+      float u = share[m] = weight;
+      if (j.has(A::labels)) {
+        int32_t label = labels.next();
+        share[m] = 0;
+        if (label == ignored) continue;
+        if (uint64_t(label) >= uint64_t(j.i(A::classes))) return j.fail(kBadIndex);
+        u = j.has(A::class_weights) ? weight * j.f(A::class_weights)[label] : weight;
+        share[m] = j.i(A::smooths) ? weight : u;
+      }
+      sum += u, count++;
     }
-    share[m] = ignored ? 0 : j.has(A::weights) ? j.f(A::weights)[label] : 1;
   }
-  vec whole = set1(row_sum(share, rows));
-  by_vectors(rows, [&](int64_t i, int64_t count) { put(share + i, part(share + i, count) / whole, count); });
+  int64_t divisor = j.i(A::divisor);
+  double D = divisor == Divisor::sum ? sum : divisor == Divisor::count ? double(count) * j.r(A::mean_weight) : 1;
+  if (divisor == Divisor::sum && !(D > 0)) return j.fail(kBadIndex);  // there is nothing to learn from
+  double scale = D > 0 ? 1 / D : 0;
+  for (int64_t m = 0; m < samples * each; m++) share[m] = float(share[m] * scale);
+  enter(j, A::denominators, D), enter(j, A::counted, double(count));
 }
 
 Cost shares_cost(const Job& j) {
@@ -268,9 +333,10 @@ HG_ARGS(LossTerms,
         (y, read(count)),
         (t, read(count)),
         (dy, write(count)),
-        (sums, writes()),  // of each kPiece terms
-        (mean, flag()),    // whether terms count 1 / count each, or 1
-        (delta, real()))   // of Huber
+        (sums, writes()),               // of each kPiece terms
+        (shares, read(count).maybe()),  // what terms count, in dy and in the sums;
+        (mean, flag()),                 // none: 1 / count each in dy, if it is so, or 1; and 1 in the sums
+        (delta, real()))                // of Huber
 
 void check_loss_terms(Check& c) { c.holds(LossTerms::sums, (c.size(LossTerms::count) + kPiece - 1) / kPiece); }
 
@@ -302,27 +368,34 @@ inline Term term_of(vec y, vec t, vec delta) {
   return {positive(rest), lt(none, rest, negative(t), none), eq(t * t, one, one, none)};
 }
 
+template <int code, bool shared>
+void loss_piece(const Job& j, int64_t u, vec each, vec delta) {
+  using A = LossTerms;
+  int64_t from = u * kPiece, to = from + kPiece < j.i(A::count) ? from + kPiece : j.i(A::count);
+  const float *y = j.f(A::y) + from, *t = j.f(A::t) + from, *shares = shared ? j.f(A::shares) + from : nullptr;
+  float* dy = j.f(A::dy) + from;
+  Lanes sum(0);
+  vec illegal = set1(0);
+  by_lanes(to - from, sum, [&](vec& lane, int64_t i, int64_t count) {
+    Term term = term_of<code>(part(y + i, count), part(t + i, count), delta);
+    vec share = each;
+    if constexpr (shared) share = part(shares + i, count), term.loss = term.loss * share;
+    lane = lane + only(term.loss, count);
+    put(dy + i, term.derivative * share, count);
+    illegal = illegal + only(set1(1) - term.legal, count);
+  });
+  j.f(A::sums)[u] = sum.sum();
+  Lanes wrong(0);
+  wrong.v[0] = illegal;
+  if (wrong.sum() > 0) j.fail(kBadIndex);
+}
+
 void run_loss_terms(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = LossTerms;
-  vec share = set1(j.i(A::mean) ? float(1 / double(j.i(A::count))) : 1), delta = set1(float(j.r(A::delta)));
+  vec each = set1(j.i(A::mean) ? float(1 / double(j.i(A::count))) : 1), delta = set1(float(j.r(A::delta)));
   with_code<Loss::kCount>(j.i(A::loss), [&](auto code) {
-    for (int64_t u = begin; u < end; u++) {
-      int64_t from = u * kPiece, to = from + kPiece < j.i(A::count) ? from + kPiece : j.i(A::count);
-      const float *y = j.f(A::y) + from, *t = j.f(A::t) + from;
-      float* dy = j.f(A::dy) + from;
-      Lanes sum(0);
-      vec illegal = set1(0);
-      by_lanes(to - from, sum, [&](vec& lane, int64_t i, int64_t count) {
-        Term term = term_of<code()>(part(y + i, count), part(t + i, count), delta);
-        lane = lane + only(term.loss, count);
-        put(dy + i, term.derivative * share, count);
-        illegal = illegal + only(set1(1) - term.legal, count);
-      });
-      j.f(A::sums)[u] = sum.sum();
-      Lanes wrong(0);
-      wrong.v[0] = illegal;
-      if (wrong.sum() > 0) j.fail(kBadIndex);
-    }
+    for (int64_t u = begin; u < end; u++)
+      j.has(A::shares) ? loss_piece<code(), true>(j, u, each, delta) : loss_piece<code(), false>(j, u, each, delta);
   });
 }
 
@@ -331,6 +404,8 @@ Cost loss_terms_cost(const Job& j) {
 }
 
 // -- step_loss: the sum of the terms, and of the right answers, to those of the steps -----------
+//
+// The count too, as what the loss is divided by and what there is to be right, where all elements count 1.
 
 HG_ARGS(StepLoss,
         (count, size()),
@@ -339,6 +414,8 @@ HG_ARGS(StepLoss,
         (right, read(count).maybe()),
         (losses, write().each(kMostSteps)),
         (rights, write().each(kMostSteps).maybe()),
+        (denominators, write().each(kMostSteps).maybe()),
+        (counted, write().each(kMostSteps).maybe()),
         (mean, flag()))  // whether the sum is divided by the count
 
 void check_step_loss(Check& c) {
@@ -350,11 +427,11 @@ void check_step_loss(Check& c) {
 void run_step_loss(const Job& j, int64_t, int64_t, Scratch) {
   using A = StepLoss;
   float loss = row_sum(j.f(A::terms), (j.i(A::count) + j.i(A::each) - 1) / j.i(A::each));
-  if (j.i(A::mean)) loss *= float(1 / double(j.i(A::count)));
+  double count = double(j.i(A::count));
+  if (j.i(A::mean)) loss *= float(1 / count);
   if (!(loss - loss == 0)) j.fail(kNotFinite);
-  if (j.batch->step >= kMostSteps) return;
-  j.f(A::losses)[j.batch->step] = loss;
-  if (j.has(A::right) && j.has(A::rights)) j.f(A::rights)[j.batch->step] = row_sum(j.f(A::right), j.i(A::count));
+  enter(j, A::losses, loss), enter(j, A::denominators, count), enter(j, A::counted, count);
+  if (j.has(A::right)) enter(j, A::rights, row_sum(j.f(A::right), j.i(A::count)));
 }
 
 Cost step_loss_cost(const Job& j) { return {2.0 * double(j.i(StepLoss::count)), 8.0 * double(j.i(StepLoss::count))}; }

@@ -195,7 +195,7 @@ def bad_csv(path: Path, text: str) -> str:
         (["--optimizer", "foo"], "optimizer must be one of sgd"),
         (["--lr", "-1"], "lr must be"),
         (["--lr", "nan"], "lr must be"),
-        (["--batch", "5000"], "batch: 5000 is more than the 1438 rows"),
+        (["--batch", "5000"], "batch: 5000 is more than the 1438 samples"),
         (["--batch", "0"], "batch: a whole number of at least 1"),
         (["--epochs", "0"], "epochs: a whole number"),
         (["--seed", "-3"], "seed must be a whole number"),

@@ -16,18 +16,12 @@ from handgrad.compile import NotNative, compile_training
 
 
 class Trainer(hg.Trainer):
-    """A training builds its program once; so does this one, though it is run turn by turn."""
-
-    program = None
-
-    def _compile(self) -> Any:
-        self.program = self.program or super()._compile()
-        return self.program
+    """A training whose orders are drawn before they are needed."""
 
     def draw(self) -> None:
         """Draw the orders of the epochs to come: the others are given them, unmeasured."""
-        steps = self.place + self.total_steps - self.step
-        epochs = range(self.epoch, self.epoch + steps // self.batches + 1)
+        steps = self.state.position + self.total_steps - self.step
+        epochs = range(self.epoch, self.epoch + steps // self.task.updates + 1)
         self.orders = {epoch: super(Trainer, self).order(epoch) for epoch in epochs}
 
     def order(self, epoch: int) -> np.ndarray:
@@ -42,7 +36,7 @@ class System:
         self.trainer = Trainer(
             build(workload), x, t, loss=hg.SoftmaxCrossEntropy(), optimizer=optimizer(workload),
             steps=1, batch=workload.batch, metrics=[], progress=False,
-            compile=False if eager else None,
+            engine="numpy" if eager else "auto",
         )  # fmt: skip
         self.trainer.total_steps = 0
 
@@ -64,7 +58,7 @@ class System:
         try:
             program = compile_training(
                 trainer.network, trainer.loss, trainer.optimizer, trainer.x, trainer.t,
-                batch=trainer.batch,
+                batch=trainer.task.batch,
             )  # fmt: skip
         except NotNative:
             return {}

@@ -2,7 +2,6 @@
 
 from handgrad.compile import lowering
 from handgrad.compile.binary import isa, usable_threads, why_not
-from handgrad.compile.predict import predict_natively
 from handgrad.compile.program import Prediction, Training, compile_prediction, compile_training
 from handgrad.compile.values import NotNative
 
@@ -14,7 +13,6 @@ __all__ = [
     "compile_training",
     "isa",
     "lowering",
-    "predict_natively",
     "usable_threads",
     "why_not",
 ]

@@ -13,6 +13,7 @@ from handgrad.compile.stages import small
 from handgrad.compile.values import Address, NotNative, Value, at_most
 from handgrad.network import Network
 from handgrad.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
+from handgrad.optim.runs import Run
 
 # The rule's name in kernels, and what its options are called there.
 _ADAM = {"beta1": "beta1", "beta2": "beta2", "eps": "eps"}
@@ -187,9 +188,10 @@ def _large_gradient(row: Row) -> Address | None:
 
 def lower_penalty(b: Builder, optimizer: Any, network: Network, losses: Address) -> None:
     """Append the rows that add ½ λ Σ W², whose gradient `l2` adds, to the loss of the step."""
-    if not getattr(optimizer, "l2", 0):
+    stretches = optimizer.penalized(network)
+    if not stretches:
         return
-    runs = [run for run in optimizer.runs(network) if run.decays]
+    runs = [Run("", where, 1.0, True) for where in stretches]
     sums = _squares(b, [("parameters", run, {}) for run in runs])
     b.row("penalty", count=_count(sums), sums=sums, losses=losses, weight=optimizer.l2 / 2)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.fusion import fuse, lowering, naming
-from handgrad.compile.lowering.registry import lowering_of
+from handgrad.compile.lowering.registry import Measured, lowering_of
 from handgrad.compile.trace import Node, Trace
 from handgrad.compile.values import Address, NotNative, Value
 from handgrad.tensor import Tensor
@@ -127,7 +127,10 @@ def _add(b: Builder, one: Value, other: Value) -> Value:
     return total
 
 
-def plan_training(b: Builder, trace: Trace, loss: Any, t: Value, watch: Any = None) -> None:
+def plan_training(
+    b: Builder, trace: Trace, loss: Any, t: Value, weights: Address | None, step: Measured,
+    watch: Any = None,
+) -> None:  # fmt: skip
     """Forward, watch(y, step) if it is given, loss and backward; the optimizer comes after."""
     nodes = prepare(trace, backward=True)
     now = lower_forward(b, trace, nodes)
@@ -136,7 +139,7 @@ def plan_training(b: Builder, trace: Trace, loss: Any, t: Value, watch: Any = No
         b.label = "metrics"
         b.python(lambda n, step, y: watch(y, step), b.plain(b.gathered(y)))
     b.label = type(loss).__name__
-    dy = lowering_of(loss).loss(b, loss, y, t, Address("metrics"))
+    dy = lowering_of(loss).loss(b, loss, y, t, weights, step)
     lower_backward(b, nodes, y, dy)
 
 

@@ -12,7 +12,8 @@ from handgrad.arrays import Array, ShapeError, zeros
 from handgrad.compile.arena import lay_out
 from handgrad.compile.binary import isa, usable_threads, why_not
 from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.registry import MOST_STEPS
+from handgrad.compile.lowering.loss import storable
+from handgrad.compile.lowering.registry import MOST_STEPS, Measured
 from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer, lower_penalty
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
@@ -25,6 +26,10 @@ from handgrad.network import Network
 
 SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
 PAUSED, BAD_INDEX, PYTHON_FAILED, BAD_BATCH, NOT_FINITE = range(1, 6)  # of hg_program_run
+
+
+class BadIndex(ValueError):
+    """A program met an index that is out of range."""
 
 
 class Program:
@@ -98,31 +103,37 @@ class Program:
 class Training(Program):
     """Training steps of a network: gather, forward, backward, update.
 
-    metrics: of each step s since `start`, the loss at s; for labels the number of right answers at
-    MOST_STEPS + s. watch(y, step) is called with the outputs of every step. python: whether layers
-    without a native form may run as rows of Python.
+    weights: of the samples, for the loss. watch(y, step) is called with the outputs of every step.
+    python: whether layers without a native form may run as rows of Python.
+    Of each step s since `start`: losses[s], with the penalty of l2; denominators[s], the D of the
+    loss; counted[s], how many elements are not ignored, and for labels right[s] of them.
     Raises NotNative where the network, the loss or the optimizer has no native form.
     """
 
     def __init__(
         self, network: Network, loss: Any, optimizer: Any, x: Array, t: Array, *, batch: int,
-        threads: int | None = None, watch: Callable[[Array, int], None] | None = None,
-        python: bool = False,
+        weights: Array | None = None, threads: int | None = None,
+        watch: Callable[[Array, int], None] | None = None, python: bool = False,
     ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
         x, t = words_of(x, "x"), words_of(t, "t")
-        self.metrics = np.zeros(2 * MOST_STEPS, np.float32)
+        self.weights = None if weights is None else storable(loss, "weights", weights, (len(x),))
+        measured = np.zeros((len(Measured._fields), MOST_STEPS), np.float32)
+        self.losses, self.denominators, self.right, self.counted = Measured(*measured)
+        self.denominators[:] = 1
 
         def plan(numbers: set[int]) -> Builder:
             b = Builder(network.flat, batch, trains=True)
-            b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.metrics, True)}
+            b.segments |= {"x": (x, False), "t": (t, False), "metrics": (measured, True)}
+            step = Measured(*(Address("metrics", i * MOST_STEPS) for i in range(len(measured))))
+            shares = None if self.weights is None else b.array(self.weights)
             target = Value(
                 (BatchDim(1), *t.shape[1:]), rows=Address("t"), integer=t.dtype.kind == "i"
             )
-            plan_training(b, trace(network, x[:3], numbers), loss, target, watch)
+            plan_training(b, trace(network, x[:3], numbers), loss, target, shares, step, watch)
             b.label = "penalty"
-            lower_penalty(b, optimizer, network, Address("metrics"))
+            lower_penalty(b, optimizer, network, step.losses)
             b.label = "update"
             self._update = lower_optimizer(b, optimizer, network)
             return b
@@ -138,19 +149,20 @@ class Training(Program):
         """Whether the pause lies inside an update: then some parameters are new, and some old."""
         return self.native.row > self._update
 
-    def finish_step(self) -> None:
+    def finish_step(self) -> int:
         """Run the present step to its end, or leave it where that takes too long to wait for.
 
-        What an update has begun is always finished.
+        What an update has begun is always finished. Returns the last code of `go`.
         """
         self.native.stop_after_step()
         until = time.perf_counter() + SLICE
-        while self.go(SLICE / 8) == PAUSED:
+        while (code := self.go(SLICE / 8)) == PAUSED:
             if time.perf_counter() > until and not self.updating:
                 break
+        return code
 
     def run(self, order: Array, starts: Array, counts: Array) -> int:
-        """All the steps; how many were done. Their losses are in `metrics`."""
+        """All the steps; how many were done. Their losses are in `losses`."""
         self.start(order, starts, counts)
         while self.go(SLICE) == PAUSED:
             pass
@@ -198,7 +210,7 @@ class Prediction(Program):
         while (code := self.go(SLICE)) == PAUSED:
             pass
         if code == BAD_INDEX:
-            raise NotNative("a number in x is out of range")
+            raise BadIndex("Prediction: x holds a number that the layer which takes it refuses")
         return self._y[: len(x)].copy()
 
 

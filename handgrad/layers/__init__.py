@@ -88,6 +88,7 @@ from handgrad.layers.loss import (
     check_scores,
     counted,
     loss_for,
+    meant,
 )
 from handgrad.layers.matmul import MatMul
 from handgrad.layers.multi_head_attention import MultiHeadAttention
@@ -161,7 +162,7 @@ __all__ = [
     "Stack", "Stacked", "Standardize", "Std", "Step", "Sub", "Sum", "SumSquaredError", "Tan",
     "Tanh", "Tile", "TopK", "Transpose", "TransposedConvolution", "UnigramSampler", "Var",
     "VariationalDropout", "Where", "check_scores", "col2im", "counted", "im2col", "length_mask",
-    "loss_for",
+    "loss_for", "meant",
 ]  # fmt: skip
 
 __getattr__, __dir__ = names_of(__name__, __all__)

@@ -80,9 +80,10 @@ class Optimizer:
         """
         raise NotImplementedError(f"{type(self).__name__} must define rule()")
 
-    def learning_rate(self) -> float:
-        """The learning rate of the next update."""
-        return self._number("lr", self.lr(self.steps) if callable(self.lr) else self.lr)
+    def learning_rate(self, after: int | None = None) -> float:
+        """The learning rate of the next update, or of the one after so many updates."""
+        steps = self.steps if after is None else after
+        return self._number("lr", self.lr(steps) if callable(self.lr) else self.lr)
 
     def learning_rates(self, count: int) -> Array:
         """The learning rates of the next `count` updates, as far as they can be known now."""
@@ -121,12 +122,17 @@ class Optimizer:
 
     def penalty(self, network: Any) -> float:
         """The loss term λ/2 ΣW² whose gradient `l2` adds, summed in float64."""
-        weights = [
-            network.parameters[start:stop]
+        weights = [network.parameters[where] for where in self.penalized(network)]
+        return self.l2 / 2 * sum(float(np.square(w, dtype=np.float64).sum()) for w in weights)
+
+    def penalized(self, network: Any) -> list[slice]:
+        """The stretches of the parameters in `penalty`, also of frozen ones."""
+        runs = [
+            Run(path, slice(start, stop), 1.0, True)
             for path, start, stop, shape in network.layout
             if self.l2 and decays(path, shape, self.decay_on)
         ]
-        return self.l2 / 2 * sum(float(np.square(w, dtype=np.float64).sum()) for w in weights)
+        return [run.where for run in merge(runs)]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that an exact continuation needs, as numbers and copied arrays."""

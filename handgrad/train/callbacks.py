@@ -21,8 +21,11 @@ class Callback:
     """Base of callbacks: every method may be left as it is.
 
     The trainer has `network`, `optimizer`, `history`, `epoch` (epochs finished), `step` (updates
-    made), `engine` (what runs), `loss_value` (of the last batch) and `stop(reason)`.
+    made), `engine` (what runs), `loss_value` (of the last update) and `stop(reason)`. A passive
+    callback is told of updates whenever it suits the engine, perhaps of many at once.
     """
+
+    passive = False
 
     def on_start(self, trainer: Any) -> None:
         """Before the first step."""
@@ -49,6 +52,8 @@ class Progress(Callback):
 
     show: True, False, or None for only where standard error is a terminal.
     """
+
+    passive = True
 
     def __init__(self, show: bool | None = None):
         self.show = sys.stderr.isatty() if show is None else show

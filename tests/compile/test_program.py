@@ -75,10 +75,10 @@ OPTIMIZERS = {
 }
 
 
-def trained(make, x, t, optimizer, compile, **options):
+def trained(make, x, t, optimizer, engine, **options):
     network = make()
     options = {"batch": 16, "epochs": 3, "progress": False} | options
-    trainer = hg.Trainer(network, x, t, optimizer=optimizer(), compile=compile, **options)
+    trainer = hg.Trainer(network, x, t, optimizer=optimizer(), engine=engine, **options)
     return trainer, trainer.run()
 
 
@@ -86,8 +86,8 @@ def trained(make, x, t, optimizer, compile, **options):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_training_agrees_with_numpy(case, optimizer):
     make, x, t = CASES[case]
-    plain, by_numpy = trained(make, x, t, OPTIMIZERS[optimizer], False)
-    native, history = trained(make, x, t, OPTIMIZERS[optimizer], None)
+    plain, by_numpy = trained(make, x, t, OPTIMIZERS[optimizer], "numpy")
+    native, history = trained(make, x, t, OPTIMIZERS[optimizer], "auto")
     assert native.engine.startswith("native"), native.engine
     assert plain.engine == "NumPy"
     np.testing.assert_allclose(history["loss"], by_numpy["loss"], rtol=2e-4)
@@ -102,6 +102,25 @@ def test_training_agrees_with_numpy(case, optimizer):
     assert [s.step for s in streams(native)] == [s.step for s in streams(plain)]
 
 
+@pytest.mark.parametrize("loss", [hg.SoftmaxCrossEntropy, hg.MeanSquaredError, hg.SumSquaredError])
+@pytest.mark.parametrize("augmented", [False, True])
+def test_weights_of_samples(loss, augmented):
+    def shifted(x, number):
+        return x + np.float32(number / 1000)
+
+    options = {
+        "loss": loss(), "sample_weights": RNG.random(len(X)) * 3,
+        "augment": shifted if augmented else None,
+    }  # fmt: skip
+    t = LABELS if loss is hg.SoftmaxCrossEntropy else RNG.random((len(X), 5))
+    plain, by_numpy = trained(mlp, X, t, lambda: hg.SGD(0.01), False, **options)
+    native, history = trained(mlp, X, t, lambda: hg.SGD(0.01), True, **options)
+    np.testing.assert_allclose(history["loss"], by_numpy["loss"], rtol=1e-5)
+    np.testing.assert_allclose(
+        native.network.parameters, plain.network.parameters, rtol=1e-4, atol=1e-5
+    )
+
+
 def streams(trainer):
     layers = trainer.network.layers if isinstance(trainer.network, hg.Sequential) else []
     return [layer.stream for layer in layers]
@@ -110,16 +129,16 @@ def streams(trainer):
 @pytest.mark.parametrize("case", CASES)
 def test_any_number_of_threads_gives_the_same_bits(case):
     make, x, t = CASES[case]
-    alone, _ = trained(make, x, t, OPTIMIZERS["adam"], True, threads=1)
+    alone, _ = trained(make, x, t, OPTIMIZERS["adam"], "native", threads=1)
     for threads in (2, 3, 8):
-        other, _ = trained(make, x, t, OPTIMIZERS["adam"], True, threads=threads)
+        other, _ = trained(make, x, t, OPTIMIZERS["adam"], "native", threads=threads)
         assert other.network.parameters.tobytes() == alone.network.parameters.tobytes()
 
 
 def test_a_loss_curve_of_200_steps():
     options = {"epochs": None, "steps": 200, "batch": 20}
-    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], False, **options)
-    _, native = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, **options)
+    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "numpy", **options)
+    _, native = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "native", **options)
     np.testing.assert_allclose(native["loss"], plain["loss"], rtol=1e-4)
 
 
@@ -136,7 +155,7 @@ def test_predictions_agree_for_every_size_of_batch(case):
     assert program(x[:0]).shape == (0, *right.shape[1:])
     for _ in range(3):  # by itself, once it pays
         np.testing.assert_allclose(network.predict(x), right, rtol=1e-4, atol=1e-5)
-    assert network._programs.programs
+    assert network._programs.made
 
 
 def test_predictions_follow_the_weights_and_the_layers():
@@ -182,15 +201,15 @@ def test_a_layer_without_native_form_runs_as_rows_of_python_and_is_listed():
     def make():
         return hg.Sequential(hg.Affine(6), Squared(), hg.Affine(5), seed=1)
 
-    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], False)
-    mixed, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], True)
+    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], "numpy")
+    mixed, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], "native")
     assert "in Python" in mixed.engine
     np.testing.assert_allclose(mixed.network.parameters, plain.network.parameters, rtol=1e-4)
     program = compile_training(
         make(), hg.SoftmaxCrossEntropy(), hg.SGD(0.1), X, LABELS, batch=10, python=True
     )
     assert sum("python" in line and "Squared" in line for line in str(program).splitlines()) == 2
-    by_itself, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], None)
+    by_itself, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], "auto")
     assert by_itself.engine == "NumPy (Squared has no native form)"
 
 
@@ -223,8 +242,8 @@ def test_layers_without_a_base_class_run_as_rows_of_python():
     def make():
         return hg.Sequential(hg.Affine(6), Grown(), Halved(), hg.Affine(5), seed=1)
 
-    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], False)
-    mixed, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], True)
+    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], "numpy")
+    mixed, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], "native")
     assert "4 rows in Python" in mixed.engine
     np.testing.assert_allclose(mixed.network.parameters, plain.network.parameters, rtol=1e-4)
 
@@ -233,8 +252,8 @@ def test_augmented_batches():
     def noisy(x, number):
         return x + np.random.default_rng(number).normal(0, 0.1, x.shape).astype(np.float32)
 
-    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], False, augment=noisy)
-    native, history = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], None, augment=noisy)
+    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "numpy", augment=noisy)
+    native, history = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "auto", augment=noisy)
     assert native.engine.startswith("native")
     np.testing.assert_allclose(history["loss"], plain["loss"], rtol=1e-4)
 
@@ -246,11 +265,13 @@ def test_a_share_of_the_peak_is_of_memory_or_the_numbers_were_cached():
     assert percent(share_of_peak(0.1, 3.0)) == "cached"
 
 
-def test_compile_says_why_it_cannot():
-    with pytest.raises(ValueError, match="compile: accumulate is done in Python"):
-        trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, accumulate=2)
-    with pytest.raises(ValueError, match="compile: True, False or None is needed, got 'yes'"):
+def test_an_engine_says_why_it_cannot():
+    with pytest.raises(ValueError, match="engine: accumulate is done in Python"):
+        trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "native", accumulate=2)
+    with pytest.raises(ValueError, match="engine: one of 'auto', 'native', 'numpy', or an Engine"):
         trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "yes")
+    with pytest.raises(ValueError, match="compile: .* engine now; engine='numpy' would do"):
+        hg.fit(mlp(), X, LABELS, compile=False)
     with pytest.raises(NotNative, match="float64"):
         compile_prediction(mlp().astype(np.float64), X, batch=4)
 
@@ -260,16 +281,19 @@ def test_metrics_that_are_python_functions():
         return float(y.mean())
 
     options = {"metrics": [hg.accuracy, mean_score]}
-    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], False, **options)
-    _, native = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], True, **options)
+    _, plain = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "numpy", **options)
+    _, native = trained(mlp, X, LABELS, OPTIMIZERS["sgd"], "native", **options)
     np.testing.assert_allclose(native["mean_score"], plain["mean_score"], rtol=1e-3, atol=1e-5)
 
 
 def test_divergence_is_found_and_the_good_weights_come_back():
     layers = hg.Affine(17), hg.ReLU(), hg.Affine(9), hg.ReLU(), hg.Affine(5)
     network = hg.Sequential(*layers, seed=3)
-    with pytest.raises(hg.DivergenceError, match="the loss became nan at step 1"):
-        hg.fit(network, X * 1e4, LABELS, optimizer=hg.SGD(1e9), epochs=50, compile=True)
+    with (
+        pytest.warns(UserWarning, match="column 0 of x"),
+        pytest.raises(hg.DivergenceError, match="the loss became nan at step 1"),
+    ):
+        hg.fit(network, X * 1e4, LABELS, optimizer=hg.SGD(1e9), epochs=50, engine="native")
     assert np.isfinite(network.parameters).all()
 
 
@@ -277,7 +301,7 @@ def test_labels_out_of_range_are_refused_as_numpy_does():
     bad = LABELS.copy()
     bad[50] = 7
     with pytest.raises(ValueError, match="labels must lie from 0 to 4"):
-        hg.fit(mlp(), X, bad, compile=True, progress=False)
+        hg.fit(mlp(), X, bad, engine="native", progress=False)
 
 
 def test_every_row_of_the_plan_is_checked():
@@ -304,7 +328,7 @@ def test_integers_are_not_taken_for_real_numbers():
     right = network.predict(x)
     for _ in range(3):
         np.testing.assert_allclose(network.predict(x), right, rtol=1e-5)
-    trainer, _ = trained(mlp, x, LABELS[:50], OPTIMIZERS["sgd"], None)
+    trainer, _ = trained(mlp, x, LABELS[:50], OPTIMIZERS["sgd"], "auto")
     assert trainer.engine == "NumPy (0 Affine of integers)"
 
 
@@ -313,8 +337,8 @@ def test_frozen_parameters(path):
     def make():
         return mlp().build(X).freeze(path)
 
-    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], False)
-    other, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], None)
+    plain, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], "numpy")
+    other, _ = trained(make, X, LABELS, OPTIMIZERS["sgd"], "auto")
     np.testing.assert_allclose(
         other.network.parameters, plain.network.parameters, rtol=1e-4, atol=1e-6
     )

@@ -27,7 +27,7 @@ def trainer(seed: int = 0, **options) -> Trainer:
     x, t = draw.normal(size=(400, 96)), draw.integers(0, 10, 400)
     network = Sequential(Affine(256), ReLU(), Affine(10), seed=seed)
     options = {"epochs": 3, "threads": 2} | options
-    return Trainer(network, x, t, optimizer=Adam(), batch=128, compile=True, **options)
+    return Trainer(network, x, t, optimizer=Adam(), batch=128, engine="native", **options)
 
 
 def trained(seed: int = 0, **options) -> bytes:

@@ -38,7 +38,7 @@ def trainer(network, path, engine: str, task: str) -> Trainer:
     return Trainer(
         network, x, t, optimizer=optimizer, epochs=8, batch=7, shuffle=task != "sizes", seed=5,
         validation=(x[::3], t[::3]), callbacks=callbacks, progress=False, metrics=(),
-        compile=engine == "native",
+        engine=engine,
     )  # fmt: skip
 
 

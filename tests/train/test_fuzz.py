@@ -94,7 +94,7 @@ def training() -> bytes:
 
 def start(network) -> Trainer:
     return Trainer(network, DATA, LABELS, optimizer=Adam(0.01), epochs=3, batch=5, validation=0.25,
-                   callbacks=[EarlyStopping(2)], compile=False)  # fmt: skip
+                   callbacks=[EarlyStopping(2)], engine="numpy")  # fmt: skip
 
 
 MADE = {make.__name__: make for make in (images, words, rich, own, training)}

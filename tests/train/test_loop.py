@@ -250,13 +250,13 @@ def test_the_mode_of_the_network_is_as_before(data):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch": 51}, "batch: 51 is more than the 50 rows"),
-        ({"batch": 0}, "batch: a whole number of at least 1"),
-        ({"epochs": 1.5}, "epochs: a whole number"),
+        ({"batch": 51}, "batch: 51 is more than the 50 samples"),
+        ({"batch": 0}, "batch: an integer of at least 1"),
+        ({"epochs": 1.5}, "epochs: an integer"),
         ({"epochs": 1, "steps": 1}, "give one of them"),
         ({"sample_weights": [1.0]}, "sample_weights: 50 finite numbers"),
         ({"validation": 1.5}, "fraction of 1.5"),
-        ({"accumulate": -1}, "accumulate: a whole number"),
+        ({"accumulate": -1}, "accumulate: an integer"),
     ],
 )
 def test_bad_options(data, options, message):

@@ -1,13 +1,18 @@
-"""Losses: the terms and dy in one row, the sum of the terms in another."""
+"""Losses: the terms and dy in one row, the sum of the terms in another, shares in a third.
+
+Where all elements count 1, no row for shares is needed: D is then how many there are.
+"""
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
 
-from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.registry import MOST_STEPS, LossLowering, lowers
+from handgrad.arrays import Array
+from handgrad.compile.builder import Argument, Builder
+from handgrad.compile.lowering.registry import LossLowering, Measured, lowers
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, times
 from handgrad.layers import (
     Affine,
@@ -22,68 +27,49 @@ from handgrad.layers import (
 )
 
 _PIECE = 1 << 13  # terms of one sum in native/loss.cpp
-_NAMES: dict[type, str] = {  # of the losses in native/loss.cpp
-    MeanSquaredError: "squared",
-    SumSquaredError: "half_squared",
-    MeanAbsoluteError: "absolute",
-    Huber: "huber",
-    SigmoidCrossEntropy: "sigmoid_cross_entropy",
-    BinaryCrossEntropy: "cross_entropy",
-    Hinge: "hinge",
-}
+_LEAST, _MOST = 1e-15, 1e15  # weights whose products, sums and reciprocals float32 can hold
+_NAMES: dict[type, str] = {
+    MeanSquaredError: "squared", SumSquaredError: "half_squared", MeanAbsoluteError: "absolute",
+    Huber: "huber", SigmoidCrossEntropy: "sigmoid_cross_entropy",
+    BinaryCrossEntropy: "cross_entropy", Hinge: "hinge",
+}  # fmt: skip
 
 
 @lowers(SoftmaxCrossEntropy)
 class LowerSoftmaxCrossEntropy(LossLowering):
     """dy = m (p − t) for labels t, each row of scores by itself."""
 
-    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
+    def loss(
+        self, b: Builder, layer: Any, y: Value, t: Value, weights: Address | None, step: Measured
+    ) -> Value:
         y = b.plain(b.gathered(y))
         if not t.integer:
             raise NotNative("SoftmaxCrossEntropy: the targets are probabilities")
         if t.shape != y.shape[:-1] or y.shape[0] != BatchDim(1):
             raise NotNative(f"SoftmaxCrossEntropy: labels {t.shape} for scores {y.shape}")
-        if layer.label_smoothing and layer.class_weights is not None:
-            raise NotNative("SoftmaxCrossEntropy: label_smoothing together with class_weights")
-        classes, each = y.shape[-1], t.row
+        classes, ignored = y.shape[-1], layer.ignore_index
         if isinstance(classes, BatchDim):
             raise NotNative("SoftmaxCrossEntropy: classes that grow with the batch")
+        ignores = ignored is not None and -(2**31) <= ignored < 2**31  # labels have 32 bits
         labels = {
-            "samples": BatchDim(1), "each": each, "classes": classes,
-            "labels": t if t.rows is None else t.owner.rows, "indexed": t.rows is not None,
+            "samples": BatchDim(1), "each": t.row, "classes": classes, "labels": t.owner.rows,
+            "indexed": True, "ignores": ignores, "ignore": ignored if ignores else 0,
         }  # fmt: skip
-        shares = self._shares(b, layer, labels)
+        table = None
+        if layer.class_weights is not None:
+            table = b.array(storable(layer, "class_weights", layer.class_weights, (classes,)))
+        shares, counts = shared_out(b, layer, labels, weights, table, step)
         dy = y if _free(y) else b.value(y.shape)
         terms, right = b.value(t.shape), b.value(t.shape)
         b.row(
             "softmax_loss", **labels, scores=y, shares=shares, dy=dy, terms=terms, right=right,
-            smoothing=layer.label_smoothing,
+            smoothing=layer.label_smoothing, class_weights=table if layer.label_smoothing else None,
         )  # fmt: skip
         b.later(
-            "step_loss", count=BatchDim(each), each=1, terms=terms, right=right, losses=metrics,
-            rights=metrics + MOST_STEPS,
+            "step_loss", count=times(*t.shape), each=1, terms=terms, right=right,
+            losses=step.losses, rights=step.right, **counts,
         )  # fmt: skip
         return dy
-
-    def _shares(self, b: Builder, layer: Any, labels: dict[str, Any]) -> Value | None:
-        """What each row counts, where not all count the same."""
-        weights, ignored = layer.class_weights, layer.ignore_index
-        if weights is None and ignored is None:
-            return None
-        shares = b.value((BatchDim(labels["each"]),))
-        table = None if weights is None else b.array(_class_weights(weights, labels["classes"]))
-        b.row(
-            "shares", **labels, weights=table, ignores=ignored is not None, ignore=ignored or 0,
-            shares=shares,
-        )  # fmt: skip
-        return shares
-
-
-def _class_weights(weights: Any, classes: int) -> np.ndarray:
-    table = np.ascontiguousarray(weights, np.float32)
-    if table.shape != (classes,) or not (table.min() >= 0 and table.max() < np.inf):
-        raise NotNative("SoftmaxCrossEntropy: class_weights that do not fit")
-    return table
 
 
 def _free(y: Value) -> bool:
@@ -97,17 +83,65 @@ def _free(y: Value) -> bool:
 class LowerElementwiseLoss(LossLowering):
     """A term for each element of y and t, and its derivative."""
 
-    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
+    def loss(
+        self, b: Builder, layer: Any, y: Value, t: Value, weights: Address | None, step: Measured
+    ) -> Value:
         name = type(layer).__name__
         if t.integer or t.shape != y.shape:
             raise NotNative(f"{name}: targets {t.shape} for outputs {y.shape}, or integers")
+        elements = {
+            "samples": BatchDim(1), "each": t.row, "classes": 1, "indexed": True, "ignore": 0,
+        }  # fmt: skip
+        shares, counts = shared_out(b, layer, elements, weights, None, step)
         y, t = b.plain(b.gathered(y)), b.gathered(t)
-        size, mean = times(*y.shape), type(layer) is not SumSquaredError
+        size = times(*y.shape)
+        mean = shares is None and type(layer) is not SumSquaredError
         dy, sums = b.value(y.shape), b.value((BatchDim(-(-y.row // _PIECE)),))
-        delta = layer.delta if type(layer) is Huber else 0.0
         b.row(
             "loss_terms", count=size, loss=_NAMES[type(layer)], y=y, t=t, dy=dy, sums=sums,
-            mean=mean, delta=delta,
+            shares=shares, mean=mean, delta=layer.delta if type(layer) is Huber else 0.0,
         )  # fmt: skip
-        b.later("step_loss", count=size, each=_PIECE, terms=sums, losses=metrics, mean=mean)
+        b.later(
+            "step_loss", count=size, each=_PIECE, terms=sums, losses=step.losses, mean=mean,
+            **counts,
+        )  # fmt: skip
         return dy
+
+
+def shared_out(
+    b: Builder, layer: Any, elements: dict[str, Any], weights: Address | None,
+    table: Address | None, step: Measured,
+) -> tuple[Value | None, dict[str, Argument]]:  # fmt: skip
+    """What each element counts, None where all count 1 / D alike and D is their number or 1; and
+    what the row that sums the loss is then to store, D and the count."""
+    undivided, mean_weight = type(layer) is SumSquaredError, layer.normalizer
+    if mean_weight is not None and not 0 < mean_weight < inf:
+        raise NotNative(f"{type(layer).__name__}: normalizer {mean_weight}, not a positive number")
+    stored: dict[str, Argument] = {"counted": step.counted}
+    if not undivided:  # else D stays 1
+        stored["denominators"] = step.denominators
+    alike = weights is None and table is None and not elements.get("ignores")
+    if alike and (undivided or mean_weight in (None, 1)):
+        return None, stored
+    shares = b.value((BatchDim(1), elements["each"]))
+    divisor = "one" if undivided else "sum" if mean_weight is None else "count"
+    b.early(
+        "shares", **elements, sample_weights=weights, class_weights=table, shares=shares,
+        smooths=table is not None and layer.label_smoothing > 0, divisor=divisor,
+        mean_weight=mean_weight or 1.0, **stored,
+    )  # fmt: skip
+    return shares, {}
+
+
+def storable(layer: Any, name: str, weights: Any, shape: tuple[int, ...]) -> Array:
+    """Weights as kernels read them; NotNative, so that NumPy says what is wrong, where they are
+    not of this shape, or so far from 1 that float32 would lose them."""
+    weights = np.asarray(weights, np.float64)
+    if weights.shape != shape or not (weights >= 0).all():
+        raise NotNative(f"{type(layer).__name__}: {name} that do not fit")
+    if not ((weights == 0) | (weights >= _LEAST) & (weights <= _MOST)).all():
+        raise NotNative(
+            f"{type(layer).__name__}: {name} from {weights.min():g} to {weights.max():g}, not 0 "
+            f"or from {_LEAST:g} to {_MOST:g}"
+        )
+    return weights.astype(np.float32)

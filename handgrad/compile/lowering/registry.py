@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.trace import Node
@@ -49,12 +49,25 @@ class Lowering:
         raise NotNative(f"{node.name} has no native backward")
 
 
+class Measured(NamedTuple):
+    """What steps measure, a number for each of MOST_STEPS: the loss, by what D it was divided (1
+    where no row says otherwise), of labels how many answers were right, and how many elements
+    counted. Of a lowering the addresses, of a program the arrays."""
+
+    losses: Any
+    denominators: Any
+    right: Any
+    counted: Any
+
+
 class LossLowering:
     """Rows for a loss: the number itself, and its gradient with respect to y, in one."""
 
-    def loss(self, b: Builder, layer: Any, y: Value, t: Value, metrics: Address) -> Value:
-        """Append the rows that store the loss of each step s at metrics + s, for labels the number
-        of right answers at metrics + MOST_STEPS + s, and compute dy; return dy."""
+    def loss(
+        self, b: Builder, layer: Any, y: Value, t: Value, weights: Address | None, step: Measured
+    ) -> Value:
+        """Append the rows that store at `step` what it names, and compute dy; return dy. t: targets
+        that the batch picks from the data; weights: those of the samples, picked likewise."""
         raise NotNative(f"{type(layer).__name__} has no native form")
 
 

@@ -9,6 +9,7 @@ from handgrad.layers.loss.likelihood import (
     NegativeLogLikelihood,
 )
 from handgrad.layers.loss.margin import CosineEmbedding, Hinge
+from handgrad.layers.loss.meaning import meant
 from handgrad.layers.loss.negative_sampling import NegativeSampling, UnigramSampler
 from handgrad.layers.loss.regression import (
     Huber,
@@ -22,5 +23,5 @@ __all__ = [
     "BinaryCrossEntropy", "CosineEmbedding", "ElementwiseLoss", "GaussianKL", "Hinge", "Huber",
     "KLDivergence", "Loss", "MeanAbsoluteError", "MeanSquaredError", "NegativeLogLikelihood",
     "NegativeSampling", "SigmoidCrossEntropy", "SoftmaxCrossEntropy", "SumSquaredError",
-    "UnigramSampler", "check_scores", "counted", "loss_for",
+    "UnigramSampler", "check_scores", "counted", "loss_for", "meant",
 ]  # fmt: skip

@@ -1,0 +1,56 @@
+"""What targets mean for a network's outputs: the loss, and the targets as that loss needs them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.layer import Layer
+from handgrad.layers.activation.sigmoidal import Sigmoid
+from handgrad.layers.loss.base import ElementwiseLoss
+from handgrad.layers.loss.cross_entropy import ClassLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from handgrad.layers.loss.likelihood import BinaryCrossEntropy
+from handgrad.layers.loss.regression import MeanSquaredError
+from handgrad.layers.loss.targets import check_scores
+
+
+def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Array]:
+    """The loss, and the targets as it needs them, for a network that gives y (N, …).
+
+    Without a loss: real targets are a regression, and so are integers with one output each
+    (prices); 0 and 1, or booleans, with one output each are probabilities, which the last layer
+    gives if it is a Sigmoid, or else the loss; other integers and booleans are labels.
+    Where the loss compares element by element, targets (N) for outputs (N, 1) become a column, and
+    (N, 1) for outputs (N) lose it. A class stands for an instance with its usual options.
+    Raises ShapeError for labels with the score of one class.
+    """
+    t = t if hasattr(t, "dtype") else np.asarray(t)
+    loss = loss() if isinstance(loss, type) else loss
+    if loss is None:
+        loss = _loss_of(t, y, last)
+    if isinstance(loss, ElementwiseLoss):
+        t = _shaped(t, y)
+        return loss, t if t.dtype.kind == "f" else t.astype(y.dtype)
+    check_scores(loss, y.shape, t)
+    labels = isinstance(loss, ClassLoss) and t.dtype.kind == "b"
+    return loss, t.astype(np.int64) if labels else t
+
+
+def _shaped(t: Array, y: Array) -> Array:
+    """The targets in the shape of the outputs, where they differ in a last axis of one alone."""
+    if (*t.shape[1:], 1) == y.shape[1:]:
+        return t[..., None]
+    return t[..., 0] if t.shape[1:] == (*y.shape[1:], 1) else t
+
+
+def _loss_of(t: Array, y: Array, last: Any) -> Layer:
+    if t.dtype.kind == "f":
+        return MeanSquaredError()
+    each = _shaped(t, y).shape[1:] == y.shape[1:]  # one target for each output
+    if not each or (t.dtype.kind != "b" and y.shape[1:] and y.shape[-1] > 1):
+        return SoftmaxCrossEntropy()
+    if t.min() < 0 or t.max() > 1:
+        return MeanSquaredError()
+    return BinaryCrossEntropy() if isinstance(last, Sigmoid) else SigmoidCrossEntropy()

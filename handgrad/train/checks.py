@@ -1,0 +1,56 @@
+"""Options of a training: taken where it is clear what is meant, refused in one line where not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, as_float
+from handgrad.optim import Optimizer, make_optimizer
+
+
+def check_count(option: str, value: Any) -> int:
+    """An integer of at least 1."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{option}: an integer of at least 1 is needed, got {value!r}")
+    return int(value)
+
+
+def check_choice(option: str, value: Any, choices: tuple[str, ...]) -> Any:
+    """One of some words."""
+    if value not in choices:
+        raise ValueError(f"{option}: one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value
+
+
+def check_optimizer(optimizer: Any) -> Optimizer:
+    """An optimizer; a class of one, or its name ("adam"), stands for one with its usual options."""
+    if isinstance(optimizer, str):
+        return make_optimizer(optimizer)
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        return optimizer()
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(
+            "optimizer: an optimizer such as Adam(0.001), or its name 'adam', is needed, "
+            f"got {optimizer!r}"
+        )
+    return optimizer
+
+
+def check_callbacks(callbacks: Any) -> list[Any]:
+    """A list of callbacks; a single one, or a class of one, is taken too."""
+    several = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    return [c() if isinstance(c, type) else c for c in several]
+
+
+def check_weights(weights: Any, samples: int) -> Array:
+    """One finite weight ≥ 0 for each sample, not all 0."""
+    array = as_float(weights)
+    fits = array.shape == (samples,)
+    if not (fits and np.isfinite(array).all() and (array >= 0).all() and array.any()):
+        raise ValueError(
+            f"sample_weights: {samples} finite numbers ≥ 0 are needed, one per sample and not "
+            f"all 0, got shape {array.shape}"
+        )
+    return array

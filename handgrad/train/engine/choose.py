@@ -1,0 +1,50 @@
+"""The engine that is asked for by name, or that runs best."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from handgrad.compile import NotNative
+from handgrad.train.engine.interface import Engine
+from handgrad.train.engine.native_engine import NativeEngine
+from handgrad.train.engine.numpy_engine import NumPyEngine
+from handgrad.train.engine.state import TrainState
+from handgrad.train.engine.task import Task
+
+NAMES = ("auto", "native", "numpy")
+
+
+def check_engine(engine: Any) -> Any:
+    """The engine, or its name; ValueError for anything else."""
+    if isinstance(engine, Engine) or engine in NAMES:
+        return engine
+    hint = "; give an instance of the class" if isinstance(engine, type) else ""
+    raise ValueError(
+        f"engine: one of {', '.join(map(repr, NAMES))}, or an Engine, is needed, "
+        f"got {engine!r}{hint}"
+    )
+
+
+def prepared(before: Engine | None, choice: str | Engine, task: Task, state: TrainState) -> Engine:
+    """The engine that is chosen, made ready; `before`, from an earlier run, is used again.
+
+    "auto" is native where every part is, NumPy where not.
+    """
+    if isinstance(choice, Engine):
+        choice.prepare(task, state)
+        return choice
+    reason = ""
+    if choice != "numpy":
+        wanted = choice == "native"
+        native = before if isinstance(before, NativeEngine) else NativeEngine()
+        native.python = wanted
+        try:
+            native.prepare(task, state)
+            return native
+        except NotNative as refusal:
+            reason = str(refusal)
+            if wanted:
+                raise ValueError(f"engine: {reason}") from None
+    plain = NumPyEngine(reason)
+    plain.prepare(task, state)
+    return plain

@@ -1,0 +1,181 @@
+"""NativeEngine: the updates of a training as calls of a native program, many updates in a call."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.compile import NotNative, Training
+from handgrad.compile.key import Key
+from handgrad.compile.lowering.registry import MOST_STEPS
+from handgrad.compile.program import BAD_INDEX, NOT_FINITE, PAUSED, SLICE, words_of
+from handgrad.train.diverge import DivergenceError, backward_origin
+from handgrad.train.engine.interface import Engine
+from handgrad.train.engine.numpy_engine import NumPyEngine, measured
+from handgrad.train.engine.state import TrainState
+from handgrad.train.engine.task import Pair, Task, Updates
+from handgrad.train.metrics import accuracy
+
+
+class NativeEngine(Engine):
+    """Runs a native program that gathers, computes and updates.
+
+    python: whether layers without a native form may run as rows of Python.
+    `prepare` raises NotNative, with the reason, where a part can only be done in Python.
+    """
+
+    def __init__(self, python: bool = False):
+        self.python = python
+        self._key: Key | None = None
+        self._going = False  # a run of the program has begun and is not done
+        self._failed = 0  # the code with which the next update ended
+
+    def prepare(self, task: Task, state: TrainState) -> None:
+        if task.accumulate > 1:
+            raise NotNative("accumulate is done in Python")
+        self._going, self._failed = False, 0
+        state.network.build(task.x[: task.batch])
+        super().prepare(task, state)
+        if self._fits():
+            return
+        self.labels = task.t.dtype.kind in "iu"
+        self.others = [m for m in task.metrics if m is not accuracy or not self.labels]
+        x, t, weights = task.x, task.t, task.weights
+        if task.augment is not None:  # each batch is made in Python, and is then all the data
+            x, t = x[: task.batch].copy(), words_of(t[: task.batch].copy(), "t")
+            weights = None if weights is None else weights[: task.batch]
+        self.data = x, t
+        self.program = Training(
+            state.network, task.loss, state.optimizer, x, t, batch=task.batch, weights=weights,
+            threads=task.threads, watch=self._watch if self.others else None, python=self.python,
+        )  # fmt: skip
+        self._seen: dict[int, dict[str, Pair]] = {}
+        self._key, self._made_for = Key(state.network), self._options()
+        self._arrays = list(state.optimizer.state.values())
+
+    def _fits(self) -> bool:
+        """Whether the program is still that of the network, the task and the optimizer."""
+        key, arrays = self._key, self.state.optimizer.state.values()
+        return (
+            key is not None
+            and self._made_for == self._options()
+            and all(a is b for a, b in zip(self._arrays, arrays))
+            and (key.holds() or key == Key(self.state.network))
+        )
+
+    def _options(self) -> tuple[Any, ...]:
+        """All but the network that the program depends on."""
+        optimizer = self.state.optimizer
+        moving = ("lr", "steps", "state")  # read while the program runs
+        options = {k: v for k, v in vars(optimizer).items() if k[0] != "_" and k not in moving}
+        return self.task, self.python, optimizer, options
+
+    def describe(self) -> str:
+        """native, threads, kind of vectors."""
+        return self.program.describe()
+
+    def advance(self, limit: int) -> Updates:
+        if self._failed:
+            self._fail(self._failed)
+        if not self._going:
+            self._start(min(limit, MOST_STEPS))
+        return self._collect(self.program.go(SLICE))
+
+    def finish(self) -> Updates:
+        if not self._going:
+            return Updates()
+        code = self.program.finish_step()
+        self._going = False
+        done = self._collect(code)
+        self._show_gradients()
+        return done
+
+    def _start(self, limit: int) -> None:
+        task, state = self.task, self.state
+        self._going, self._entered, self._failed = True, 0, 0
+        state.network.flat.tie()
+        limit = 1 if task.augment is not None else limit
+        epochs = -(-(state.position + limit) // task.updates)
+        self.order = (
+            task.samples(state.epoch)
+            if epochs == 1
+            else np.concatenate([task.order(state.epoch + e) for e in range(epochs)])
+        )
+        n = len(task.x)
+        starts = (np.arange(epochs)[:, None] * n + np.arange(0, n, task.batch)).reshape(-1)
+        counts = np.minimum(task.batch, n - starts % n)
+        steps = slice(state.position, state.position + limit)
+        self.starts, self.counts = starts[steps], counts[steps]
+        if task.augment is None:
+            self.program.start(self.order, self.starts, self.counts)
+            return
+        samples, (x, t) = self._samples(0), self.data
+        number = task.number(state.epoch, state.position)
+        x[: len(samples)] = task.augment(task.x[samples], number)
+        t[: len(samples)] = task.t[samples]
+        if task.weights is not None:
+            self.program.weights[: len(samples)] = task.weights[samples]
+        self.program.start(np.arange(len(samples)), np.zeros(1), self.counts)
+
+    def _samples(self, step: int) -> Array:
+        """The samples of a step of this run."""
+        return self.order[self.starts[step] : self.starts[step] + self.counts[step]]
+
+    def _collect(self, code: int) -> Updates:
+        """What the updates since the last time measured."""
+        first, done = self._entered, self.program.done
+        self._entered = done
+        if code != PAUSED:
+            self._going = False
+            self._failed = code
+            self._show_gradients()
+        if first == done:
+            return Updates()
+        program, steps = self.program, slice(first, done)
+        whole = program.denominators[steps].astype(float)
+        sums: dict[str, Pair] = {"loss": (program.losses[steps] * whole, whole)}
+        seen = [self._seen.pop(step) for step in range(first, done)] if self.others else []
+        for metric in self.task.metrics:
+            name = metric.__name__
+            if metric in self.others:
+                pairs = np.array([s[name] for s in seen], float)
+                sums[name] = pairs[:, 0], pairs[:, 1]
+            else:
+                sums[name] = (
+                    program.right[steps].astype(float),
+                    program.counted[steps].astype(float),
+                )
+        return Updates(done - first, sums, whole=not program.updating)
+
+    def _watch(self, y: Array, step: int) -> None:
+        """Metrics that are Python functions, of one step's outputs."""
+        found = measured(self.task, y, self.task.t[self._samples(step)])
+        self._seen[step] = found
+
+    def _show_gradients(self) -> None:
+        """Let the layers have the gradients of the last step, as views of the flat array."""
+        for segment in self.state.network.flat.segments:
+            for slot in segment.slots:
+                slot.set_grad(segment.grad_view if slot is segment.slots[0] else None)
+
+    def _fail(self, code: int) -> None:
+        """Do in NumPy what the program could not: that says which layer met what."""
+        self._failed = 0
+        if code not in (BAD_INDEX, NOT_FINITE):
+            raise RuntimeError(f"the native program stopped with code {code}")
+        loss = float(self.program.losses[self.program.done])
+        if code == NOT_FINITE and math.isfinite(loss):
+            where = backward_origin(self.state.network)
+            raise DivergenceError("a gradient is no longer finite", where)
+        plain = NumPyEngine()
+        plain.prepare(self.task, self.state)
+        plain.measure(*self._present())
+        raise RuntimeError("the native program met a number that NumPy does not find")
+
+    def _present(self) -> tuple[Array, int]:
+        """The samples of the next update, and how many batches come before it."""
+        at = self.state.epoch, self.state.position
+        return self.task.batches(*at)[0], self.task.number(*at)

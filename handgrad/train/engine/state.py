@@ -1,0 +1,131 @@
+"""TrainState: where a training stands, in one object."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.network import Network
+from handgrad.optim import Optimizer
+from handgrad.train.engine.task import Pair, Updates, running, together
+from handgrad.train.history import History
+
+_KEEP_EVERY = 50  # updates between copies of good weights
+
+
+@dataclass
+class TrainState:
+    """All that changes while a training runs; `to_dict` and the network are enough to go on.
+
+    The network holds the weights and the random streams, the optimizer its arrays and schedule,
+    the callbacks what they remember, such as the best weights and for how long nothing got better.
+
+    step: updates made; epoch: epochs finished; position: updates made in the present epoch.
+    sums: of the present epoch, as in `Updates`. loss: of the last update. seed, batch,
+    accumulate: what the order of the samples depends on.
+    """
+
+    network: Network
+    optimizer: Optimizer
+    callbacks: list[Any] = field(default_factory=list)
+    seed: int = 0
+    batch: int = 1
+    accumulate: int = 1
+    step: int = 0
+    epoch: int = 0
+    position: int = 0
+    loss: float = math.nan
+    first_loss: float = math.nan
+    seconds: float = 0.0
+    sums: dict[str, Pair] = field(default_factory=dict)
+    history: History = field(default_factory=History)
+    good: tuple[int, Array] = (0, np.empty(0))  # a step, and weights that gave a finite, small loss
+    _judged: tuple[int, Array] | None = None  # weights whose loss is not known yet
+
+    def begin(self) -> None:
+        """Take the present weights for good ones."""
+        self.good, self._judged = (self.step, self.network.parameters.copy()), None
+
+    def add(self, done: Updates, loss: Any, seconds: float) -> None:
+        """Enter some updates of the present epoch."""
+        numerators, denominators = done.sums["loss"]
+        first = _ratio(numerators[0], denominators[0])
+        if self.step == 0:
+            self.first_loss = first
+        self.loss = _ratio(numerators[-1], denominators[-1])
+        undivided = together(loss, 1.0, 1.0) == 1  # a loss that is a sum and no mean
+        for name, (a, b) in done.sums.items():
+            before = self.sums.get(name, (0.0, 0.0))
+            under = 1.0 if undivided and name == "loss" else running(before[1], b)
+            self.sums[name] = running(before[0], a), under
+        self.seconds += seconds
+        self.step += done.count
+        self.position += done.count
+        if self._judged is not None:  # the first of these losses is that of the copied weights
+            if first <= self.first_loss:
+                self.good = self._judged
+            self._judged = None
+        if done.whole and self.step >= self.good[0] + _KEEP_EVERY:
+            self._judged = self.step, self.network.parameters.copy()
+
+    def close_epoch(self) -> dict[str, float]:
+        """The means over the epoch that has ended; the next one begins."""
+        means = {name: a / b if b else math.nan for name, (a, b) in self.sums.items()}
+        self.sums, self.seconds, self.position = {}, 0.0, 0
+        self.epoch += 1
+        return means
+
+    def put_good_back(self) -> int:
+        """Give the network its last good weights; the step they are of."""
+        step, weights = self.good
+        self.network.parameters[...] = weights
+        return step
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers and arrays from which a training goes on as if nothing had happened."""
+        names = ("epoch", "step", "position", "seed", "batch", "accumulate", "first_loss",
+                 "seconds")  # fmt: skip
+        return {name: getattr(self, name) for name in names} | {
+            "sums": {name: list(pair) for name, pair in self.sums.items()},
+            "history": self.history.to_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "callbacks": {
+                str(i): c.state_dict()
+                for i, c in enumerate(self.callbacks)
+                if hasattr(c, "state_dict")
+            },
+        }
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `to_dict` gave; the network must have the weights saved with it.
+
+        Raises ValueError where the order of the samples would be another one.
+        """
+        for name in ("seed", "batch", "accumulate"):
+            had = state.get(name, getattr(self, name))
+            if getattr(self, name) != had:
+                raise ValueError(
+                    f"{name}: the training to continue had {had}, this one {getattr(self, name)}"
+                )
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step = state["epoch"], state["step"]
+        # Before there was a position, there was the number of batches, and the samples were summed.
+        self.position = state.get("position", -(-state.get("place", 0) // self.accumulate))
+        sums = dict(state["sums"])
+        count = sums.pop("count", 0)
+        self.sums = {k: tuple(v) if isinstance(v, list) else (v, count) for k, v in sums.items()}
+        self.first_loss, self.seconds = state["first_loss"], state.get("seconds", 0.0)
+        self.history = History(**state["history"])
+        for i, callback in enumerate(self.callbacks):
+            if str(i) in state["callbacks"]:
+                callback.load_state_dict(state["callbacks"][str(i)])
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    """0 where nothing counted."""
+    return float(numerator / denominator) if denominator else 0.0
