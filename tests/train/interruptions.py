@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from handgrad import Adam, Affine, Dropout, Momentum, ReLU, Sequential, Tanh
-from handgrad.train import EarlyStopping, SaveModel, Trainer, load_checkpoint
+from handgrad.train import Callback, EarlyStopping, SaveModel, Trainer, load_checkpoint
 from handgrad.train.datasets import spiral
 
 X, T = spiral(30)
@@ -29,17 +29,22 @@ KINDS = [
 ]
 
 
-def trainer(network, path, engine: str, task: str) -> Trainer:
+def trainer(network, path, engine: str, task: str, *, saved=None, at: int = 0) -> Trainer:
     callbacks = [SaveModel(path, seconds=1e9)]
     if task == "patience":
         callbacks.append(EarlyStopping(2))
+    if at:
+        callbacks.append(Interrupt(at))
     x, t = (Z, V) if task == "sizes" else (X, T)
     optimizer = Adam(0.02) if task == "patience" else Momentum(0.05)
-    return Trainer(
+    made = Trainer(
         network, x, t, optimizer=optimizer, epochs=8, batch=7, shuffle=task != "sizes", seed=5,
         validation=(x[::3], t[::3]), callbacks=callbacks, progress=False, metrics=(),
         engine=engine,
     )  # fmt: skip
+    if saved is not None:
+        made.load_state_dict(saved)
+    return made
 
 
 def network(task: str):
@@ -48,7 +53,7 @@ def network(task: str):
     return Sequential(Affine(16), ReLU(), Dropout(0.2), Affine(3), seed=1)
 
 
-class Interrupt:
+class Interrupt(Callback):
     """Stops as a Ctrl-C does, after so many updates."""
 
     def __init__(self, step: int):
@@ -77,13 +82,12 @@ def straight(kind: tuple[str, str]) -> tuple[tuple[str, bytes], float]:
 def interrupted(rng: random.Random, kind: tuple[str, str], seconds: float) -> tuple:
     """The result of one that is interrupted up to three times, and how often it was."""
     with tempfile.TemporaryDirectory() as folder:
-        path, times = Path(folder) / "m", 0
-        now = trainer(network(kind[1]), path, *kind)
+        path, times, net, saved = Path(folder) / "m", 0, network(kind[1]), None
         while True:
-            timer = None
-            if times < 3 and rng.random() < 0.5:
-                now.callbacks.append(Interrupt(now.step + rng.randint(1, 60)))
-            elif times < 3:
+            by_step, timer = times < 3 and rng.random() < 0.5, None
+            at = (saved["step"] if saved else 0) + rng.randint(1, 60) if by_step else 0
+            now = trainer(net, path, *kind, saved=saved, at=at)
+            if times < 3 and not by_step:
                 wait = rng.random() * max(seconds, 0.01)
                 timer = threading.Timer(wait, os.kill, (os.getpid(), signal.SIGINT))
             before = signal.signal(signal.SIGINT, lambda *_: None)  # one that comes too late
@@ -99,9 +103,8 @@ def interrupted(rng: random.Random, kind: tuple[str, str], seconds: float) -> tu
                     timer.cancel()
                     timer.join()
                 signal.signal(signal.SIGINT, before)
-            saved = load_checkpoint(path)
-            now = trainer(saved.network, path, *kind)
-            now.load_state_dict(saved.training)
+            held = load_checkpoint(path)
+            net, saved = held.network, held.training
 
 
 def compare(count: int, seed: int = 0) -> tuple[int, list[str]]:

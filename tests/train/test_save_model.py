@@ -9,6 +9,7 @@ import pytest
 from handgrad import Adam, Affine, Sequential, Tanh
 from handgrad.train import (
     Call,
+    Callback,
     EarlyStopping,
     SaveModel,
     Trainer,
@@ -120,20 +121,19 @@ def test_patience_goes_on_where_it_was(order, patience, tmp_path):
     assert "has not improved for" in whole.history.stopped
     assert len(whole.history) < 20
 
-    class Stop:
+    class Stop(Callback):
         def on_epoch(self, trainer):
             trainer.interrupted = True
             trainer.stop("interrupted")
 
-    now = trainer(*callbacks(), **options)
+    now = trainer(*callbacks(), Stop(), **options)
     for _ in range(40):
-        now.callbacks.append(Stop())
         try:
             now.run()
             break
         except KeyboardInterrupt:
             saved = load_checkpoint(tmp_path / "m")
-            now = trainer(*callbacks(), network=saved.network, **options)
+            now = trainer(*callbacks(), Stop(), network=saved.network, **options)
             now.load_state_dict(saved.training)
     assert now.history.stopped == whole.history.stopped
     assert {k: v for k, v in now.history.columns.items() if k != "seconds"} == {
