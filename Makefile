@@ -2,7 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= test
-BUILT_FROM := pyproject.toml $(wildcard native/*)
+BUILT_FROM := pyproject.toml native/CMakeLists.txt $(wildcard native/*.cpp native/*.h)
+BUILDERS := 'scikit-build-core>=0.11' $(foreach tool,cmake ninja,$(if $(shell command -v $(tool)),,$(tool)))
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 
 .PHONY: train test native clean
 
@@ -12,25 +15,38 @@ train: .venv/train
 test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 # The native library alone, what has changed of it, into its place in the editable install.
 native: .venv/test
-	cmake -S native -B build/native
-	cmake --build build/native --parallel
+	cmake --build build/native
 	cmake --install build/native --prefix \
 		"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("platlib"))')"
 	$(BIN)/python -c 'import sys; from handgrad.compile.schema import write; write(sys.argv[1])' \
 		"$$(ls build/native/_handgrad.*)"
 
-.venv/train: $(BUILT_FROM)
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[plot]'
-	@touch $@
+# $(call install,extras,instruction sets): packages, and what has changed of the native library. Of pip's
+# many lines only those that show how far it is, unless it fails.
+define install
+@echo "Installing handgrad and what it needs into .venv, and compiling its native library"
+@$(BIN)/python -m pip install --verbose --no-compile --no-build-isolation --editable '.[$(1)]' \
+	--config-settings=build-dir=build/native --config-settings=cmake.define.HANDGRAD_ISA=$(2) 2>&1 \
+	| tee .venv/install.log | awk '/^ *\[[0-9]+\/[0-9]+\]|^ *(Collecting|Processing|Installing coll)/ \
+	{ print substr($$0, 1, 99); fflush() }' || { cat .venv/install.log; exit 1; }
+@touch $@
+endef
 
-.venv/test: $(BUILT_FROM)
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+# To train, kernels for this processor are enough; the tests compile all.
+.venv/train: .venv/builders $(BUILT_FROM)
+	$(call install,plot,native)
+
+.venv/test: .venv/builders $(BUILT_FROM)
+	$(call install,$(EXTRAS),all)
+
+.venv/builders:
+	@echo "Making a virtual environment in .venv"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --no-compile $(BUILDERS)
 	@touch $@
 
 clean:

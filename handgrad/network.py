@@ -203,10 +203,8 @@ class Network(Layer):
         if not x.ndim:
             raise ShapeError("predict: x needs a batch axis (N, …), got a scalar")
         self.build(x[:batch])
-        y = predictions(
-            self.engine if engine is None else engine, self, x, batch, engine == "native"
-        )
-        if y is not None:
+        name, required = self.engine if engine is None else engine, engine == "native"
+        if (y := predictions(name, self, x, batch, required)) is not None:
             return y
         network, parts = shallow_clone(self, training=False), []
         for i in range(0, max(len(x), 1), batch):
@@ -226,8 +224,7 @@ class Network(Layer):
         """
         y = self.predict(x, engine=engine)
         loss, t = meant(t, y, loss, self.members[-1] if self.members else None)
-        loss = shallow_clone(loss)
-        if isinstance(loss, Loss):
+        if isinstance(loss := shallow_clone(loss), Loss):
             loss.normalizer = None
         results = {"loss": float(loss.forward(y, t))}
         seen = counted(loss, y, t)

@@ -7,7 +7,7 @@ void Check::refuse(bool broken, const char* rule, int k) {
   if (broken && !fault) fault = rule, fault_arg = k;
 }
 
-void Check::require(bool holds, const char* rule) { refuse(!holds, rule, -1); }
+void Check::require(bool holds, const char* rule, int k) { refuse(!holds, rule, k); }
 
 int64_t Check::times(int64_t a, int64_t b) {
   int64_t product = 0;

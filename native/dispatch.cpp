@@ -5,14 +5,10 @@
 
 namespace hg {
 
-#if defined(__x86_64__)
+// Of these, the instruction sets that were compiled: see CMakeLists.txt.
 namespace v3 { const KernelTable* table(); }
-#if defined(HG_AVX512)
 namespace v4 { const KernelTable* table(); }
-#endif
-#else
 namespace neon { const KernelTable* table(); }
-#endif
 
 namespace {
 
@@ -20,10 +16,12 @@ int available(const KernelTable** tables) {  // the widest first
   int count = 0;
 #if defined(__x86_64__)
   __builtin_cpu_init();
-#if defined(HG_AVX512)
+#if defined(HG_v4)
   if (__builtin_cpu_supports("x86-64-v4")) tables[count++] = v4::table();
 #endif
+#if defined(HG_v3)
   if (__builtin_cpu_supports("x86-64-v3")) tables[count++] = v3::table();
+#endif
 #else
   tables[count++] = neon::table();
 #endif

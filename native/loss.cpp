@@ -14,7 +14,7 @@ constexpr int kGroup = 16;  // rows whose logarithms are taken together, on any 
 #define HG_LABELS(missing)                                                                         \
   (samples, size()), (each, fixed(1, 1 << 30)), (classes, fixed(1, 1 << 30)),                      \
   (labels, read(samples, each).ints().picked_by(indexed) missing), (indexed, flag()),              \
-  (ignores, flag()), (ignore, integer())
+  (ignores, flag()), (ignore, integer().maybe())
 HG_ARGS(Labelled, HG_LABELS())
 
 constexpr int64_t kNoLabel = kMostSize;  // which no label is
@@ -138,7 +138,12 @@ void few_classes(const Job& j, Group& g) {
 
 // Many classes: one row after the other.
 
-float max_of(const float* x, int64_t n) {  // of at least 16 elements
+float max_of(const float* x, int64_t n) {
+  if (n < 16) {
+    float top = x[0];
+    for (int64_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
+    return top;
+  }
   constexpr int some = 4;  // at a time, for none waits for the one before it
   Lanes top[some] = {Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity), Lanes(-kInfinity)};
   auto see = [&](Lanes& t, const float* from) {

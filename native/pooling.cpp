@@ -6,12 +6,15 @@ namespace hg::HG_ISA {
 namespace {
 
 void check_pooling(Check& c) {  // windows are not dilated, and each meets its image
+  using A = Windows;
   check_window(c);
   for (int axis = 0; axis < 2; axis++) {
-    int64_t pad = c.size(Windows::pad_top + axis), size = c.size(Windows::height + axis);
-    int64_t last = c.times(c.size(Windows::out_height + axis) - 1, c.size(Windows::stride_height + axis));
-    c.require(pad >= 0 && c.size(Windows::dilation_height + axis) == 1, "a pooling window is dilated, or cut");
-    c.require(pad < c.size(Windows::kernel_height + axis) && last < size + pad, "a window misses the image");
+    int64_t pad = c.size(A::pad_top + axis), size = c.size(A::height + axis);
+    int64_t last = c.times(c.size(A::out_height + axis) - 1, c.size(A::stride_height + axis));
+    c.require(pad >= 0, "a pooling window is cut", A::pad_top + axis);
+    c.require(c.size(A::dilation_height + axis) == 1, "a pooling window is dilated", A::dilation_height + axis);
+    c.require(pad < c.size(A::kernel_height + axis), "a window misses the image", A::pad_top + axis);
+    c.require(last < size + pad, "a window misses the image", A::out_height + axis);
   }
 }
 

@@ -81,7 +81,7 @@ class Check {
   void per_sample(int k);               // args[k] must be one per sample: batch->rows has n entries
   void hyper(int k);                    // args[k] numbers an entry of batch->hyper
   void needs(int k);                    // an array that may be missing must be there
-  void require(bool holds, const char* rule);
+  void require(bool holds, const char* rule, int k = -1);  // k: the argument that breaks it
   int64_t times(int64_t a, int64_t b);  // a · b, refused when it overflows
   int64_t plus(int64_t a, int64_t b);
 

@@ -12,6 +12,11 @@ import pytest
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """The tests that compile native code first: they are long, and others fill the time beside."""
+    items.sort(key=lambda item: "native" not in item.path.parts)
+
+
 @pytest.fixture
 def rng():
     """Random numbers that are the same in every run."""

@@ -57,7 +57,9 @@ bool make_room(Table& table, Row& row, int64_t arg, bool in_no_segment) {
     return true;
   }
   int64_t& words = table.words[size_t(row.args[arg] >> kAddressBits) - 1];
-  return (words = words ? words * 2 : 1) <= kMostWords;
+  if (words >= kMostWords) return false;
+  words = words ? words * 2 : 1;
+  return true;
 }
 
 bool empty(const Table& table, size_t first) {
@@ -106,11 +108,14 @@ bool add_row(Random& random, int kernel, Table& table) {
       }
       bool nowhere = answer.rule == "an address is in no segment";
       if (nowhere || answer.rule == "an array reaches beyond its segment") {
-        if (!make_room(table, row, answer.arg, nowhere)) break;
-      } else {
-        int k = answer.arg >= 0 ? int(answer.arg) : int(random.below(hg_kernel_args(kernel)->count));
-        if (answer.arg >= 0 || row.args[k] >> kAddressBits == 0) draw(random, row, k);  // addresses are good already
+        if (make_room(table, row, answer.arg, nowhere)) continue;
+        const Arg& array = hg_kernel_args(kernel)->list[answer.arg];  // it would be too long
+        if (array.rank <= 0) break;
+        draw(random, row, array.dims[random.below(array.rank)]);
+        continue;
       }
+      int k = answer.arg >= 0 ? int(answer.arg) : int(random.below(hg_kernel_args(kernel)->count));
+      if (answer.arg >= 0 || row.args[k] >> kAddressBits == 0) draw(random, row, k);  // addresses are good already
     }
   }
   table.rows.pop_back();

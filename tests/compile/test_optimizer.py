@@ -43,7 +43,7 @@ def case(sizes=(11, 90, 3)):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda rule: type(rule).__name__)
 def test_steps_are_those_of_numpy(optimizer, threads):
     """The native gradient is given to the optimizer in NumPy, so only the update is compared."""
     native, x, t = case((11, 900, 3) if threads > 1 else (11, 90, 3))

@@ -113,8 +113,8 @@ def test_weights_of_samples(loss, augmented):
         "augment": shifted if augmented else None,
     }  # fmt: skip
     t = LABELS if loss is hg.SoftmaxCrossEntropy else RNG.random((len(X), 5))
-    plain, by_numpy = trained(mlp, X, t, lambda: hg.SGD(0.01), False, **options)
-    native, history = trained(mlp, X, t, lambda: hg.SGD(0.01), True, **options)
+    plain, by_numpy = trained(mlp, X, t, lambda: hg.SGD(0.01), "numpy", **options)
+    native, history = trained(mlp, X, t, lambda: hg.SGD(0.01), "native", **options)
     np.testing.assert_allclose(history["loss"], by_numpy["loss"], rtol=1e-5)
     np.testing.assert_allclose(
         native.network.parameters, plain.network.parameters, rtol=1e-4, atol=1e-5

@@ -152,4 +152,5 @@ def test_a_native_form_is_a_kernel_and_a_lowering(tmp_path):
     library = compiled(tmp_path, kernel)
     (package / "compile" / "schema.txt").write_text(schema.text_of(library), "ascii")
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "HANDGRAD_NATIVE": str(library)}
-    subprocess.run([sys.executable, "-c", USE], check=True, env=environment, timeout=60)
+    command = [sys.executable, "-c", USE]
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment, timeout=60)

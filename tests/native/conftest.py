@@ -36,7 +36,7 @@ def build(folder: Path, flags: str, *options: str) -> Path:
     need("cmake")
     need("c++")
     options = (
-        "-DHANDGRAD_TESTS=ON", "-DHANDGRAD_AVX512=OFF", "-DCMAKE_BUILD_TYPE=None",
+        "-DHANDGRAD_TESTS=ON", "-DHANDGRAD_ISA=v3", "-DCMAKE_BUILD_TYPE=None",
         f"-DCMAKE_CXX_FLAGS={flags}", *options,
     )  # fmt: skip
     run(["cmake", "-S", str(NATIVE), "-B", str(folder), *options])

@@ -53,7 +53,7 @@ class LowerSoftmaxCrossEntropy(LossLowering):
         ignores = ignored is not None and -(2**31) <= ignored < 2**31  # labels have 32 bits
         labels = {
             "samples": BatchDim(1), "each": t.row, "classes": classes, "labels": t.owner.rows,
-            "indexed": True, "ignores": ignores, "ignore": ignored if ignores else 0,
+            "indexed": True, "ignores": ignores, "ignore": ignored if ignores else None,
         }  # fmt: skip
         table = None
         if layer.class_weights is not None:
@@ -89,9 +89,7 @@ class LowerElementwiseLoss(LossLowering):
         name = type(layer).__name__
         if t.integer or t.shape != y.shape:
             raise NotNative(f"{name}: targets {t.shape} for outputs {y.shape}, or integers")
-        elements = {
-            "samples": BatchDim(1), "each": t.row, "classes": 1, "indexed": True, "ignore": 0,
-        }  # fmt: skip
+        elements = {"samples": BatchDim(1), "each": t.row, "classes": 1, "indexed": True}
         shares, counts = shared_out(b, layer, elements, weights, None, step)
         y, t = b.plain(b.gathered(y)), b.gathered(t)
         size = times(*y.shape)

@@ -116,7 +116,7 @@ class NativeEngine(Engine):
         number = task.number(state.epoch, state.position)
         x[: len(samples)] = task.augment(task.x[samples], number)
         t[: len(samples)] = task.t[samples]
-        if task.weights is not None:
+        if task.weights is not None and self.program.weights is not None:
             self.program.weights[: len(samples)] = task.weights[samples]
         self.program.start(np.arange(len(samples)), np.zeros(1), self.counts)
 
