@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from handgrad import Adam, Affine, Dropout, Momentum, ReLU, Sequential, Tanh
+from handgrad.compile.binary import why_not
 from handgrad.train import Callback, EarlyStopping, SaveModel, Trainer, load_checkpoint
 from handgrad.train.datasets import spiral
 
@@ -110,9 +111,10 @@ def interrupted(rng: random.Random, kind: tuple[str, str], seconds: float) -> tu
 def compare(count: int, seed: int = 0) -> tuple[int, list[str]]:
     """How many interruptions there were in trainings of all kinds, and what came out otherwise."""
     rng, done, number, differences = random.Random(seed), 0, 0, []
-    wanted = {kind: straight(kind) for kind in KINDS}
+    kinds = [kind for kind in KINDS if kind[0] == "numpy" or not why_not()]
+    wanted = {kind: straight(kind) for kind in kinds}
     while done < count:
-        kind = KINDS[number % len(KINDS)]
+        kind = kinds[number % len(kinds)]
         number += 1
         right, seconds = wanted[kind]
         found, times = interrupted(rng, kind, seconds)

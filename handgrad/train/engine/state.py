@@ -122,7 +122,7 @@ class TrainState:
         self.first_loss, self.seconds = state["first_loss"], state.get("seconds", 0.0)
         self.history = History(**state["history"])
         for i, callback in enumerate(self.callbacks):
-            if str(i) in state["callbacks"]:
+            if str(i) in state["callbacks"] and hasattr(callback, "load_state_dict"):
                 callback.load_state_dict(state["callbacks"][str(i)])
 
 
