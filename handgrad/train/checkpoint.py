@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,8 +114,7 @@ def pack(
         "streams": {where: _stream(s) for where, s in _streams(network)},
         "info": schema.plain(info or {}, "info"),
         "training": None if training is None else _replace(
-            schema.plain(training, "training"), lambda array: kept.append(array) or len(kept)
-        ),
+            schema.plain(training, "training"), kept),
         "library": _version(),
         "input": None if takes is None else takes.to_dict(),
         "output": None if gives is None else gives.to_dict(),
@@ -254,13 +253,14 @@ def _stream(stream: Stream) -> list[int]:
     return [stream.seed, stream.layer, stream.step]
 
 
-def _replace(value: Any, number: Callable[[Array], Any]) -> Any:
-    """Plain data with every array replaced by the name that `number` gives it."""
+def _replace(value: Any, kept: list[Array]) -> Any:
+    """Plain data with every array replaced by its name in the file; they are added to `kept`."""
     if isinstance(value, np.ndarray):
-        return {TENSOR: f"training/{number(value)}"}
+        kept.append(value)
+        return {TENSOR: f"training/{len(kept)}"}
     if isinstance(value, dict):
-        return {key: _replace(v, number) for key, v in value.items()}
-    return [_replace(v, number) for v in value] if isinstance(value, list) else value
+        return {key: _replace(v, kept) for key, v in value.items()}
+    return [_replace(v, kept) for v in value] if isinstance(value, list) else value
 
 
 def _restore(value: Any, tensors: Mapping[str, Array]) -> Any:

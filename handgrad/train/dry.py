@@ -69,12 +69,12 @@ def counted_steps(network: Any, most: int) -> Iterator[None]:
         return counted
 
     for layer in layers:
-        layer.step = count(layer.step)
+        vars(layer)["step"] = count(layer.step)
     try:
         yield
     finally:
         for layer in layers:
-            del layer.step
+            del vars(layer)["step"]
 
 
 def check_specs(network: Any, takes: InputSpec | None, gives: OutputSpec | None, room: int) -> None:

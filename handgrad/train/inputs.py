@@ -31,10 +31,9 @@ def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -
         x = check_inputs(array_of(path), f"{path}: x")
         takes = saved.input or fitting(saved.network, [x.shape[1:], (x[0].size,)])
     else:
-        takes = saved.input
-        table = read_table(path, header_of(path, takes, header))
+        table = read_table(path, header_of(path, saved.input, header))
         width = len(table.names)
-        takes = takes or fitting(saved.network, [(width,), (width - 1,)])
+        takes = saved.input or fitting(saved.network, [(width,), (width - 1,)])
         x = table.numbers(columns_of(table, takes))
     x = takes.prepare(x, f"{path}: x")
     output_shape(saved.network, takes.shape, saved.network.dtype, ROOM)

@@ -65,8 +65,8 @@ class Dataset:
 
     def as_pictures(self) -> Dataset:
         """The same with samples in their own shape instead of rows."""
-        parts = (x.reshape(len(x), *self.shape) for x in (self.x_train, self.x_test))
-        return replace(self, **dict(zip(("x_train", "x_test"), parts)))
+        train, test = (x.reshape(len(x), *self.shape) for x in (self.x_train, self.x_test))
+        return replace(self, x_train=train, x_test=test)
 
     @property
     def task(self) -> str:
