@@ -109,8 +109,8 @@ def test_the_max_of_many_scores_is_found_at_every_index(C):
     scores, labels = 200 * np.eye(C, dtype=np.float32), np.arange(C, dtype=np.int32)
     dy, terms, right = (np.full(s, np.nan, np.float32) for s in ((C, C), C, C))
     assert run(
-        "softmax_loss", samples=C, each=1, classes=C, labels=labels, ignore=0,
-        scores=scores, dy=dy, terms=terms, right=right,
+        "softmax_loss", samples=C, each=1, classes=C, labels=labels, scores=scores, dy=dy,
+        terms=terms, right=right,
     ) == 0  # fmt: skip
     assert (right == 1).all()
     assert not terms.any()

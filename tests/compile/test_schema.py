@@ -81,7 +81,8 @@ def test_a_library_with_other_kernels_is_refused(tmp_path, monkeypatch):
 
 CORE = "check", "threads", "program", "schema", "stage", "dispatch", "kernels"
 FAMILIES = "memory", "elementwise", "layout", "reduce", "square"
-MARCH = ["-march=x86-64-v3"] if os.uname().machine in ("x86_64", "amd64") else []
+X86 = os.uname().machine in ("x86_64", "amd64")
+MARCH = ["-march=x86-64-v3", "-DHG_v3"] if X86 else []  # as CMakeLists.txt says it
 USE = """
 import numpy as np
 import handgrad as hg
