@@ -30,7 +30,8 @@ def plain_errors() -> Iterator[None]:
     A reader of the output who has gone (`handgrad … | head`) is no error.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("always", RuntimeWarning)
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("always", kind)
         warnings.showwarning = lambda message, *_: complain(str(message))
         try:
             yield
