@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray
 _LINE = 64  # bytes of a line of the cache
+_real: ContextVar[Any] = ContextVar("real", default=np.float64)
 
 
 class ShapeError(ValueError):
@@ -44,16 +48,27 @@ def zeros(size: int, dtype: Any, like: Any = None) -> Array:
 def as_float(x: Any, dtype: Any = None) -> Array:
     """x as an array of real numbers: floats as they are, integers and booleans converted.
 
-    Integers become `dtype`, float64 by default, because a derivative needs a continuous
-    variable. Raises ValueError for text, objects and complex numbers.
+    Integers become `dtype`, because a derivative needs a continuous variable; by default
+    float64, and in a network the network's own. Raises ValueError for text, objects and complex
+    numbers.
     """
     array = x if hasattr(x, "dtype") and not isinstance(x, np.generic) else np.asarray(x)
     kind = array.dtype.kind
     if kind == "f":
         return array
     if kind in "iub":
-        return array.astype(dtype or np.float64)
+        return array.astype(dtype or _real.get())
     raise ValueError(f"real numbers are needed, got dtype {array.dtype}; convert the data first")
+
+
+@contextmanager
+def integers_become(dtype: Any) -> Iterator[None]:
+    """Inside, `as_float` turns integers into this dtype where none is asked for."""
+    token = _real.set(dtype)
+    try:
+        yield
+    finally:
+        _real.reset(token)
 
 
 class Stream:

@@ -15,7 +15,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream
 from handgrad.layer import Layer, Slot, apply, shallow_clone, walk
-from handgrad.tensor import CallRecord, Tensor, arrays_refused
+from handgrad.tensor import CallRecord, Tensor, arrays_refused, calls_behind
 
 Sums = dict[Any, Any]  # key of a tensor or parameter -> its gradient so far
 
@@ -43,7 +43,7 @@ def grad(y: Any, xs: Any, dy: Any = None, *, create_graph: bool = False) -> Any:
     start: Any = y._upstream(dy)
     if create_graph:
         start = dy if isinstance(dy, Tensor) else Tensor(start, requires_grad=False)
-    sums = _send_back(y, start, wanted, _recorded if create_graph else _computed)
+    sums = _send_back(y, start, wanted, _recorded if create_graph else CallRecord.backward)
     found = [sums.get(_key(x)) for x in wanted]
     results = [_zeros(x, create_graph) if g is None else g for x, g in zip(wanted, found)]
     return results[0] if single else tuple(results)
@@ -117,8 +117,10 @@ def _send_back(y: Tensor, dy: Any, wanted: Sequence[Any], backward: Callable[...
         if all(g is None for g in outputs):
             continue
         gradients, parameters = backward(call, outputs)
-        for (_, original, name), g in zip(call.owners, parameters):
-            add((id(original), name), g)
+        keys = [(id(original), name) for _, original, name in call.owners]
+        for key, g in zip([*keys, *map(id, call.tensors)], parameters):
+            if g is not None:
+                add(key, g)
         for x, dx in zip(call.inputs, gradients):
             if x is not None and dx is not None and x.requires_grad:
                 add(id(x), dx)
@@ -127,33 +129,20 @@ def _send_back(y: Tensor, dy: Any, wanted: Sequence[Any], backward: Callable[...
 
 def _leading_to(y: Tensor, keys: set[Any]) -> list[CallRecord]:
     """The calls behind y through which something with one of these keys takes part."""
-    found: set[CallRecord] = set()
-    waiting = [y.creator]
-    while waiting:
-        call = waiting.pop()
-        if call is None or call in found:
-            continue
-        if call.layer is None:
-            raise RuntimeError(
-                "grad: a part of the graph was freed by backward(); use backward(retain=True) "
-                "there, or run the forward again"
-            )
-        found.add(call)
-        waiting.extend(x.creator for x in call.inputs if x is not None and x.requires_grad)
+    found = calls_behind(y, constants=False)
+    if any(call.layer is None for call in found):
+        raise RuntimeError(
+            "grad: a part of the graph was freed by backward(); use backward(retain=True) "
+            "there, or run the forward again"
+        )
     leading: set[CallRecord] = set()
-    for call in sorted(found, key=lambda a: a.order):
-        tensors = [x for x in call.inputs if x is not None]
+    for call in found:
+        tensors = [x for x in (*call.inputs, *call.tensors) if x is not None]
         if any(id(x) in keys or x.creator in leading for x in tensors) or any(
             (id(original), name) in keys for _, original, name in call.owners
         ):
             leading.add(call)
-    return sorted(leading, key=lambda a: -a.order)
-
-
-def _computed(call: CallRecord, gradients: list[Any]) -> tuple[tuple[Any, ...], list[Any]]:
-    """The gradients of a call's inputs and parameters, as arrays."""
-    inputs = call.backward(gradients)
-    return inputs, [getattr(copy, "d" + name) for copy, _, name in call.owners]
+    return sorted(leading, key=lambda call: -call.order)
 
 
 # -- the backward pass, recorded ------------------------------------------------------------------

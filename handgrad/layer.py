@@ -21,21 +21,19 @@ The contract
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import NoneType
+from reprlib import recursive_repr
 from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, Stream
+from handgrad.arrays import Array, Stream, integers_become
+from handgrad.attributes import arguments, assigned, short
+from handgrad.inside import PLAIN
+from handgrad.inside import is_layer as is_layer
+from handgrad.inside import sublayers as sublayers
+from handgrad.inside import walk as walk
 from handgrad.tensor import CallRecord, Tensor, is_learning, is_recording
-
-# Attributes that a layer without base class keeps from forward, even if d<name> exists too.
-_NOT_PARAMETERS = {"x", "y", "t", "out", "h", "mask"}
-
-# Values in which no layer hides.
-_PLAIN = (np.ndarray, int, float, str, NoneType, Stream)
 
 
 class Layer:
@@ -68,7 +66,11 @@ class Layer:
     def __getattr__(self, name: str) -> Any:
         # Reached only for what is not there: a parameter before its first use.
         if name in self.params:
-            self.build()
+            given = {n: self.__dict__.pop(n) for n in self.params if n in self.__dict__}
+            try:  # parameters that were given stay, the others are made
+                self.build()
+            finally:
+                self.__dict__.update(given)
             if name in self.__dict__:
                 return self.__dict__[name]
             raise AttributeError(
@@ -103,89 +105,85 @@ class Layer:
 
     def config(self) -> dict[str, Any]:
         """The constructor's arguments, as this layer keeps them."""
-        return {name: getattr(self, name) for name in _arguments(type(self))}
+        return {name: getattr(self, name) for name in arguments(type(self))}
 
     @property
     def members(self) -> tuple[Any, ...]:
         """The layers that the constructor took as *args."""
         return ()
 
+    @recursive_repr("...")
     def __repr__(self) -> str:
-        shown = []
-        for name, parameter in _arguments(type(self)).items():
-            value = getattr(self, name)
-            if repr(value) != repr(parameter.default):
+        shown = [short(member) for member in self.members]
+        for name, parameter in arguments(type(self)).items():
+            try:
+                value = getattr(self, name)
+                text, usual = short(value), (value == parameter.default) is True
+            except Exception:  # an argument that was not kept, a property that fails
+                text, usual = "?", False
+            if not usual and text != short(parameter.default):
                 bare = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-                shown.append(repr(value) if bare else f"{name}={value!r}")
+                shown.append(text if bare and not self.members else f"{name}={text}")
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _arguments(cls: type) -> dict[str, inspect.Parameter]:
-    """The constructor's parameters by name, without self and without *args."""
-    constructor: Any = inspect.getattr_static(cls, "__init__")
-    if constructor is object.__init__:
-        return {}
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    parameters = list(inspect.signature(constructor).parameters.values())[1:]
-    return {p.name: p for p in parameters if p.kind not in variadic}
-
-
-def is_layer(thing: Any) -> bool:
-    """Whether thing is an object with forward and backward (and not a class or a tensor)."""
-    return (
-        callable(getattr(thing, "forward", None))
-        and callable(getattr(thing, "backward", None))
-        and not isinstance(thing, type)
-    )
 
 
 def parameter_names(layer: Any) -> tuple[str, ...]:
     """Names of a layer's own parameters.
 
-    A `Layer` says them in `params`. Without the base class they are the float arrays `W` for
-    which backward sets, or the constructor made, an attribute `dW`.
+    A `Layer` says them in `params`. Without the base class they are the float arrays `W` of the
+    object that forward reads and never assigns, and whose gradient `dW` backward assigns or the
+    constructor made (None, or an array of W's shape). What forward assigns, with the methods
+    that it calls, is state: `x`, `mask`, or the `c` and `h` of a recurrent layer.
     """
     if isinstance(layer, Layer):
         return layer.params
-    code = getattr(getattr(type(layer), "backward", None), "__code__", None)
-    touched = code.co_names if code else ()
+    state = vars(layer)
+    cls: Any = type(layer)
     return tuple(
         name
-        for name, value in vars(layer).items()
+        for name, value in state.items()
         if getattr(getattr(value, "dtype", None), "kind", "") == "f"
-        and ("d" + name in touched or hasattr(layer, "d" + name))
-        and name not in _NOT_PARAMETERS
+        and hasattr(value, "__array__")
+        and not isinstance(value, Tensor)
+        and name not in assigned(cls, "forward")
+        and ("d" + name in assigned(cls, "backward") or _made_for(state.get("d" + name, 0), value))
     )
 
 
-def sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The layers inside a layer, with their names: attributes, and members of lists and dicts.
+def _made_for(gradient: Any, value: Any) -> bool:
+    """Whether the constructor made this as the gradient of the value."""
+    return gradient is None or getattr(gradient, "shape", None) == value.shape != ()
 
-    Members of an attribute called `layers` go by their own name or number alone.
+
+def clear_gradient(owner: Any, name: str) -> None:
+    """Take away the gradient of an earlier backward, so that one which is not set is missing.
+
+    Where backward never assigns it but writes into an array, it gets an array of its own.
     """
-    for name, value in getattr(layer, "__dict__", {}).items():
-        if isinstance(value, _PLAIN) or name == "followed_by":
-            continue
-        if is_layer(value):
-            yield name, value
-        elif isinstance(value, list | tuple | dict):
-            members = value.items() if isinstance(value, dict) else enumerate(value)
-            prefix = "" if name == "layers" else f"{name}."
-            yield from ((f"{prefix}{key}", inner) for key, inner in members if is_layer(inner))
+    key = "d" + name
+    held = owner.__dict__.get(key)
+    if held is not None:
+        cls: Any = type(owner)
+        into = isinstance(held, np.ndarray) and key not in assigned(cls, "backward")
+        owner.__dict__[key] = np.zeros_like(held) if into else None
 
 
-def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """A layer and every layer inside it, each once, with its path, outermost first."""
-    seen: set[int] = set()
-    stack = [(path, layer)]
-    while stack:
-        path, layer = stack.pop()
-        if id(layer) in seen:
-            continue
-        seen.add(id(layer))
-        yield path, layer
-        inner = [(f"{path}.{name}" if path else name, sub) for name, sub in sublayers(layer)]
-        stack.extend(reversed(inner))
+def backward_anew(layer: Any, dy: Any, composite: bool) -> Any:
+    """backward by hand, after which the parameters' gradients are those of this call.
+
+    composite: whether there are layers inside, whose gradients go too.
+    Raises ValueError where backward does not set one.
+    """
+    names = parameter_names(layer)
+    for name in names:
+        clear_gradient(layer, name)
+    for slot in slots(layer) if composite else ():
+        slot.clear()
+    result = layer.backward(dy)
+    for name in names:
+        if getattr(layer, "d" + name, None) is None:
+            raise ValueError(f"{type(layer).__name__}: backward did not set d{name}")
+    return result[0] if isinstance(result, tuple | list) and len(result) == 1 else result
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +222,14 @@ class Slot:
         else:
             setattr(self.owner, "d" + self.name, value)
 
+    def clear(self) -> None:
+        """Take away the gradient of an earlier backward."""
+        held = getattr(self.owner, self.name, None)
+        if isinstance(held, Tensor):
+            held.grad = None
+        else:
+            clear_gradient(self.owner, self.name)
+
 
 class Parameter(Tensor):
     """A learned tensor that belongs to a network rather than to a layer."""
@@ -234,10 +240,14 @@ class Parameter(Tensor):
 def slots(layer: Any) -> list[Slot]:
     """Every parameter of a layer or network, in order, each once."""
     found = []
+    tensors: set[int] = set()  # one that has several owners is one parameter
     for path, inner in walk(layer):
-        tensors = [n for n, v in getattr(inner, "__dict__", {}).items() if isinstance(v, Parameter)]
-        for name in (*parameter_names(inner), *tensors):
-            found.append(Slot(f"{path}.{name}" if path else name, inner, name))
+        names = dict.fromkeys(parameter_names(inner))
+        for name, value in getattr(inner, "__dict__", {}).items():
+            if isinstance(value, Parameter) and id(value) not in tensors:
+                tensors.add(id(value))
+                names[name] = None
+        found += [Slot(f"{path}.{name}" if path else name, inner, name) for name in names]
     return found
 
 
@@ -251,7 +261,7 @@ def shallow_clone(layer: Any, training: bool | None = None) -> Any:
     state = copy.__dict__
     state.update(layer.__dict__)
     for name, value in state.items():
-        if isinstance(value, _PLAIN) or name == "followed_by":
+        if isinstance(value, PLAIN) or name == "followed_by":
             continue
         if isinstance(value, list | tuple):
             state[name] = type(value)(
@@ -275,12 +285,12 @@ def apply(layer: Any, *inputs: Any) -> Any:
     """
     on_tensors = any(isinstance(x, Tensor) for x in inputs)
     if not on_tensors and not (is_learning() and slots(layer)):
-        return layer.forward(*inputs)
+        return run_forward(layer, *inputs)
     arrays = [x.data if isinstance(x, Tensor) else x for x in inputs]
     if isinstance(layer, Layer):
         layer.build(*arrays)  # on the original: the copy would keep the new parameters
     if not is_recording():
-        outputs = layer.forward(*arrays)
+        outputs = run_forward(layer, *arrays)
         if isinstance(outputs, tuple | list):
             return tuple(Tensor(y, requires_grad=False) for y in outputs)
         return Tensor(outputs, requires_grad=False)
@@ -289,23 +299,64 @@ def apply(layer: Any, *inputs: Any) -> Any:
     copy.needs_input_grad = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
     alone = isinstance(layer, Layer) and next(sublayers(layer), None) is None
     inner = (copy,) if alone else [inside for _, inside in walk(copy)]
+    owners, tensors = (
+        ([(copy, layer, n) for n in layer.params], []) if alone else _parameters(copy, layer)
+    )
+    for owner, _, name in owners:
+        clear_gradient(owner, name)
     steps = [(i, i.stream.step) for i in inner if getattr(i, "stream", None) is not None]
-    outputs = copy.forward(*arrays)
+    outputs = run_forward(copy, *arrays)
     several = isinstance(outputs, tuple | list)
-    owners = [(copy, layer, name) for name in layer.params] if alone else _owners(copy, layer)
-    call = CallRecord(copy, layer, inputs, owners, steps)
-    tensors = call.produce(tuple(outputs) if several else (outputs,))
-    return tensors if several else tensors[0]
+    call = CallRecord(copy, layer, inputs, owners, steps, tensors)
+    made = call.produce(tuple(outputs) if several else (outputs,))
+    return made if several else made[0]
 
 
-def _owners(copy: Any, layer: Any) -> list[tuple]:
-    """(copy, original, name) for every parameter of a layer that was cloned."""
-    return [(c.owner, s.owner, s.name) for c, s in zip(slots(copy), slots(layer))]
+def run_forward(layer: Any, *inputs: Any) -> Any:
+    """forward on arrays; in a network, integers meant as real numbers become its dtype."""
+    kinds = [getattr(getattr(x, "dtype", None), "kind", "") for x in inputs]
+    dtype = parameter_dtype(layer) if any(kind in "iub" for kind in kinds if kind) else None
+    if dtype is None:
+        return layer.forward(*inputs)
+    if kinds == ["b"]:  # NumPy does not negate or subtract booleans
+        inputs = (inputs[0].astype(np.int64),)
+    with integers_become(dtype):
+        outputs = layer.forward(*inputs)
+    if "f" in kinds or getattr(getattr(outputs, "dtype", None), "kind", "") != "f":
+        return outputs
+    return outputs.astype(dtype, copy=False)
 
 
-def adopt(layer: Any, seed: int, dtype: Any) -> None:
-    """Give every layer inside the network's dtype, and a random stream numbered by its place."""
-    for number, (_, inner) in enumerate(walk(layer)):
+def parameter_dtype(layer: Any) -> Any:
+    """What a layer computes in: the dtype that a network gave it, or that of its parameters."""
+    if isinstance(layer, Layer):
+        return layer.dtype
+    return next((slot.value.dtype for slot in slots(layer) if slot.value is not None), None)
+
+
+def _parameters(copy: Any, layer: Any) -> tuple[list[tuple], list[Tensor]]:
+    """(copy, original, name) for every parameter of a layer that was cloned, and the tensors.
+
+    A layer that is reached in two ways has two clones, and so two gradients that are summed.
+    """
+    owners: list[tuple] = []
+    tensors: dict[int, Tensor] = {}
+    pairs = [(copy, layer)]
+    while pairs:
+        copy, layer = pairs.pop()
+        owners += [(copy, layer, name) for name in parameter_names(layer)]
+        state = getattr(layer, "__dict__", {})
+        tensors |= {id(v): v for v in state.values() if isinstance(v, Parameter)}
+        pairs += [(c, x) for (_, c), (_, x) in zip(sublayers(copy), sublayers(layer), strict=True)]
+    return owners, list(tensors.values())
+
+
+def adopt(layer: Any, seed: int, dtype: Any, first: int = 0) -> None:
+    """Give every layer inside the network's dtype, and a random stream numbered by its order.
+
+    first: the first number, so that layers that came later get numbers of their own.
+    """
+    for number, (_, inner) in enumerate(walk(layer), first):
         if isinstance(inner, Layer):
             inner.dtype = np.dtype(dtype)
             if inner.stream is None:

@@ -9,22 +9,36 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from reprlib import recursive_repr
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
+from handgrad.attributes import short
 from handgrad.engines import predictions
-from handgrad.flat import Flat
-from handgrad.layer import Layer, adopt, apply, as_input, is_layer, shallow_clone, slots, walk
+from handgrad.flat import Flattened, cast_parameters, require_array
+from handgrad.layer import (
+    Layer,
+    adopt,
+    apply,
+    as_input,
+    backward_anew,
+    run_forward,
+    shallow_clone,
+    slots,
+    walk,
+)
 from handgrad.layers import Concat, Loss, counted, meant
 from handgrad.layers.recurrent.state import forgetting
-from handgrad.tensor import CallRecord, Tensor, learning, no_grad
+from handgrad.membership import Membership, join, require_layers
+from handgrad.summary import table_of_calls
+from handgrad.tensor import CallRecord, Tensor, calls_behind, learning, no_grad
 
 Metric = Callable[[Array, Array], Any]
 
 
-class Network(Layer):
+class Network(Flattened, Layer):
     """Base of networks: write the layers in `__init__`, and any Python in `__call__(x)`.
 
     Layers, lists and dicts of layers, and `Parameter`s that are attributes belong to it.
@@ -35,14 +49,17 @@ class Network(Layer):
 
     seed = 0
     dtype: Any = np.float32
-    _flat: Flat | None = None
-    _record: tuple[list[Tensor], Tensor] | None = None
-    _ready = False  # every layer inside has its dtype and its random stream
+    _record: tuple[list[Tensor], Any] | None = None  # of the last forward, unless by hand
+    _held: Membership | None = None  # the layers inside; each has its dtype and random stream
+    _numbers = 0  # of random streams that were given to layers
     _built = False  # every parameter has its size
     engine = "auto"  # of predictions and training, where nothing else is asked for
     _programs: Any = None  # of the native engine
     _inside = False  # a network around this one holds the flat arrays
-    _transient = ("_flat", "_record", "_programs")  # rebuilt when needed, never copied
+    _transient: tuple[str, ...] = (  # never copied
+        "_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen",
+        "_composite", "_first", "_leading", "_real",
+    )  # fmt: skip
 
     def __call__(self, *inputs: Any) -> Any:
         """The network on tensors or arrays, in plain Python."""
@@ -55,47 +72,54 @@ class Network(Layer):
 
     def forward(self, *inputs: Any) -> Array:
         """The output for arrays, recorded for `backward`."""
-        self._adopt()
+        self.build(*inputs)
         tensors = [self._tensor(x) for x in inputs]
-        with learning():
-            output = self(*tensors)
-        if not isinstance(output, Tensor):
+        try:
+            with learning():
+                output = self(*tensors)
+        except TypeError:
+            self._explain()
+            raise
+        if not isinstance(output, Tensor | np.ndarray):
             raise ValueError(
                 f"{type(self).__name__}: __call__ must return one tensor, "
                 f"got {type(output).__name__}"
             )
         self._record = tensors, output
-        if not self._inside:
-            self._buffers()
-        return output.data
+        return output.data if isinstance(output, Tensor) else output
 
     def backward(self, dy: Any) -> Any:
         """The gradients of the inputs; sets those of the parameters."""
         if self._record is None:
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it")
         for slot in slots(self):
-            slot.set_grad(None)
+            slot.clear()
         inputs, output = self._record
-        output.backward(dy, retain=True)
+        if isinstance(output, Tensor):
+            output.backward(dy, retain=True)
         gradients = tuple(x.grad if isinstance(x, Tensor) else None for x in inputs)
         return gradients[0] if len(gradients) == 1 else gradients
 
     def _tensor(self, x: Any) -> Any:
         array = as_input(x, self.dtype)
-        return (
-            Tensor(array, requires_grad=self.needs_input_grad) if array.dtype.kind == "f" else array
-        )
+        return Tensor(array, self.needs_input_grad) if array.dtype.kind == "f" else array
 
     def _adopt(self) -> None:
-        if not self._ready:
-            adopt(self, self.seed, self.dtype)
-            for _, inner in walk(self):
-                if isinstance(inner, Network):
-                    inner._inside, inner._ready = inner is not self, True
-            cast: dict[int, Array] = {}  # tied weights stay tied
-            for slot in slots(self):
-                if slot.value is not None and slot.value.dtype != self.dtype:
-                    slot.set(cast.setdefault(id(slot.value), slot.value.astype(self.dtype)))
+        """Take in the layers that are new since the last time."""
+        held = self._held
+        if held is not None and (held.network() is not self or held.is_right(self)):
+            return  # a clone looks at nothing
+        adopt(self, self.seed, self.dtype, self._numbers)
+        self._held = join(self)
+        self._numbers += len(self._held.ids)
+        for _, inner in walk(self):
+            if isinstance(inner, Network) and inner is not self:
+                inner._inside = True
+        cast_parameters(slots(self), self.dtype)
+        self._built = False
+        flat = self._flat
+        if flat is not None and not flat.covers(slots(self)):
+            self._flat, self._frozen = None, flat.frozen
 
     def build(self, *inputs: Any) -> Any:
         """Make every parameter, with sizes from these inputs; draws nothing else, trains nothing.
@@ -112,6 +136,11 @@ class Network(Layer):
             self._built = True
         return self
 
+    def _explain(self) -> None:
+        """Name the layer that met a tensor instead of its array, if there is one."""
+        for slot in slots(self):
+            require_array(slot)
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         modes = [(layer, layer.training) for _, layer in walk(self) if hasattr(layer, "training")]
@@ -121,71 +150,10 @@ class Network(Layer):
             for layer, mode in modes:
                 layer.training = mode
 
-    # -- parameters ---------------------------------------------------------------------------
-
-    def _buffers(self) -> Flat:
-        if self._flat is None:
-            self._adopt()
-            self._flat = Flat(slots(self), self.dtype)
-        return self._flat
-
-    @property
-    def flat(self) -> Flat:
-        """The buffers, after arrays that were put in a parameter's place are taken over."""
-        flat = self._buffers()
-        flat.tie()
-        return flat
-
-    @property
-    def parameters(self) -> Array:
-        """All parameters, one after the other in one array; writing to it changes the layers."""
-        return self.flat.parameters
-
-    @property
-    def gradients(self) -> Array:
-        """All gradients in the parameters' order, as the last backward left them in the layers.
-
-        Zero where a parameter took no part or is frozen.
-        """
-        return self._buffers().collect()
-
-    @property
-    def layout(self) -> list[tuple[str, int, int, tuple[int, ...]]]:
-        """(path, start, stop, shape) of every parameter in the flat arrays."""
-        return self._buffers().layout
-
-    def named_parameters(self) -> dict[str, Array]:
-        """Every parameter under its path, as a view into the flat array."""
-        return {s.path: s.view for s in self.flat.segments}
-
-    def named_gradients(self) -> dict[str, Array]:
-        """Every gradient under its parameter's path, as a view into the flat array."""
-        flat = self._buffers()
-        flat.collect()
-        return {s.path: s.grad_view for s in flat.segments}
-
-    def freeze(self, *prefixes: str) -> Any:
-        """Keep these parameters as they are: paths, or the beginnings of paths ("0", "encoder").
-
-        Raises ValueError for a prefix that names nothing.
-        """
-        self._buffers().freeze(prefixes)
-        return self
-
-    def unfreeze(self) -> Any:
-        """Let every parameter learn again."""
-        self._buffers().frozen = frozenset()
-        return self
-
-    @property
-    def frozen(self) -> frozenset[str]:
-        """Paths of the frozen parameters."""
-        return self._buffers().frozen
-
     def astype(self, dtype: Any) -> Any:
         """A copy of this network with its parameters in another dtype."""
         other = copy.deepcopy(self)
-        other.dtype, other._ready = np.dtype(dtype), False
+        other.dtype = np.dtype(dtype)
         other._adopt()
         return other
 
@@ -237,62 +205,40 @@ class Network(Layer):
         arrays = (as_input(x, self.dtype) for x in inputs)
         with learning(), forgetting(network):
             output = network(*(Tensor(a) if a.dtype.kind == "f" else a for a in arrays))
-        found: set[CallRecord] = set()
-        waiting = [getattr(output, "creator", None)]  # integers are not recorded
-        while waiting:
-            call = waiting.pop()
-            if call is not None and call not in found:
-                found.add(call)
-                waiting.extend(x.creator for x in call.inputs if x is not None)
-        return network, sorted(found, key=lambda a: a.order)
+        return network, calls_behind(output)
 
     def summary(self, *inputs: Any) -> str:
         """A table of the layers that these inputs pass: output shape, number of parameters."""
-        network, calls = self.calls(*inputs)
-        path_of = {id(layer): path for path, layer in walk(network)}
-        rows, counted = [], set()
-        for a in calls:
-            own = 0 if id(a.original) in counted else sum(s.value.size for s in slots(a.original))
-            counted.add(id(a.original))
-            shape = " ".join(str(("N", *s[1:]) if s else s).replace("'", "") for s in a.shapes)
-            rows.append((path_of.get(id(a.original), ""), _name(a.original), shape, f"{own:,}"))
-        total = sum(slot.value.size for slot in slots(self))
-        return _table(("name", "layer", "output shape", "parameters"), rows, f"{total:,}")
-
-
-def _table(head: tuple, rows: list[tuple], total: str) -> str:
-    widths = [max(len(r[i]) for r in (head, *rows, ("", "", "total", total))) for i in range(4)]
-    line = "  ".join("─" * w for w in widths)
-
-    def text(row: tuple) -> str:
-        cells = [c.ljust(w) for c, w in zip(row[:3], widths)]
-        return "  ".join([*cells, row[3].rjust(widths[3])])
-
-    return "\n".join([text(head), line, *map(text, rows), line, text(("", "", "total", total))])
+        return table_of_calls(self, *self.calls(*inputs))
 
 
 class Sequential(Network):
     """Layers one after the other: y = fₙ(… f₂(f₁(x))).
 
     Shapes: x whatever the first layer takes, y whatever the last one gives.
-    Gradient: backward runs the layers from the last to the first.
-    Raises ValueError for members that are not layers; errors of a layer name its place.
+    Gradient: backward runs the layers from the last to the first. Where a layer is used more
+    than once, however deep inside, or by another network too, each use is recorded instead.
+    Raises ValueError for members that are not layers; errors of a layer name its number.
     """
 
     def __init__(self, *layers: Any, seed: int = 0, dtype: Any = np.float32):
-        _require_layers(self, layers)
+        require_layers(self, layers)
         self.layers, self.seed, self.dtype = tuple(layers), seed, np.dtype(dtype)
-        self._shared = len({id(layer) for layer in layers}) < len(layers)
         for layer, following in zip(layers, layers[1:]):
             if isinstance(layer, Layer):
                 layer.followed_by = following
+
+    _composite: Any = ()  # ids of the layers inside that hold others
+    _first = 0  # how many layers, from the first on, got integers and learn nothing
+    _real = True  # whether x was real numbers
 
     @property
     def members(self) -> tuple[Any, ...]:
         return self.layers
 
+    @recursive_repr("Sequential(...)")
     def __repr__(self) -> str:
-        inner = "".join(f"\n    {layer!r}," for layer in self.layers)
+        inner = "".join(f"\n    {short(layer)}," for layer in self.layers)
         return f"{type(self).__name__}({inner}\n)"
 
     def __len__(self) -> int:
@@ -302,38 +248,71 @@ class Sequential(Network):
         return self.layers[i]
 
     def __call__(self, x: Any) -> Any:
-        self._adopt()
+        if self._held is None and not self._inside:
+            self._adopt()
         if not isinstance(x, Tensor):
             x = as_input(x, self.dtype)
         return self._run(_use, x)
 
     def forward(self, x: Any) -> Array:
-        if self._shared:
-            return super().forward(x)
         self.build(x)
-        return self._run(_forward, as_input(x, self.dtype))
+        held = self._held
+        if held is None or held.network() is not self or not held.alone:
+            return super().forward(x)
+        if held.took:
+            held.took = False
+            return super().forward(x)
+        return self._by_hand(as_input(x, self.dtype), held.composite)
 
-    def backward(self, dy: Array) -> Array | None:
-        if self._shared:
+    def _by_hand(self, x: Any, composite: Any) -> Any:
+        self._record, self._composite = None, composite
+        self._real = x.dtype.kind == "f"
+        self._first, self._leading = 0, not self._real
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, Layer):
+                layer.needs_input_grad = i > 0 or (self._real and self.needs_input_grad)
+        return self._run(self._forward, x)
+
+    def _forward(self, layer: Any, x: Any) -> Any:
+        if self._leading:
+            self._leading = getattr(x, "dtype", np.dtype(float)).kind != "f" and not slots(layer)
+            self._first += self._leading
+        if isinstance(layer, Sequential) and type(layer).forward is Sequential.forward:
+            return layer._by_hand(as_input(x, layer.dtype), self._composite)
+        return run_forward(layer, x)
+
+    def backward(self, dy: Any) -> Any:
+        if self._record is not None:
             return super().backward(dy)
-        if self.layers and isinstance(self.layers[0], Layer):
-            self.layers[0].needs_input_grad = self.needs_input_grad
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
-        return dy
+        for i in range(len(self.layers) - 1, self._first - 1, -1):
+            layer = self.layers[i]
+            if isinstance(layer, Network):  # it does the same for its own
+                dy = layer.backward(dy)
+            else:
+                dy = backward_anew(layer, dy, id(layer) in self._composite)
+            if dy is None and i > self._first:
+                raise ValueError(
+                    f"{type(layer).__name__}: backward returned no gradient for the layer before "
+                    f"(layer {i} of the {type(self).__name__})"
+                )
+        return dy if self._real else None
 
     def _run(self, use: Callable[[Any, Any], Any], x: Any) -> Any:
         i = 0
         try:
-            for i, layer in enumerate(self.layers):  # noqa: B007
+            for i, layer in enumerate(self.layers):
+                if isinstance(x, tuple) and isinstance(layer, Layer):
+                    raise ValueError(
+                        f"{type(self).__name__}: layer {i - 1} gives {len(x)} outputs, and layer "
+                        f"{i} takes one; write a Network whose __call__ says what goes where"
+                    )
                 x = use(layer, x)
         except ShapeError as error:
             raise ShapeError(f"{error} (layer {i} of the {type(self).__name__})") from None
+        except TypeError:
+            self._explain()
+            raise
         return x
-
-
-def _forward(layer: Any, x: Any) -> Any:
-    return layer.forward(x)
 
 
 class Residual(Network):
@@ -354,8 +333,10 @@ class Residual(Network):
 
     def __call__(self, x: Any) -> Any:
         y = self.body(x)
-        if y.shape != np.shape(x):
-            raise ShapeError(f"Residual: its layers must keep the shape {x.shape}, got {y.shape}")
+        if not isinstance(x, Tensor) and y.dtype.kind == "f":
+            x = np.asarray(x, y.dtype)  # integers meant as real numbers
+        if y.shape != (shape := np.shape(x)):
+            raise ShapeError(f"Residual: its layers must keep the shape {shape}, got {y.shape}")
         return x + y
 
 
@@ -368,7 +349,7 @@ class Parallel(Network):
     """
 
     def __init__(self, *branches: Any, axis: int = -1, seed: int = 0, dtype: Any = np.float32):
-        _require_layers(self, branches)
+        require_layers(self, branches)
         self.branches, self.axis = tuple(branches), axis
         self.seed, self.dtype = seed, np.dtype(dtype)
 
@@ -383,18 +364,3 @@ class Parallel(Network):
 def _use(layer: Any, x: Any) -> Any:
     """A layer on a tensor or an array, with or without the base class."""
     return layer(x) if isinstance(layer, Layer) else apply(layer, x)
-
-
-def _require_layers(network: Network, members: tuple) -> None:
-    for i, member in enumerate(members):
-        if not is_layer(member):
-            hint = "; make an instance of the class" if isinstance(member, type) else ""
-            raise ValueError(
-                f"{type(network).__name__}: member {i} needs forward and backward, "
-                f"got {member!r}{hint}"
-            )
-
-
-def _name(layer: Any) -> str:
-    plain = type(layer).__repr__ is object.__repr__
-    return type(layer).__name__ if plain else repr(layer)

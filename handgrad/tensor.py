@@ -6,7 +6,6 @@ their rules for NumPy's own functions in `numpy_rules`.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -74,20 +73,21 @@ class CallRecord:
     """One use of a layer: a copy with its own state, its inputs, and who gets the gradients.
 
     `layer` is the copy that ran forward; `owners` lists (copy, original, parameter name), so
-    that gradients of a parameter used several times meet at the original; `given` are the inputs
-    as they came, `steps` lists (copy, step) of random streams before the use: with these it can
-    be repeated. Outputs are held weakly: a tensor owns its past, the past does not own the tensor.
+    that gradients of a parameter used several times meet at the original; `tensors` are the
+    parameters inside that are tensors themselves; `given` are the inputs as they came, `steps`
+    lists (copy, step) of random streams before the use: with these it can be repeated.
+    Outputs are held weakly: a tensor owns its past, the past does not own the tensor.
     """
 
     __slots__ = ("__weakref__", "given", "inputs", "layer", "order", "original", "outputs",
-                 "owners", "shapes", "steps")  # fmt: skip
+                 "owners", "shapes", "steps", "tensors")  # fmt: skip
 
     def __init__(
         self, layer: Any, original: Any, inputs: tuple, owners: list[tuple],
-        steps: Sequence[tuple] = (),
+        steps: Sequence[tuple] = (), tensors: Sequence[Tensor] = (),
     ):  # fmt: skip
         self.layer, self.original, self.owners = layer, original, owners
-        self.given, self.steps = inputs, steps
+        self.given, self.steps, self.tensors = inputs, steps, tensors
         self.inputs = tuple(x if isinstance(x, Tensor) else None for x in inputs)
         self.order = next(_order)
 
@@ -98,8 +98,12 @@ class CallRecord:
         self.shapes = tuple(t.shape for t in tensors)
         return tensors
 
-    def backward(self, gradients: list) -> tuple:
-        """The gradients of the inputs, checked against the inputs' shapes."""
+    def backward(self, gradients: list) -> tuple[tuple, list]:
+        """The gradients of the inputs, checked against their shapes, and of the parameters.
+
+        Those of the parameters in the order of `owners`, then of `tensors`; None for one inside
+        the layer that took no part.
+        """
         if self.layer is None:
             raise RuntimeError(
                 "this part of the graph was freed by an earlier backward(); "
@@ -109,7 +113,17 @@ class CallRecord:
         for i, g in enumerate(gradients):
             if g is None:
                 gradients[i] = np.zeros(self.shapes[i], self.layer_dtype())
+        kept = [t.grad for t in self.tensors]
+        for t in self.tensors:
+            t.grad = None
         result = self.layer.backward(*gradients)
+        parameters = [getattr(copy, "d" + name, None) for copy, _, name in self.owners]
+        for (copy, original, wanted), g in zip(self.owners, parameters):
+            if g is None and copy is self.layer:
+                raise ValueError(f"{type(original).__name__}: backward did not set d{wanted}")
+        parameters += [t.grad for t in self.tensors]
+        for t, g in zip(self.tensors, kept):
+            t.grad = g
         result = tuple(result) if isinstance(result, tuple | list) else (result,)
         for i, (x, dx) in enumerate(zip(self.inputs, result)):
             if x is not None and dx is not None and np.shape(dx) != x.shape:
@@ -117,7 +131,7 @@ class CallRecord:
                     f"{name}: the gradient of input {i} must have the input's shape {x.shape}, "
                     f"backward returned {np.shape(dx)}"
                 )
-        return result
+        return result, parameters
 
     def layer_dtype(self) -> Any:
         """The dtype of the first tensor among the inputs."""
@@ -126,6 +140,7 @@ class CallRecord:
     def free(self) -> None:
         """Let go of the saved state and of the inputs."""
         self.layer, self.inputs, self.given, self.owners, self.steps = None, (), (), [], ()
+        self.tensors = ()
 
 
 class Tensor:
@@ -269,6 +284,23 @@ class Tensor:
         return dy
 
 
+def calls_behind(*tensors: Any, constants: bool = True) -> list[CallRecord]:
+    """The calls that these tensors came from, in the order in which they were made.
+
+    Without `constants`, only through inputs whose gradient is wanted.
+    """
+    found: set[CallRecord] = set()
+    waiting = [t.creator for t in tensors if isinstance(t, Tensor)]
+    while waiting:
+        call = waiting.pop()
+        if call is not None and call not in found:
+            found.add(call)
+            waiting.extend(
+                x.creator for x in call.inputs if x is not None and (constants or x.requires_grad)
+            )
+    return sorted(found, key=lambda call: call.order)
+
+
 def _walk(root: Tensor, dy: Array, retain: bool) -> None:
     """Visit the calls behind `root`, latest first, and hand each its summed gradient.
 
@@ -279,33 +311,31 @@ def _walk(root: Tensor, dy: Array, retain: bool) -> None:
     assert start is not None
     pending: dict[CallRecord, list] = {start: [None] * len(start.outputs)}
     pending[start][root.index] = dy
-    heap = [(-start.order, start)]
     leaves: dict[int, tuple[Tensor, Array]] = {}
     parameters: dict[tuple[int, str], tuple[Any, Array]] = {}
 
-    while heap:
-        _, call = heapq.heappop(heap)
-        gradients = pending.pop(call)
+    waiting = calls_behind(root, constants=False)
+    while waiting:
+        call = waiting.pop()
+        gradients = pending.pop(call, None)
+        if gradients is None:
+            continue
         for reference, g in zip(call.outputs, gradients):
             tensor = reference()
             if tensor is not None:
                 tensor.grad = g
-        results = call.backward(gradients)
-        for copy, original, name in call.owners:
-            g = getattr(copy, "d" + name, None)
-            if g is None:
-                raise ValueError(f"{type(original).__name__}: backward did not set d{name}")
+        results, found = call.backward(gradients)
+        for (_, original, name), g in zip(call.owners, found):
             _add(parameters, (id(original), name), original, g)
+        for parameter, g in zip(call.tensors, found[len(call.owners) :]):
+            _add(leaves, id(parameter), parameter, g)
         for x, dx in zip(call.inputs, results):
             if x is None or dx is None or not x.requires_grad:
                 continue
             if x.creator is None:
                 _add(leaves, id(x), x, dx)
                 continue
-            if x.creator not in pending:
-                pending[x.creator] = [None] * len(x.creator.outputs)
-                heapq.heappush(heap, (-x.creator.order, x.creator))
-            slots = pending[x.creator]
+            slots = pending.setdefault(x.creator, [None] * len(x.creator.outputs))
             slots[x.index] = dx if slots[x.index] is None else slots[x.index] + dx
         if not retain:
             call.free()
@@ -318,4 +348,5 @@ def _walk(root: Tensor, dy: Array, retain: bool) -> None:
 
 def _add(sums: dict, key: Any, owner: Any, g: Any) -> None:
     """Add g to the owner's sum, without writing into either."""
-    sums[key] = (owner, g if key not in sums else sums[key][1] + g)
+    if g is not None:
+        sums[key] = (owner, g if key not in sums else sums[key][1] + g)

@@ -7,7 +7,17 @@ import copy
 import numpy as np
 import pytest
 
-from handgrad import Affine, Dropout, Sequential, SoftmaxCrossEntropy, Tensor
+from handgrad import (
+    Affine,
+    Dropout,
+    Network,
+    Parallel,
+    Residual,
+    Sequential,
+    SoftmaxCrossEntropy,
+    Tanh,
+    Tensor,
+)
 from handgrad.layer import (
     Layer,
     apply,
@@ -74,6 +84,72 @@ def test_parameters_without_a_gradient_attribute_yet(rng):
             return dout * self.gamma
 
     assert parameter_names(Scale(rng.normal(size=3))) == ("gamma",)
+
+
+class Cell:
+    """y = c + x * w, whose state is in attributes with gradients of their own."""
+
+    def __init__(self, w):
+        self.w, self.dw = w, None
+        self.c = self.h = self.t = self.dt = self.weights = self.step = np.ones(2)
+        self.dc = self.dh = None
+        self.size = np.float64(3)
+
+    def forward(self, x):
+        self.x = x
+        self.remember(x)
+        self.h *= 1.0
+        return self.c + x * self.w
+
+    def remember(self, x):
+        self.c, (self.t, self.out) = x * 2.0, (x, x)
+        self.mask = x > 0
+
+    def backward(self, dout):
+        self.dw = (dout * self.x).sum(axis=0)
+        self.dx = self.dt = self.dmask = self.dout = dout
+        self.send(dout)
+        return dout * self.w + self.dc * 2.0
+
+    def send(self, dout):
+        self.dc = self.dh = dout
+
+
+def test_what_forward_sets_is_state_whatever_its_name(rng):
+    layer, x = Cell(rng.normal(size=2)), rng.normal(size=(4, 2))
+    assert parameter_names(layer) == ("w",)
+    layer.forward(x)
+    layer.backward(x)
+    assert parameter_names(layer) == ("w",)
+    network = Sequential(layer, Affine(2), dtype=np.float64)
+    network.forward(x)
+    assert [path for path, *_ in network.layout] == ["0.w", "1.W", "1.b"]
+
+
+def test_parameters_through_inheritance_decorators_and_names_that_look_like_state(rng):
+    class Named:
+        def __init__(self):
+            self.c, self.h, self.x = np.ones(2), np.zeros(2), np.ones(2)
+
+        def forward(self, inputs):
+            self.inputs = inputs
+            return inputs * self.c + self.h * self.x
+
+        def backward(self, dout):
+            self.dc, self.dh, self.dx = (dout * self.inputs).sum(0), dout.sum(0), dout.sum(0)
+            return dout * self.c
+
+    class Inherits(Named):
+        def forward(self, inputs):
+            return super().forward(inputs)
+
+        def backward(self, dout):
+            return super().backward(dout)
+
+    assert parameter_names(Named()) == parameter_names(Inherits()) == ("c", "h", "x")
+    layer = Inherits()
+    layer.forward(np.ones((1, 2)))
+    assert parameter_names(layer) == ("c", "h", "x")
 
 
 def test_a_parameter_before_its_size_is_known():
@@ -158,6 +234,48 @@ def test_repr_shows_what_differs_from_the_default():
     assert repr(Affine(5, bias=False)) == "Affine(5, bias=False)"
     loss = SoftmaxCrossEntropy(label_smoothing=0.1, class_weights=np.ones(2))
     assert repr(loss) == ("SoftmaxCrossEntropy(class_weights=array([1., 1.]), label_smoothing=0.1)")
+
+
+class Unkept(Network):
+    def __init__(self, width, *layers, scale=1.0, table=None):
+        self.inner, self.table = Affine(width), table
+        self._scale = scale
+
+    @property
+    def scale(self):
+        raise RuntimeError("not now")
+
+
+class Odd:
+    def forward(self, x):
+        return x
+
+    def backward(self, dy):
+        return dy
+
+    def __repr__(self):
+        raise ValueError("no repr")
+
+
+class Keeps(Layer):
+    def __init__(self, values, function=None):
+        self.values, self.function = values, function
+
+
+def test_repr_never_raises():
+    assert repr(Unkept(3)) == "Unkept(?, scale=?)"
+    assert repr(Keeps(np.zeros((50, 50)))) == "Keeps(array(shape=(50, 50), dtype=float64))"
+    assert repr(Keeps(Odd())) == "Keeps(<Odd>)"
+    assert "<Odd>" in repr(Sequential(Odd(), Affine(2)))
+    assert repr(Residual(Affine(3), Tanh())) == "Residual(Affine(3), Tanh())"
+    assert repr(Parallel(Tanh(), axis=1)) == "Parallel(Tanh(), axis=1)"
+    round_about = Keeps(1)
+    round_about.values = round_about
+    assert repr(round_about) == "Keeps(...)"
+    network = Sequential(Tanh())
+    network.layers += (network,)
+    assert "Sequential(...)" in repr(network)
+    assert "Unkept" in Sequential(Unkept(3), Odd()).__repr__()
 
 
 def test_modes_reach_everything_inside():

@@ -15,7 +15,7 @@ from handgrad.network import Network
 
 _PLAIN = (bool, int, float, str, bytes, np.generic, np.dtype)
 # Attributes of a network that no program reads.
-_OWN = {"followed_by", "stream", "engine", "training", "needs_input_grad", "_ready", "_built",
+_OWN = {"followed_by", "stream", "engine", "training", "needs_input_grad", "_numbers", "_built",
         "_inside", *Network._transient}  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from handgrad.layers import Index
 from handgrad.layers.convolution.window import Grid
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.network import Network
-from handgrad.tensor import CallRecord, Tensor, learning
+from handgrad.tensor import CallRecord, Tensor, calls_behind, learning
 
 
 @dataclass(eq=False)
@@ -99,14 +99,7 @@ def _record(network: Network, x: Array) -> tuple[Any, Any, list[CallRecord]]:
         output = network(entry)
     if not isinstance(output, Tensor) or output.creator is None:
         raise NotNative("the network's output does not come from its layers")
-    found: set[CallRecord] = set()
-    waiting: list[CallRecord | None] = [output.creator]
-    while waiting:
-        call = waiting.pop()
-        if call is not None and call not in found:
-            found.add(call)
-            waiting.extend(t.creator for t in call.inputs if t is not None)
-    return entry, output, sorted(found, key=lambda a: a.order)
+    return entry, output, calls_behind(output)
 
 
 def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:

@@ -37,15 +37,16 @@ class Affine(Layer):
             self.stream = Stream(seed)
 
     def build(self, x: Any = None) -> None:
-        if "W" in self.__dict__ or (x is None and self.inputs is None):
-            return
-        x = np.empty((0, self.inputs or 0)) if x is None else as_float(x)
-        self.inputs, dtype = self.inputs or x.shape[-1], self.dtype or x.dtype
-        how = choose(self.followed_by) if self.init is None else self.init
-        shape = (self.inputs, self.outputs)
-        self.W = initialize(how, shape, self.inputs, self.outputs, self.draw(), dtype)
-        if self.bias:
-            self.b = np.zeros(self.outputs, dtype)
+        if "W" not in self.__dict__:
+            if x is None and self.inputs is None:
+                return
+            x = np.empty((0, self.inputs or 0)) if x is None else as_float(x)
+            self.inputs, dtype = self.inputs or x.shape[-1], self.dtype or x.dtype
+            how = choose(self.followed_by) if self.init is None else self.init
+            shape = (self.inputs, self.outputs)
+            self.W = initialize(how, shape, self.inputs, self.outputs, self.draw(), dtype)
+        if self.bias and "b" not in self.__dict__:
+            self.b = np.zeros(self.outputs, self.W.dtype)
 
     def forward(self, x: Array) -> Array:
         self.build(x)

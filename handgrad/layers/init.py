@@ -6,6 +6,7 @@ fan_in and fan_out, how many inputs and outputs each sum has.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -80,25 +81,50 @@ def initialize(
 ) -> Array:
     """Weights of this shape and dtype, drawn from one step of the stream.
 
-    how: a name in `RULES`; a number, the standard deviation of a normal; or a function of
-    (shape, generator) that returns the array.
+    how: a rule of this module, by name or itself (`"he"`, `init.he`, `init.normal(0.01)`); a
+    number, the standard deviation of a normal; or a function of (shape, generator), or of the
+    shape alone, that returns the array.
     Raises ValueError for anything else, ShapeError where a function returns another shape.
     """
     rng = stream.generator()
     if callable(how):
-        weights = np.asarray(how(shape, rng))
+        weights = _called(how, shape, fan_in, fan_out, rng)
     elif isinstance(how, str) and how in RULES:
         weights = RULES[how](shape, fan_in, fan_out, rng)
     elif isinstance(how, int | float | np.number) and 0 <= how < np.inf:
         weights = normal(float(how))(shape, fan_in, fan_out, rng)
     else:
-        raise ValueError(
-            f"init: one of {', '.join(RULES)}, a standard deviation ≥ 0, or a function of "
-            f"(shape, generator) is needed, got {how!r}"
-        )
+        raise ValueError(f"init: {_WANTED} is needed, got {how!r}")
     if weights.shape != tuple(shape):
         raise ShapeError(f"init: the function must return shape {shape}, got {weights.shape}")
     return weights.astype(dtype)
+
+
+_WANTED = (
+    f"one of {', '.join(RULES)}, by name or as a function, normal(std), a standard deviation ≥ 0, "
+    "or a function of (shape, generator)"
+)
+
+
+def _called(how: Any, shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """What a rule, or a function of the user's, returns for as many arguments as it takes."""
+    try:
+        taken = [p for p in inspect.signature(how).parameters.values() if p.kind in _BY_ORDER]
+        count = len(taken)
+    except (TypeError, ValueError):  # written in C, without a signature
+        count = 2
+    given = {1: (shape,), 4: (shape, fan_in, fan_out, rng)}.get(count, (shape, rng))
+    try:
+        weights = np.asarray(how(*given))
+    except TypeError as error:
+        name = getattr(how, "__name__", type(how).__name__)
+        raise ValueError(f"init: {_WANTED} is needed; {name} raises: {error}") from error
+    if weights.dtype.kind not in "fiu":
+        raise ValueError(f"init: the function must return an array of real numbers, got {weights}")
+    return weights
+
+
+_BY_ORDER = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def choose(followed_by: Any) -> str:

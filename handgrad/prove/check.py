@@ -30,8 +30,9 @@ def check(
     is needed), a pair of functions `(forward, backward)`, a class, or `(Class, *arguments)`; a
     torch.autograd.Function, a torch.nn.Module, a function of JAX's; a layer on CuPy arrays.
     `inputs` are what its forward takes. `reference(*inputs)` is what forward should compute,
-    for a subject whose forward may be wrong too. `timeout` limits one call of the subject, in
-    seconds.
+    for a subject whose forward may be wrong too. `timeout`, in seconds, is for calls of the
+    subject that never return, and is reported; how much is tried is counted, not timed, so equal
+    arguments give an equal report on any machine.
 
     Nothing that is given is changed, and nothing that the subject does is raised: an exception
     inside it is a finding. The report is true when the verdict is "right", so

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from math import prod
 
@@ -61,8 +60,8 @@ ELSEWHERE: list[Experiment] = [
     precision.undefined,
 ]
 
-PATIENCE = 4.0  # seconds of computing, after which no further experiment at other inputs begins
-SECONDS = 0.5  # for differentiating everything at the given inputs
+PATIENCE = 4e6  # effort after which no further experiment at other inputs begins
+EFFORT = 5e5  # for differentiating everything at the given inputs
 
 
 def examine(case: Case, reference: Callable | None = None) -> Report:
@@ -73,7 +72,8 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
     if case.large:
         outcome, found = examine_large(case)
         return conclude(case, outcome, found)
-    base = case.verify(seconds=SECONDS / max(len(case.wanted), 1))
+    case.measure()
+    base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
     if base is not None and base.mismatches and guard.explains(case, case.inputs):
         base.mismatches.clear()
     findings = list(forward.against_name(case, base))
@@ -85,9 +85,9 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         findings += formula.diagnose(case, base)
     for experiment in BEHAVIOUR:
         findings += _tried(experiment, case, base)
-    started = time.thread_time()
+    limit = case.subject.sandbox.spent + PATIENCE
     for experiment in [] if base.mismatches else ELSEWHERE:
-        if time.thread_time() - started > PATIENCE:
+        if case.subject.sandbox.spent > limit:
             what = experiment.__name__.replace("_", " ")
             case.subject.notes.add(f"it is slow: not tried at other inputs, from {what} on")
             break

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.prove.target import Target, opened, require_influence, target_of
 
 Line = Callable[[Any], Array]  # t -> the outputs, flat
 
@@ -111,59 +112,52 @@ def complex_step(line: Line, tiny: float = 1e-30) -> Array | None:
 
 
 def numerical_gradient(
-    f: Callable[[Array], Any], x: Any, *, with_error: bool = False
+    f: Callable[[Any], Any], x: Any, *, with_error: bool = False
 ) -> Array | tuple[Array, Array]:
     """The gradient of a scalar function at x, by central differences.
 
     g[i] = (4 D(h/2) - D(h)) / 3 with D(h) = (f(x + h e_i) - f(x - h e_i)) / 2h, and the step h
-    chosen anew for an entry where two of them disagree. Shapes: x, g (any).
+    chosen anew for an entry where two of them disagree. Shapes: x, g (any); g is float64.
 
-    f is called with x itself, changed in place in one entry and put back whatever happens, so
-    `f` may also read the array by another name. Integers and lists are converted to a float64
-    copy, with a warning. At a kink the mean of the two one-sided derivatives is returned.
+    f may use its argument, or read x itself: a float64 array, or a tensor, is changed in place
+    in one entry and put back whatever happens. Of another float dtype, or of a read-only array, f
+    gets a float64 copy where it uses its argument, and x itself, moved in its own precision, where
+    it reads x. Integers and lists are converted to a float64 copy, with a warning. At a kink the
+    mean of the two one-sided derivatives is returned.
     With `with_error` the result is (gradient, error), the error being an estimate per entry.
+
+    Raises ValueError where f gives another number for no displacement of x, however large: it
+    reads neither its argument nor x; where f reads an x that cannot be moved; where f does not
+    return one number, or x is not real numbers.
     """
-    point = np.asarray(x)
-    if point.dtype.kind in "iub" or not isinstance(x, np.ndarray | np.floating):
-        warnings.warn(
-            f"numerical_gradient works on a float64 copy of {type(x).__name__} "
-            f"{point.dtype}: integers cannot be moved by a small step",
-            stacklevel=2,
-        )
-    if point.dtype.kind not in "iubf":
-        raise ValueError(f"numerical_gradient: x has to be real numbers, got {point.dtype}")
-    if point.dtype != np.float64 or not point.flags.writeable:
-        point = point.astype(np.float64)
-    before = point.copy()
+    target = target_of(f, x)
+    point = target.point
     gradient, error = np.zeros(point.shape), np.zeros(point.shape)
-
-    def value() -> Array:
-        y = np.asarray(f(point), dtype=np.float64)
-        if y.size != 1:
-            raise ValueError(f"numerical_gradient: f has to return one number, got shape {y.shape}")
-        return y.reshape(1)
-
-    try:
+    with opened(point):
         for index in np.ndindex(point.shape):
-            gradient[index], error[index] = _entry(value, point, index)
-    finally:
-        point[...] = before
+            gradient[index], error[index] = _entry(target, index)
+        if not gradient.any():
+            require_influence(target)
     return (gradient, error) if with_error else gradient
 
 
-def _entry(value: Callable[[], Array], point: Array, index: tuple) -> tuple[float, float]:
+def _entry(target: Target, index: tuple) -> tuple[float, float]:
+    point, noise = target.point, target.noise
     start = float(point[index])
 
     def line(t: float) -> Array:
+        kept = point[index]
         point[index] = start + t
         try:
-            return value()
+            return target.value()
         finally:
-            point[index] = start
+            point[index] = kept
 
     scale = max(1.0, abs(start))
-    slope, error = quick(line, 1e-3 * scale)
-    if not error[0] <= 1e-6 * (1e-3 + abs(slope[0])):
-        best = careful(line, scale)
-        slope, error = best.value, best.error
+    step, enough = (1e-3, 1e-6) if noise < 1e-12 else (noise**0.2, 10 * noise**0.8)
+    slope, error = quick(line, step * scale, noise)
+    if not error[0] <= enough * (1e-3 + abs(slope[0])):
+        best = careful(line, scale, noise)
+        if noise < 1e-12 or not error[0] <= best.error[0]:  # a step of careful's may be too small
+            slope, error = best.value, best.error
     return slope[0], error[0]

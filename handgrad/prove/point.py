@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,9 +34,7 @@ class Point:
         self.start, self.names, self.inputs = start, list(names), list(inputs)
         self.outputs = outputs
         self.worker: Subject | None = None
-        started = time.perf_counter()
         self.base = self({})
-        self.seconds = time.perf_counter() - started  # of one evaluation
         self.noise = SINGLE if _is_single(self.base) else DOUBLE
         self.worker = self._still_reusable(worker) or self._reusable()
 
@@ -177,11 +174,11 @@ class Part:
         return abs(self.value) @ abs(upstream)
 
 
-def differentiate(point: Point, name: str, seconds: float, rng: np.random.Generator) -> Part:
-    """Columns of the Jacobian for one argument: all of them if that takes less than `seconds`."""
+def differentiate(point: Point, name: str, effort: float, rng: np.random.Generator) -> Part:
+    """Columns of the Jacobian for one argument: all of them if that takes less than `effort`."""
     size = point.value(name).size
     affine = point.is_affine(name)
-    count = int(seconds / max(point.seconds, 1e-6) / (1 if affine else 4))
+    count = int(effort / point.start.sandbox.effort / (1 if affine else 4))
     count = max(8, min(size, count, _MEMORY // max(point.base.size, 1)))
     if size <= count:
         index = np.arange(size)

@@ -7,6 +7,7 @@ import ctypes
 import io
 import linecache
 import random
+import sys
 import threading
 import time
 import traceback
@@ -33,11 +34,22 @@ class Hang(BaseException):
     """Raised inside the thread of a subject that runs too long."""
 
 
+_ENTROPY: Any = np.random.bit_generator  # its `randbits` seeds generators made without a seed
+_turn = threading.Lock()  # output, warnings and random state belong to the process
+_within = threading.local()
+
+
 class Sandbox:
-    """Runs a subject's code: random numbers from one seed, output caught, time limited."""
+    """Runs a subject's code: random numbers from one seed, output caught, time limited.
+
+    Several threads take turns. A thread that checks nothing keeps its output and its unseeded
+    generators. effort: units of one call (see effort.py); spent: those of all calls so far.
+    """
 
     def __init__(self, seed: int = 0, timeout: float = 20.0):
         self.seed, self.timeout = seed, timeout
+        self.effort, self.spent = 40.0, 0.0
+        self.ident = threading.get_ident()  # of the thread in which the subject runs
         self.phase = ""
         self.started: float | None = None
         self.printed = io.StringIO()
@@ -47,6 +59,7 @@ class Sandbox:
         np.random.seed((self.seed if seed is None else seed) % 2**32)
         random.seed(self.seed if seed is None else seed)
         self.phase, self.started = phase, time.monotonic()
+        self.spent += self.effort
         try:
             return function(*args)
         except Exception as error:
@@ -61,13 +74,15 @@ class Sandbox:
         outcome: dict[str, Any] = {}
 
         def body() -> None:
+            self.ident, _within.check = threading.get_ident(), True
             try:
                 with np.errstate(all="ignore"):
                     outcome["value"] = work()
             except BaseException as error:  # handed to the caller, below
                 outcome["error"] = error
 
-        with self._quiet():
+        nested = getattr(_within, "check", False)  # by a subject that checks something itself
+        with contextlib.nullcontext() if nested else _turn, self._quiet():
             self._await(threading.Thread(target=body, daemon=True))
         if "error" in outcome:
             raise outcome["error"]
@@ -88,25 +103,43 @@ class Sandbox:
     def _quiet(self) -> Iterator[None]:
         """No output, no warnings, and the process's random state as it was, afterwards."""
         states = np.random.get_state(), random.getstate()
-        fresh = np.random.default_rng
+        fresh = _ENTROPY.randbits
 
-        def seeded(seed: Any = None) -> np.random.Generator:
+        def randbits(count: int) -> int:
             # A generator made inside a layer without a seed follows the sandbox's.
-            return fresh(np.random.randint(2**31) if seed is None else seed)
+            own = threading.get_ident() == self.ident
+            return random.getrandbits(count) if own else fresh(count)
 
         try:
             with (
-                contextlib.redirect_stdout(self.printed),
-                contextlib.redirect_stderr(self.printed),
+                contextlib.redirect_stdout(_Apart(self, sys.stdout)),
+                contextlib.redirect_stderr(_Apart(self, sys.stderr)),
                 warnings.catch_warnings(),
             ):
                 warnings.simplefilter("ignore")
-                np.random.default_rng = seeded
+                _ENTROPY.randbits = randbits
                 yield
         finally:
-            np.random.default_rng = fresh
+            _ENTROPY.randbits = fresh
             np.random.set_state(states[0])
             random.setstate(states[1])
+
+
+class _Apart(io.TextIOBase):
+    """What the subject's thread writes is kept back; the other threads write where they did."""
+
+    def __init__(self, sandbox: Sandbox, outside: Any):
+        self.sandbox, self.outside = sandbox, outside
+
+    def write(self, text: str) -> int:
+        own = threading.get_ident() == self.sandbox.ident
+        if not own and self.outside is None:  # a process without output
+            return len(text)
+        return (self.sandbox.printed if own else self.outside).write(text)
+
+    def flush(self) -> None:
+        if self.outside is not None:
+            self.outside.flush()
 
 
 def _interrupt(thread: threading.Thread) -> None:

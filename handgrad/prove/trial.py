@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.compare import Mismatch, bisect, compare, probe, widen
+from handgrad.prove.effort import effort_of
 from handgrad.prove.point import Part, Point, differentiate
 from handgrad.prove.report import Finding
 from handgrad.prove.sandbox import SubjectError
@@ -62,7 +65,7 @@ class Case:
         self.dtype: Any = np.float64  # of upstream gradients
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
-        self.mutation_seconds = 1.5  # left for trying mutations of its text
+        self.mutation_effort = 2e6  # left for trying mutations of its text
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
@@ -73,6 +76,14 @@ class Case:
     def _signed(self, shape: tuple[int, ...]) -> Array:
         size = self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape)
         return np.asarray(size)
+
+    def measure(self) -> None:
+        """Find the effort of one call, from one forward like those before."""
+        subject = self.subject.copy()
+        arrays = [*self.inputs, *(subject.get(n) for n in subject.parameters)]
+        call = partial(self.forward, subject, [fresh(x) for x in self.inputs])
+        with suppress(SubjectError):  # it is met again, and told, where it matters
+            subject.sandbox.effort = effort_of(call, arrays)
 
     def forward(self, subject: Subject, inputs: Sequence[Any]) -> list[Array]:
         """Outputs that have an upstream gradient."""
@@ -151,11 +162,11 @@ class Case:
         inputs: Sequence[Any] | None = None,
         start: Subject | None = None,
         run: Run | None = None,
-        seconds: float = 0.0,
+        effort: float = 0.0,
     ) -> Outcome | None:
         """A run held against differentiation from the same start.
 
-        None where the question does not arise: forward raises or is not finite. With `seconds`
+        None where the question does not arise: forward raises or is not finite. With `effort`
         every argument is differentiated at once, else only where a random direction disagrees.
         """
         start = start or self.subject
@@ -170,7 +181,7 @@ class Case:
             return None
         outcome = Outcome(run)
         try:
-            self._differentiate(outcome, start, inputs, seconds)
+            self._differentiate(outcome, start, inputs, effort)
         except SubjectError:  # forward fails in the neighbourhood
             return None
         return outcome
@@ -179,7 +190,7 @@ class Case:
         outputs = self.forward(start.copy(), [fresh(x) for x in inputs])
         return all(np.isfinite(y).all() for y in outputs)
 
-    def _differentiate(self, outcome: Outcome, start: Subject, inputs, seconds: float) -> None:
+    def _differentiate(self, outcome: Outcome, start: Subject, inputs, effort: float) -> None:
         run = outcome.run
         worker = self.worker if start is self.subject else None
         point = outcome.point = Point(start, self.names, inputs, len(run.upstream), worker)
@@ -197,12 +208,12 @@ class Case:
             else:
                 wanted[name] = gradient.reshape(shape).astype(np.float64)
         flat = run.flat_upstream
-        if not seconds and (not wanted or probe(point, flat, wanted, self.rng)):
+        if not effort and (not wanted or probe(point, flat, wanted, self.rng)):
             return
         top = max((float(abs(g).max(initial=0)) for g in wanted.values()), default=0.0)
-        looks = 24 if seconds else 8
+        looks = 24 if effort else 8
         for name, gradient in wanted.items():
-            part = differentiate(point, name, seconds or 0.05, self.rng)
+            part = differentiate(point, name, effort or 5e4, self.rng)
             mismatch, judged = compare(point, part, flat, gradient, top, looks)
             if not mismatch.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+from inspect import signature
+
 import numpy as np
 import pytest
 
 from handgrad import layers
 from handgrad.arrays import ShapeError, Stream
+from handgrad.layers import init
 from handgrad.layers.init import RULES, choose, initialize
+from handgrad.layers.samples import SAMPLES
 
 FAN_IN, FAN_OUT = 300, 200
 STD = {
@@ -91,3 +96,34 @@ def test_he_keeps_the_signal_through_twenty_layers_of_relu(rng):
         w = initialize("he", (FAN_IN, FAN_IN), FAN_IN, FAN_IN, Stream(i), np.float64)
         x = np.maximum(x @ w, 0)
     assert 0.2 < np.mean(x**2) < 5
+
+
+@pytest.mark.parametrize(
+    "how",
+    [init.xavier, init.he_uniform, init.normal(0.01), init.zeros, "lecun", lambda shape: 0.1 *
+     np.ones(shape), lambda shape, rng=None: np.zeros(shape), partial(init.normal(1.0))],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "sample", {s.cls: s for s in SAMPLES if "init" in signature(s.cls).parameters
+               and s.cls is not layers.PReLU}.values(), ids=str,
+)  # fmt: skip
+def test_every_layer_takes_what_the_module_offers(sample, how, rng):
+    layer = sample.cls(**{**sample.arguments, "init": how})
+    layer.forward(*sample.inputs(rng))
+    assert all(np.isfinite(getattr(layer, name)).all() for name in layer.params)
+
+
+def test_a_rule_as_a_function_is_the_rule_by_name():
+    np.testing.assert_array_equal(draw(init.he), draw("he"))
+    np.testing.assert_array_equal(draw(init.normal(0.3)), draw(0.3))
+
+
+@pytest.mark.parametrize("how", [init.normal, init.uniform, np.zeros, dict, lambda shape: "text"])
+def test_a_function_that_is_no_rule_is_refused_in_one_line(how):
+    with pytest.raises(ValueError, match="^init: [^\n]*$"):
+        draw(how)
+
+
+def test_the_slope_of_prelu_is_a_number():
+    with pytest.raises(ValueError, match="PReLU: init is the slope to begin with, a number"):
+        layers.PReLU(init=init.xavier)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from handgrad import Affine, Sequential, SoftmaxCrossEntropy, Tanh, Tensor
 from handgrad.prove import numerical_gradient
 from handgrad.prove.numeric import careful, complex_step, quick
 
@@ -30,6 +31,101 @@ def test_float32_is_differentiated_in_float64():
 def test_function_that_reads_the_array_by_another_name():
     W = np.array([1.0, 2.0])
     np.testing.assert_allclose(numerical_gradient(lambda _: np.sum(W**3), W), [3, 12], rtol=1e-9)
+
+
+TIGHT = {"float64": 1e-8, "float32": 2e-3, "float16": 0.15}
+
+
+def views(dtype):
+    """Arrays of one dtype in any layout, none of them 0."""
+    base = np.random.default_rng(4).uniform(0.5, 1.5, (4, 6)).astype(dtype)
+    closed = base.copy()
+    closed.flags.writeable = False
+    flat = np.zeros(30, dtype)
+    flat[3:27] = base.reshape(-1)
+    return {
+        "plain": base.copy(), "transposed": base.copy().T, "strided": base.copy()[::2, ::-3],
+        "part of a flat array": flat[3:27].reshape(4, 6), "read-only": closed,
+        "single": np.array(0.7, dtype), "one axis": base.copy()[0],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", TIGHT)
+@pytest.mark.parametrize("layout", views("float64"))
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: lambda a: np.sum(a.astype(float) ** 3), lambda x: lambda _: np.sum(x**3),
+     lambda x: lambda a: float(np.sum(a * x * x))],
+    ids=["argument", "array", "both"],
+)  # fmt: skip
+def test_any_dtype_and_layout_however_f_reads_it(dtype, layout, f):
+    x = views(dtype)[layout]
+    before, flags = x.copy(), x.flags.writeable
+    gradient = numerical_gradient(f(x), x)
+    assert gradient.dtype == np.float64
+    true = 3 * x.astype(float) ** 2
+    np.testing.assert_allclose(gradient, true, rtol=TIGHT[dtype], atol=TIGHT[dtype])
+    np.testing.assert_array_equal(x, before)
+    assert x.flags.writeable == flags
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_weights_of_a_network(dtype):
+    rng = np.random.default_rng(2)
+    network = Sequential(Affine(4), Tanh(), Affine(3), dtype=np.dtype(dtype))
+    x, t, loss = rng.normal(size=(5, 3)), rng.integers(0, 3, 5), SoftmaxCrossEntropy()
+    network.build(x)
+
+    def f(_):
+        return loss.forward(network.forward(x), t)
+
+    f(None)
+    network.backward(loss.backward()[0])
+    analytic = network.gradients.copy()
+    tight = {"float32": 2e-3, "float64": 1e-7}[dtype]
+    for array, true in [
+        (network.layers[0].W, network.layers[0].dW), (network.layers[2].b, network.layers[2].db),
+        (network.parameters, analytic),
+    ]:  # fmt: skip
+        before = array.copy()
+        np.testing.assert_allclose(numerical_gradient(f, array), true, rtol=tight, atol=tight)
+        np.testing.assert_array_equal(array, before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_tensors(dtype):
+    x = Tensor(np.array([0.5, 1.5], dtype))
+    for f in (lambda a: (a * a).sum(), lambda _: (x * x).sum(), lambda _: np.sum(x.data**2)):
+        np.testing.assert_allclose(numerical_gradient(f, x), [1, 3], rtol=TIGHT[dtype])
+    np.testing.assert_array_equal(x.data, np.array([0.5, 1.5], dtype))
+
+
+def test_never_zeros_where_f_reads_something_else():
+    x = np.random.default_rng(0).normal(size=(2, 3))
+    copy = x.copy()
+    for given in (x, x.astype(np.float32), np.float64(2.0)):
+        with pytest.raises(ValueError, match="it reads neither its argument nor this array"):
+            numerical_gradient(lambda _: np.sum(copy**2), given)
+    whole = np.array([1, 2])
+    for given in (whole, whole > 1):
+        with (
+            pytest.warns(UserWarning, match="float64 copy"),
+            pytest.raises(ValueError, match="f reads x itself, which holds integers"),
+        ):
+            numerical_gradient(lambda _, x=given: float(np.sum(x * 2.0)), given)
+    same = np.broadcast_to(np.array([1.0]), 3)
+    windows = np.lib.stride_tricks.sliding_window_view(np.ones(4, np.float32), 2)
+    for given in (same, windows):
+        with pytest.raises(ValueError, match="one number for several|neither its argument"):
+            numerical_gradient(lambda _, x=given: float(np.sum(x * 2.0)), given)
+        np.testing.assert_allclose(numerical_gradient(lambda a: np.sum(a * 2), given), 2)
+
+
+def test_zeros_where_they_are_the_derivative():
+    x = np.array([-1.0, -2.0])
+    np.testing.assert_array_equal(numerical_gradient(lambda a: np.sum(np.maximum(a, 0)), x), 0)
+    np.testing.assert_array_equal(x, [-1.0, -2.0])
+    np.testing.assert_array_equal(numerical_gradient(lambda a: np.sum(np.floor(a + 0.5)), x), 0)
 
 
 def test_array_is_put_back_when_the_function_raises():

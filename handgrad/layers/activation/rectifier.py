@@ -82,7 +82,7 @@ class PReLU(Layer):
     at `init`.
     Gradient: dx = dy where x > 0, else a · dy; da = Σ dy · x over all x ≤ 0 that share it.
     At x = 0: the left derivative.
-    Raises ShapeError where x has no channels, or not C.
+    Raises ShapeError where x has no channels, or not C; ValueError for init that is no number.
     Source: He et al., "Delving deep into rectifiers", ICCV 2015.
     """
 
@@ -90,6 +90,8 @@ class PReLU(Layer):
     initial_weights = "he"
 
     def __init__(self, *, per_channel: bool = False, init: float = 0.25):
+        if not isinstance(init, int | float | np.number):
+            raise ValueError(f"PReLU: init is the slope to begin with, a number, got {init!r}")
         self.per_channel, self.init = per_channel, init
 
     def build(self, x: Any = None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module
-from handgrad.layer import Layer
+from handgrad.layer import Layer, run_forward
 from handgrad.layers.checks import integers_below, normal_axes
 from handgrad.tensor import Tensor
 
@@ -112,7 +112,7 @@ class WithoutGradient(Layer):
     """
 
     def __call__(self, *inputs: Any) -> Array:
-        return self.forward(*(x.data if isinstance(x, Tensor) else x for x in inputs))
+        return run_forward(self, *(x.data if isinstance(x, Tensor) else x for x in inputs))
 
     def backward(self, dy: Array) -> Array:
         raise ValueError(

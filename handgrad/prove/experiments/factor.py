@@ -102,7 +102,7 @@ def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
     case = hypothesis.case
     if case.large:
         return True
-    outcome = case.verify(nearby(case, inputs=hypothesis.base.run.inputs), seconds=0.1)
+    outcome = case.verify(nearby(case, inputs=hypothesis.base.run.inputs), effort=1e5)
     if outcome is None or outcome.point is None or hypothesis.name not in outcome.parts:
         return True
     part = outcome.parts[hypothesis.name]

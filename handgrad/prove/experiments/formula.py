@@ -75,7 +75,7 @@ def _hypothesis(case: Case, base: Outcome, mismatch: Mismatch) -> Hypothesis:
     assert base.point is not None
     for name in [g.name for g in base.mismatches] + case.wanted:
         if name not in base.parts:
-            base.parts[name] = differentiate(base.point, name, 0.1, case.rng)
+            base.parts[name] = differentiate(base.point, name, 1e5, case.rng)
     part = base.parts[mismatch.name]
     numeric = mismatch.numeric if mismatch.part is part else part.expected(base.run.flat_upstream)
     bad = mismatch.bad if mismatch.part is part else np.ones(len(part.index), dtype=bool)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-import time
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -27,19 +26,23 @@ from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.subject import Pair, Subject
 from handgrad.prove.trial import fresh
 
+_MUTATION = 1500.0  # effort of making a changed text ready to run
+
 
 def undone_by_mutation(hypotheses: list[Hypothesis]) -> Iterator[Finding]:
     """The first mutation after which every gradient is right."""
     case = hypotheses[0].case
     text = _Text.of(case.subject)
-    if text is None or case.large or case.mutation_seconds <= 0:
+    if text is None or case.large or case.mutation_effort <= 0:
         return
-    started, written = time.thread_time(), list(case.writes)
+    sandbox, written = case.subject.sandbox, list(case.writes)
+    limit = sandbox.spent + case.mutation_effort
     harness = _Harness(hypotheses, text)
     for mutation in mutations(text.tree):
         _locate(mutation)
-        if time.thread_time() - started > case.mutation_seconds:
+        if sandbox.spent > limit:
             break
+        sandbox.spent += _MUTATION
         factor = harness.fit(mutation)
         if factor is not None and harness.holds(mutation, factor):
             before = ast.unparse(mutation.statement).splitlines()[0]
@@ -50,7 +53,7 @@ def undone_by_mutation(hypotheses: list[Hypothesis]) -> Iterator[Finding]:
             weight = 0.96 if cause == "wrong_axis" else 0.9  # than a transposition that fits too
             yield replace(worst.finding(cause, weight, sentence), line=line)
             break
-    case.mutation_seconds -= time.thread_time() - started
+    case.mutation_effort = limit - sandbox.spent
     case.writes[:] = written  # what changed texts write is not the subject's doing
 
 

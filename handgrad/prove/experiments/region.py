@@ -68,7 +68,7 @@ def _moves(hypothesis: Hypothesis, axis: int, length: int) -> bool:
     for shift in (1, 2):
         rolled = [np.roll(x, shift, axis) if isinstance(x, np.ndarray) and x.ndim > axis
                   else fresh(x) for x in inputs]  # fmt: skip
-        outcome = case.verify(rolled, seconds=0.1)
+        outcome = case.verify(rolled, effort=1e5)
         for mismatch in outcome.mismatches if outcome is not None else ():
             if mismatch.name != hypothesis.name or mismatch.part is None:
                 continue

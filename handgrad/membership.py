@@ -1,0 +1,122 @@
+"""Membership: which layers a network holds, and whether each is used once and by it alone.
+
+A network may run its layers by hand, with their state on the layers themselves, only if no layer
+has a second use whose state would replace the first: nested, inside a layer of the user's, or in
+another network. Everything else is recorded, each use with a state of its own.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from handgrad.inside import held_in, is_layer, sublayers
+
+_KEY = "_membership"  # under which a layer keeps, weakly, the membership that it belongs to
+
+
+class Membership:
+    """The layers of a network when it was last looked at.
+
+    alone: each layer is reached once, and belongs to no other network. A change is noticed by
+    the values that held the layers then, and by the number of attributes of each layer.
+    composite: ids of the layers that hold others. took: a network inside may have run its
+    layers by hand, and still need what they hold.
+    """
+
+    __slots__ = (
+        "__weakref__", "alone", "composite", "held", "ids", "lists", "network", "sizes", "took"
+    )  # fmt: skip
+
+    def __init__(self, network: Any):
+        layers, repeated = reach(network)
+        self.network = weakref.ref(network)
+        self.alone, self.took = not repeated, False
+        self.ids = set(map(id, layers))
+        self.held: list[tuple[dict[str, Any] | None, str, Any]] = []
+        self.lists: list[tuple[Any, list[int]]] = []
+        self.composite: set[int] = set()
+        for layer in layers:
+            # The network is not held by what it holds: it shall go without the cycle collector.
+            state = None if layer is network else layer.__dict__
+            for name, value in layer.__dict__.items():
+                holds = next(held_in(name, value), None) is not None
+                if holds:
+                    self.composite.add(id(layer))
+                if holds or (isinstance(value, list | dict) and not value):
+                    self.held.append((state, name, value))
+                    if isinstance(value, list | dict):
+                        self.lists.append((value, _ids(value)))
+        self.sizes = [(x.__dict__, len(x.__dict__)) for x in layers if x is not network]
+
+    def is_right(self, network: Any) -> bool:
+        """Whether the network still holds these layers, in the same values."""
+        own = network.__dict__
+        for state, name, value in self.held:
+            if (own if state is None else state).get(name) is not value:
+                return False
+        for members, ids in self.lists:
+            if _ids(members) != ids:
+                return False
+        for state, size in self.sizes:
+            if len(state) != size:
+                return self._look(network)
+        return True
+
+    def _look(self, network: Any) -> bool:
+        """Some layer has got an attribute: is it a layer?"""
+        layers, repeated = reach(network)
+        self.sizes = [(x.__dict__, len(x.__dict__)) for x in layers if x is not network]
+        return set(map(id, layers)) == self.ids and not (repeated and self.alone)
+
+
+def _ids(members: Any) -> list[int]:
+    return list(map(id, members.values() if isinstance(members, dict) else members))
+
+
+def join(network: Any) -> Membership:
+    """Enter all layers of a network, which is new or has changed, in a membership of its own.
+
+    Two networks that share a layer both record. Only one that lies inside the other leaves the
+    layers to it.
+    """
+    new = Membership(network)
+    for layer in reach(network)[0]:
+        reference = layer.__dict__.get(_KEY)
+        other = None if reference is None else reference()
+        if other is not None and id(layer) in other.ids and other.network() is not network:
+            around, within = id(network) in other.ids, id(other.network()) in new.ids
+            other.alone &= around
+            new.alone &= within
+            new.took |= within
+            if not within:
+                continue
+        layer.__dict__[_KEY] = weakref.ref(new)
+    new.sizes = [(state, len(state)) for state, _ in new.sizes]
+    return new
+
+
+def reach(network: Any) -> tuple[list[Any], bool]:
+    """Every layer inside and the network itself, each once, and whether one is met again."""
+    found, seen, repeated = [], set(), False
+    stack = [network]
+    while stack:
+        layer = stack.pop()
+        if id(layer) in seen:
+            repeated = True
+            continue
+        seen.add(id(layer))
+        found.append(layer)
+        stack.extend(inner for _, inner in sublayers(layer))
+    return found, repeated
+
+
+def require_layers(network: Any, members: tuple[Any, ...]) -> None:
+    """ValueError where a member of a network is not a layer."""
+    for i, member in enumerate(members):
+        if not is_layer(member):
+            hint = "; make an instance of the class" if isinstance(member, type) else ""
+            raise ValueError(
+                f"{type(network).__name__}: member {i} needs forward and backward, "
+                f"got {member!r}{hint}"
+            )
