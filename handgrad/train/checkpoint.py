@@ -146,7 +146,9 @@ def load_checkpoint(path: str | Path, *, classes: Iterable[type] = ()) -> Checkp
     try:
         return _unpack(content, tuple(classes))
     except ValueError as error:
-        raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
+        said = " ".join(str(error).split())
+        said = said if len(said) <= 600 else f"{said[:300]} … {said[-300:]}"  # a path may be long
+        raise ValueError(f"{path}: {said}") from None
 
 
 def _unpack(content: bytes, classes: tuple[type, ...]) -> Checkpoint:
