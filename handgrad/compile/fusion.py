@@ -55,4 +55,5 @@ def _only_maker(node: Node) -> Node | None:
     """The node that makes the only input of this one, if nothing else reads it."""
     if len(node.inputs) != 1 or node.inputs[0] is None or node.inputs[0].uses != 1:
         return None
-    return node.inputs[0].made_by
+    maker: Node | None = node.inputs[0].made_by
+    return maker

@@ -29,7 +29,7 @@ class Key:
 
     def __init__(self, network: Network):
         self._network, self._frozen = network, network.frozen
-        self._attributes: list[tuple[dict, str, Any]] = []  # as they were
+        self._attributes: list[tuple[dict[str, Any], str, Any]] = []  # as they were
         self._sizes: list[tuple[Any, int]] = []  # of what may grow
         self._items: list[tuple[Any, Any, Any]] = []  # of lists and dicts
         self._arrays: list[tuple[Array, bytes]] = []

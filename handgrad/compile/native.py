@@ -100,7 +100,8 @@ class NativeProgram:
 
     def _name(self, spec: Spec) -> str:
         """The argument that is not legal."""
-        return list(kernel(self.rows[spec.bad_row].kernel).arguments)[spec.bad_arg]
+        names: list[str] = list(kernel(self.rows[spec.bad_row].kernel).arguments)
+        return names[int(spec.bad_arg)]
 
     def bind(self, name: str, array: Array) -> None:
         """Put another array of the same size for a segment."""
@@ -130,7 +131,7 @@ class NativeProgram:
     def go(self, seconds: float) -> int:
         """Run on for about that long; the code that `hg_program_run` returns."""
         self._run.seconds = seconds
-        code = self._library.hg_program_run(self._program, self._run)
+        code: int = self._library.hg_program_run(self._program, self._run)
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -143,12 +144,12 @@ class NativeProgram:
     @property
     def step(self) -> int:
         """The step that is running, or the number of those that are done."""
-        return self._run.step
+        return int(self._run.step)
 
     @property
     def row(self) -> int:
         """The row that is to run next."""
-        return self._run.row
+        return int(self._run.row)
 
     def array_of(self, value: Any, n: int) -> Array:
         """A value for a batch of n, as an array where it lies."""

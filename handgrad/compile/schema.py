@@ -124,7 +124,8 @@ def text_of(library: str | Path) -> str:
     """The schema of a library file."""
     found = ctypes.CDLL(str(library))
     found.hg_schema.argtypes, found.hg_schema.restype = [], ctypes.c_char_p
-    return found.hg_schema().decode("ascii")
+    text: bytes = found.hg_schema()
+    return text.decode("ascii")
 
 
 def write(library: str | Path) -> None:

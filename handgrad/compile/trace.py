@@ -35,8 +35,8 @@ class Node:
     layer: Any
     inputs: list[Any]
     outputs: list[Value]
-    given: tuple = ()
-    again: tuple = ()
+    given: tuple[Any, ...] = ()
+    again: tuple[Any, ...] = ()
     path: str = ""
     python: bool = False
     needs_input_grad: list[bool] = field(default_factory=list)

@@ -80,9 +80,9 @@ class Value:
     constant: float | None = None  # the number that all its elements are, where that is known
     integer: bool = False  # its words are int32
     parameter: Any = None  # the array of a network's own Parameter
-    whole: Any = None  # the value of which this one is a view: same memory, another shape
+    whole: Value | None = None  # the value of which this one is a view: same memory, another shape
     offset: int = 0  # words after the beginning of `whole`
-    moved: dict[str, Any] = field(default_factory=dict)  # the same elements in another order
+    moved: dict[str, Value] = field(default_factory=dict)  # the same elements in another order
 
     @property
     def size(self) -> Size:
@@ -110,7 +110,8 @@ class Value:
     @property
     def start(self) -> Address:
         """Where it begins, once memory is laid out."""
-        return self.address if self.whole is None else self.whole.start + self.offset
+        begin: Address = self.address if self.whole is None else self.whole.start + self.offset
+        return begin
 
 
 class Epilogue(NamedTuple):

@@ -18,7 +18,7 @@ class Affine(Layer):
     `inputs`. W starts as `init` says (the next layer decides by default, see `init.choose`),
     b at zero. A float x needs W's dtype; integers are converted to it.
     Gradient: dx = dy @ Wᵀ, dW = xᵀ @ dy, db = Σ dy over all axes but the last. The sum, because
-    the one b was copied to every row: b enters as ones(N, 1) @ b, and onesᵀ @ dy = dy.sum(0).
+    the one b was copied to every sample: b enters as ones(N, 1) @ b, and onesᵀ @ dy = dy.sum(0).
     Raises ShapeError where the last axis of x is not D, ValueError for x of another float dtype.
     Source: Saito, "Deep Learning from Scratch", section 5.6.2.
     """

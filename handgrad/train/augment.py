@@ -116,7 +116,8 @@ class Brightness:
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
         change = rng.uniform(-self.amount, self.amount, (len(x), 1, 1, 1))
-        return x + change.astype(x.dtype)
+        changed: Array = x + change.astype(x.dtype)
+        return changed
 
 
 class Noise:
@@ -126,7 +127,8 @@ class Noise:
         self.std = _between("Noise", "std", std, 0, np.inf)
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:
-        return x + (self.std * rng.standard_normal(x.shape)).astype(x.dtype)
+        changed: Array = x + (self.std * rng.standard_normal(x.shape)).astype(x.dtype)
+        return changed
 
 
 def _bilinear(x: Array, y_from: Array, x_from: Array) -> Array:

@@ -13,6 +13,7 @@ from handgrad.layer import shallow_clone
 from handgrad.layers import meant
 from handgrad.network import Metric, Network, Sequential
 from handgrad.optim import Adam, Optimizer, Plateau
+from handgrad.protocols import LossLike
 from handgrad.train.callbacks import Callback, Progress
 from handgrad.train.checks import (
     check_callbacks,
@@ -32,7 +33,7 @@ from handgrad.train.scale import warn_of_scale
 
 
 def fit(
-    network: Network, x: Any, t: Any, *, loss: Any = None,
+    network: Network, x: Any, t: Any, *, loss: LossLike | None = None,
     optimizer: Optimizer | type[Optimizer] | str | None = None, epochs: int | None = None,
     steps: int | None = None, batch: int | None = None, validation: Any = None,
     metrics: Sequence[Metric] | None = None, callbacks: Iterable[Any] = (),
@@ -94,7 +95,7 @@ class Trainer:
     interrupted = False
 
     def __init__(
-        self, network: Network, x: Any, t: Any, *, loss: Any = None,
+        self, network: Network, x: Any, t: Any, *, loss: LossLike | None = None,
         optimizer: Optimizer | type[Optimizer] | str | None = None, epochs: int | None = None,
         steps: int | None = None, batch: int | None = None, validation: Any = None,
         metrics: Sequence[Metric] | None = None, callbacks: Iterable[Any] = (),

@@ -133,7 +133,8 @@ def class_indices(a: Any, name: str) -> Array:
     """Class indices (N,) from indices (N,) or from scores or one-hot (N, K), K ≥ 2."""
     a = np.asarray(a)
     if a.size and a.ndim == 2 and a.shape[1] > 1:
-        return a.argmax(axis=1)
+        best: Array = a.argmax(axis=1)
+        return best
     whole = a.dtype.kind in "iub" or (a.dtype.kind == "f" and (a % 1 == 0).all())
     if not a.size or a.ndim != 1 or not whole or a.min() < 0:
         raise ShapeError(
@@ -142,7 +143,8 @@ def class_indices(a: Any, name: str) -> Array:
             + (f" from {a.min()}; leave ignored labels out by handgrad.layers.counted(loss, y, t)"
                if whole and a.size and a.min() < 0 else "")
         )  # fmt: skip
-    return a.astype(np.int64)
+    indices: Array = a.astype(np.int64)
+    return indices
 
 
 def value_pair(y: Any, t: Any) -> tuple[Array, Array]:

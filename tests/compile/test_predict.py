@@ -37,7 +37,7 @@ NETWORKS = {
     "lstm": (lambda: hg.Sequential(hg.Embedding(30, 7), hg.LSTM(9), hg.Affine(30)), IDS),
     "gru": (lambda: hg.Sequential(hg.Bidirectional(hg.GRU(5), hg.GRU(5)), hg.Affine(3)), SEQUENCES),
     "attention": (lambda: hg.Sequential(
-        hg.MultiHeadAttention(2), hg.LayerNorm(), hg.Affine(3)), SEQUENCES),
+        hg.Residual(hg.MultiHeadAttention(2)), hg.LayerNorm(), hg.Affine(3)), SEQUENCES),
     "softmax": (lambda: hg.Sequential(hg.Affine(9), hg.GELU(), hg.Affine(6), hg.Softmax()), X),
 }  # fmt: skip
 

@@ -27,9 +27,10 @@ def pair(b: Builder, kernel: str, one: Value, other: Value) -> Value:
 
 def constant_of(node: Node, i: int) -> float | None:
     """The number that an input is filled with, the same in every batch; None for other inputs."""
-    if node.inputs[i] is not None:
-        return node.inputs[i].constant
-    found = set()
+    value: Value | None = node.inputs[i]
+    if value is not None:
+        return value.constant
+    found: set[float] = set()
     for given in (node.given[i], node.again[i]):
         found |= set(np.unique(given.data if isinstance(given, Tensor) else given).tolist())
     if len(found) != 1:

@@ -103,7 +103,9 @@ class LowerDotProductAttention(Lowering):
         rows.forward(b, in_order(q), in_order(k), in_order(v), in_order(y))
         return y, AttentionRecord(rows, inputs)
 
-    def backward(self, b: Builder, node: Node, record: AttentionRecord, dy: Value) -> tuple:
+    def backward(
+        self, b: Builder, node: Node, record: AttentionRecord, dy: Value
+    ) -> tuple[Any, ...]:
         inputs = record.inputs
         gradients = [b.value(x.shape) for x in inputs]
         record.rows.backward(b, *(in_order(x) for x in (*inputs, b.plain(dy), *gradients)))
@@ -145,7 +147,9 @@ class LowerMultiHeadAttention(Lowering):
         product(b, times(N, T), joined, layer.Wo, layer.bo, y)
         return y, MultiHeadRecord(rows, numbers, inputs, projected, joined)
 
-    def backward(self, b: Builder, node: Node, record: MultiHeadRecord, dy: Value) -> tuple:
+    def backward(
+        self, b: Builder, node: Node, record: MultiHeadRecord, dy: Value
+    ) -> tuple[Any, ...]:
         layer, projected, dy = node.layer, record.projected, b.plain(dy)
         h = layer.heads
         rows = times(*dy.shape[:2])
@@ -197,7 +201,9 @@ class LowerAdditiveAttention(Lowering):
         multiply(b, N, 1, (T, E, S), rows.weights, in_order(v), in_order(y))
         return y, AdditiveRecord(rows, (q, k, v), pairs)
 
-    def backward(self, b: Builder, node: Node, record: AdditiveRecord, dy: Value) -> tuple:
+    def backward(
+        self, b: Builder, node: Node, record: AdditiveRecord, dy: Value
+    ) -> tuple[Any, ...]:
         layer, (q, k, v), rows = node.layer, record.inputs, record.rows
         N, T, S, H, asked, offered, _ = record.pairs.values()
         dv, dasked, doffered = b.value(v.shape), b.value(asked.shape), b.value(offered.shape)

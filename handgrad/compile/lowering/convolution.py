@@ -38,7 +38,7 @@ class Correlation:
     @property
     def channels(self) -> int:
         """C, the channels of the images that windows lie on."""
-        return self.W.shape[1] * self.groups
+        return int(self.W.shape[1]) * self.groups
 
     def panels(self, order: str) -> Value:
         """A row that lays the weights out for products, in an order of `filters`; the panels."""

@@ -77,7 +77,8 @@ def counter(b: Builder, stream: Any) -> int:
     b.draws[id(stream)] = before + 1
 
     def ahead(count: int) -> Array:
-        return stream.step + before + b.draws[id(stream)] * np.arange(count)
+        first: int = stream.step + before
+        return first + b.draws[id(stream)] * np.arange(count)
 
     def after(count: int) -> None:
         stream.step += count

@@ -142,4 +142,5 @@ def storable(layer: Any, name: str, weights: Any, shape: tuple[int, ...]) -> Arr
             f"{type(layer).__name__}: {name} from {weights.min():g} to {weights.max():g}, not 0 "
             f"or from {_LEAST:g} to {_MOST:g}"
         )
-    return weights.astype(np.float32)
+    single: Array = weights.astype(np.float32)
+    return single

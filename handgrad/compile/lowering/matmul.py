@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from handgrad.compile.builder import Argument, Builder
 from handgrad.compile.lowering.products import factors
@@ -55,8 +56,9 @@ def in_order(value: Value) -> Matrices:
 
 
 def multiply(
-    b: Builder, samples: Size, heads: int, sizes: tuple, x: Matrices, y: Matrices, out: Matrices
-) -> None:
+    b: Builder, samples: Size, heads: int, sizes: tuple[Any, ...], x: Matrices, y: Matrices,
+    out: Matrices,
+) -> None:  # fmt: skip
     """out = x @ y, where sizes are rows of x, columns of y, columns of x."""
     written = out.arguments("C")
     del written["C_column"]  # which lie side by side
@@ -91,7 +93,7 @@ class LowerMatMul(Lowering):
             raise NotNative("a product over the samples of the batch")
         return y, Factors(x, W)
 
-    def backward(self, b: Builder, node: Node, record: Factors, dy: Value) -> tuple:
+    def backward(self, b: Builder, node: Node, record: Factors, dy: Value) -> tuple[Any, ...]:
         x, W, dy = record.x, record.W, b.plain(dy)
         dx, dW = b.value(x.shape), b.value(W.shape)
         if len(x.shape) == 2:

@@ -99,7 +99,8 @@ class LowerMaxPooling(Lowering):
     def windows(self, node: Node) -> Grid:
         """Where the windows of a node lie."""
         sizes: Any = node.inputs[0].shape[2:]
-        return node.layer.window.place(sizes, ceil_mode=node.layer.ceil_mode)
+        grid: Grid = node.layer.window.place(sizes, ceil_mode=node.layer.ceil_mode)
+        return grid
 
 
 @lowers(GlobalMaxPooling)

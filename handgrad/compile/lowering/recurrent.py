@@ -88,8 +88,8 @@ class LowerOverTime(Lowering):
         return (dx, None, *first)
 
     def row(
-        self, b: Builder, node: Node, record: OverTime, way: str, y: Value | None, first: list,
-        last: list,
+        self, b: Builder, node: Node, record: OverTime, way: str, y: Value | None, first: list[Any],
+        last: list[Any],
     ) -> None:  # fmt: skip
         """The row through all steps."""
         layer, (N, T, _), H = node.layer, record.x.shape, node.layer.hidden

@@ -10,20 +10,20 @@ from handgrad.layers.activation.rectifier import (
     ReLU,
     ReLU6,
     Softplus,
-    softplus,
 )
+from handgrad.layers.activation.rectifier import softplus as softplus
 from handgrad.layers.activation.sigmoidal import (
     HardSigmoid,
     Sigmoid,
     Softsign,
     Step,
     Tanh,
-    sigmoid,
 )
+from handgrad.layers.activation.sigmoidal import sigmoid as sigmoid
 from handgrad.layers.activation.softmax import LogSoftmax, Softmax
 
 __all__ = [
     "CELU", "ELU", "GELU", "GLU", "SELU", "HardSigmoid", "HardSwish", "LeakyReLU", "LogSoftmax",
     "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step",
-    "Tanh", "sigmoid", "softplus",
+    "Tanh",
 ]  # fmt: skip

@@ -4,17 +4,33 @@ Tests, the prover and the documentation walk it. A layer without a row fails a t
 layer is two edits: the class, and a row here.
 """
 
-from handgrad.layers.samples import activations, affine, arithmetic, losses, sequences
+from handgrad.layers.samples import (
+    activation,
+    affine,
+    attention,
+    convolution,
+    elementwise,
+    loss,
+    normalization,
+    recurrent,
+    reduction,
+    shape,
+)
 from handgrad.layers.samples.sample import N, Sample, labels, real, row
 
 __all__ = ["SAMPLES", "WITHOUT_GRADIENT", "Sample"]
 
 SAMPLES: tuple[Sample, ...] = (
-    *arithmetic.ROWS,
-    *activations.ROWS,
+    *elementwise.ROWS,
+    *shape.ROWS,
+    *reduction.ROWS,
+    *activation.ROWS,
     *affine.ROWS,
-    *sequences.ROWS,
-    *losses.ROWS,
+    *convolution.ROWS,
+    *normalization.ROWS,
+    *recurrent.ROWS,
+    *attention.ROWS,
+    *loss.ROWS,
 )
 
 # Layers whose outputs are integers, or made of them: no gradient, so no proof.

@@ -1,30 +1,18 @@
-"""Affine layers, convolution and pooling."""
+"""Affine, and products of matrices."""
 
 from __future__ import annotations
 
 from handgrad.layers.samples.sample import N, Sample, real, row
 
 ROWS: tuple[Sample, ...] = (
-    # affine
     row("Affine", real(N, 3), outputs=2, seed=1),
     row("Affine", real(N, 2, 3), outputs=4, inputs=3, seed=1),
     row("Affine", real(N, 3), outputs=2, bias=False, init=0.5, seed=1),
-    # convolution
-    row("Convolution", real(N, 2, 5, 4), filters=3, kernel=3, seed=1),
-    row("Convolution", real(N, 4, 6, 7), filters=2, kernel=(2, 3), stride=(2, 3), pad=((1, 0), 2),
-        dilation=(2, 1), groups=2, bias=False, init=0.5, seed=1),
-    row("Convolution", real(N, 2, 6), filters=3, kernel=(3,), pad="same", inputs=2, seed=1),
-    row("TransposedConvolution", real(N, 2, 3, 2), filters=3, kernel=3, seed=1),
-    row("TransposedConvolution", real(N, 2, 3, 2), filters=4, kernel=3, stride=2, pad=1,
-        output_pad=1, groups=2, seed=1),
-    row("TransposedConvolution", real(N, 2, 5), filters=3, kernel=(4,), stride=3, pad="same",
-        bias=False, init=0.5, seed=1),
-    # pooling
-    row("MaxPooling", real(N, 2, 4, 5), kernel=2),
-    row("MaxPooling", real(N, 2, 6), kernel=(3,), stride=2, pad=1, ceil_mode=True),
-    row("AveragePooling", real(N, 2, 4, 5), kernel=2),
-    row("AveragePooling", real(N, 2, 5, 4), kernel=(3, 2), stride=2, pad=1, ceil_mode=True,
-        count_padding=False),
-    row("GlobalMaxPooling", real(N, 2, 3, 4)),
-    row("GlobalAveragePooling", real(N, 2, 3, 4)),
+    row("MatMul", real(N, 3), real(3, 4)),
+    row("MatMul", real(N, 2, 3), real(N, 3, 4)),
+    row("Einsum", real(N, 3), real(3, 4), subscripts="ik,kj->ij"),
+    row("Einsum", real(N, 3), real(3), real(N), subscripts="ij,j,i->i"),
+    row("Einsum", real(3, 4, 3), subscripts="iji->i"),
+    row("Einsum", real(N, 2, 3), real(3, 3), subscripts="...i,ii->..."),
+    row("Einsum", real(3), real(4), subscripts="i,j->i"),
 )  # fmt: skip

@@ -36,7 +36,7 @@ class Reshape(Layer):
 
 
 class Flatten(Layer):
-    """All axes but the first made one: an image becomes a row.
+    """All axes but the first made one: an image becomes a vector.
 
     Shapes: x (N, …), y (N, D) with D the product of the rest.
     Gradient: dx = dy in x's shape.

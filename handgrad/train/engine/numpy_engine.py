@@ -19,7 +19,7 @@ class Gradients(NamedTuple):
 
     parameters: Array
     gradients: Array
-    layout: list
+    layout: list[Any]
     frozen: frozenset[str]
 
 
@@ -94,4 +94,5 @@ def measured(task: Any, y: Array, t: Array) -> dict[str, Pair]:
 
 def _first(gradients: Any) -> Array:
     """The gradient of y: a loss returns (dy, None), the books' return dy alone."""
-    return gradients[0] if isinstance(gradients, tuple | list) else gradients
+    dy: Array = gradients[0] if isinstance(gradients, tuple | list) else gradients
+    return dy

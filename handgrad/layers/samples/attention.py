@@ -1,37 +1,14 @@
-"""Recurrent layers, embedding and attention."""
+"""Embedding, attention and positions."""
 
 from __future__ import annotations
 
-from handgrad import layers as all_layers
 from handgrad.layers.samples.sample import N, Sample, labels, mask, real, row
 
 ROWS: tuple[Sample, ...] = (
-    # recurrent
-    row("RNNCell", real(N, 3), real(N, 2), hidden=2, seed=1),
-    row("LSTMCell", real(N, 3), real(N, 2), real(N, 2), hidden=2, seed=1),
-    row("GRUCell", real(N, 3), real(N, 2), hidden=2, seed=1),
-    row("GRUCell", real(N, 3), real(N, 2), hidden=2, reset="before", seed=1),
-    row("RNN", real(N, 4, 3), hidden=2, seed=1),
-    row("RNN", real(N, 4, 3), mask(N, 4), real(N, 2), hidden=2, inputs=3, seed=1),
-    row("LSTM", real(N, 4, 3), hidden=2, seed=1),
-    row("LSTM", real(N, 1, 3), hidden=2, init=0.5, seed=1),
-    row("LSTM", real(N, 4, 3), mask(N, 4), real(N, 2), real(N, 2), hidden=2, seed=1),
-    row("LSTM", real(N, 4, 3), hidden=6, recurrent_dropout=0.3, seed=1),
-    row("GRU", real(N, 4, 3), hidden=2, seed=1),
-    row("GRU", real(N, 4, 3), mask(N, 4), hidden=2, seed=1),
-    row("GRU", real(N, 4, 3), mask(N, 4), real(N, 2), hidden=2, reset="before", seed=1),
-    row("Stacked", real(N, 4, 3), mask(N, 4),
-        layers=(all_layers.LSTM(2, seed=1), all_layers.RNN(3, seed=2))),
-    row("Bidirectional", real(N, 4, 3), mask(N, 4), ahead=all_layers.GRU(2, seed=1),
-        back=all_layers.RNN(3, seed=2)),
-    row("VariationalDropout", real(N, 4, 8), seed=1),
-    row("VariationalDropout", real(N, 4, 8), ratio=0.2, seed=1),
-    # embedding
     row("Embedding", labels(N, classes=6), vocabulary=6, dimension=3, seed=1),
     row("Embedding", labels(N, 4, classes=6), vocabulary=6, dimension=2, init=0.5, seed=1),
     row("EmbeddingDot", real(N, 3), labels(N, classes=6), vocabulary=6, init=1.0, seed=1),
     row("EmbeddingDot", real(N, 3), labels(N, 4, classes=6), vocabulary=6, init=1.0, seed=1),
-    # attention
     row("DotProductAttention", real(N, 4, 3), real(N, 5, 3), real(N, 5, 2)),
     row("DotProductAttention", real(N, 4, 3), real(N, 5, 3), real(N, 5, 2), mask(N, 5),
         scale=False),
