@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
+import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,43 +19,31 @@ import numpy as np
 
 from handgrad.book.run import run_script
 from handgrad.explain import draw_curves
-from handgrad.layers import Affine, ReLU, Softmax, Standardize, loss_for
+from handgrad.layers import loss_for
 from handgrad.layers.samples import SAMPLES
-from handgrad.network import Network, Sequential
+from handgrad.network import Network
 from handgrad.optim import make_optimizer
 from handgrad.prove import check
-from handgrad.prove.discover import Found, discover, load_module
+from handgrad.prove.discover import Found, discover
 from handgrad.prove.html import report_html
 from handgrad.prove.proof import Proof, prove_network
-from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
-from handgrad.train.files import read_inputs, write_whole
+from handgrad.terminal import Refused, complain, patient, plain_errors, say
+from handgrad.train import (
+    DivergenceError,
+    OutputSpec,
+    SaveModel,
+    Trainer,
+    accuracy,
+    load_checkpoint,
+)
 from handgrad.train.history import History
-from handgrad.train.loading import Dataset, load_data
+from handgrad.train.inputs import all_predictions, read_inputs
+from handgrad.train.loading import NAMES, Dataset, load_data
 from handgrad.train.metrics import r2
+from handgrad.train.nets import fitted, network_for, network_from_file
+from handgrad.train.write import write_whole
 
 MODEL, TABLE, PICTURE = "model.safetensors", "history.csv", "learning_curve.png"
-
-
-class Refused(click.ClickException):
-    """Bad input: one line on standard error, exit code 2."""
-
-    exit_code = 2
-
-    def show(self, file: Any = None) -> None:
-        """Print the line."""
-        click.echo(f"handgrad: {self.message}", err=True)
-
-
-@contextmanager
-def plain_errors() -> Iterator[None]:
-    """Turn errors about input, files and modules into one line."""
-    try:
-        yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise Refused(f"{where}{error.strerror or error}") from None
-    except (ValueError, ImportError) as error:
-        raise Refused(" ".join(str(error).split())) from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,13 +52,20 @@ def main() -> None:
     """Neural networks whose every gradient can be read, proved and run."""
 
 
+header_option = click.option(
+    "--header/--no-header", default=None, help="line 1 of a CSV file has names, or data"
+)
+
+
 @main.command()
 @click.option(
     "--data",
     default="digits",
     show_default=True,
-    help="digits, spiral, moons, circles, xor, sine, mnist, fashion, FILE.csv, FILE.npz",
+    help=f"{', '.join(NAMES)}, FILE.csv or FILE.npz",
 )
+@click.option("--target", help="name or number of the column to predict  [default: the last]")
+@header_option
 @click.option("--net", help="sizes such as 64-100-10, or FILE.py[:name] with a network")
 @click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, adam, …")
 @click.option("--lr", type=float, help="learning rate; by default the optimizer's usual one")
@@ -102,20 +99,22 @@ def train(**options: Any) -> None:
 
 
 def _train(
-    *, data: str, net: str | None, optimizer: str, lr: float | None, batch: int | None,
-    epochs: int, seed: int, out: Path, data_dir: Path | None, download: bool, resume: bool,
-    no_proof: bool, quiet: bool,
+    *, data: str, target: str | None, header: bool | None, net: str | None, optimizer: str,
+    lr: float | None, batch: int | None, epochs: int, seed: int, out: Path,
+    data_dir: Path | None, download: bool, resume: bool, no_proof: bool, quiet: bool,
 ) -> None:  # fmt: skip
-    say = (lambda text="": None) if quiet else click.echo
-    dataset = load_data(data, data_dir, download=download, seed=seed)
-    network, classes = _network(net, dataset, seed)
+    tell = (lambda text="": None) if quiet else say
+    dataset = load_data(
+        data, data_dir, download=download, seed=seed, header=header, target=_column(target)
+    )
+    network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
     network = network if saved is None else saved.network
     loss = loss_for(dataset.t_train)
-    _check_output(network, dataset, loss)
+    dataset = fitted(network, dataset)
     rule = make_optimizer(optimizer, lr)
-    info = {"classes": dataset.classes, "data": dataset.name}
-    model = SaveModel(out / MODEL, info=info, seconds=5)
+    model = SaveModel(out / MODEL, seconds=5, info={"data": dataset.name}, input=dataset.input,
+                      output=dataset.output)  # fmt: skip
     trainer = Trainer(
         network, dataset.x_train, dataset.t_train, loss=loss, optimizer=rule, epochs=epochs,
         batch=batch, seed=seed, validation=(dataset.x_test, dataset.t_test),
@@ -127,78 +126,28 @@ def _train(
             raise ValueError(f"--resume: {out / MODEL} holds no training to continue")
         trainer.load_state_dict(saved.training)
     _probe(out, network)
-    say(f"{dataset.name}: {len(dataset.x_train):,} rows to learn from, "
+    tell(f"{dataset.name}: {len(dataset.x_train):,} rows to learn from, "
         f"{len(dataset.x_test):,} to test\n")  # fmt: skip
-    say(network.summary(dataset.x_train[:8]) + "\n")
+    tell(network.summary(dataset.x_train[:8]) + "\n")
     if not no_proof:
-        _prove(network, dataset, loss, say)
+        _prove(network, dataset, loss, tell)
     if not sys.stderr.isatty():  # where it is, the bar says it
-        say(f"running: {trainer.engine}")
-    ended = _run(trainer, out, say)
-    model.write(trainer)
-    _show_result(network, dataset)
-    _write_record(trainer.history, out, say)
+        tell(f"running: {trainer.engine}")
+    with patient():
+        ended = _run(trainer, tell)
+        _show_result(network, dataset)
+        whole = _keep(trainer, model, out, tell)
     if isinstance(ended, DivergenceError):
-        click.echo(f"handgrad: {ended}", err=True)
+        complain(str(ended))
+    if isinstance(ended, DivergenceError) or not whole:
         raise SystemExit(1)
 
 
-def _network(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, list[type]]:
-    """The network that --net names, and the classes of its file."""
-    features = dataset.x_train.shape[1]
-    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
-    text = net or f"{features}-100-{outputs}"
-    if ".py" in text:
-        return _network_from_file(text)
-    try:
-        sizes = [int(part) for part in text.split("-")]
-    except ValueError:
-        sizes = []
-    if len(sizes) < 2 or min(sizes, default=0) < 1:
-        raise ValueError(f"--net: sizes such as 64-100-10, or FILE.py, are needed; got {text!r}")
-    if sizes[0] != features or sizes[-1] != outputs:
-        raise ValueError(
-            f"--net: {dataset.name} needs {features} inputs and {outputs} outputs, got {text}; "
-            f"{features}-{'-'.join(map(str, [*sizes[1:-1], outputs]))} would do"
-        )
-    layers: list[Any] = [] if len(dataset.shape) > 1 else [Standardize.of(dataset.x_train)]
-    for size in sizes[1:-1]:
-        layers += [Affine(size), ReLU()]
-    return Sequential(*layers, Affine(outputs), seed=seed), []
-
-
-def _network_from_file(text: str) -> tuple[Network, list[type]]:
-    """The network in FILE.py[:name]: an instance, or a class or function that makes one."""
-    path, _, name = text.partition(":")
-    module = load_module(Path(path))
-    members = {k: v for k, v in vars(module).items() if not k.startswith("_")}
-    own = [v for v in members.values() if isinstance(v, type) and v.__module__ == module.__name__]
-    if not name:
-        found = [k for k, v in members.items() if isinstance(v, Network)]
-        name = "network" if "network" in members else found[0] if len(found) == 1 else ""
-        if not name:
-            raise ValueError(
-                f"--net: {path} needs a variable `network`; or say which, as {path}:name; "
-                f"networks there: {', '.join(found) or 'none'}"
-            )
-    if name not in members:
-        raise ValueError(f"--net: {path} has no {name!r}; there are {', '.join(members)}")
-    made = members[name]
-    network = made if isinstance(made, Network) or not callable(made) else made()
-    if not isinstance(network, Network):
-        raise ValueError(f"--net: {name} in {path} is {type(network).__name__}, not a Network")
-    return network, own
-
-
-def _check_output(network: Network, dataset: Dataset, loss: Any) -> None:
-    """The network must take the data and give what the loss needs, before anything is done."""
-    y = network.predict(dataset.x_train[:2])
-    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
-    if y.shape != (min(2, len(dataset.x_train)), outputs):
-        raise ValueError(
-            f"--net: {dataset.name} needs an output of shape (N, {outputs}), the network gives "
-            f"(N{''.join(f', {n}' for n in y.shape[1:])})"
-        )
+def _column(target: str | None) -> int | str:
+    """The column of --target: a number as such, else a name."""
+    if target is None:
+        return -1
+    return int(target) if target.removeprefix("-").isdecimal() else target
 
 
 def _model_in(out: Path) -> Path:
@@ -214,11 +163,11 @@ def _probe(out: Path, network: Network) -> None:
     write_whole(out / ".room", room).unlink()
 
 
-def _prove(network: Network, dataset: Dataset, loss: Any, say: Any) -> None:
-    say("proof: backprop against numerical differentiation, in float64, on 8 rows")
+def _prove(network: Network, dataset: Dataset, loss: Any, tell: Any) -> None:
+    tell("proof: backprop against numerical differentiation, in float64, on 8 rows")
     proof: Proof = prove_network(network, dataset.x_train[:8], dataset.t_train[:8], loss)
-    say(str(proof))
-    say(
+    tell(str(proof))
+    tell(
         f"worst relative error {proof.worst:.1e}; for all {network.parameters.size:,} gradients "
         f"numerical differentiation takes {_seconds(proof.numerical_seconds)}, backprop "
         f"{_seconds(proof.backprop_seconds)}: {proof.times_faster:,.0f} times faster\n"
@@ -234,12 +183,12 @@ def _seconds(seconds: float) -> str:
     return f"{seconds * 1e6:.0f} µs" if seconds < 1e-3 else f"{seconds:.2f} s"
 
 
-def _run(trainer: Trainer, out: Path, say: Any) -> BaseException | None:
+def _run(trainer: Trainer, tell: Any) -> BaseException | None:
     """Train; what ended it early, if anything did."""
     try:
         trainer.run()
     except KeyboardInterrupt as stopped:
-        say(f"\nstopped at step {trainer.step}; --resume goes on from here")
+        tell(f"\nstopped at step {trainer.step}; --resume goes on from here")
         return stopped
     except DivergenceError as error:
         return error
@@ -250,20 +199,43 @@ def _show_result(network: Network, dataset: Dataset) -> None:
     metric = accuracy if dataset.classes else r2
     value = metric(network.predict(dataset.x_test), dataset.t_test)
     text = f"test accuracy {value:.2%}" if dataset.classes else f"test R² {value:.4f}"
-    click.echo(f"{text} on {len(dataset.x_test):,} rows")
+    say(f"{text} on {len(dataset.x_test):,} rows")
 
 
-def _write_record(history: History, out: Path, say: Any) -> None:
-    say(f"model           {out / MODEL}")
+def _keep(trainer: Trainer, model: SaveModel, out: Path, tell: Any) -> bool:
+    """Write the result, to another folder where `out` cannot hold it; whether it could."""
+    try:
+        model.write(trainer)
+        _write_record(trainer.history, out, tell)
+        return True
+    except OSError as error:
+        reason = f"{error.filename or out}: {error.strerror or error}"
+    for base in (Path.cwd(), Path.home(), Path(tempfile.gettempdir())):
+        other = base / f"handgrad-rescued-{os.getpid()}"
+        try:
+            other.mkdir()
+            model.path = other / MODEL
+            model.write(trainer)
+            _write_record(trainer.history, other, tell)
+        except OSError:
+            shutil.rmtree(other, ignore_errors=True)
+            continue
+        complain(f"{reason}; the result is in {other} instead (--out {other} --resume goes on)")
+        return False
+    raise OSError(f"{reason}; nor could the result be written to {base} or its like: it is lost")
+
+
+def _write_record(history: History, out: Path, tell: Any) -> None:
+    tell(f"model           {out / MODEL}")
     write_whole(out / TABLE, history.to_csv().encode())
-    say(f"history         {out / TABLE}")
+    tell(f"history         {out / TABLE}")
     if not len(history):
         return
     try:
         draw_curves(history.columns, out / PICTURE, held_out="test")
-        say(f"learning curve  {out / PICTURE}")
+        tell(f"learning curve  {out / PICTURE}")
     except ModuleNotFoundError as missing:
-        say(f"no learning curve: {missing}")
+        tell(f"no learning curve: {missing}")
 
 
 @main.command()
@@ -271,31 +243,25 @@ def _write_record(history: History, out: Path, say: Any) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--net", help="FILE.py with the classes of a network of your own; it is executed")
 @click.option("--out", type=click.Path(path_type=Path), help="write the table to this file")
-def predict(model: Path, file: Path, net: str | None, out: Path | None) -> None:
-    """Predictions of a saved MODEL for the rows of FILE (.csv or .npz), as a CSV table."""
+@header_option
+def predict(
+    model: Path, file: Path, net: str | None, out: Path | None, header: bool | None
+) -> None:
+    """Predictions of a saved MODEL for the rows of FILE (.csv or .npz), as a CSV table.
+
+    Columns are found by the names that the model learned them under, in any order.
+    """
     with plain_errors():
-        classes = _network_from_file(net)[1] if net else []
+        classes = network_from_file(net)[1] if net else []
         saved = load_checkpoint(model, classes=classes)
-        first = next((s.shape[0] for s in saved.network.named_parameters().values()), None)
-        x = read_inputs(file, first)
-        y = saved.network.predict(x.reshape(len(x), -1))
-        rows = _prediction_rows(y, saved.info.get("classes"))
+        y = all_predictions(saved, read_inputs(file, saved, header))
+        table = io.StringIO()
+        rows = (saved.output or OutputSpec()).rows(y)
+        csv.writer(table, lineterminator="\n").writerows(rows)
         if out is None:
-            csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+            click.echo(table.getvalue(), nl=False)
         else:
-            text = "\n".join(",".join(map(str, row)) for row in rows) + "\n"
-            write_whole(out, text.encode())
-
-
-def _prediction_rows(y: Any, classes: list[str] | None) -> Iterator[tuple]:
-    if classes is None:
-        yield ("row", *(f"value{i}" if y.shape[1] > 1 else "value" for i in range(y.shape[1])))
-        yield from ((i, *(f"{v:.6g}" for v in row)) for i, row in enumerate(y))
-        return
-    yield ("row", "class", "probability")
-    p = Softmax().forward(y)
-    for i, k in enumerate(p.argmax(axis=1)):
-        yield (i, classes[k], f"{p[i, k]:.4f}")
+            write_whole(out, table.getvalue().encode())
 
 
 @main.command(context_settings={"ignore_unknown_options": True})

@@ -21,6 +21,7 @@ from handgrad.train.metrics import (
     recall,
     top_k_accuracy,
 )
+from handgrad.train.spec import InputSpec, OutputSpec
 
 if TYPE_CHECKING:
     from handgrad.train import augment as augment
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from handgrad.train.images import fashion_mnist, mnist
 
 __all__ = [
-    "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History", "Progress",
-    "SaveModel", "Trainer", "accuracy", "cifar10", "circles", "confusion_matrix", "digits", "f1",
-    "fashion_mnist", "fit", "gates", "load", "load_checkpoint", "mean_absolute_error",
-    "mean_squared_error", "mnist", "moons", "precision", "r2", "read_csv", "recall", "save",
-    "sine", "spiral", "split", "top_k_accuracy",
+    "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History", "InputSpec",
+    "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy", "cifar10", "circles",
+    "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates", "load",
+    "load_checkpoint", "mean_absolute_error", "mean_squared_error", "mnist", "moons",
+    "precision", "r2", "read_csv", "recall", "save", "sine", "spiral", "split", "top_k_accuracy",
 ]  # fmt: skip
 
 # What reads archives and speaks to servers is imported when first asked for.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from handgrad.train.checkpoint import save
+from handgrad.train.checkpoint import pack
 from handgrad.train.history import is_lower_better
+from handgrad.train.write import write_whole
 
 
 class Callback:
@@ -107,49 +109,105 @@ class EarlyStopping(Callback):
             )
         self.patience, self.monitor, self.min_delta = patience, monitor, min_delta
         self.best, self.best_epoch, self.weights = math.inf, 0, np.empty(0)
+        self.last = np.empty(0)  # the weights at the end of a training that may be continued
+
+    def on_start(self, trainer: Any) -> None:
+        count = trainer.network.parameters.size
+        for weights in (self.weights, self.last):
+            if weights.size not in (0, count):
+                raise ValueError(
+                    f"EarlyStopping: its weights are of a network with {weights.size} parameters, "
+                    f"this one has {count}"
+                )
+        if self.last.size:
+            trainer.network.parameters[...] = self.last
+            self.last = np.empty(0)
+        self._judge(trainer)
 
     def on_epoch(self, trainer: Any) -> None:
-        history = trainer.history
-        name = self.monitor or ("val_loss" if "val_loss" in history else "loss")
-        value = history[name][-1] if is_lower_better(name) else -history[name][-1]
+        name = self._name(trainer)
+        value = trainer.history[name][-1]
+        value = value if is_lower_better(name) else -value
         if value < self.best - self.min_delta:
             self.best, self.best_epoch = value, trainer.epoch
             self.weights = trainer.network.parameters.copy()
-        elif trainer.epoch - self.best_epoch >= self.patience:
-            trainer.stop(f"{name} has not improved for {self.patience} epochs")
+        self._judge(trainer)
 
     def on_end(self, trainer: Any) -> None:
         if self.weights.size and not trainer.interrupted:
+            self.last = trainer.network.parameters.copy()
             trainer.network.parameters[...] = self.weights
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best, "best_epoch": self.best_epoch, "weights": self.weights}
+        return {"best": self.best, "best_epoch": self.best_epoch, "weights": self.weights,
+                "last": self.last}  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.best, self.best_epoch = float(state["best"]), int(state["best_epoch"])
         self.weights = np.array(state["weights"])
+        self.last = np.array(state.get("last", ()))
+
+    def _name(self, trainer: Any) -> str:
+        return self.monitor or ("val_loss" if "val_loss" in trainer.history else "loss")
+
+    def _judge(self, trainer: Any) -> None:
+        """Stop where there was no better epoch for too long, also where that was so before."""
+        if trainer.epoch - self.best_epoch >= self.patience:
+            name = self._name(trainer)
+            trainer.stop(f"{name} has not improved for {self.patience} epochs")
 
 
 class SaveModel(Callback):
-    """Writes the model and the state of training to `path` after an epoch.
+    """Writes the model and the state of training to `path` after an epoch, and at the end.
 
-    At most once in `seconds`, so that short epochs are not spent on writing.
+    At most once in `seconds`, so that short epochs are not spent on writing. info, input, output:
+    as in `save`.
+    Where nothing can be written, a warning says so, the model stays in `unsaved`, the content of
+    its file, and the next epoch tries again; `rescue(path)` writes it elsewhere.
     """
 
+    told_last = True  # told after all others, so that their state is that of the same moment
+
     def __init__(
-        self, path: str | Path, *, seconds: float = 0.0, info: dict[str, Any] | None = None
-    ):
+        self, path: str | Path, *, seconds: float = 0.0, info: dict[str, Any] | None = None,
+        input: Any = None, output: Any = None,
+    ):  # fmt: skip
         self.path, self.seconds, self.info = Path(path), seconds, info
-        self.written = time.monotonic()
+        self.input, self.output = input, output
+        self.written, self.step = time.monotonic(), -1  # when, and after how many updates
+        self.unsaved: bytes | None = None
 
     def on_epoch(self, trainer: Any) -> None:
         if time.monotonic() - self.written >= self.seconds:
-            self.write(trainer)
+            self._try(trainer, "the model is kept in memory, and the next epoch tries again")
+
+    def on_end(self, trainer: Any) -> None:
+        # After a second Ctrl-C, or an error, the training stands in the middle of a step.
+        whole = not trainer.going and sys.exc_info()[0] is not KeyboardInterrupt
+        if whole and (self.step != trainer.step or self.unsaved is not None):
+            self._try(trainer, "the model is kept in memory: rescue(path) writes it elsewhere")
 
     def write(self, trainer: Any) -> None:
-        """Write now."""
-        save(trainer.network, self.path, info=self.info, training=trainer.state_dict())
-        self.written = time.monotonic()
+        """Write now. Raises OSError where that fails; then the content is in `unsaved`."""
+        self.written, self.step = time.monotonic(), trainer.step
+        self.unsaved = pack(
+            trainer.network, input=self.input, output=self.output, info=self.info,
+            training=trainer.state_dict(),
+        )  # fmt: skip
+        self.rescue(self.path)
+
+    def rescue(self, path: str | Path) -> None:
+        """Write what is unsaved to another path, or to the same one once it can be written."""
+        if self.unsaved is not None:
+            write_whole(path, self.unsaved)
+            self.unsaved = None
+
+    def _try(self, trainer: Any, otherwise: str) -> None:
+        try:
+            self.write(trainer)
+        except OSError as error:
+            reason = f"{self.path}: {error.strerror or error}"
+            warnings.warn(f"SaveModel: {reason}; {otherwise}", RuntimeWarning, stacklevel=2)
 
 
 class Call(Callback):

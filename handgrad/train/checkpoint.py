@@ -1,13 +1,15 @@
 """Models in files: architecture, weights and the state of training in one safetensors file.
 
-A file is written beside its place, flushed, and renamed: an existing file is whole before and
-after. It carries a checksum, and what is read is checked against it. Nothing in it is executed.
+A file is written beside its path, flushed, and renamed: an existing file is whole before and
+after. It carries a checksum, and what is read is checked against it and then against a schema.
+Nothing in it is executed, and reading costs what the file's size pays for.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,152 +23,277 @@ from safetensors.numpy import save as write_safetensors
 from handgrad.arrays import Array, Stream
 from handgrad.layer import slots, walk
 from handgrad.network import Network
+from handgrad.tensor import Tensor
+from handgrad.train import schema
+from handgrad.train.arguments import check_sizes
 from handgrad.train.describe import construct, describe
-from handgrad.train.files import write_whole
+from handgrad.train.dry import check_specs
+from handgrad.train.registry import is_own
+from handgrad.train.spec import InputSpec, OutputSpec
+from handgrad.train.write import write_whole
 
-FORMAT = "handgrad 1"
+FORMATS = ("handgrad 1", "handgrad 2")
+TENSOR = "__tensor__"  # the key of a dict that stands for an array
+ROOM = 2**16  # elements that a network's arguments may ask for beyond what the file holds
+WORDS: schema.Check = schema.list_of(schema.integer(0, schema.WORD), 3)
+OLD = {"architecture": schema.anything, "streams": schema.mapping(WORDS),
+       "info": schema.mapping(schema.anything),
+       "training": schema.optional(schema.mapping(schema.anything))}  # fmt: skip
+NEW = OLD | {"library": schema.text, "input": schema.anything, "output": schema.anything,
+             "tied": schema.mapping(schema.text)}  # fmt: skip
+DOCUMENTS = {"handgrad 1": schema.record(OLD), "handgrad 2": schema.record(NEW)}
 
 
 @dataclass
 class Checkpoint:
-    """What a model file holds: the network, notes about the data, the state of training."""
+    """What a model file holds.
+
+    The network, notes about the data, the state of training, what the network takes and gives
+    (None where the file does not say), and the format and the version of handgrad that wrote it.
+    """
 
     network: Any
     info: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] | None = None
+    input: InputSpec | None = None
+    output: OutputSpec | None = None
+    library: str = ""
+    format: str = FORMATS[-1]
+
+    def predict(self, x: Any) -> Array:
+        """The network's outputs for data as they come, brought into what the input says."""
+        return self.network.predict(x if self.input is None else self.input.prepare(x))
 
 
 def save(
     network: Any,
     path: str | Path,
     *,
+    input: Any = None,
+    output: Any = None,
     info: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a whole model to `path`, or leave what is there as it is.
 
-    info: plain data about the model (names of classes, say). training: state for an exact
-    continuation, plain data and arrays (see `Trainer.state_dict`).
-    Raises ValueError for a network that cannot be described, OSError where nothing can be
-    written.
+    input: what the network takes: an `InputSpec`, or data x (N, …) of which it is found.
+    output: what it gives: an `OutputSpec`, or the names of the classes that its scores are for.
+    info: plain data about the model. training: state for an exact continuation, plain data and
+    arrays (see `Trainer.state_dict`).
+    Raises ValueError for a network that cannot be described or does not fit its input or
+    output, OSError where nothing can be written.
     """
-    tensors = {f"parameters/{s.path}": s.value for s in slots(network)}
-    missing = [name for name, value in tensors.items() if value is None]
-    if missing:
-        raise ValueError(f"save: {missing[0][11:]} has no size yet; use the network once first")
-    for where, layer in walk(network):
-        for name in getattr(layer, "buffers", ()):
-            tensors[f"buffers/{where}.{name}".replace("/.", "/")] = getattr(layer, name)
-    tensors |= _arrays(training or {}, "training/")
+    return write_whole(
+        Path(path), pack(network, input=input, output=output, info=info, training=training)
+    )
+
+
+def pack(
+    network: Any, *, input: Any = None, output: Any = None,
+    info: Mapping[str, Any] | None = None, training: Mapping[str, Any] | None = None,
+) -> bytes:  # fmt: skip
+    """The content of the file that `save` writes."""
+    takes = input if input is None or isinstance(input, InputSpec) else InputSpec.of(input)
+    gives = output if output is None or isinstance(output, OutputSpec) else OutputSpec(
+        "scores", output)  # fmt: skip
+    tensors: dict[str, Array] = {}
+    first: dict[int, str] = {}
+    tied: dict[str, str] = {}
+    for slot in slots(network):
+        if (value := slot.value) is None:
+            raise ValueError(f"save: {slot.path} has no size yet; use the network once first")
+        if (before := first.setdefault(id(value), slot.path)) == slot.path:
+            tensors[f"parameters/{slot.path}"] = np.asarray(value)
+        else:
+            tied[slot.path] = before
+    for name, layer, attribute in _buffers(network):
+        tensors[name] = np.asarray(getattr(layer, attribute))
+    kept: list[Array] = []
     document = {
         "architecture": describe(network),
         "streams": {where: _stream(s) for where, s in _streams(network)},
-        "info": dict(info or {}),
-        "training": _plain(training) if training is not None else None,
-    }
+        "info": schema.plain(info or {}, "info"),
+        "training": None if training is None else _replace(
+            schema.plain(training, "training"), kept),
+        "library": _version(),
+        "input": None if takes is None else takes.to_dict(),
+        "output": None if gives is None else gives.to_dict(),
+        "tied": tied,
+    }  # fmt: skip
+    tensors |= {f"training/{i + 1}": array for i, array in enumerate(kept)}
+    check_specs(network, takes, gives, _room(tensors))
     # safetensors' NumPy writer takes the memory as it lies: give it C order, little endian.
     tensors = {k: np.array(v, v.dtype.newbyteorder("<"), order="C") for k, v in tensors.items()}
     text = json.dumps(document)
-    metadata = {"format": FORMAT, "document": text, "checksum": _checksum(tensors, text)}
-    return write_whole(Path(path), write_safetensors(tensors, metadata))
+    schema.parse(text, "save: the description of the network")
+    metadata = {"format": FORMATS[-1], "document": text, "checksum": _checksum(tensors, text)}
+    return write_safetensors(tensors, metadata)
 
 
 def load(path: str | Path, *, classes: Iterable[type] = ()) -> Any:
     """The network in a file that `save` wrote, in evaluation mode or not, as it was.
 
     classes: your own layer and network classes that it uses; nothing is imported by name.
-    Raises ValueError for a file that is not one of handgrad's, cut off, or changed;
-    FileNotFoundError where there is none.
+    Raises ValueError for a file that is not one of handgrad's, cut off, changed, or with wrong
+    content; FileNotFoundError where there is none.
     """
     return load_checkpoint(path, classes=classes).network
 
 
 def load_checkpoint(path: str | Path, *, classes: Iterable[type] = ()) -> Checkpoint:
     """All that a model file holds; see `load`."""
-    path = Path(path)
-    tensors, document = _read(path)
-    network = construct(document["architecture"], tuple(classes))
+    content = Path(path).read_bytes()
+    try:
+        return _unpack(content, tuple(classes))
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        said = said if len(said) <= 600 else f"{said[:300]} … {said[-300:]}"  # a path may be long
+        raise ValueError(f"{path}: {said}") from None
+
+
+def _unpack(content: bytes, classes: tuple[type, ...]) -> Checkpoint:
+    format, tensors, document = _read(content)
+    DOCUMENTS[format](document, "the document")
+    room = _room(tensors)
+    network = construct(document["architecture"], classes, room=room)
+    tied = document.get("tied", {})
+    _set_parameters(network, tensors, tied)
+    buffers = {name: (layer, attribute) for name, layer, attribute in _buffers(network)}
+    held = {name for name in tensors if name.startswith("buffers/")}
+    if held != set(buffers):
+        raise ValueError(f"its buffers do not fit: {', '.join(sorted(held ^ set(buffers)))}")
+    for name, (layer, attribute) in buffers.items():
+        setattr(layer, attribute, tensors[name])
+    layers = dict(walk(network))
+    for where, words in document["streams"].items():
+        if where not in layers:
+            raise ValueError(f"the document has a random stream for {where!r}, which is no layer")
+        layers[where].stream = Stream(*words)
+    for where, layer in layers.items():
+        if is_own(type(layer)):
+            check_sizes(where, layer)
     if isinstance(network, Network):
         network._adopt()
-    found = {f"parameters/{s.path}": s for s in slots(network)}
-    held = {name for name in tensors if name.startswith("parameters/")}
-    if held != set(found):
-        raise ValueError(
-            f"{path}: its parameters do not fit the classes given: "
-            f"{', '.join(sorted(n[11:] for n in held ^ set(found)))}"
-        )
-    for name, slot in found.items():
-        slot.set(tensors[name])
-    for where, layer in walk(network):
-        for name in getattr(layer, "buffers", ()):
-            setattr(layer, name, tensors[f"buffers/{where}.{name}".replace("/.", "/")])
-        if where in document["streams"]:
-            layer.stream = Stream(*document["streams"][where])
+    takes, gives = document.get("input"), document.get("output")
+    takes = None if takes is None else InputSpec.from_dict(takes)
+    gives = _old_output(document) if gives is None else OutputSpec.from_dict(gives)
+    check_specs(network, takes, gives, room)
     training = document["training"]
     if training is not None:
-        training = _rejoin(training, tensors, "training/")
-    return Checkpoint(network, document["info"], training)
+        training = (_rejoin if format == FORMATS[0] else _restore)(training, tensors)
+    return Checkpoint(network, document["info"], training, takes, gives,
+                      document.get("library", ""), format)  # fmt: skip
 
 
-def _read(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
-    content = path.read_bytes()
+def _room(tensors: Mapping[str, Array]) -> int:
+    return ROOM + sum(array.size for array in tensors.values())
+
+
+def _set_parameters(network: Any, tensors: Mapping[str, Array], tied: Mapping[str, str]) -> None:
+    """Put the file's arrays in the layers, before anything could make arrays of declared sizes."""
+    found = {slot.path: slot for slot in slots(network)}
+    held = {name[11:] for name in tensors if name.startswith("parameters/")}
+    if held | set(tied) != set(found) or held & set(tied) or not held >= set(tied.values()):
+        wrong = sorted((held | set(tied)) ^ set(found)) or sorted(tied)
+        raise ValueError(f"its parameters do not fit the classes given: {', '.join(wrong)}")
+    for path, slot in found.items():
+        value = tensors[f"parameters/{tied.get(path, path)}"]
+        if value.dtype.kind != "f":
+            raise ValueError(f"parameter {path} must hold real numbers, got {value.dtype}")
+        held = vars(slot.owner).get(slot.name)  # asking the layer for it would make it
+        if isinstance(held, Tensor):
+            held.data = value
+        else:
+            setattr(slot.owner, slot.name, value)
+
+
+def _buffers(network: Any) -> list[tuple[str, Any, str]]:
+    """(name in a file, layer, attribute) of every array that is saved but not learned."""
+    return [
+        (f"buffers/{where}.{name}".replace("/.", "/"), layer, name)
+        for where, layer in walk(network)
+        for name in getattr(layer, "buffers", ())
+    ]
+
+
+def _read(content: bytes) -> tuple[str, dict[str, Array], Any]:
+    """The format, the arrays and the document of a file whose checksum is right."""
     try:
         tensors = read_safetensors(content)
         size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__", {})
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path}: not a whole safetensors file ({error})") from None
-    if metadata.get("format") != FORMAT:
-        found = metadata.get("format", "no format of ours")
-        raise ValueError(f"{path}: not a model of handgrad ({found}; {FORMAT!r} is needed)")
-    if metadata.get("checksum") != _checksum(tensors, metadata["document"]):
-        raise ValueError(f"{path}: the content does not match its checksum; the file is damaged")
-    return tensors, json.loads(metadata["document"])
+        metadata = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
+    except (SafetensorError, ValueError, TypeError, KeyError, OverflowError, RecursionError,
+            AttributeError) as error:  # fmt: skip
+        raise ValueError(f"not a whole safetensors file ({error})") from None
+    format = metadata.get("format", "no format of ours")
+    if format not in FORMATS:
+        raise ValueError(f"not a model of handgrad ({format}; {' or '.join(FORMATS)} is needed)")
+    text = schema.text(metadata.get("document"), "the document")
+    if metadata.get("checksum") != _checksum(tensors, text):
+        raise ValueError("the content does not match its checksum; the file is damaged")
+    return format, tensors, schema.parse(text, "the document")
 
 
 def _checksum(tensors: Mapping[str, Array], text: str) -> str:
-    digest = hashlib.sha256(text.encode())
+    digest = hashlib.sha256(text.encode(errors="surrogatepass"))
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         digest.update(tensors[name].tobytes())
     return digest.hexdigest()
 
 
+def _version() -> str:
+    return str(getattr(sys.modules[__name__.split(".")[0]], "__version__", "unknown"))
+
+
 def _streams(network: Any) -> list[tuple[str, Stream]]:
     held = [(where, getattr(layer, "stream", None)) for where, layer in walk(network)]
-    return [(where, stream) for where, stream in held if stream is not None]
+    return [(where, stream) for where, stream in held if isinstance(stream, Stream)]
 
 
 def _stream(stream: Stream) -> list[int]:
     return [stream.seed, stream.layer, stream.step]
 
 
-def _arrays(state: Mapping[str, Any], prefix: str) -> dict[str, Array]:
-    """The arrays in nested dicts, under their joined keys."""
-    found: dict[str, Array] = {}
-    for key, value in state.items():
-        if isinstance(value, Mapping):
-            found |= _arrays(value, f"{prefix}{key}/")
-        elif isinstance(value, np.ndarray):
-            found[prefix + key] = value
-    return found
+def _replace(value: Any, kept: list[Array]) -> Any:
+    """Plain data with every array replaced by its name in the file; they are added to `kept`."""
+    if isinstance(value, np.ndarray):
+        kept.append(value)
+        return {TENSOR: f"training/{len(kept)}"}
+    if isinstance(value, dict):
+        return {key: _replace(v, kept) for key, v in value.items()}
+    return [_replace(v, kept) for v in value] if isinstance(value, list) else value
 
 
-def _plain(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested dicts without their arrays."""
-    return {
-        key: _plain(value) if isinstance(value, Mapping) else value
-        for key, value in state.items()
-        if not isinstance(value, np.ndarray)
-    }
+def _restore(value: Any, tensors: Mapping[str, Array]) -> Any:
+    """Plain data with the arrays put back."""
+    if isinstance(value, dict) and TENSOR in value:
+        name = schema.text(value[TENSOR], TENSOR)
+        if name not in tensors:
+            raise ValueError(f"the training refers to {schema.brief(name)}, which is not there")
+        return tensors[name]
+    if isinstance(value, dict):
+        return {key: _restore(v, tensors) for key, v in value.items()}
+    return [_restore(v, tensors) for v in value] if isinstance(value, list) else value
 
 
-def _rejoin(plain: dict[str, Any], tensors: Mapping[str, Array], prefix: str) -> dict[str, Any]:
-    """Nested dicts with the arrays under `prefix` put back."""
-    for name in (n for n in tensors if n.startswith(prefix)):
-        *keys, last = name[len(prefix) :].split("/")
-        place = plain
+def _rejoin(state: dict[str, Any], tensors: Mapping[str, Array]) -> dict[str, Any]:
+    """Format 1: nested dicts with the arrays under their joined keys put back."""
+    for name in (n for n in tensors if n.startswith("training/")):
+        *keys, last = name.split("/")[1:]
+        inner = state
         for key in keys:
-            place = place.setdefault(key, {})
-        place[last] = tensors[name]
-    return plain
+            inner = inner.setdefault(key, {})
+            if not isinstance(inner, dict):
+                raise schema.refuse(f"the training's {key}", "a dict", inner)
+        inner[last] = tensors[name]
+    return state
+
+
+def _old_output(document: Mapping[str, Any]) -> OutputSpec | None:
+    """Format 1 had the names of classes among its notes, and no other meaning of outputs."""
+    classes = document["info"].get("classes")
+    if classes is None:
+        return None
+    schema.list_of(schema.text)(classes, "info.classes")
+    return OutputSpec("scores", tuple(classes))

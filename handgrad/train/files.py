@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import math
-import os
-import zipfile
 import zlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.train.data import encode_labels
+from handgrad.train.npz import in_words, limit_of, read_npz
 
 PathLike = str | Path
 
@@ -29,6 +30,7 @@ class Table:
     names: list[str]
     rows: list[list[str]]
     lines: list[int]
+    header: bool = False  # whether the names stood in the file
 
     def column(self, target: int | str) -> int:
         """The number of a column that is given by number (-1 is the last) or by name."""
@@ -47,7 +49,7 @@ class Table:
         x = np.empty((len(self.rows), len(columns)))
         try:
             for i, row in enumerate(self.rows):
-                x[i] = [float(row[c]) for c in columns]
+                x[i] = [as_number(row[c]) for c in columns]
         except ValueError:
             raise ValueError(self._first_bad_cell(columns)) from None
         if not x.size or not np.isfinite(x).all():
@@ -69,49 +71,97 @@ class Table:
 def is_number(cell: str) -> bool:
     """Whether a cell of text is a number (NaN and infinity included)."""
     try:
-        float(cell)
+        as_number(cell)
     except ValueError:
         return False
     return True
+
+
+def as_number(cell: str) -> float:
+    """A cell as a number; ValueError for text, and for 1_000, which is Python's alone."""
+    if "_" in cell:
+        raise ValueError(cell)
+    return float(cell)
 
 
 def read_table(path: PathLike, header: bool | None = None) -> Table:
     """A CSV file's cells; the separator is the comma, semicolon or tab its first line has most.
 
     header: whether line 1 has the names of the columns. By default it has if none of its cells
-    is a number, or if its last cell alone is text and the rest of that column is numbers.
+    is a number, or if its last cell alone is text and the rest of that column is numbers; where
+    it may have, ValueError asks.
     """
     path = Path(path)
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            reader = csv.reader(file, delimiter=max(",;\t", key=first.count))
-            numbered = [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
-    except (UnicodeDecodeError, csv.Error):
-        raise ValueError(f"{path}: not a CSV file: it does not hold text") from None
-    if not numbered:
-        raise ValueError(f"{path}: the file is empty")
-    lines, rows = [line for line, _ in numbered], [row for _, row in numbered]
+    lines, rows = read_cells(path)
     width = len(rows[0])
-    for line, row in numbered:
+    for line, row in zip(lines, rows):
         if len(row) != width:
-            raise ValueError(f"{path}: line {line} has {len(row)} columns, line 1 has {width}")
-    if has_header(rows) if header is None else header:
+            raise ValueError(
+                f"{path}: line {line} has {len(row)} columns, line {lines[0]} has {width}"
+            )
+    if header is None:
+        header = has_header(rows)
+    if header is None:
+        raise ValueError(
+            f"{path}: line {lines[0]} ({','.join(rows[0])[:60]}) may hold names of columns or "
+            "data: say which, with header=True or False (--header or --no-header)"
+        )
+    if header:
         names, rows, lines = [c.strip() for c in rows[0]], rows[1:], lines[1:]
     else:
         names = [str(i) for i in range(width)]
     if not rows:
         raise ValueError(f"{path}: no rows of data below the header")
-    return Table(path, names, rows, lines)
+    return Table(path, names, rows, lines, header)
 
 
-def has_header(rows: list[list[str]]) -> bool:
-    """The guess that `read_table` describes."""
-    numeric = [is_number(cell) for cell in rows[0]]
+def read_cells(path: Path) -> tuple[list[int], list[list[str]]]:
+    """The lines of a CSV file that are not blank: their numbers and their cells."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            text = file.read()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not a CSV file: it does not hold text in UTF-8") from None
+    if "\0" in text:
+        raise ValueError(f"{path}: not a CSV file: it holds zero bytes, which no text has")
+    first = text[: text.find("\n")] if "\n" in text else text
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
+    try:
+        numbered = [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
+    except csv.Error as error:
+        raise ValueError(f"{path}: not a CSV file: line {reader.line_num}: {error}") from None
+    if not numbered:
+        raise ValueError(f"{path}: the file is empty")
+    return [line for line, _ in numbered], [row for _, row in numbered]
+
+
+def has_header(rows: list[list[str]]) -> bool | None:
+    """The guess that `read_table` describes; None where both are likely.
+
+    So it is where line 1 alone has its label, and every other label comes twice or more; and
+    where line 1 alone counts upwards: 2019, 2020, 2021.
+    """
+    first, others = rows[0], rows[1:]
+    numeric = [is_number(cell) for cell in first]
     if not any(numeric):
-        return len(rows) == 1 or any(is_number(cell) for cell in rows[1])
-    return not numeric[-1] and all(numeric[:-1]) and all(is_number(row[-1]) for row in rows[1:])
+        return not others or any(is_number(cell) for cell in others[0])
+    if all(numeric):
+        alone = len(first) > 2 and counts_upwards(first) and not any(map(counts_upwards, others))
+        return None if alone and others else False
+    if numeric[-1] or not all(numeric[:-1]) or not others:
+        return False
+    if all(is_number(row[-1]) for row in others):
+        return True
+    labels = Counter(row[-1].strip() for row in others)
+    return None if first[-1].strip() not in labels and min(labels.values()) > 1 else False
+
+
+def counts_upwards(cells: list[str]) -> bool:
+    """Whether cells are integers, each one more than the one before."""
+    if not all(cell.strip().isdecimal() and len(cell) < 20 for cell in cells):
+        return False
+    numbers = [int(cell) for cell in cells]
+    return all(b - a == 1 for a, b in zip(numbers, numbers[1:]))
 
 
 def read_csv(
@@ -123,13 +173,19 @@ def read_csv(
     numbers that look like classes (see `as_classes`), become class indices; otherwise t is
     float64 and the classes are None. All other columns must be finite numbers.
     """
-    table = read_table(path, header)
+    return parse_table(read_table(path, header), target)
+
+
+def parse_table(
+    table: Table, target: int | str = -1
+) -> tuple[Array, Array, tuple[str, ...] | None]:
+    """The same from a table."""
     last = table.column(target)
     x = table.numbers([c for c in range(len(table.names)) if c != last])
     cells = [cell.strip() for cell in table.texts(last)]
     if "" in cells:
         line = table.lines[cells.index("")]
-        raise ValueError(f"{path}: column {table.names[last]!r} is empty in line {line}")
+        raise ValueError(f"{table.path}: column {table.names[last]!r} is empty in line {line}")
     if not all(map(is_number, cells)):
         t, classes = encode_labels(cells)
         return x, t, tuple(map(str, classes))
@@ -150,23 +206,6 @@ def as_classes(t: Array) -> tuple[Array, tuple[str, ...] | None]:
     return indices, tuple(f"{value:g}" for value in values)
 
 
-def read_npz(path: PathLike) -> dict[str, Array]:
-    """All arrays of an npz file, by name; Python objects in it are refused, never unpickled."""
-    try:
-        with open(path, "rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if isinstance(archive, np.lib.npyio.NpzFile):
-                return {name: archive[name] for name in archive.files}
-        reason = "it is a single npy array"
-    except (FileNotFoundError, PermissionError):
-        raise
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        reason = "or damaged"
-        if "Object arrays" in str(error):
-            reason = "it holds Python objects"
-    raise ValueError(f"{path}: not an npz file of arrays, {reason}")
-
-
 def read_idx(path: PathLike) -> Array:
     """The array of an IDX file, gzipped or not.
 
@@ -176,10 +215,7 @@ def read_idx(path: PathLike) -> Array:
     Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", 1998.
     """
     data = Path(path).read_bytes()
-    try:
-        data = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise ValueError(f"{path}: the gzip file is cut off or damaged") from None
+    data = unpack(path, data) if data[:2] == b"\x1f\x8b" else data
     if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in IDX_TYPES:
         raise ValueError(f"{path}: not an IDX file: it begins with {data[:4]!r}")
     dtype, begin = np.dtype(IDX_TYPES[data[2]]), 4 + 4 * data[3]
@@ -190,23 +226,17 @@ def read_idx(path: PathLike) -> Array:
     return np.frombuffer(data, dtype, offset=begin).reshape(shape).astype(dtype.newbyteorder("="))
 
 
-def read_inputs(path: PathLike, columns: int | None = None) -> Array:
-    """The inputs x alone of a CSV or npz file, for prediction.
-
-    A CSV file with one column more than `columns` has its target at the end, which is left
-    out; in an npz file the array x, X, x_test or the only array counts.
-    """
-    if Path(path).suffix == ".npz":
-        arrays = read_npz(path)
-        name = next((n for n in ("x", "X", "x_test") if n in arrays), None)
-        if name is None and len(arrays) != 1:
-            raise ValueError(f"{path}: needs an array x, has {', '.join(arrays) or 'none'}")
-        return arrays[name] if name else next(iter(arrays.values()))
-    table = read_table(path)
-    width = len(table.names)
-    if columns is not None and width not in (columns, columns + 1):
-        raise ValueError(f"{path}: {columns} columns are needed, the file has {width}")
-    return table.numbers(list(range(columns or width)))
+def unpack(path: PathLike, data: bytes) -> bytes:
+    """The content of a gzip file, whose size must be in proportion to the file's."""
+    most = limit_of(len(data))
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            content = file.read(most + 1)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise ValueError(f"{path}: the gzip file is cut off or damaged") from None
+    if len(content) > most:
+        raise ValueError(f"{path}: its {in_words(len(data))} unpack to more than {in_words(most)}")
+    return content
 
 
 def read_arrays(path: PathLike) -> tuple[Array, Array, Array | None, Array | None]:
@@ -221,18 +251,3 @@ def read_arrays(path: PathLike) -> tuple[Array, Array, Array | None, Array | Non
             return known[x], known[t], known.get("x_test"), known.get("t_test")
     have = ", ".join(arrays) or "none"
     raise ValueError(f"{path}: needs arrays x and t, or x_train and t_train; it has {have}")
-
-
-def write_whole(path: PathLike, content: bytes) -> Path:
-    """Write a file so that at every moment the old or the new content is there, whole."""
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path

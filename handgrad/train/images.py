@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.train.files import PathLike, read_idx, write_whole
+from handgrad.train.files import PathLike, read_idx
+from handgrad.train.write import write_whole
 
 Pair = tuple[Array, Array]
 

@@ -28,6 +28,7 @@ from handgrad.train.engine import Engine, Task, TrainState, Updates, check_engin
 from handgrad.train.guards import first_ctrl_c, training_mode
 from handgrad.train.history import History
 from handgrad.train.metrics import usual_metrics
+from handgrad.train.resume import check_state
 from handgrad.train.scale import warn_of_scale
 
 
@@ -223,7 +224,7 @@ class Trainer:
 
     def call(self, event: str) -> None:
         """Tell the callbacks."""
-        for callback in self.state.callbacks:
+        for callback in sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False)):
             method = getattr(callback, event, None)
             if method is not None:
                 method(self)
@@ -349,6 +350,7 @@ class Trainer:
 
         Raises ValueError where the batch size or the seed differs, for then the order would.
         """
+        check_state(state, self.state.to_dict(), self.task.updates)
         self.state.take(state)
 
 

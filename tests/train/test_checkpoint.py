@@ -9,6 +9,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +19,12 @@ from safetensors.numpy import load_file, save_file
 
 import handgrad
 from handgrad import (
+    LSTM,
+    Adam,
     Affine,
+    Convolution,
     Dropout,
+    Embedding,
     Index,
     Network,
     Parallel,
@@ -26,16 +33,29 @@ from handgrad import (
     Residual,
     Sequential,
     Tanh,
+    Tile,
     load,
     save,
 )
 from handgrad.layer import Layer
-from handgrad.layers import samples
+from handgrad.layers import (
+    LearnedPosition,
+    MultiHeadAttention,
+    NegativeSampling,
+    OneHot,
+    Pad,
+    Standardize,
+    init,
+    samples,
+)
 from handgrad.layers.renamed import RENAMED
-from handgrad.layers.standardize import Standardize
+from handgrad.train import EarlyStopping, InputSpec, OutputSpec, Trainer, load_checkpoint
+from handgrad.train.checkpoint import pack
 from handgrad.train.describe import construct, describe
 
 from ..test_layer import BookAffine, BookRelu
+from .mutate import pack as packed
+from .mutate import spots, unpack
 
 
 def rich() -> Sequential:
@@ -192,6 +212,211 @@ def test_killed_at_any_moment_the_file_is_whole(tmp_path):
         process.stdout.close()
         W = load(path)[0].W
         assert np.ptp(W - W.round()) < 1  # readable, and its checksum was right
+
+
+class Wrap(Network):
+    def __init__(self, inner, kind=None):
+        self.inner, self.kind = inner, kind
+
+    def __call__(self, x):
+        return self.inner(x) + 1.0
+
+
+def test_classes_may_be_arguments_of_each_other(rng, tmp_path):
+    x = rng.normal(size=(3, 4))
+    for network in (Wrap(Mine(5)), Wrap(Wrap(Mine(2), Affine), ReLU), Sequential(Wrap(Mine(2)))):
+        network.forward(x)
+        path = save(network, tmp_path / "m")
+        for classes in ([Mine, Wrap], [Wrap, Mine]):
+            again = load(path, classes=classes)
+            np.testing.assert_array_equal(again.predict(x), network.predict(x))
+        with pytest.raises(ValueError, match=r"needs your class (Mine|Wrap)"):
+            load(path, classes=[Wrap] if "Mine" in repr(network.members) else [])
+    assert (
+        load(save(Wrap(Affine(2, inputs=3), Mine), tmp_path / "m"), classes=[Wrap, Mine]).kind
+        is Mine
+    )
+
+
+def test_a_class_of_yours_is_not_taken_for_ours(tmp_path):
+    def mine(Base):
+        class Tanh(Base):
+            def __call__(self, x):
+                return super().__call__(x) * 2.0
+
+        return Tanh
+
+    other = mine(Tanh)
+    path = save(Sequential(other()), tmp_path / "m")
+    with pytest.raises(ValueError, match="needs your class Tanh"):
+        load(path)
+    assert type(load(path, classes=[other])[0]) is other
+    with pytest.raises(ValueError, match="save: two classes are called Tanh"):
+        save(Sequential(other(), Tanh()), tmp_path / "m")
+    with pytest.raises(ValueError, match="two classes are called Tanh"):
+        load(path, classes=[other, Tanh])
+
+
+def test_only_layer_classes_can_be_named(tmp_path):
+    for foreign in (len, int, "Tanh", Tanh()):
+        with pytest.raises(ValueError, match="classes: layer classes are needed"):
+            load(save(Sequential(), tmp_path / "m"), classes=[foreign])
+    for name in ("im2col", "loss_for", "UnigramSampler", "enter_rules", "Network", "np", "", "a.b"):
+        with pytest.raises(ValueError, match=r"your class|must be the name of a class"):
+            construct({"class": name, "config": {}})
+
+
+@pytest.mark.parametrize(
+    ("init", "comes_back"),
+    [(init.he, init.he), ("he", "he"), (0.1, 0.1), (None, None)],
+    ids=["rule", "name", "std", "none"],
+)
+def test_a_rule_for_weights_is_saved_by_its_name(tmp_path, init, comes_back):
+    layer = Affine(2, inputs=3)
+    layer.build()
+    layer.init = init
+    assert load(save(Sequential(layer), tmp_path / "m"))[0].init == comes_back
+
+
+def test_a_function_is_refused_before_anything_is_written(tmp_path):
+    network = Sequential(ReLU(), Affine(2, init=lambda shape, rng: np.ones(shape)))
+    network.forward(np.ones((1, 3)))
+    with pytest.raises(ValueError, match=r"layer 1 \(Affine\): init is the function <lambda>"):
+        save(network, tmp_path / "m")
+    assert not list(tmp_path.iterdir())
+    network[1].init = None
+    assert load(save(network, tmp_path / "m"))[1].W.tolist() == [[1, 1]] * 3
+
+
+def test_shared_layers_and_tied_weights_come_back_so(rng, tmp_path):
+    a, x = Affine(4), rng.normal(size=(3, 4))
+    tied = Affine(4)
+    network = Sequential(a, Tanh(), Residual(a), Sequential(tied, Wrap(a)))
+    network.forward(x)
+    tied.W = a.W
+    network = Sequential(*network.layers)
+    assert network.parameters.size == a.W.size + a.b.size + tied.b.size
+    again = load(save(network, tmp_path / "m"), classes=[Wrap])
+    assert again[0] is again[2].members[0] is again[3][1].inner
+    assert again.parameters.size == network.parameters.size
+    np.testing.assert_array_equal(again.predict(x), network.predict(x))
+    again.parameters[...] = 1
+    np.testing.assert_array_equal(again[3][0].W, again[0].W)
+
+
+DATA = Path(__file__).with_name("data")
+
+
+def test_files_of_format_1_are_read_for_ever():
+    kept = np.load(DATA / "handgrad1.npz")
+    saved = load_checkpoint(DATA / "handgrad1.safetensors", classes=[BookAffine])
+    assert (saved.format, saved.library, saved.input) == ("handgrad 1", "", None)
+    assert saved.info == {"classes": ["cat", "dog"], "data": "pets"}
+    assert saved.output == OutputSpec("scores", ("cat", "dog"))
+    np.testing.assert_allclose(saved.network.predict(kept["x"]), kept["y"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_training_of_format_1_goes_on():
+    kept = np.load(DATA / "handgrad1.npz")
+    saved = load_checkpoint(DATA / "handgrad1-training.safetensors")
+    trainer = Trainer(saved.network, kept["X"], kept["T"], optimizer=Adam(0.01), epochs=4, batch=16,
+                      seed=3, validation=0.25, callbacks=[EarlyStopping(5)])  # fmt: skip
+    trainer.load_state_dict(saved.training)
+    history = trainer.run()
+    assert trainer.step == 8
+    np.testing.assert_allclose(history["val_loss"], kept["val_loss"], rtol=1e-4)
+    np.testing.assert_allclose(trainer.network.parameters, kept["parameters"], rtol=1e-4, atol=1e-6)
+
+
+BOMBS = [
+    lambda: Sequential(Affine(3, inputs=2)),
+    lambda: Sequential(Convolution(3, 3, inputs=1)),
+    lambda: Sequential(Embedding(9, 4)),
+    lambda: Sequential(LSTM(3, inputs=4)),
+    lambda: Sequential(MultiHeadAttention(2, dimension=4)),
+    lambda: Sequential(LearnedPosition(5, dimension=4)),
+    lambda: Sequential(NegativeSampling([1, 2, 3], dimension=4)),
+]
+
+
+@pytest.mark.parametrize("make", BOMBS)
+@pytest.mark.parametrize("factor", [10**4, 10**6, 10**15])
+def test_sizes_in_a_file_cost_nothing(make, factor, tmp_path):
+    network = make()
+    for layer in network.layers:
+        layer.build(*[np.zeros((1, 2, 4))] * isinstance(layer, MultiHeadAttention))
+    tensors, document, format = unpack(pack(network))
+    for holder, key in spots(document["architecture"]):
+        if isinstance(holder[key], int) and not isinstance(holder[key], bool):
+            holder[key] *= factor
+    (tmp_path / "m").write_bytes(packed(tensors, document, format))
+    tracemalloc.start()
+    began = time.process_time()
+    try:
+        load(tmp_path / "m")
+    except ValueError as error:
+        assert str(error).startswith(str(tmp_path))  # noqa: PT017
+    assert time.process_time() - began < 1
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [Tile((1, 2))],
+        [Tile((1, 2))] * 30,
+        [Pad(((0, 0), (1, 1)))],
+        [OneHot(3)],
+    ],
+    ids=["tile", "tiles", "pad", "onehot"],
+)
+def test_a_network_that_unfolds_a_sample_is_refused(layers, tmp_path):
+    integers = isinstance(layers[0], OneHot)
+    takes = InputSpec((4,), "int64" if integers else "float32")
+    small = [type(layers[0])(*layers[0].config().values())]
+    tensors, document, format = unpack(pack(Sequential(*small), input=takes))
+    node = document["architecture"]["members"][0]
+    factor = 1 if len(layers) > 1 else 10**7
+    for holder, key in spots(node["config"]):
+        if isinstance(holder[key], int) and holder[key] > 1 - (type(layers[0]) is Pad):
+            holder[key] *= factor
+    document["architecture"]["members"] = [node] * len(layers)
+    (tmp_path / "m").write_bytes(packed(tensors, document, format))
+    with pytest.raises(ValueError, match=r"far beyond what the file holds|does not take samples"):
+        load(tmp_path / "m")
+
+
+def test_specifications_come_back_and_must_fit(rng, tmp_path):
+    network, x = Sequential(Affine(2)), rng.normal(size=(3, 4))
+    network.forward(x)
+    takes = InputSpec((4,), columns=("a", "b", "c", "d"), target="t", mean=1.0, scale=2.0)
+    gives = OutputSpec("scores", ("cat", "dog"))
+    saved = load_checkpoint(save(network, tmp_path / "m", input=takes, output=gives))
+    assert (saved.input, saved.output, saved.format) == (takes, gives, "handgrad 2")
+    assert saved.library == handgrad.__version__
+    np.testing.assert_array_equal(saved.predict(x), network.predict((x - 1) / 2))
+    short = load_checkpoint(save(network, tmp_path / "m", input=x, output=["cat", "dog"]))
+    assert (short.input, short.output) == (InputSpec((4,), "float64"), gives)
+    with pytest.raises(ValueError, match=r"does not take samples of shape \(5,\)"):
+        save(network, tmp_path / "n", input=InputSpec((5,)))
+    with pytest.raises(ValueError, match="the output has 2 columns, .* but 3 names"):
+        save(network, tmp_path / "n", input=takes, output=["a", "b", "c"])
+    with pytest.raises(ValueError, match=r"info.a\[0\] cannot be saved: set is not plain data"):
+        save(network, tmp_path / "n", info={"a": [{1}]})
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_any_nesting_of_arrays_in_the_training_comes_back(tmp_path):
+    state = {
+        "a/b": [np.arange(3), {"c": np.ones((2, 2), ">f4")}],
+        "n": np.float32(2),
+        "t": (1, None),
+    }
+    again = load_checkpoint(save(Sequential(), tmp_path / "m", training=state)).training
+    np.testing.assert_array_equal(again["a/b"][0], np.arange(3))
+    np.testing.assert_array_equal(again["a/b"][1]["c"], np.ones((2, 2)))
+    assert (again["n"], again["t"]) == (2.0, [1, None])
 
 
 def test_arguments_of_old_files_keep_their_meaning():

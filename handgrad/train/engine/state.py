@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.network import Network
 from handgrad.optim import Optimizer
-from handgrad.train.engine.task import Pair, Updates, summed
+from handgrad.train.engine.task import Pair, Updates, running, together
 from handgrad.train.history import History
 
 _KEEP_EVERY = 50  # updates between copies of good weights
@@ -58,8 +58,11 @@ class TrainState:
         if self.step == 0:
             self.first_loss = first
         self.loss = _ratio(numerators[-1], denominators[-1])
-        more = {name: (_total(a), _total(b)) for name, (a, b) in done.sums.items()}
-        self.sums = summed(loss, self.sums, more)
+        undivided = together(loss, 1.0, 1.0) == 1  # a loss that is a sum and no mean
+        for name, (a, b) in done.sums.items():
+            before = self.sums.get(name, (0.0, 0.0))
+            under = 1.0 if undivided and name == "loss" else running(before[1], b)
+            self.sums[name] = running(before[0], a), under
         self.seconds += seconds
         self.step += done.count
         self.position += done.count
@@ -119,14 +122,10 @@ class TrainState:
         self.first_loss, self.seconds = state["first_loss"], state.get("seconds", 0.0)
         self.history = History(**state["history"])
         for i, callback in enumerate(self.callbacks):
-            if str(i) in state["callbacks"]:
+            if str(i) in state["callbacks"] and hasattr(callback, "load_state_dict"):
                 callback.load_state_dict(state["callbacks"][str(i)])
 
 
 def _ratio(numerator: float, denominator: float) -> float:
     """0 where nothing counted."""
     return float(numerator / denominator) if denominator else 0.0
-
-
-def _total(numbers: Any) -> float:
-    return float(numbers[0] if len(numbers) == 1 else numbers.sum())

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from handgrad.arrays import Array
 from handgrad.network import Metric
 
@@ -79,6 +81,17 @@ class Updates:
             return self
         cut = {name: (a[start:stop], b[start:stop]) for name, (a, b) in self.sums.items()}
         return Updates(stop - start, cut, self.whole and stop == self.count)
+
+
+def running(before: float, numbers: Any) -> float:
+    """before + n₁ + n₂ + …, one after the other.
+
+    So the bits of an epoch's sums do not depend on how many updates an engine makes in a call,
+    which the clock decides, nor on where a training was interrupted.
+    """
+    if len(numbers) == 1:
+        return float(before + numbers[0])
+    return float(np.add.accumulate(np.concatenate([[before], numbers]), dtype=float)[-1])
 
 
 def summed(loss: Any, sums: dict[str, Pair], more: dict[str, Pair]) -> dict[str, Pair]:

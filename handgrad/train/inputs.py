@@ -1,0 +1,99 @@
+"""Inputs of a saved model from a file: the columns or the array that the model takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.network import Network
+from handgrad.train.checkpoint import Checkpoint
+from handgrad.train.data import check_inputs
+from handgrad.train.dry import output_shape
+from handgrad.train.files import PathLike, Table, read_cells, read_npz, read_table
+from handgrad.train.spec import InputSpec
+
+ROOM = 2**16  # see `output_shape`
+
+
+def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -> Array:
+    """The inputs in a CSV or npz file, as the model takes them.
+
+    A CSV file's columns are found by their names where the model knows names and the file has
+    them; without, they stand in order, and one more at the end is the target, left out. In an
+    npz file the array x, X, x_test or the only array counts.
+    Raises ValueError for missing columns, and for data that the model does not take.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        x = check_inputs(array_of(path), f"{path}: x")
+        takes = saved.input or fitting(saved.network, [x.shape[1:], (x[0].size,)])
+    else:
+        table = read_table(path, header_of(path, saved.input, header))
+        width = len(table.names)
+        takes = saved.input or fitting(saved.network, [(width,), (width - 1,)])
+        x = table.numbers(columns_of(table, takes))
+    x = takes.prepare(x, f"{path}: x")
+    output_shape(saved.network, takes.shape, saved.network.dtype, ROOM)
+    return x
+
+
+def array_of(path: Path) -> Array:
+    """The inputs of an npz file."""
+    arrays = read_npz(path)
+    name = next((n for n in ("x", "X", "x_test") if n in arrays), None)
+    if name is None and len(arrays) != 1:
+        raise ValueError(f"{path}: needs an array x, has {', '.join(arrays) or 'none'}")
+    return arrays[name] if name else next(iter(arrays.values()))
+
+
+def header_of(path: Path, takes: InputSpec | None, header: bool | None) -> bool | None:
+    """True where the first line has the names that the model knows; else what was said."""
+    if header is None and takes is not None and takes.columns is not None:
+        first = {cell.strip() for cell in read_cells(path)[1][0]}
+        return True if first >= set(takes.columns) else None
+    return header
+
+
+def columns_of(table: Table, takes: InputSpec) -> list[int]:
+    """The numbers of the columns that hold the inputs, in the model's order."""
+    if table.header and takes.columns is not None:
+        missing = [name for name in takes.columns if name not in table.names]
+        if missing:
+            raise ValueError(
+                f"{table.path}: missing columns: {', '.join(missing)}; it has "
+                f"{', '.join(table.names)}"
+            )
+        twice = [name for name in takes.columns if table.names.count(name) > 1]
+        if twice:
+            raise ValueError(f"{table.path}: the column {twice[0]!r} is there twice")
+        return [table.names.index(name) for name in takes.columns]
+    if len(table.names) not in (takes.size, takes.size + 1):
+        raise ValueError(
+            f"{table.path}: {takes.size} columns are needed, the file has {len(table.names)}"
+        )
+    return list(range(takes.size))
+
+
+def fitting(network: Network, shapes: list[tuple[int, ...]]) -> InputSpec:
+    """The first of some shapes of samples that the network takes, for files that do not say."""
+    errors = []
+    for shape in shapes:
+        try:
+            if output_shape(network, shape, network.dtype, ROOM) is None:
+                network.predict(np.zeros((1, *shape), network.dtype))
+            return InputSpec(shape)
+        except Exception as error:  # layers of the user's may raise anything
+            errors.append(error)
+    raise ValueError(str(errors[0]) or type(errors[0]).__name__) from None
+
+
+def all_predictions(saved: Checkpoint, x: Any) -> Array:
+    """The outputs for prepared inputs x; ValueError for whatever the network raises."""
+    try:
+        return saved.network.predict(x)
+    except Exception as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"the network cannot be used: {said}") from None

@@ -1,0 +1,83 @@
+"""The network that a training by the command is of: sizes such as 64-100-10, or a Python file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from handgrad.arrays import ShapeError
+from handgrad.layers import Affine, ReLU, Standardize
+from handgrad.network import Network, Sequential
+from handgrad.prove.discover import load_module
+from handgrad.train.loading import Dataset
+
+
+def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, list[type]]:
+    """The network that --net names, and the classes of its file."""
+    features = dataset.x_train.shape[1]
+    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
+    text = net or f"{features}-100-{outputs}"
+    if ".py" in text:
+        return network_from_file(text)
+    try:
+        sizes = [int(part) for part in text.split("-")]
+    except ValueError:
+        sizes = []
+    if len(sizes) < 2 or min(sizes, default=0) < 1:
+        raise ValueError(f"--net: sizes such as 64-100-10, or FILE.py, are needed; got {text!r}")
+    if sizes[0] != features or sizes[-1] != outputs:
+        raise ValueError(
+            f"--net: {dataset.name} needs {features} inputs and {outputs} outputs, got {text}; "
+            f"{features}-{'-'.join(map(str, [*sizes[1:-1], outputs]))} would do"
+        )
+    layers: list[Any] = [] if len(dataset.shape) > 1 else [Standardize.of(dataset.x_train)]
+    for size in sizes[1:-1]:
+        layers += [Affine(size), ReLU()]
+    return Sequential(*layers, Affine(outputs), seed=seed), []
+
+
+def network_from_file(text: str) -> tuple[Network, list[type]]:
+    """The network in FILE.py[:name]: an instance, or a class or function that makes one."""
+    path, _, name = text.partition(":")
+    module = load_module(Path(path))
+    members = {k: v for k, v in vars(module).items() if not k.startswith("_")}
+    own = [v for v in members.values() if isinstance(v, type) and v.__module__ == module.__name__]
+    if not name:
+        found = [k for k, v in members.items() if isinstance(v, Network)]
+        name = "network" if "network" in members else found[0] if len(found) == 1 else ""
+        if not name:
+            raise ValueError(
+                f"--net: {path} needs a variable `network`; or say which, as {path}:name; "
+                f"networks there: {', '.join(found) or 'none'}"
+            )
+    if name not in members:
+        raise ValueError(f"--net: {path} has no {name!r}; there are {', '.join(members)}")
+    made = members[name]
+    network = made if isinstance(made, Network) or not callable(made) else made()
+    if not isinstance(network, Network):
+        raise ValueError(f"--net: {name} in {path} is {type(network).__name__}, not a Network")
+    return network, own
+
+
+def fitted(network: Network, dataset: Dataset) -> Dataset:
+    """The data in the shape that the network takes: rows, or else pictures.
+
+    Raises ValueError unless the network takes them and gives what there is to learn.
+    """
+    try:
+        y = network.predict(dataset.x_train[:2])
+    except ShapeError as error:
+        if len(dataset.shape) == 1:
+            raise
+        dataset = dataset.as_pictures()
+        try:
+            y = network.predict(dataset.x_train[:2])
+        except ShapeError:
+            raise error from None
+    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
+    if y.shape != (min(2, len(dataset.x_train)), outputs):
+        raise ValueError(
+            f"--net: {dataset.name} needs an output of shape (N, {outputs}), the network gives "
+            f"(N{''.join(f', {n}' for n in y.shape[1:])})"
+        )
+    return dataset

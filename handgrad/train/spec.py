@@ -1,0 +1,237 @@
+"""What a model takes and what it gives: the two specifications that a model file carries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError
+from handgrad.train import schema
+from handgrad.train.data import check_inputs
+
+BYTES = 255
+NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+           "float16", "float32", "float64")  # fmt: skip
+SIZES: schema.Check = schema.list_of(schema.integer(1, 2**31))
+NAMES: schema.Check = schema.list_of(schema.text)
+INPUT: schema.Check = schema.record(
+    {"shape": SIZES, "dtype": schema.one_of(*NUMBERS)},
+    {"columns": schema.optional(NAMES), "target": schema.optional(schema.text),
+     "mean": schema.number, "scale": schema.number},
+)  # fmt: skip
+KINDS = ("regression", "scores", "probabilities")
+OUTPUT: schema.Check = schema.record(
+    {"kind": schema.one_of(*KINDS)},
+    {"classes": schema.optional(NAMES), "columns": schema.optional(NAMES)},
+)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """What one sample is: `prepare` brings data as they come into what the network takes.
+
+    shape: of one sample, as the network takes it: (D,) or (C, H, W), say.
+    dtype: of the data as they come. Integers other than bytes stay integers (ids of words);
+        "uint8" are bytes of pictures.
+    columns: the names of a table's columns, in order, one for each number of a sample; target:
+        the name of the column that is to be predicted, which is not among them.
+    mean, scale: what is done to the data: (x − mean) / scale.
+
+    Raises ValueError for a shape, dtype, number or list of names that is none.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    columns: tuple[str, ...] | None = None
+    target: str | None = None
+    mean: float = 0.0
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shape", _entries(self.shape, "InputSpec: shape"))
+        if self.columns is not None:
+            object.__setattr__(self, "columns", _entries(self.columns, "InputSpec: columns"))
+        INPUT(self.to_dict(), "InputSpec")
+        if self.size >= 2**48:
+            raise schema.refuse("InputSpec: shape", "of fewer than 2**48 elements", self.shape)
+        if not (math.isfinite(self.mean) and 0 < self.scale < math.inf):
+            raise ValueError(
+                "InputSpec: mean must be finite and scale positive, got "
+                f"{self.mean} and {self.scale}"
+            )
+        if self.columns is not None and len(set(self.columns)) != self.size:
+            raise ValueError(
+                f"InputSpec: columns must be {self.size} different names, one for each number of "
+                f"a sample of shape {self.shape}, got {schema.brief(self.columns)}"
+            )
+
+    @classmethod
+    def of(cls, x: Any) -> InputSpec:
+        """The specification of data x (N, …): an array, or a data frame with named columns."""
+        array = check_inputs(x)
+        names = getattr(x, "columns", None)
+        columns = None if names is None else tuple(map(str, names))
+        return cls(array.shape[1:], array.dtype.name, columns)
+
+    @property
+    def size(self) -> int:
+        """Numbers of one sample."""
+        return math.prod(self.shape)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which `from_dict` makes the same again."""
+        columns = None if self.columns is None else list(self.columns)
+        return {"shape": list(self.shape), "dtype": self.dtype, "columns": columns,
+                "target": self.target, "mean": self.mean, "scale": self.scale}  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "input") -> InputSpec:
+        """A specification from plain data; ValueError for data that are none."""
+        INPUT(data, where)
+        return cls(**data)
+
+    def prepare(self, x: Any, name: str = "x") -> Array:
+        """Data (N, …) as the network takes them: checked, scaled, of the sample's shape.
+
+        Rows of the right number of columns are brought into the shape. Of a model for bytes,
+        bytes are scaled, and so are integers up to 255; numbers up to 1 are scaled already.
+        Raises ShapeError for samples of another size, ValueError for numbers that do not fit.
+        """
+        x = check_inputs(x, name)
+        mine = x.shape[1:]
+        flat = len(mine) <= 1 or len(self.shape) == 1
+        same = flat or _without_ones(mine) == _without_ones(self.shape)
+        if math.prod(mine) != self.size or not same:
+            raise ShapeError(
+                f"{name}: samples of shape {self.shape}, or rows of {self.size} columns, are "
+                f"needed, got shape {mine}"
+            )
+        x = x.reshape(len(x), *self.shape)
+        kind = np.dtype(self.dtype).kind
+        if self.dtype == "uint8":
+            return self._from_bytes(x, name)
+        if kind in "iub":
+            return _as_integers(x, name, self.dtype)
+        if (self.mean, self.scale) == (0, 1):
+            return x if x.dtype.kind == "f" else x.astype(np.float64)
+        return (x - self.mean) / self.scale
+
+    def _from_bytes(self, x: Array, name: str) -> Array:
+        if x.dtype != np.uint8:
+            low, high = x.min(), x.max()
+            if low < 0 or high > BYTES or (high > 1 and (x % 1 != 0).any()):
+                raise ValueError(
+                    f"{name}: bytes from 0 to {BYTES}, or numbers scaled to [0, 1], are needed, "
+                    f"got numbers from {low:g} to {high:g}"
+                )
+            if high <= 1:
+                return x.astype(np.float32, copy=False)
+        x = x.astype(np.float32)
+        return (x - np.float32(self.mean)) / np.float32(self.scale)
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """What the network's outputs mean.
+
+    kind: "regression", values as they are; "scores", one per class, whose softmax are
+        probabilities; "probabilities", one per class. One score or probability alone is that of
+        the second of two classes.
+    classes: their names; columns: names of the values of a regression.
+
+    Raises ValueError for another kind, or names that are none or come twice.
+    """
+
+    kind: str = "regression"
+    classes: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("classes", "columns"):
+            names = getattr(self, name)
+            if names is not None:
+                names = _entries(names, f"OutputSpec: {name}")
+                object.__setattr__(self, name, names)
+                if len(set(names)) != len(names) or not names:
+                    raise schema.refuse(f"OutputSpec: {name}", "different names", names)
+        OUTPUT(self.to_dict(), "OutputSpec")
+        if self.kind == "regression" and self.classes is not None:
+            raise ValueError("OutputSpec: a regression has no classes; kind='scores' has")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data from which `from_dict` makes the same again."""
+        return {"kind": self.kind} | {
+            name: None if (names := getattr(self, name)) is None else list(names)
+            for name in ("classes", "columns")
+        }
+
+    @classmethod
+    def from_dict(cls, data: Any, where: str = "output") -> OutputSpec:
+        """A specification from plain data; ValueError for data that are none."""
+        OUTPUT(data, where)
+        return cls(**data)
+
+    def check(self, shape: tuple[int, ...]) -> None:
+        """ShapeError unless outputs of this shape (N, …) have one number for each name."""
+        names = self.columns if self.kind == "regression" else self.classes
+        count = shape[-1] if len(shape) > 1 else 1
+        fits = names is None or count == len(names) or (
+            count == 1 and len(names) == 2 and self.kind != "regression"
+        )  # fmt: skip
+        if not fits:
+            raise ShapeError(
+                f"the output has {count} columns, shape {('N', *shape[1:])}, but "
+                f"{len(names or ())} names: {schema.brief(names)}"
+            )
+
+    def probabilities(self, y: Array) -> Array:
+        """The probabilities (N, K) of the classes, from outputs y (N, K) or (N, 1)."""
+        y = y.reshape(len(y), -1).astype(np.float64)
+        if self.kind == "scores":
+            if y.shape[1] == 1:
+                y = np.concatenate([np.zeros_like(y), y], axis=1)
+            y = np.exp(y - y.max(axis=1, keepdims=True))
+            return y / y.sum(axis=1, keepdims=True)
+        return np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y
+
+    def rows(self, y: Array) -> Iterator[tuple]:
+        """A table of predictions: its header, and a line for each output of y (N, …)."""
+        self.check(y.shape)
+        if self.kind == "regression":
+            y = y.reshape(len(y), -1)
+            count = y.shape[1]
+            numbered = ["value"] if count == 1 else [f"value{i}" for i in range(count)]
+            yield ("row", *(self.columns if self.columns and len(self.columns) == count
+                            else numbered))  # fmt: skip
+            yield from ((i, *(f"{v:.6g}" for v in row)) for i, row in enumerate(y))
+            return
+        if y.ndim > 2:
+            raise ShapeError(f"a table of classes needs outputs (N, K), got shape {y.shape}")
+        p = self.probabilities(y)
+        names = self.classes or tuple(map(str, range(p.shape[1])))
+        yield ("row", "class", "probability")
+        for i, k in enumerate(p.argmax(axis=1)):
+            yield (i, names[k], f"{p[i, k]:.4f}")
+
+
+def _entries(value: Any, where: str) -> tuple:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise schema.refuse(where, "a sequence", value)
+    return tuple(v.item() if isinstance(v, np.generic) else v for v in value)
+
+
+def _without_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(n for n in shape if n != 1)
+
+
+def _as_integers(x: Array, name: str, dtype: str) -> Array:
+    """x in an integer dtype; ValueError where it holds fractions or what the dtype cannot."""
+    numbers = np.dtype(dtype)
+    low, high = (0, 1) if numbers.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    if (x.dtype.kind == "f" and (x % 1 != 0).any()) or x.min() < low or x.max() > high:
+        raise ValueError(f"{name}: the model takes {dtype}, integers from {low} to {high}")
+    return x.astype(numbers, copy=False)

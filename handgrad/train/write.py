@@ -1,0 +1,53 @@
+"""Writing files so that at every moment the old or the new content is there, whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: str | Path, content: bytes) -> Path:
+    """Write a file beside, flush it, and rename it; what killed writers left is cleared away."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
+    try:
+        clear_stale(path)
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    return path
+
+
+def clear_stale(path: Path) -> None:
+    """Remove what writers of this file left beside it when they were killed.
+
+    Only files of processes that are gone: another writer may be at work.
+    """
+    name = re.compile(rf"\.{re.escape(path.name)}\.(\d+)(\.\d+)?")
+    with os.scandir(path.parent) as entries:
+        found = [(e.path, m) for e in entries if (m := name.fullmatch(e.name))]
+    for stale, match in found:
+        if not is_alive(int(match[1])):
+            with suppress(OSError):
+                os.unlink(stale)
+
+
+def is_alive(process: int) -> bool:
+    """Whether there is a process of this number; on Windows, where asking ends it, always."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True  # another user's
+    return process > 0

@@ -1,0 +1,35 @@
+"""The proof that opens a training: right at any size of the loss, and wrong where it is wrong."""
+
+import pytest
+
+from handgrad import Affine, ReLU, Sequential, Standardize, loss_for
+from handgrad.prove.proof import prove_network
+
+
+class Late(ReLU):
+    """Its backward is one per cent off."""
+
+    def backward(self, dy):
+        return super().backward(dy) * 1.01
+
+
+def proof(target, curve, rng):
+    x = rng.normal(size=(8, 5))
+    t = target * (1 + 0.1 * rng.normal(size=(8, 1)))
+    network = Sequential(Standardize.of(x), Affine(40), curve, Affine(1))
+    return prove_network(network, x, t, loss_for(t))
+
+
+@pytest.mark.parametrize("target", [1e-3, 1, 4e3, 4e5, 2e6])
+def test_the_error_is_judged_beside_the_rounding_of_the_loss(target, rng):
+    assert proof(target, ReLU(), rng).right
+    wrong = proof(target, Late(), rng)
+    assert not wrong.right
+    marks = {row.path: row.verdict for row in wrong.rows}
+    assert (marks["1.W"], marks["3.W"]) == ("WRONG", "right")
+
+
+def test_a_loss_beyond_all_digits_cannot_tell(rng):
+    said = proof(4e10, ReLU(), rng)
+    assert said.right
+    assert "cannot tell (rounding of the loss: " in str(said)

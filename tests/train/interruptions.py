@@ -1,0 +1,137 @@
+"""Trainings that are interrupted at random moments, and go on: nothing may come out otherwise.
+
+`python -m tests.train.interruptions 500` does as many, half of them by a true Ctrl-C in mid-run.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import numpy as np
+
+from handgrad import Adam, Affine, Dropout, Momentum, ReLU, Sequential, Tanh
+from handgrad.compile.binary import why_not
+from handgrad.train import Callback, EarlyStopping, SaveModel, Trainer, load_checkpoint
+from handgrad.train.datasets import spiral
+
+X, T = spiral(30)
+# Batches whose losses differ by ten orders of size: in another order their sum is another one.
+SIZES = 10.0 ** -np.random.default_rng(1).integers(0, 6, 13).repeat(7)[:90, None]
+Z = (X * SIZES).astype(np.float32)
+V = Z.sum(axis=1, keepdims=True)
+KINDS = [
+    (engine, task) for engine in ("native", "numpy") for task in ("plain", "patience", "sizes")
+]
+
+
+def trainer(network, path, engine: str, task: str, *, saved=None, at: int = 0) -> Trainer:
+    callbacks = [SaveModel(path, seconds=1e9)]
+    if task == "patience":
+        callbacks.append(EarlyStopping(2))
+    if at:
+        callbacks.append(Interrupt(at))
+    x, t = (Z, V) if task == "sizes" else (X, T)
+    optimizer = Adam(0.02) if task == "patience" else Momentum(0.05)
+    made = Trainer(
+        network, x, t, optimizer=optimizer, epochs=8, batch=7, shuffle=task != "sizes", seed=5,
+        validation=(x[::3], t[::3]), callbacks=callbacks, progress=False, metrics=(),
+        engine=engine,
+    )  # fmt: skip
+    if saved is not None:
+        made.load_state_dict(saved)
+    return made
+
+
+def network(task: str):
+    if task == "sizes":
+        return Sequential(Affine(8, bias=False), Tanh(), Affine(1, bias=False), seed=1)
+    return Sequential(Affine(16), ReLU(), Dropout(0.2), Affine(3), seed=1)
+
+
+class Interrupt(Callback):
+    """Stops as a Ctrl-C does, after so many updates."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def on_step(self, trainer) -> None:
+        if trainer.step == self.step:
+            trainer.interrupted = True
+            trainer.stop("interrupted")
+
+
+def result(trainer: Trainer) -> tuple[str, bytes]:
+    """What must not differ: the history without its times, and every bit of the weights."""
+    columns = {k: v for k, v in trainer.history.columns.items() if k != "seconds"}
+    return repr((columns, trainer.history.stopped)), trainer.network.parameters.tobytes()
+
+
+def straight(kind: tuple[str, str]) -> tuple[tuple[str, bytes], float]:
+    """The result of a training that nothing interrupts, and how long it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        whole = trainer(network(kind[1]), Path(folder) / "m", *kind)
+        whole.run()
+        return result(whole), sum(whole.history["seconds"])
+
+
+def interrupted(rng: random.Random, kind: tuple[str, str], seconds: float) -> tuple:
+    """The result of one that is interrupted up to three times, and how often it was."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, times, net, saved = Path(folder) / "m", 0, network(kind[1]), None
+        while True:
+            by_step, timer = times < 3 and rng.random() < 0.5, None
+            at = (saved["step"] if saved else 0) + rng.randint(1, 60) if by_step else 0
+            now = trainer(net, path, *kind, saved=saved, at=at)
+            if times < 3 and not by_step:
+                wait = rng.random() * max(seconds, 0.01)
+                timer = threading.Timer(wait, os.kill, (os.getpid(), signal.SIGINT))
+            before = signal.signal(signal.SIGINT, lambda *_: None)  # one that comes too late
+            try:
+                if timer is not None:
+                    timer.start()
+                now.run()
+                return result(now), times
+            except KeyboardInterrupt:
+                times += 1
+            finally:
+                if timer is not None:
+                    timer.cancel()
+                    timer.join()
+                signal.signal(signal.SIGINT, before)
+            held = load_checkpoint(path)
+            net, saved = held.network, held.training
+
+
+def compare(count: int, seed: int = 0) -> tuple[int, list[str]]:
+    """How many interruptions there were in trainings of all kinds, and what came out otherwise."""
+    rng, done, number, differences = random.Random(seed), 0, 0, []
+    kinds = [kind for kind in KINDS if kind[0] == "numpy" or not why_not()]
+    wanted = {kind: straight(kind) for kind in kinds}
+    while done < count:
+        kind = kinds[number % len(kinds)]
+        number += 1
+        right, seconds = wanted[kind]
+        found, times = interrupted(rng, kind, seconds)
+        done += times
+        if found != right:
+            differences.append(f"{number} {kind}: {first_difference(right, found)}")
+    return done, differences
+
+
+def first_difference(a: tuple[str, bytes], b: tuple[str, bytes]) -> str:
+    if a[0] != b[0]:
+        at = next((i for i, (p, q) in enumerate(zip(a[0], b[0])) if p != q), -1)
+        return f"history: …{a[0][max(at - 90, 0) : at + 25]}… | …{b[0][max(at - 25, 0) : at + 25]}…"
+    return "weights"
+
+
+if __name__ == "__main__":
+    interruptions, wrong = compare(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    print(f"{interruptions} interruptions, {len(wrong)} trainings that came out otherwise")
+    print("\n".join(wrong[:10]))
