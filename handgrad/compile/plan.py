@@ -105,8 +105,10 @@ def lower_backward(b: Builder, nodes: list[Node], y: Value, dy: Value) -> None:
             gradients[x] = dx
     b.catch_up()
     for x, dx in gradients.items():
-        address, _ = b.gradient(x.parameter) if x.parameter is not None else (None, False)
-        if address is not None:
+        address, add = b.gradient(x.parameter) if x.parameter is not None else (None, False)
+        if address is not None and add:
+            b.row("add", count=dx.size, a=address, b=b.plain(dx), y=address)
+        elif address is not None:
             b.row("copy", count=dx.size, x=b.plain(dx), y=address)
 
 

@@ -45,4 +45,4 @@ def backward_origin(network: Network) -> str:
     for path, gradient in reversed(network.named_gradients().items()):
         if not np.isfinite(gradient).all():
             return f"the gradient of {path}: NaN or infinity"
-    return "the gradients together: their squares overflow"
+    return "the sum of the gradients of the batches of one update"

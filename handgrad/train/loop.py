@@ -169,7 +169,11 @@ class Trainer:
         self.t = np.ascontiguousarray(t)
         if self.validation is not None:
             x, t = self.validation
-            self.validation = x, meant(t, y, self.loss)[1]
+            t = meant(t, y, self.loss)[1]
+            ignored = getattr(self.loss, "ignore_index", None)
+            if ignored is not None and (t == ignored).all():
+                raise ValueError("validation data: every label is ignored; give some that count")
+            self.validation = x, t
         return y.shape
 
     def _count_steps(self, epochs: int | None, steps: int | None) -> int:

@@ -32,14 +32,17 @@ class Failure:
         return f"seed {self.seed}: {self.kind}: {self.detail}\n  {self.training}"
 
 
-def train(training: Training, engine: str) -> tuple[Any, np.ndarray, list[np.ndarray]]:
+def train(
+    training: Training, engine: str, dtype: Any = np.float32
+) -> tuple[Any, np.ndarray, list[np.ndarray]]:
     """Losses, parameters, and predictions asked for three times, as some engines come later."""
+    network = training.network if dtype == np.float32 else training.network.astype(dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        history = fit(training.network, training.x, training.t, progress=False,
+        history = fit(network, training.x, training.t, progress=False,
                       **training.options, **ENGINES[engine])  # fmt: skip
-        predictions = [training.network.predict(training.x) for _ in range(3)]
-    return history, training.network.parameters.copy(), predictions
+        predictions = [network.predict(training.x) for _ in range(3)]
+    return history, network.parameters.copy(), predictions
 
 
 def difference(a: Any, b: Any) -> float:
@@ -82,6 +85,14 @@ def run(seed: int) -> Failure | None:
         pairs[f"prediction {i + 1}, NumPy training"] = expected[i], expected[0]
     for name, (a, b) in pairs.items():
         off = difference(a, b)
-        if not off < TOLERANCE:
+        if not off < TOLERANCE and not rounding(seed, results):
             return Failure(seed, f"{name} differs", f"by {off:.2g}", shown)
     return None
+
+
+def rounding(seed: int, results: dict[str, Any]) -> bool:
+    """Whether rounding explains a difference: in float64, NumPy is about as far from its own
+    float32 as from native code, in the losses, the parameters and the predictions."""
+    exact = train(draw(seed), "NumPy", np.float64)
+    found = [(r[0]["loss"], r[1], r[2][0]) for r in (exact, results["native"], results["NumPy"])]
+    return all(difference(b, a) < 4 * difference(c, a) + TOLERANCE / 10 for a, b, c in zip(*found))

@@ -143,23 +143,23 @@ class Draw:
             layers += [hg.Sequential(*some)] if self.rng.random() < 0.2 else some
         return layers, shape
 
-    def rate(self) -> Any:
-        """A learning rate or a schedule of it."""
-        lr = 0.02
+    def rate(self, loss: Any) -> Any:
+        """A learning rate or a schedule of it; a smaller one for a sum: nothing shall diverge."""
+        lr = 0.001 if isinstance(loss, hg.SumSquaredError) else 0.02
         return self.pick(
             lr, lambda: StepDecay(lr, every=2, factor=0.5), lambda: CosineDecay(lr, steps=5),
             lambda: ExponentialDecay(lr, every=3, factor=0.5),
             lambda: WarmUp(CosineDecay(lr, steps=4), steps=2),
         )  # fmt: skip
 
-    def optimizer(self) -> Any:
+    def optimizer(self, loss: Any) -> Any:
         """An update rule. Where it divides by gradients, ε is large: 0 / 0 is no difference."""
         kind = self.pick(hg.SGD, hg.Momentum, hg.Nesterov, hg.AdaGrad, hg.RMSProp, hg.AdaDelta,
                          hg.Adam, hg.AdamW)  # fmt: skip
         options = self.pick({}, {}, {"l2": 0.01}, {"clip_norm": 0.5}, {"clip_value": 0.05})
         if kind not in (hg.SGD, hg.Momentum, hg.Nesterov):
             options = options | {"eps": 0.01}
-        return kind(self.rate(), **options)
+        return kind(self.rate(loss), **options)
 
     def labels(self, count: Shape, options: dict[str, Any]) -> Any:
         """Labels of this shape, with a loss for them."""
@@ -170,6 +170,7 @@ class Draw:
         if self.rng.random() < 0.3:
             settings["ignore_index"] = -1
             t[self.rng.random(count) < 0.3] = -1
+            t[0] = 0  # something counts in every part of the data
         if self.rng.random() < 0.2:
             settings["label_smoothing"] = 0.1
         if settings or self.rng.random() < 0.5:
@@ -206,10 +207,10 @@ class Draw:
         each = len(shape) == 2 and self.rng.random() < 0.6  # a label for each step
         if len(shape) > 1 and not each:
             layers, shape = [*layers, hg.Flatten()], (int(np.prod(shape)),)
-        options: dict[str, Any] = {"optimizer": self.optimizer(), "seed": seed, "epochs": 2,
-                                   "batch": self.integer(2, rows)}  # fmt: skip
+        options: dict[str, Any] = {"seed": seed, "epochs": 2, "batch": self.integer(2, rows)}
         target = self.labels if self.rng.random() < 0.5 else self.values
         t = target((rows, *shape[:-1], *[CLASSES] * (target == self.values)), options)
+        options["optimizer"] = self.optimizer(options.get("loss"))
         if self.rng.random() < 0.3:
             options["sample_weights"] = self.rng.uniform(0.1, 4, rows).astype(np.float32)
         if self.rng.random() < 0.3:
@@ -217,7 +218,19 @@ class Draw:
         if self.rng.random() < 0.3:
             options["accumulate"] = self.integer(2, 3)
         network = hg.Sequential(*first, *layers, hg.Affine(CLASSES), seed=seed)
+        self.tie(network.build(x))
         return Training(network, x, t, options)
+
+    def tie(self, network: Any) -> None:
+        """Now and then, two parameters of one shape become one."""
+        if self.rng.random() < 0.8:
+            return
+        shapes: dict[Shape, list[str]] = {}
+        for path, array in network.named_parameters().items():
+            shapes.setdefault(array.shape, []).append(path)
+        alike = [paths for paths in shapes.values() if len(paths) > 1]
+        if alike:
+            network.tie(*self.pick(*alike)[:2])
 
 
 def draw(seed: int) -> Training:

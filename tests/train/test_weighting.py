@@ -144,3 +144,12 @@ def test_a_normalizer_of_the_users_stays():
     assert other.normalizer is None
     with pytest.raises(ValueError, match="weighting: one of 'data', 'batch', got 'none'"):
         hg.Trainer(network(), X, LABELS, weighting="none")
+
+
+def test_validation_without_a_label_that_counts_is_refused_before_training():
+    network = hg.Sequential(hg.Affine(3))
+    held = X[:4], np.full(4, -1)
+    with pytest.raises(ValueError, match="validation data: every label is ignored"):
+        hg.Trainer(
+            network, X, SPARSE, loss=hg.SoftmaxCrossEntropy(ignore_index=-1), validation=held
+        )

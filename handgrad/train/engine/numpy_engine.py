@@ -40,7 +40,8 @@ class NumPyEngine(Engine):
     def advance(self, limit: int) -> Updates:
         state, network = self.state, self.state.network
         gradients, sums = self.gradients(self.task.batches(state.epoch, state.position))
-        if not math.isfinite(np.dot(gradients, gradients)):
+        # The sum of squares is one fast pass; where it overflows, each element is looked at.
+        if not math.isfinite(np.dot(gradients, gradients)) and not np.isfinite(gradients).all():
             raise DivergenceError("a gradient is no longer finite", backward_origin(network))
         update = Gradients(network.parameters, gradients, network.layout, network.frozen)
         state.optimizer.step(update)
