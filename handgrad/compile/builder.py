@@ -16,12 +16,10 @@ from handgrad.compile.values import (
     NotNative,
     Size,
     Value,
-    at_most,
     times,
 )
 
 Argument = int | float | str | BatchDim | Value | Address | None
-Target = Address | Value | None  # where a row writes a gradient; None: it is not needed
 
 
 @dataclass(eq=False)
@@ -92,7 +90,6 @@ class Builder:
         self._written: set[int] = set()  # words at which a gradient has been written
         self._early = 0  # rows that come before all others
         self._later: list[Row] = []  # rows that may come after those that follow
-        self._sums: list[tuple[Value, Address]] = []  # gradients still to be added to others
         self._bind("parameters", flat.parameters, True)
         self._bind("gradients", flat.gradients, True)
         self._homes = {id(s.view): s for s in flat.segments}
@@ -117,43 +114,14 @@ class Builder:
 
     def gradient(self, array: Array) -> tuple[Address | None, bool]:
         """Where a parameter's gradient goes (None: frozen), and whether to add to it."""
-        (address,), add = self.gradients(array)
-        assert not isinstance(address, Value)
-        return address, add
-
-    def gradients(self, *arrays: Array | None) -> tuple[list[Target], bool]:
-        """Where the gradients of parameters go that one row makes (None: frozen, or no parameter),
-        and whether to add to all of them.
-
-        Where only some are to be added to, a tied weight beside a bias of its own, or two are tied
-        to each other, these go into the arena, and are added when the row is done.
-        """
-        homes = [None if array is None else self._home(array) for array in arrays]
-        homes = [home if home and home.path not in self.flat.frozen else None for home in homes]
-        starts = [home.start for home in homes if home]
-        again = [start in self._written or start in starts[:i] for i, start in enumerate(starts)]
-        if any(again):  # to what a later row may write
+        home = self._home(array)
+        if home.path in self.flat.frozen:
+            return None, False
+        add = home.start in self._written
+        if add:  # to what a later row may write
             self.catch_up()
-        add = bool(again) and all(again) and len(set(starts)) == len(starts)
-        apart = {i for i, one in enumerate(again) if one and not add}
-        self._written |= set(starts)
-        targets: list[Target] = []
-        for home in homes:
-            if home is None:
-                targets.append(None)
-                continue
-            i = sum(target is not None for target in targets)
-            address = Address("gradients", home.start)
-            if i in apart:
-                self._sums.append((self.value((home.stop - home.start,)), address))
-            targets.append(self._sums[-1][0] if i in apart else address)
-        return targets, add
-
-    def offset(self, target: Address | Value, words: int) -> Address | Value:
-        """What lies so many words after the beginning of a target."""
-        if isinstance(target, Address):
-            return target + words
-        return self.view(target, (at_most(target.size, 0) - words,), words)
+        self._written.add(home.start)
+        return Address("gradients", home.start), add
 
     def gradient_view(self, array: Array) -> tuple[Array | None, bool]:
         """The same as `gradient`, for Python: a view instead of an address."""
@@ -208,12 +176,9 @@ class Builder:
         self._later.append(self.rows.pop())
 
     def catch_up(self) -> None:
-        """Append the rows that were left for later, and the sums that wait for them."""
+        """Append the rows that were left for later."""
         self.rows += self._later
         self._later = []
-        sums, self._sums = self._sums, []
-        for part, whole in sums:
-            self.row("add", count=part.size, a=whole, b=part, y=whole)
 
     def python(self, call: Any, *values: Value) -> None:
         """Append a call(n, step, *arrays) of Python code; `values` are the arrays it may use."""

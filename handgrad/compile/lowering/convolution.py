@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from handgrad.compile.builder import Argument, Builder, Target
+from handgrad.compile.builder import Argument, Builder
 from handgrad.compile.lowering.pooling import (
     MAX_CELLS,
     LowerMaxPooling,
@@ -85,8 +85,8 @@ class Correlation:
         )  # fmt: skip
 
     def gradients(
-        self, n: Size, x: Argument, indexed: bool, dy: Argument, dW: Target, add: bool,
-        db: Target, pooling: dict[str, Any] | None = None,
+        self, n: Size, x: Argument, indexed: bool, dy: Argument, dW: Address | None, add: bool,
+        db: Address | None, pooling: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
         """dW = Σ x dy and db = Σ dy, first for parts of the batch.
 
@@ -173,7 +173,8 @@ class LowerConvolution(Lowering):
             pooling = pooled(record.maxima)
             if node.epilogue.applies:
                 pooling |= node.epilogue._replace(saved=record.maxima.y).arguments
-        (dW, db), add = b.gradients(layer.W, layer.b if layer.bias else None)
+        dW, add = b.gradient(layer.W)
+        db, _ = b.gradient(layer.b) if layer.bias else (None, False)
         on.gradients(n, record.x, record.indexed, dy, dW, add, db, pooling)
         return dx
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handgrad.arrays import Array
-from handgrad.compile.builder import Builder, Target
+from handgrad.compile.builder import Builder
 from handgrad.compile.stages import small
 from handgrad.compile.values import NO_EPILOGUE, Address, Epilogue, NotNative, Size, Value, at_most
 
@@ -89,9 +89,12 @@ def product_dW(
         )  # fmt: skip
 
 
-def gradients(b: Builder, W: Array, bias: Array | None) -> tuple[Target, Target, bool]:
+def gradients(
+    b: Builder, W: Array, bias: Array | None
+) -> tuple[Address | None, Address | None, bool]:
     """Where dW and dbias go, and whether to add to them."""
-    (dW, db), add = b.gradients(W, bias)
+    dW, add = b.gradient(W)
+    db, _ = (None, False) if bias is None else b.gradient(bias)
     if bias is not None and (dW is None) != (db is None):
         raise NotNative("only one of a matrix and its bias is frozen")
     return dW, db, add

@@ -122,7 +122,7 @@ def gru_dWh(b: Builder, node: Node, record: OverTime, rows: Size) -> None:
     if not after:
         x, dn, step = record.inner, b.view(da, da.shape, 2 * H), 3 * H
     b.row(
-        "weights", M=H, N=H, K=rows, x=x, x_row=H, dy=dn, dy_row=step, dW=b.offset(dWh, 2 * H),
+        "weights", M=H, N=H, K=rows, x=x, x_row=H, dy=dn, dy_row=step, dW=dWh + 2 * H,
         dW_row=3 * H, db=dbh, add=add,
     )  # fmt: skip
 
