@@ -123,6 +123,16 @@ class Builder:
         self._written.add(home.start)
         return Address("gradients", home.start), add
 
+    def gradients(self, *arrays: Array | None) -> tuple[Any, ...]:
+        """The same for parameters whose gradients one row makes, with one answer for whether to
+        add: where only some have been written to before, the others are made zero first."""
+        found = [(None, False) if a is None else self.gradient(a) for a in arrays]
+        some = any(add for _, add in found)
+        for array, (address, add) in zip(arrays, found):
+            if array is not None and address is not None and some and not add:
+                self.row("fill", count=array.size, y=address, value=0.0)
+        return *(address for address, _ in found), some
+
     def gradient_view(self, array: Array) -> tuple[Array | None, bool]:
         """The same as `gradient`, for Python: a view instead of an address."""
         address, add = self.gradient(array)

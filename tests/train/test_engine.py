@@ -283,3 +283,38 @@ def test_a_wrong_engine_is_refused():
     for value, name in ((True, "native"), (False, "numpy")):
         with pytest.raises(ValueError, match=f"compile: .* engine='{name}' would do"):
             hg.fit(mlp(), X, LABELS, compile=value)
+
+
+TIED = {
+    "affine": (lambda: hg.Affine(4), (4,)),
+    "convolution": (lambda: hg.Convolution(2, 3, pad=1), (2, 4, 4)),
+    "transposed": (lambda: hg.TransposedConvolution(2, 3, pad=1), (2, 4, 4)),
+    "batch norm": (hg.BatchNorm, (4,)),
+    "layer norm": (hg.LayerNorm, (4,)),
+    "instance norm": (hg.InstanceNorm, (2, 4, 4)),
+    "rnn": (lambda: hg.RNN(4), (3, 4)),
+    "lstm": (lambda: hg.LSTM(4), (3, 4)),
+    "gru": (lambda: hg.GRU(4), (3, 4)),
+    "attention": (lambda: hg.MultiHeadAttention(2), (3, 4)),
+}
+
+
+@needs_native
+@pytest.mark.parametrize("kind", TIED)
+def test_one_of_a_layers_parameters_may_be_tied_alone(kind, rng):
+    make, shape = TIED[kind]
+    x, t = (rng.normal(size=(7, *shape)).astype(np.float32) for _ in range(2))
+
+    def network():
+        return hg.Sequential(make(), hg.Tanh(), make()).build(x)
+
+    for path in (p for p in network().named_parameters() if p.startswith("0")):
+        both = [network().tie(path, "2" + path[1:]) for _ in range(2)]
+        for one, engine in zip(both, ("numpy", "native")):
+            hg.fit(
+                one, x, t, optimizer=hg.SGD(0.2), epochs=3, batch=4, metrics=[], progress=False,
+                engine=engine,
+            )  # fmt: skip
+        np.testing.assert_allclose(
+            both[1].parameters, both[0].parameters, rtol=1e-4, atol=1e-5, err_msg=path
+        )

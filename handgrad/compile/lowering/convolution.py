@@ -173,8 +173,7 @@ class LowerConvolution(Lowering):
             pooling = pooled(record.maxima)
             if node.epilogue.applies:
                 pooling |= node.epilogue._replace(saved=record.maxima.y).arguments
-        dW, add = b.gradient(layer.W)
-        db, _ = b.gradient(layer.b) if layer.bias else (None, False)
+        dW, db, add = b.gradients(layer.W, layer.b if layer.bias else None)
         on.gradients(n, record.x, record.indexed, dy, dW, add, db, pooling)
         return dx
 

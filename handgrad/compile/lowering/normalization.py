@@ -25,9 +25,7 @@ def block_sums(b: Builder, rows: Size, length: int, columns: int) -> Value:
 
 def scale_gradients(b: Builder, layer: Any) -> tuple[Any, ...]:
     """Where dγ and dβ go, None for what is frozen or not there; and whether to add."""
-    dgamma, add = b.gradient(layer.gamma)
-    dbeta, also = b.gradient(layer.beta) if "beta" in layer.params else (None, False)
-    return dgamma, dbeta, add or also
+    return b.gradients(layer.gamma, layer.beta if "beta" in layer.params else None)
 
 
 @dataclass

@@ -93,8 +93,7 @@ def gradients(
     b: Builder, W: Array, bias: Array | None
 ) -> tuple[Address | None, Address | None, bool]:
     """Where dW and dbias go, and whether to add to them."""
-    dW, add = b.gradient(W)
-    db, _ = (None, False) if bias is None else b.gradient(bias)
+    dW, db, add = b.gradients(W, bias)
     if bias is not None and (dW is None) != (db is None):
         raise NotNative("only one of a matrix and its bias is frozen")
     return dW, db, add
