@@ -33,6 +33,7 @@ from handgrad.inside import PLAIN
 from handgrad.inside import is_layer as is_layer
 from handgrad.inside import sublayers as sublayers
 from handgrad.inside import walk as walk
+from handgrad.protocols import LayerLike
 from handgrad.tensor import CallRecord, Tensor, is_learning, is_recording
 
 
@@ -278,7 +279,7 @@ def shallow_clone(layer: Any, training: bool | None = None) -> Any:
     return copy
 
 
-def apply(layer: Any, *inputs: Any) -> Any:
+def apply(layer: LayerLike, *inputs: Any) -> Any:
     """Use a layer on inputs: forward on arrays, a recorded call on tensors.
 
     Inside `learning()` a layer with parameters is recorded on arrays too.
@@ -297,11 +298,12 @@ def apply(layer: Any, *inputs: Any) -> Any:
 
     copy = shallow_clone(layer)
     copy.needs_input_grad = any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
-    alone = isinstance(layer, Layer) and next(sublayers(layer), None) is None
-    inner = (copy,) if alone else [inside for _, inside in walk(copy)]
-    owners, tensors = (
-        ([(copy, layer, n) for n in layer.params], []) if alone else _parameters(copy, layer)
-    )
+    inner, tensors = [copy], list[Tensor]()
+    if isinstance(layer, Layer) and next(sublayers(layer), None) is None:  # alone
+        owners = [(copy, layer, n) for n in layer.params]
+    else:
+        inner = [inside for _, inside in walk(copy)]
+        owners, tensors = _parameters(copy, layer)
     for owner, _, name in owners:
         clear_gradient(owner, name)
     steps = [(i, i.stream.step) for i in inner if getattr(i, "stream", None) is not None]
@@ -334,12 +336,12 @@ def parameter_dtype(layer: Any) -> Any:
     return next((slot.value.dtype for slot in slots(layer) if slot.value is not None), None)
 
 
-def _parameters(copy: Any, layer: Any) -> tuple[list[tuple], list[Tensor]]:
+def _parameters(copy: Any, layer: Any) -> tuple[list[tuple[Any, Any, str]], list[Tensor]]:
     """(copy, original, name) for every parameter of a layer that was cloned, and the tensors.
 
     A layer that is reached in two ways has two clones, and so two gradients that are summed.
     """
-    owners: list[tuple] = []
+    owners: list[tuple[Any, Any, str]] = []
     tensors: dict[int, Tensor] = {}
     pairs = [(copy, layer)]
     while pairs:

@@ -32,10 +32,9 @@ from handgrad.layer import (
 from handgrad.layers import Concat, Loss, counted, meant
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.membership import Membership, join, require_layers
+from handgrad.protocols import LayerLike, LossLike, MetricLike
 from handgrad.summary import table_of_calls
 from handgrad.tensor import CallRecord, Tensor, calls_behind, learning, no_grad
-
-Metric = Callable[[Array, Array], Any]
 
 
 class Network(Flattened, Layer):
@@ -182,8 +181,8 @@ class Network(Flattened, Layer):
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def evaluate(
-        self, x: Any, t: Any, *, loss: Any = None, metrics: Iterable[Metric] = (),
-        engine: str | None = None,
+        self, x: Any, t: Any, *, loss: LossLike | None = None,
+        metrics: Iterable[MetricLike] = (), engine: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Loss and metrics of `predict(x, engine=engine)` against t, each under its name.
 
@@ -221,7 +220,7 @@ class Sequential(Network):
     Raises ValueError for members that are not layers; errors of a layer name its number.
     """
 
-    def __init__(self, *layers: Any, seed: int = 0, dtype: Any = np.float32):
+    def __init__(self, *layers: LayerLike, seed: int = 0, dtype: Any = np.float32):
         require_layers(self, layers)
         self.layers, self.seed, self.dtype = tuple(layers), seed, np.dtype(dtype)
         for layer, following in zip(layers, layers[1:]):
@@ -262,7 +261,8 @@ class Sequential(Network):
         if held.took:
             held.took = False
             return super().forward(x)
-        return self._by_hand(as_input(x, self.dtype), held.composite)
+        y: Array = self._by_hand(as_input(x, self.dtype), held.composite)
+        return y
 
     def _by_hand(self, x: Any, composite: Any) -> Any:
         self._record, self._composite = None, composite
@@ -324,7 +324,7 @@ class Residual(Network):
     Source: He et al., "Deep residual learning for image recognition", CVPR 2016.
     """
 
-    def __init__(self, *layers: Any, seed: int = 0, dtype: Any = np.float32):
+    def __init__(self, *layers: LayerLike, seed: int = 0, dtype: Any = np.float32):
         self.body, self.seed, self.dtype = Sequential(*layers), seed, np.dtype(dtype)
 
     @property
@@ -348,7 +348,9 @@ class Parallel(Network):
     Raises ShapeError where the outputs differ in another axis.
     """
 
-    def __init__(self, *branches: Any, axis: int = -1, seed: int = 0, dtype: Any = np.float32):
+    def __init__(
+        self, *branches: LayerLike, axis: int = -1, seed: int = 0, dtype: Any = np.float32
+    ):
         require_layers(self, branches)
         self.branches, self.axis = tuple(branches), axis
         self.seed, self.dtype = seed, np.dtype(dtype)

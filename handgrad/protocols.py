@@ -1,23 +1,25 @@
-"""What handgrad asks of a layer, a loss, an optimizer, a metric and a callback, as types.
+"""What handgrad asks of a layer, a loss, a metric and a callback, as types.
 
 They are met by shape: no base class is needed. A class of one's own is a `LayerLike` as soon as it
-has `forward` and `backward`.
+has `forward` and `backward`. An optimizer alone has a base class, `handgrad.optim.Optimizer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 
 @runtime_checkable
 class LayerLike(Protocol):
     """Computes outputs, and from their gradients those of its inputs, in the same order."""
 
-    def forward(self, *inputs: Any, **options: Any) -> Any:
+    @property
+    def forward(self) -> Callable[..., Any]:
         """The output, or a tuple of outputs; keeps on self what backward needs."""
 
-    def backward(self, *dy: Any) -> Any:
+    @property
+    def backward(self) -> Callable[..., Any]:
         """The gradient of each input (None for data); sets that of each parameter W as dW."""
 
 
@@ -28,45 +30,44 @@ class LossLike(LayerLike, Protocol):
     """
 
 
-@runtime_checkable
-class OptimizerLike(Protocol):
-    """Changes the parameters of a network after its gradients."""
-
-    steps: int  # updates made so far
-
-    def step(self, network: Any) -> None:
-        """Update all parameters of a network from its gradients."""
-
-    def learning_rate(self) -> float:
-        """The learning rate of the next update."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that an exact continuation needs."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
-
-
 class MetricLike(Protocol):
-    """A number that tells how well outputs y fit targets t; its name heads a column."""
+    """Tells how well outputs y fit targets t; its name heads a column."""
 
-    __name__: str
+    @property
+    def __name__(self) -> str:
+        """The name under which it is recorded."""
 
-    def __call__(self, y: Any, t: Any, /) -> float:
+    def __call__(self, y: Any, t: Any, /) -> Any:
         """The metric of outputs and targets."""
 
 
-class CallbackLike(Protocol):
-    """Is told of events in training. An object that has only some of these methods will do."""
+class OnStart(Protocol):
+    """A callback that is told before the first step."""
 
-    def on_start(self, trainer: Any) -> None:
+    def on_start(self, trainer: Any) -> Any:
         """Before the first step."""
 
-    def on_step(self, trainer: Any) -> None:
+
+class OnStep(Protocol):
+    """A callback that is told after each update."""
+
+    def on_step(self, trainer: Any) -> Any:
         """After an update."""
 
-    def on_epoch(self, trainer: Any) -> None:
+
+class OnEpoch(Protocol):
+    """A callback that is told after each epoch."""
+
+    def on_epoch(self, trainer: Any) -> Any:
         """After an epoch."""
 
-    def on_end(self, trainer: Any) -> None:
+
+class OnEnd(Protocol):
+    """A callback that is told after the last step."""
+
+    def on_end(self, trainer: Any) -> Any:
         """After the last step."""
+
+
+# A callback has any of these methods; `handgrad.train.Callback` has them all, and they do nothing.
+CallbackLike: TypeAlias = OnStart | OnStep | OnEpoch | OnEnd

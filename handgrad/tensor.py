@@ -23,7 +23,7 @@ _learning: ContextVar[bool] = ContextVar("learning", default=False)
 _order = itertools.count()
 
 # NumPy function or ufunc -> what it does on tensors.
-numpy_rules: dict[Callable, Callable] = {}
+numpy_rules: dict[Callable[..., Any], Callable[..., Any]] = {}
 
 
 def is_recording() -> bool:
@@ -83,22 +83,23 @@ class CallRecord:
                  "owners", "shapes", "steps", "tensors")  # fmt: skip
 
     def __init__(
-        self, layer: Any, original: Any, inputs: tuple, owners: list[tuple],
-        steps: Sequence[tuple] = (), tensors: Sequence[Tensor] = (),
+        self, layer: Any, original: Any, inputs: tuple[Any, ...],
+        owners: list[tuple[Any, Any, str]], steps: Sequence[tuple[Any, int]] = (),
+        tensors: Sequence[Tensor] = (),
     ):  # fmt: skip
         self.layer, self.original, self.owners = layer, original, owners
         self.given, self.steps, self.tensors = inputs, steps, tensors
         self.inputs = tuple(x if isinstance(x, Tensor) else None for x in inputs)
         self.order = next(_order)
 
-    def produce(self, outputs: tuple) -> tuple[Tensor, ...]:
+    def produce(self, outputs: tuple[Any, ...]) -> tuple[Tensor, ...]:
         """The outputs as tensors that know this call made them."""
         tensors = tuple(Tensor._made(y, self, i) for i, y in enumerate(outputs))
         self.outputs = tuple(weakref.ref(t) for t in tensors)
         self.shapes = tuple(t.shape for t in tensors)
         return tensors
 
-    def backward(self, gradients: list) -> tuple[tuple, list]:
+    def backward(self, gradients: list[Any]) -> tuple[tuple[Any, ...], list[Any]]:
         """The gradients of the inputs, checked against their shapes, and of the parameters.
 
         Those of the parameters in the order of `owners`, then of `tensors`; None for one inside
@@ -188,7 +189,7 @@ class Tensor:
     def __len__(self) -> int:
         return len(self.data)
 
-    def __iter__(self) -> Iterator:
+    def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
     def __float__(self) -> float:
@@ -196,7 +197,8 @@ class Tensor:
 
     def item(self) -> float:
         """The only element, as a Python number."""
-        return self.__array__().item()
+        number: float = self.__array__().item()
+        return number
 
     def detach(self) -> Tensor:
         """The same numbers without a past: gradients stop here."""
@@ -277,11 +279,12 @@ class Tensor:
                     f"backward() without a gradient needs a scalar; this tensor has shape "
                     f"{self.shape}: pass dy of that shape, or sum() first"
                 )
-            return array_module(self.data).ones_like(self.data)
-        dy = as_float(dy.data if isinstance(dy, Tensor) else dy).astype(self.dtype, copy=False)
-        if dy.shape != self.shape:
-            raise ShapeError(f"backward: dy must have shape {self.shape}, got {dy.shape}")
-        return dy
+            ones: Array = array_module(self.data).ones_like(self.data)
+            return ones
+        g: Array = as_float(dy.data if isinstance(dy, Tensor) else dy)
+        if g.shape != self.shape:
+            raise ShapeError(f"backward: dy must have shape {self.shape}, got {g.shape}")
+        return g.astype(self.dtype, copy=False)
 
 
 def calls_behind(*tensors: Any, constants: bool = True) -> list[CallRecord]:
@@ -309,7 +312,7 @@ def _walk(root: Tensor, dy: Array, retain: bool) -> None:
     """
     start = root.creator
     assert start is not None
-    pending: dict[CallRecord, list] = {start: [None] * len(start.outputs)}
+    pending: dict[CallRecord, list[Any]] = {start: [None] * len(start.outputs)}
     pending[start][root.index] = dy
     leaves: dict[int, tuple[Tensor, Array]] = {}
     parameters: dict[tuple[int, str], tuple[Any, Array]] = {}
@@ -346,7 +349,7 @@ def _walk(root: Tensor, dy: Array, retain: bool) -> None:
         setattr(original, "d" + name, g)
 
 
-def _add(sums: dict, key: Any, owner: Any, g: Any) -> None:
+def _add(sums: dict[Any, tuple[Any, Any]], key: Any, owner: Any, g: Any) -> None:
     """Add g to the owner's sum, without writing into either."""
     if g is not None:
         sums[key] = (owner, g if key not in sums else sums[key][1] + g)

@@ -23,6 +23,8 @@ from handgrad.compile.trace import trace
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 from handgrad.layer import walk
 from handgrad.network import Network
+from handgrad.optim import Optimizer
+from handgrad.protocols import LossLike
 
 SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
 PAUSED, BAD_INDEX, PYTHON_FAILED, BAD_BATCH, NOT_FINITE = range(1, 6)  # of hg_program_run
@@ -111,7 +113,8 @@ class Training(Program):
     """
 
     def __init__(
-        self, network: Network, loss: Any, optimizer: Any, x: Array, t: Array, *, batch: int,
+        self, network: Network, loss: LossLike, optimizer: Optimizer, x: Array, t: Array, *,
+        batch: int,
         weights: Array | None = None, threads: int | None = None,
         watch: Callable[[Array, int], None] | None = None, python: bool = False,
     ):  # fmt: skip
@@ -250,12 +253,19 @@ def describe(program: Program) -> str:
 
 
 def compile_training(
-    network: Network, loss: Any, optimizer: Any, x: Array, t: Array, **options: Any
-) -> Training:
+    network: Network, loss: LossLike, optimizer: Optimizer, x: Array, t: Array, *, batch: int,
+    weights: Array | None = None, threads: int | None = None,
+    watch: Callable[[Array, int], None] | None = None, python: bool = False,
+) -> Training:  # fmt: skip
     """The training steps of a network as one program; see `Training`."""
-    return Training(network, loss, optimizer, x, t, **options)
+    return Training(
+        network, loss, optimizer, x, t, batch=batch, weights=weights, threads=threads,
+        watch=watch, python=python,
+    )  # fmt: skip
 
 
-def compile_prediction(network: Network, x: Array, **options: Any) -> Prediction:
+def compile_prediction(
+    network: Network, x: Array, *, batch: int, threads: int | None = None, python: bool = False
+) -> Prediction:
     """The predictions of a network as one program; see `Prediction`."""
-    return Prediction(network, x, **options)
+    return Prediction(network, x, batch=batch, threads=threads, python=python)

@@ -7,6 +7,7 @@ have too. So plain array code, a layer's own among it, also runs on tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -124,11 +125,16 @@ def _cumprod(x: Tensor, axis: int) -> Tensor:
     return _stack(products, axis)
 
 
-def _reduction(cls: Any) -> Callable[..., Tensor]:
-    def rule(x: Tensor, axis: Any = None, *, keepdims: bool = False, **options: Any) -> Tensor:
-        return apply(cls(axis=axis, keepdims=keepdims, **options), x)
+def _prod(x: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    return apply(Prod(axis, keepdims=keepdims), x)
 
-    return rule
+
+def _var(x: Tensor, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    return apply(Var(axis, ddof=ddof, keepdims=keepdims), x)
+
+
+def _std(x: Tensor, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    return apply(Std(axis, ddof=ddof, keepdims=keepdims), x)
 
 
 def _min(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
@@ -180,19 +186,27 @@ def _astype(x: Tensor, dtype: Any, copy: bool = True) -> Tensor:
     return x
 
 
+def _on_arrays(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function on the arrays of tensors: its result has no gradient."""
+
+    @wraps(function)
+    def rule(*xs: Any, **options: Any) -> Any:
+        return function(*map(plain, xs), **options)
+
+    return rule
+
+
 def enter_rules() -> None:
     """Make these NumPy functions, and the methods of arrays, work on tensors."""
     for ufunc, cls in _UNARY.items():
         numpy_rules[ufunc] = lambda x, cls=cls: apply(cls(), x)
     for function in _PLAIN:
-        numpy_rules[function] = lambda *xs, function=function, **options: function(
-            *map(plain, xs), **options
-        )
+        numpy_rules[function] = _on_arrays(function)
     numpy_rules.update({
         np.maximum: elementwise(Maximum), np.minimum: elementwise(Minimum),
         np.where: _where, np.clip: _clip, np.concatenate: _concatenate, np.stack: _stack,
         np.split: _split, np.pad: _pad, np.cumsum: _cumsum, np.cumprod: _cumprod,
-        np.prod: _reduction(Prod), np.var: _reduction(Var), np.std: _reduction(Std),
+        np.prod: _prod, np.var: _var, np.std: _std,
         np.min: _min, np.linalg.norm: _norm, np.einsum: _einsum, np.moveaxis: _moveaxis,
         np.swapaxes: _swapaxes, np.squeeze: _squeeze, np.expand_dims: _expand_dims,
         np.ravel: lambda x: x.reshape(-1),

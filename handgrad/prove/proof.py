@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, Stream
+from handgrad.protocols import LossLike
 
 STEPS = (1e-5, 1e-7, 1e-3)  # the usual one; nearer, for kinks; further, for large losses
 TOLERANCE = 1e-6
@@ -75,7 +76,7 @@ class Proof:
         return "\n".join(lines)
 
 
-def prove_network(network: Any, x: Any, t: Any, loss: Any, *, limit: int = 20_000) -> Proof:
+def prove_network(network: Any, x: Any, t: Any, loss: LossLike, *, limit: int = 20_000) -> Proof:
     """Compare the gradient of loss(network(x), t) for every parameter, in float64 on a copy.
 
     g[i] ≈ (L(p + h eᵢ) − L(p − h eᵢ)) / 2h, with a smaller h where a kink may lie within, and a

@@ -62,7 +62,8 @@ class Checkpoint:
 
     def predict(self, x: Any) -> Array:
         """The network's outputs for data as they come, brought into what the input says."""
-        return self.network.predict(x if self.input is None else self.input.prepare(x))
+        y: Array = self.network.predict(x if self.input is None else self.input.prepare(x))
+        return y
 
 
 def save(

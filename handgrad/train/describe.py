@@ -101,7 +101,7 @@ class _Writer:
             return {"layer": self.node(value)}
         return self.callable(value, where)
 
-    def parameter(self, value: dict, where: str) -> dict:
+    def parameter(self, value: dict[str, Any], where: str) -> dict[str, Any]:
         """What `_config` says of a parameter; any other dict is no plain data."""
         if set(value) != {"parameter", "type"}:
             raise ValueError(f"{where} cannot be saved: dict is not plain data")

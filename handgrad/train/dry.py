@@ -23,7 +23,9 @@ ELEMENTS = 2**24  # of all outputs for one sample, beyond what the file pays for
 STEPS = 2**13  # of recurrent layers, the same
 
 
-def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) -> tuple | None:
+def output_shape(
+    network: Any, shape: tuple[int, ...], dtype: Any, room: int
+) -> tuple[int, ...] | None:
     """The shape (0, …) of the output for samples of this shape; None where it cannot be known.
 
     It cannot where layers of the user's do not take an empty batch. Raises ValueError where the
@@ -34,7 +36,7 @@ def output_shape(network: Any, shape: tuple[int, ...], dtype: Any, room: int) ->
     try:
         with np.errstate(all="ignore"), counted_steps(network, STEPS + room // 8):
             if not isinstance(network, Network):
-                return np.shape(network.forward(empty))
+                return tuple(np.shape(network.forward(empty)))
             calls = network.calls(empty)[1]
     except Exception as error:  # layers of the user's may raise anything; so may wrong weights
         if not own:

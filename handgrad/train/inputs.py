@@ -12,7 +12,8 @@ from handgrad.network import Network
 from handgrad.train.checkpoint import Checkpoint
 from handgrad.train.data import check_inputs
 from handgrad.train.dry import output_shape
-from handgrad.train.files import PathLike, Table, read_cells, read_npz, read_table
+from handgrad.train.files import PathLike, Table, read_cells, read_table
+from handgrad.train.npz import read_npz
 from handgrad.train.spec import InputSpec
 
 ROOM = 2**16  # see `output_shape`
@@ -93,7 +94,8 @@ def fitting(network: Network, shapes: list[tuple[int, ...]]) -> InputSpec:
 def all_predictions(saved: Checkpoint, x: Any) -> Array:
     """The outputs for prepared inputs x; ValueError for whatever the network raises."""
     try:
-        return saved.network.predict(x)
+        y: Array = saved.network.predict(x)
+        return y
     except Exception as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"the network cannot be used: {said}") from None

@@ -11,9 +11,9 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layer import shallow_clone
 from handgrad.layers import meant
-from handgrad.network import Metric, Network, Sequential
+from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Plateau
-from handgrad.protocols import LossLike
+from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike
 from handgrad.train.callbacks import Callback, Progress
 from handgrad.train.checks import (
     check_callbacks,
@@ -33,10 +33,10 @@ from handgrad.train.scale import warn_of_scale
 
 
 def fit(
-    network: Network, x: Any, t: Any, *, loss: LossLike | None = None,
+    network: LayerLike, x: Any, t: Any, *, loss: LossLike | None = None,
     optimizer: Optimizer | type[Optimizer] | str | None = None, epochs: int | None = None,
     steps: int | None = None, batch: int | None = None, validation: Any = None,
-    metrics: Sequence[Metric] | None = None, callbacks: Iterable[Any] = (),
+    metrics: Sequence[MetricLike] | None = None, callbacks: Iterable[CallbackLike] = (),
     sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
     augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True, seed: int = 0,
     progress: bool | None = None, engine: str | Engine | None = None, threads: int | None = None,
@@ -95,10 +95,10 @@ class Trainer:
     interrupted = False
 
     def __init__(
-        self, network: Network, x: Any, t: Any, *, loss: LossLike | None = None,
+        self, network: LayerLike, x: Any, t: Any, *, loss: LossLike | None = None,
         optimizer: Optimizer | type[Optimizer] | str | None = None, epochs: int | None = None,
         steps: int | None = None, batch: int | None = None, validation: Any = None,
-        metrics: Sequence[Metric] | None = None, callbacks: Iterable[Any] = (),
+        metrics: Sequence[MetricLike] | None = None, callbacks: Iterable[CallbackLike] = (),
         sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
         augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True,
         seed: int = 0, progress: bool | None = None, engine: str | Engine | None = None,

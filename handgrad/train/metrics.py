@@ -8,16 +8,16 @@ out first: `handgrad.layers.counted`, as training and evaluate do. Regression: y
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layers import ElementwiseLoss
+from handgrad.protocols import LossLike, MetricLike
 
 
-def usual_metrics(loss: Any, t: Array) -> list[Callable[[Any, Any], Any]]:
+def usual_metrics(loss: LossLike, t: Array) -> list[MetricLike]:
     """accuracy for integer or boolean targets, unless the loss takes targets as real numbers."""
     return [accuracy] if t.dtype.kind in "iub" and not isinstance(loss, ElementwiseLoss) else []
 

@@ -8,7 +8,6 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -92,5 +91,5 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
         raise ValueError(
             f"or damaged: {name!r} has shape {shape} of {dtype}, {need:,} bytes, but holds {have:,}"
         )
-    array: Any = np.frombuffer(data, dtype, offset=stream.tell())
-    return array.reshape(shape, order="F" if fortran else "C").copy(order="K")
+    flat: Array = np.frombuffer(data, dtype, offset=stream.tell())
+    return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")

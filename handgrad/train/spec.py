@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError
+from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.train import schema
 from handgrad.train.data import check_inputs
 
@@ -117,8 +117,9 @@ class InputSpec:
         if kind in "iub":
             return _as_integers(x, name, self.dtype)
         if (self.mean, self.scale) == (0, 1):
-            return x if x.dtype.kind == "f" else x.astype(np.float64)
-        return (x - self.mean) / self.scale
+            return as_float(x)
+        scaled: Array = (x - self.mean) / self.scale
+        return scaled
 
     def _from_bytes(self, x: Array, name: str) -> Array:
         if x.dtype != np.uint8:
@@ -195,10 +196,11 @@ class OutputSpec:
             if y.shape[1] == 1:
                 y = np.concatenate([np.zeros_like(y), y], axis=1)
             y = np.exp(y - y.max(axis=1, keepdims=True))
-            return y / y.sum(axis=1, keepdims=True)
+            y /= y.sum(axis=1, keepdims=True)
+            return y
         return np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y
 
-    def rows(self, y: Array) -> Iterator[tuple]:
+    def rows(self, y: Array) -> Iterator[tuple[Any, ...]]:
         """A table of predictions: its header, and a line for each output of y (N, …)."""
         self.check(y.shape)
         if self.kind == "regression":
@@ -218,7 +220,7 @@ class OutputSpec:
             yield (i, names[k], f"{p[i, k]:.4f}")
 
 
-def _entries(value: Any, where: str) -> tuple:
+def _entries(value: Any, where: str) -> tuple[Any, ...]:
     if isinstance(value, str) or not hasattr(value, "__iter__"):
         raise schema.refuse(where, "a sequence", value)
     return tuple(v.item() if isinstance(v, np.generic) else v for v in value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.network import Metric
+from handgrad.protocols import MetricLike
 
 Pair = tuple[Any, Any]  # a sum and what it is to be divided by: numerator, denominator
 
@@ -29,7 +29,7 @@ class Task:
     batch: int
     accumulate: int = 1
     weights: Array | None = None
-    metrics: Sequence[Metric] = ()
+    metrics: Sequence[MetricLike] = ()
     augment: Callable[[Array, int], Array] | None = None
     threads: int | None = None
     _drawn: dict[int, Array] = field(default_factory=dict)  # the order of the present epoch
