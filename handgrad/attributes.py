@@ -62,5 +62,5 @@ def short(value: Any) -> str:
         return f"array(shape={value.shape}, dtype={value.dtype})"
     try:
         return repr(value)
-    except Exception:  # somebody else's class
+    except Exception:  # a __repr__ that fails
         return f"<{type(value).__name__}>"

@@ -69,7 +69,7 @@ header_option = click.option(
 @click.option("--net", help="sizes such as 64-100-10, or FILE.py[:name] with a network")
 @click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, adam, …")
 @click.option("--lr", type=float, help="learning rate; by default the optimizer's usual one")
-@click.option("--batch", type=int, help="rows per step  [default: 32, or all where fewer]")
+@click.option("--batch", type=int, help="samples per batch  [default: 32, or all where fewer]")
 @click.option("--epochs", type=int, default=40, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
@@ -126,7 +126,7 @@ def _train(
             raise ValueError(f"--resume: {out / MODEL} holds no training to continue")
         trainer.load_state_dict(saved.training)
     _probe(out, network)
-    tell(f"{dataset.name}: {len(dataset.x_train):,} rows to learn from, "
+    tell(f"{dataset.name}: {len(dataset.x_train):,} samples to learn from, "
         f"{len(dataset.x_test):,} to test\n")  # fmt: skip
     tell(network.summary(dataset.x_train[:8]) + "\n")
     if not no_proof:
@@ -164,7 +164,7 @@ def _probe(out: Path, network: Network) -> None:
 
 
 def _prove(network: Network, dataset: Dataset, loss: Any, tell: Any) -> None:
-    tell("proof: backprop against numerical differentiation, in float64, on 8 rows")
+    tell("proof: backprop against numerical differentiation, in float64, on 8 samples")
     proof: Proof = prove_network(network, dataset.x_train[:8], dataset.t_train[:8], loss)
     tell(str(proof))
     tell(
@@ -199,7 +199,7 @@ def _show_result(network: Network, dataset: Dataset) -> None:
     metric = accuracy if dataset.classes else r2
     value = metric(network.predict(dataset.x_test), dataset.t_test)
     text = f"test accuracy {value:.2%}" if dataset.classes else f"test R² {value:.4f}"
-    say(f"{text} on {len(dataset.x_test):,} rows")
+    say(f"{text} on {len(dataset.x_test):,} samples")
 
 
 def _keep(trainer: Trainer, model: SaveModel, out: Path, tell: Any) -> bool:

@@ -18,7 +18,7 @@ from handgrad.tensor import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One parameter's part of the flat arrays, and every place that holds the parameter."""
+    """One parameter's part of the flat arrays, and every attribute that holds the parameter."""
 
     path: str
     start: int
@@ -61,7 +61,7 @@ class Flat:
         return held == {(id(slot.owner), slot.name) for slot in slots}
 
     def tie(self) -> None:
-        """Where another array has been put in a parameter's place, take its numbers.
+        """Where another array has been put in a parameter's place, take its values.
 
         Raises ValueError for one that is another parameter, ShapeError for another shape.
         """
@@ -82,7 +82,7 @@ class Flat:
                     other.set(segment.view)
 
     def _require_own(self, segment: Segment, slot: Slot, value: Any) -> None:
-        """Copying numbers must not pass for tying."""
+        """Copying values must not pass for tying."""
         if not (isinstance(value, np.ndarray) and np.may_share_memory(value, self.parameters)):
             return
         for other in self.segments:
@@ -92,7 +92,7 @@ class Flat:
                     f"{slot.path} was given memory of {other.path}, and the network has its "
                     f"parameters already: to tie them, network.tie({other.path!r}, "
                     f"{slot.path!r}), or assign before the network's first use; to copy the "
-                    "numbers, assign a copy"
+                    "values, assign a copy"
                 )
 
     def tied(self, paths: Sequence[str]) -> Flat:
@@ -247,7 +247,7 @@ def cast_parameters(slots: list[Slot], dtype: Any) -> None:
 
 
 def _together(slots: list[Slot]) -> list[list[Slot]]:
-    """The slots in groups that hold the same array: the same numbers at the same address."""
+    """The slots in groups that hold the same array: the same elements at the same address."""
     groups: dict[Any, list[Slot]] = {}
     for slot in slots:
         value = slot.value

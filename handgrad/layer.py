@@ -48,7 +48,7 @@ class Layer:
     buffers: tuple[str, ...] = ()  # arrays that are saved but not learned
     training = True
     linear = False  # y is linear in the real inputs: backward uses only their shapes
-    needs_input_grad = True  # False where nobody needs the gradient of the input
+    needs_input_grad = True  # False where the gradient of the input is not needed
     stream: Stream | None = None  # random numbers; a network gives each layer its own
     dtype: Any = None  # of parameters still to be made; None: that of the first input
     followed_by: Any = None  # the next layer in a Sequential: initial weights depend on it
@@ -99,7 +99,7 @@ class Layer:
         return self
 
     def draw(self) -> Stream:
-        """This layer's random stream; one with seed 0 where nobody gave it another."""
+        """This layer's random stream; one with seed 0 unless it was given one."""
         if self.stream is None:
             self.stream = Stream()
         return self.stream
@@ -189,7 +189,7 @@ def backward_anew(layer: Any, dy: Any, composite: bool) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One place where a parameter lives: `owner.name`, found under `path` from the outside."""
+    """A parameter as an attribute: `owner.name`, found under `path` from the outside."""
 
     path: str
     owner: Any

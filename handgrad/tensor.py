@@ -201,7 +201,7 @@ class Tensor:
         return number
 
     def detach(self) -> Tensor:
-        """The same numbers without a past: gradients stop here."""
+        """The same elements without a past: gradients stop here."""
         return Tensor(self.data, requires_grad=False)
 
     if TYPE_CHECKING:  # layers/operators.py puts these here

@@ -18,7 +18,7 @@ const hg::Args* hg_kernel_args(int kernel);
 int hg_threads();                          // how many threads this process may use
 
 // What a program is made from: rows over segments of memory, for batches of at most `batch`
-// samples out of `data_rows`, with `hyper_width` numbers for each step.
+// samples out of `data_rows`, with `hyper_width` values for each step.
 struct hg_spec {
   const hg::Row* rows;
   int64_t count, batch, data_rows, hyper_width;
@@ -40,7 +40,7 @@ struct hg_run {
   const int64_t* starts;        // of each step: where its batch begins in `order` ...
   const int64_t* counts;        // ... and how many samples it has
   int64_t steps;
-  const double* hyper;          // hyper_width numbers for each step
+  const double* hyper;          // hyper_width values for each step
   int64_t threads;
   double seconds;               // return after about this long, to be called again
   int64_t step, row;            // where to go on; both 0 at first

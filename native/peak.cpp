@@ -1,4 +1,4 @@
-// What this machine can do at most: multiply-adds on numbers that never leave the registers.
+// What this machine can do at most: multiply-adds on values that never leave the registers.
 #include "row.h"
 #include "simd.h"
 

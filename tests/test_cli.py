@@ -41,8 +41,8 @@ def test_the_default_command_shows_all_in_order(run):
     text = run("train")
     marks = ["output shape", "proof: backprop", "worst relative error", "times faster",
              "test accuracy", "model ", "history ", "learning curve"]  # fmt: skip
-    places = [text.index(mark) for mark in marks]
-    assert places == sorted(places)
+    positions = [text.index(mark) for mark in marks]
+    assert positions == sorted(positions)
     assert float(re.search(r"test accuracy ([\d.]+)%", text)[1]) >= 97
     assert float(re.search(r"worst relative error ([\d.e+-]+);", text)[1]) < 1e-6
     assert sorted(p.name for p in Path("out").iterdir()) == [
@@ -61,7 +61,7 @@ def test_without_matplotlib_it_says_so_and_goes_on(run, monkeypatch):
 
 def test_quiet_prints_the_result_alone(run):
     text = run("train", "--data", "spiral", "--epochs", 2, "--quiet")
-    assert re.fullmatch(r"test accuracy [\d.]+% on 60 rows\n", text)
+    assert re.fullmatch(r"test accuracy [\d.]+% on 60 samples\n", text)
 
 
 @pytest.mark.parametrize("data", ["spiral", "moons", "circles", "sine"])
@@ -198,7 +198,7 @@ def bad_csv(path: Path, text: str) -> str:
         (["--batch", "5000"], "batch: 5000 is more than the 1438 samples"),
         (["--batch", "0"], "batch: an integer of at least 1"),
         (["--epochs", "0"], "epochs: an integer"),
-        (["--seed", "-3"], "seed must be a whole number"),
+        (["--seed", "-3"], "seed must be an integer"),
         (["--out", "file/below"], "file"),
         (["--resume"], "--resume: there is no out/model.safetensors"),
     ],

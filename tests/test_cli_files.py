@@ -48,7 +48,7 @@ def test_every_name_in_the_help_is_taken(run, name):  # noqa: F811
 
 
 def test_xor_is_learned(run):  # noqa: F811
-    assert "accuracy 100.00% on 4 rows" in run("train", "--data", "xor", "--lr", 0.01, "--quiet")
+    assert "accuracy 100.00% on 4 samples" in run("train", "--data", "xor", "--lr", 0.01, "--quiet")
 
 
 def test_a_model_says_what_it_takes_and_gives(run, rng):  # noqa: F811
@@ -75,8 +75,8 @@ def test_the_target_may_be_any_column_and_the_header_is_said(run, rng):  # noqa:
     run("train", "--data", "d.csv", "--target", "label", "--header", "--epochs", 1, "--quiet")
     assert load_checkpoint("out/model.safetensors").input.columns == ("2019", "2020")
     assert "row,class" in run("predict", "out/model.safetensors", "d.csv")
-    turned = [",".join(line.split(",")[::-1]) for line in lines]
-    Path("d.csv").write_text("\n".join(turned))
+    backwards = [",".join(line.split(",")[::-1]) for line in lines]
+    Path("d.csv").write_text("\n".join(backwards))
     assert "(2020,2019,label) may hold names" in run("train", "--data", "d.csv", code=2)
     run("train", "--data", "d.csv", "--header", "--epochs", 1, "--quiet")
     assert "no column 'c' among" in run(

@@ -37,7 +37,7 @@ class Use:
         outputs = listed(self.forward(self.inputs))
         self.dys = [rng.standard_normal(np.shape(y)) for y in outputs]
         gradients = listed(self.layer.backward(*self.dys))
-        self.places = [i for i, g in enumerate(gradients) if g is not None]
+        self.positions = [i for i, g in enumerate(gradients) if g is not None]
 
     def forward(self, inputs):
         if self.step is not None:
@@ -47,14 +47,14 @@ class Use:
     @property
     def variables(self):
         """The arrays by which there is a gradient."""
-        return [self.inputs[i] for i in self.places] + [s.value for s in slots(self.layer)]
+        return [self.inputs[i] for i in self.positions] + [s.value for s in slots(self.layer)]
 
-    def slopes(self, create_graph):
-        """The gradients of Σ dy · y, and what they are gradients by."""
-        inputs = [Tensor(x) if i in self.places else x for i, x in enumerate(self.inputs)]
+    def backpropagated(self, create_graph):
+        """The gradients of Σ dy · y, and what they are taken with respect to."""
+        inputs = [Tensor(x) if i in self.positions else x for i, x in enumerate(self.inputs)]
         outputs = listed(self.forward(inputs))
         total = sum((y * dy).sum() for y, dy in zip(outputs, self.dys))
-        wanted = [inputs[i] for i in self.places] + slots(self.layer)
+        wanted = [inputs[i] for i in self.positions] + slots(self.layer)
         return grad(total, wanted, create_graph=create_graph), wanted
 
 
@@ -63,16 +63,16 @@ def test_the_gradient_of_the_gradient_is_its_derivative(sample, rng):
     use = Use(sample, rng)
     if sample.cls.__name__ in REFUSED:
         with pytest.raises(NotImplementedError, match=f"{sample.cls.__name__} has no second"):
-            use.slopes(create_graph=True)
+            use.backpropagated(create_graph=True)
         return
     vs = [rng.standard_normal(x.shape) for x in use.variables]
-    gradients, wanted = use.slopes(create_graph=True)
-    for g, expected in zip(gradients, use.slopes(create_graph=False)[0]):
+    gradients, wanted = use.backpropagated(create_graph=True)
+    for g, expected in zip(gradients, use.backpropagated(create_graph=False)[0]):
         np.testing.assert_allclose(g.data, expected, rtol=1e-12, atol=1e-14)
     second = grad(sum((g * v).sum() for g, v in zip(gradients, vs)), wanted)
 
     def along():
-        return sum((g * v).sum() for g, v in zip(use.slopes(create_graph=False)[0], vs))
+        return sum((g * v).sum() for g, v in zip(use.backpropagated(create_graph=False)[0], vs))
 
     for x, h in zip(use.variables, second):
         np.testing.assert_allclose(h, central_difference(along, x), rtol=1e-5, atol=1e-7)

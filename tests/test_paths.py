@@ -140,8 +140,8 @@ def directional(network, x, dy, gradients):
             p[...] = kept + h * v
             sides.append((network.forward(x) * dy).sum())
         p[...] = kept
-        slope = (sides[0] - sides[1]) / 2e-6
-        assert gradients @ v == pytest.approx(slope, rel=1e-5, abs=1e-5 * abs(gradients).max())
+        derivative = (sides[0] - sides[1]) / 2e-6
+        assert gradients @ v == pytest.approx(derivative, rel=1e-5, abs=1e-5 * abs(gradients).max())
 
 
 def affine(**options):

@@ -53,7 +53,7 @@ def test_a_second_backward_starts_anew():
         b.backward()
 
 
-def test_a_sum_of_gradients_writes_into_nobodys_array(rng):
+def test_a_sum_of_gradients_writes_into_no_array_of_others(rng):
     x, dy = Tensor(rng.normal(size=(3, 2))), rng.normal(size=(3, 2))
     given = dy.copy()
     y = x + x + x
@@ -161,8 +161,8 @@ def test_operators_both_ways_against_differences(f, rng):
     for i in np.ndindex(3, 3):
         step = np.zeros((3, 3))
         step[i] = h
-        slope = ((f(x0 + step, a) - f(x0 - step, a)) * dy).sum() / (2 * h)
-        assert x.grad[i] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+        derivative = ((f(x0 + step, a) - f(x0 - step, a)) * dy).sum() / (2 * h)
+        assert x.grad[i] == pytest.approx(derivative, rel=1e-6, abs=1e-8)
 
 
 def test_numbers_take_the_tensors_dtype():

@@ -133,7 +133,7 @@ def im2col(x: Array, k: int, stride: int, pad: int) -> Array:
 
 
 def col2im(col: Array, shape: tuple, k: int, stride: int, pad: int) -> Array:
-    """The sum of the windows at their places in images of this shape."""
+    """The sum of the windows at their positions in images of this shape."""
     n, c, h, width = shape
     oh, ow = (h + 2 * pad - k) // stride + 1, (width + 2 * pad - k) // stride + 1
     col = col.reshape(n, oh, ow, c, k, k).transpose(0, 3, 4, 5, 1, 2)

@@ -84,7 +84,7 @@ class Builder:
         self.rows: list[Row] = []
         self.label = ""
         self.segments: dict[str, tuple[Any, bool]] = {}  # array, and whether writable
-        self.ahead: list[Callable[[int], Array]] = []  # numbers of the next steps, see step_number
+        self.ahead: list[Callable[[int], Array]] = []  # values for the next steps, see step_number
         self.after: list[Callable[[int], None]] = []  # told how many steps were done
         self.draws: dict[int, int] = {}  # of each random stream by its id, in one step
         self._written: set[int] = set()  # words at which a gradient has been written

@@ -23,7 +23,7 @@ class Key:
     """The layers' types, order, sharing and options by value, and the memory a program works on.
 
     Memory (the flat arrays, running statistics) is what a program reads and writes while it runs:
-    there the very array counts, and its numbers do not. Two keys are equal where one program
+    there the very array counts, and its elements do not. Two keys are equal where one program
     serves both. `holds` says quickly that a key is still right.
     """
 
@@ -63,7 +63,7 @@ class Key:
         """A thing by value; a layer that was met before is its number, for then it is shared."""
         if thing is None or isinstance(thing, _PLAIN):
             return type(thing), thing
-        if isinstance(thing, Parameter):  # its numbers lie in the flat array
+        if isinstance(thing, Parameter):  # its elements lie in the flat array
             return Parameter, thing.shape
         if isinstance(thing, np.ndarray):
             self._arrays.append((thing, thing.tobytes()))

@@ -53,7 +53,7 @@ class Program:
         return describe(self)
 
     def profile(self, steps: int = 100) -> Profile:
-        """Run some steps on the first rows of the data and measure every row.
+        """Run some steps on the first samples of the data and measure every row.
 
         The parameters are put back afterwards; so is what the optimizer remembers.
         """
@@ -173,7 +173,7 @@ class Training(Program):
 
 
 class Prediction(Program):
-    """The outputs of a network in evaluation mode, for up to `batch` rows at a time."""
+    """The outputs of a network in evaluation mode, for up to `batch` samples at a time."""
 
     def __init__(
         self, network: Network, x: Array, *, batch: int, threads: int | None = None,
@@ -213,7 +213,7 @@ class Prediction(Program):
         while (code := self.go(SLICE)) == PAUSED:
             pass
         if code == BAD_INDEX:
-            raise BadIndex("Prediction: x holds a number that the layer which takes it refuses")
+            raise BadIndex("Prediction: x holds an index that the layer which takes it refuses")
         return self._y[: len(x)].copy()
 
 
@@ -221,7 +221,7 @@ def require_native(network: Network) -> None:
     """Raise NotNative with the reason where programs cannot run, or not for this network."""
     reason = why_not()
     if not reason and np.dtype(network.dtype) != np.float32:
-        reason = f"the network's numbers are {np.dtype(network.dtype)}, native code has float32"
+        reason = f"the network's dtype is {np.dtype(network.dtype)}, native code has float32"
     if reason:
         raise NotNative(reason)
 

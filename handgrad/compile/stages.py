@@ -24,7 +24,7 @@ def join(rows: Sequence[Row]) -> None:
 
 
 def stages(rows: Sequence[Row]) -> Iterator[range]:
-    """The numbers of the rows of each stage."""
+    """The indices of the rows of each stage."""
     first = 0
     for i in range(1, len(rows) + 1):
         if i == len(rows) or rows[i].waits == FOR_ALL:

@@ -103,7 +103,7 @@ def _record(network: Network, x: Array) -> tuple[Any, Any, list[CallRecord]]:
 
 
 def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
-    """The uses of layers on a few rows of x in the present mode, seen for two sizes of batch.
+    """The uses of layers on a few samples of x in the present mode, seen for two sizes of batch.
 
     python: numbers of the nodes that are to run as Python.
     """
@@ -152,7 +152,7 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
 
 
 def _columns_of(array: Any, x: Any) -> tuple[int, int] | None:
-    """From which column of x to which, where an array of numbers is a view of some columns."""
+    """From which column of x to which, where an array is a view of some columns."""
     if not (isinstance(x, np.ndarray) and isinstance(array, np.ndarray) and array.base is not None):
         return None
     if x.ndim != 2 or array.ndim != 2 or array.strides != x.strides or len(array) != len(x):

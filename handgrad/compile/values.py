@@ -76,7 +76,7 @@ class Value:
     made_by: Any = None
     uses: int = 0
     through_epilogue: bool = False  # a gradient that went back through its maker's epilogue already
-    rows: Any = None  # the data segment whose rows the batch picks: this value is not gathered yet
+    rows: Any = None  # the data segment whose samples the batch picks: not gathered yet
     constant: float | None = None  # the number that all its elements are, where that is known
     integer: bool = False  # its words are int32
     parameter: Any = None  # the array of a network's own Parameter

@@ -31,7 +31,7 @@ def normal(std: float) -> Callable[..., Array]:
 
 
 def uniform(std: float, shape: Shape, rng: np.random.Generator) -> Array:
-    """Uniform numbers with the standard deviation std: from ±std·√3."""
+    """Uniform values with the standard deviation std: from ±std·√3."""
     return rng.uniform(-std * np.sqrt(3), std * np.sqrt(3), shape)
 
 

@@ -1,4 +1,4 @@
-"""The operators of Tensor: + * @ [] and their like, each an application of a layer.
+"""The operators of Tensor: + * @ [] and their like, each a call of a layer.
 
 An operand of another shape gets an explicit `Broadcast`, so that its gradient is summed in a step
 one can see.
@@ -145,7 +145,7 @@ def _put_operators_on_tensor() -> None:
         setattr(Tensor, name, numpy_rules[function])
     members = {
         "__neg__": numpy_rules[np.negative],
-        "__hash__": object.__hash__,  # tensors are told apart by identity, == compares numbers
+        "__hash__": object.__hash__,  # tensors are told apart by identity, == compares elements
         "__getitem__": lambda x, key: apply(Index(plain(key)), x),
         "reshape": _reshape,
         "transpose": _transpose,

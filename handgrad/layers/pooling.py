@@ -40,7 +40,7 @@ class Pooling(Layer):
         x = as_float(x)
         self.window.require_image(x.shape)
         self.x_shape = x.shape
-        self.grid = self.window.place(x.shape[2:], ceil_mode=self.ceil_mode)
+        self.grid = self.window.grid(x.shape[2:], ceil_mode=self.ceil_mode)
         return x
 
 

@@ -116,8 +116,8 @@ def _around(
         shift = {n: 1e-4 * rng.uniform(-1, 1, point.value(n).shape) for n in real}
         shift.setdefault(name, np.zeros(point.value(name).shape))
         line = point.beside(shift, name, entry)
-        slope = float(quick(line, 1e-8, point.noise)[0] @ upstream)
-        low, high = min(low, slope), max(high, slope)
+        derivative = float(quick(line, 1e-8, point.noise)[0] @ upstream)
+        low, high = min(low, derivative), max(high, derivative)
     return low, high
 
 

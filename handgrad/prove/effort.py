@@ -2,7 +2,7 @@
 
 What is tried at all must not depend on how busy the machine is: budgets are in units of about a
 microsecond, of which a call costs a fixed number, found from the lines of Python that it runs and
-the numbers that go through it.
+the elements that go through it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-_CALL, _LINE, _NUMBER = 40.0, 0.6, 0.01  # units of a call, of a line of Python, of a number
+_CALL, _LINE, _ELEMENT = 40.0, 0.6, 0.01  # units of a call, of a line of Python, of an element
 
 
 def effort_of(call: Callable[[], Any], arrays: Sequence[Any]) -> float:
     """Units of one call through which these arrays go; it should have run before."""
-    numbers = sum(np.size(a) for a in arrays)
-    return _CALL + _LINE * _lines(call) + _NUMBER * numbers
+    elements = sum(np.size(a) for a in arrays)
+    return _CALL + _LINE * _lines(call) + _ELEMENT * elements
 
 
 def _lines(call: Callable[[], Any]) -> int:

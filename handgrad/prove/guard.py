@@ -27,10 +27,10 @@ def explains(case: Case, inputs: Sequence[Any]) -> bool:
     """Whether a mismatch comes from a guard: it is gone where the inputs are small."""
     if not is_guarded(case):
         return False
-    places = [k for k, n in enumerate(case.names) if n in case.wanted]
-    size = max((float(abs(np.asarray(inputs[k])).max(initial=0)) for k in places), default=0.0)
+    positions = [k for k, n in enumerate(case.names) if n in case.wanted]
+    size = max((float(abs(np.asarray(inputs[k])).max(initial=0)) for k in positions), default=0.0)
     if size <= 1:
         return False
-    small = [np.asarray(x) / size if k in places else x for k, x in enumerate(inputs)]
+    small = [np.asarray(x) / size if k in positions else x for k, x in enumerate(inputs)]
     outcome = case.verify(small)
     return outcome is not None and not outcome.mismatches

@@ -180,7 +180,7 @@ def _input_shape(p: inspect.Parameter, position: int, world: World, first: Shape
 def _input(
     p: inspect.Parameter, shape: Shape, first: Shape, labels: str, rng: np.random.Generator
 ) -> Any:
-    """An input: real numbers, or whole ones where the name says so."""
+    """An input: real numbers, or integers where the name says so."""
     if p.name in INDICES or ("int" in str(p.annotation) and "float" not in str(p.annotation)):
         return rng.integers(0, 3, size=shape)
     if p.name in MASKS or "bool" in str(p.annotation):

@@ -112,8 +112,8 @@ class Lean(Point):
             terms = (flat[a:b] * signs).astype(np.float64)
             total, size = total + float(terms.sum()), size + float(terms @ terms)
         line, scale = self.signed(name, low, high), _scale(self.value(name))
-        slope, error = self._best(name, line, scale)
-        off, doubt = abs(slope @ upstream - total), float(np.sqrt(error**2 @ upstream**2))
+        derivative, error = self._best(name, line, scale)
+        off, doubt = abs(derivative @ upstream - total), float(np.sqrt(error**2 @ upstream**2))
         tight = 1e-7 if self.noise == DOUBLE else 2e-6
         return bool(off <= tight * np.sqrt(size) + 6 * doubt)
 
@@ -228,7 +228,7 @@ def _repeated(case: Case, worker: Subject, run: Run) -> Iterator[Finding]:
 
 
 def _print(gradient: Array | None) -> Array:
-    """A few numbers that stand for a gradient."""
+    """A few values that stand for a gradient."""
     if gradient is None:
         return np.zeros(4)
     flat = gradient.reshape(-1)

@@ -72,9 +72,9 @@ def careful(line: Line, scale: float = 1.0, noise: float = 1e-15) -> Derivative:
     left, doubt_left = _best([(down, doubt) for _, down, doubt in sides])
     sided = np.maximum(doubt_left, doubt_right)
     rounding = 10 * noise * abs(base) / steps[-1]
-    for slopes in ([d for d, _ in tried], [u for u, _, _ in sides], [d for _, d, _ in sides]):
-        # A jump, or a vertical tangent, just here: slopes without end.
-        endless = abs(slopes[-1]) > 2.5 * abs(slopes[-2]) + rounding + 1.0
+    for derivatives in ([d for d, _ in tried], [u for u, _, _ in sides], [d for _, d, _ in sides]):
+        # A jump, or a vertical tangent, just here: derivatives without end.
+        endless = abs(derivatives[-1]) > 2.5 * abs(derivatives[-2]) + rounding + 1.0
         error = np.where(endless, np.inf, error)
     kink = abs(right - left) > 10 * (sided + error) + 1e-6 * (abs(right) + abs(left))
     return Derivative(value, error, np.where(kink, left, value), np.where(kink, right, value))
@@ -155,9 +155,9 @@ def _entry(target: Target, index: tuple) -> tuple[float, float]:
 
     scale = max(1.0, abs(start))
     step, enough = (1e-3, 1e-6) if noise < 1e-12 else (noise**0.2, 10 * noise**0.8)
-    slope, error = quick(line, step * scale, noise)
-    if not error[0] <= enough * (1e-3 + abs(slope[0])):
+    value, error = quick(line, step * scale, noise)
+    if not error[0] <= enough * (1e-3 + abs(value[0])):
         best = careful(line, scale, noise)
         if noise < 1e-12 or not error[0] <= best.error[0]:  # a step of careful's may be too small
-            slope, error = best.value, best.error
-    return slope[0], error[0]
+            value, error = best.value, best.error
+    return value[0], error[0]

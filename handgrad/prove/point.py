@@ -15,7 +15,7 @@ from handgrad.prove.numeric import Derivative, Line, careful, complex_step, quic
 from handgrad.prove.sandbox import SubjectError
 from handgrad.prove.subject import Subject
 
-_MEMORY = 4_000_000  # numbers of a Jacobian that are held at once
+_MEMORY = 4_000_000  # elements of a Jacobian that are held at once
 SINGLE, DOUBLE = 2e-7, 1e-15  # rounding of an output, by the precision it has
 
 
@@ -103,7 +103,7 @@ class Point:
         return lambda t: self(values | {name: values[name] + t * unit})
 
     def careful(self, name: str, index: int) -> Derivative:
-        """The derivative by one entry, taking any trouble; exact where complex numbers work."""
+        """The derivative with respect to one entry, at any cost; exact where complex steps work."""
         line = self.entry(name, index)
         exact = complex_step(line) if name in self.names and self.noise == DOUBLE else None
         if exact is not None:

@@ -20,18 +20,18 @@ from handgrad.prove.trial import Case, fresh, same
 _LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", "mask", "idx"}
 _LABELS |= {"index", "indices", "ids", "weight_mask", "train_flg", "training", "lengths", "tgt"}
 _PARAMETERS = {"W", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
-LARGE = 400_000  # numbers in a subject and its inputs, from which on it is copied once only, ...
+LARGE = 400_000  # elements in a subject and its inputs, from which on it is copied once only, ...
 HUGE = 4_000_000  # ... and from which on not even to float64
 
 
 def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
     """The case in float64, with `wanted`: the arguments whose gradients can be proved."""
     given = [_array(x, subject.notes) for x in inputs]
-    numbers = _numbers(subject, given)
-    if numbers > HUGE:
+    elements = _elements(subject, given)
+    if elements > HUGE:
         return _large(subject, given)
     real = [x.astype(np.float64) if _is_float(x) else x for x in given]
-    if numbers > LARGE:
+    if elements > LARGE:
         return _large(_built(subject, given).cast(np.float64), real)
     case = Case(_built(subject, real).cast(np.float64), real, subject.sandbox.seed)
     try:
@@ -52,7 +52,7 @@ def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
     return case
 
 
-def _numbers(subject: Subject, inputs: list[Any]) -> int:
+def _elements(subject: Subject, inputs: list[Any]) -> int:
     held = [v for owner in owners(subject.thing) for v in vars(owner).values()]
     arrays = {id(v): v.size for v in (*held, *inputs) if isinstance(v, np.ndarray)}
     return sum(arrays.values())

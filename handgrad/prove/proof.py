@@ -106,13 +106,13 @@ def prove_network(network: Any, x: Any, t: Any, loss: LossLike, *, limit: int = 
         count = min(size, max(1, size * limit // max(len(parameters), 1)))
         chosen = start + np.sort(Stream(0, start).generator().choice(size, count, replace=False))
         began = time.perf_counter()
-        slopes = [_differences(value, parameters, i, STEPS[0]) for i in chosen]
+        derivatives = [_differences(value, parameters, i, STEPS[0]) for i in chosen]
         spent += time.perf_counter() - began
         compared += count
-        numeric = np.array([slope for slope, _ in slopes])
+        numeric = np.array([derivative for derivative, _ in derivatives])
         scale = max(abs(numeric).max(), abs(analytic[chosen]).max(), 1e-8)
-        entries = [_closest(value, parameters, i, analytic[i], scale, slope)
-                    for i, slope in zip(chosen, slopes)]  # fmt: skip
+        entries = [_closest(value, parameters, i, analytic[i], scale, derivative)
+                    for i, derivative in zip(chosen, derivatives)]  # fmt: skip
         error, rounding = max(
             entries, key=lambda pair: (pair[0] > TOLERANCE + pair[1], pair[1] > COARSE, pair[0])
         )
@@ -128,8 +128,8 @@ def _closest(
     """The error of one entry and its rounding, relative to scale, at the step that tells most."""
     found = []
     for h in STEPS:
-        slope, rounding = first if h == STEPS[0] else _differences(value, parameters, i, h)
-        found.append((abs(wanted - slope) / scale, rounding / scale))
+        derivative, rounding = first if h == STEPS[0] else _differences(value, parameters, i, h)
+        found.append((abs(wanted - derivative) / scale, rounding / scale))
         if found[-1][0] <= TOLERANCE:
             return found[-1]
     telling = [pair for pair in found if pair[1] <= COARSE]

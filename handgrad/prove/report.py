@@ -172,7 +172,7 @@ ADVICE = {
     "missing_batch_sum": "What is used by every row of the batch gets the sum of the gradients "
     "of all rows.",
     "wrong_axis": "A sum or an index runs along another axis than in the forward.",
-    "transpose": "The numbers are right but lie transposed.",
+    "transpose": "The values are right but lie transposed.",
     "swapped_outputs": "The gradients are exchanged: return them in the order of "
     "forward's inputs.",
     "shape": "A gradient has the shape of what it is the gradient of.",
@@ -186,7 +186,7 @@ ADVICE = {
     "nondeterministic": "Draw random numbers in forward alone, and keep them for backward.",
     "broadcasting": "An input that was stretched by broadcasting gets the sum over the "
     "stretched axes.",
-    "layout": "Equal numbers in another memory layout have to give the same answer.",
+    "layout": "Equal values in another memory layout have to give the same answer.",
     "boundary": "Look at the edges: zeros, ties, padding, the rest that a stride leaves, the "
     "last element.",
     "dtype": "Keep real numbers in the precision they came in, and integers out.",

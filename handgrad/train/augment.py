@@ -14,7 +14,7 @@ from handgrad.arrays import Array, ShapeError, Stream
 
 Transform = Callable[[Array, np.random.Generator], Array]
 
-AUGMENT = 2**63 + 1  # the place of augmentation among the random streams
+AUGMENT = 2**63 + 1  # the random stream of augmentation
 
 
 class Augment:
@@ -65,7 +65,7 @@ class Shift:
 class Crop(Shift):
     """A random part of the picture's own size, out of the picture with `pad` zeros around it.
 
-    The same numbers as Shift(pad), under the name used for CIFAR.
+    The same as Shift(pad), under the name used for CIFAR.
     Source: He et al., "Deep residual learning for image recognition", CVPR 2016, section 4.2.
     """
 
@@ -74,9 +74,9 @@ class Crop(Shift):
 
 
 class Warp:
-    """Turned by up to `degrees` and scaled by a factor from `zoom`, around the middle.
+    """Rotated by up to `degrees` and scaled by a factor from `zoom`, around the middle.
 
-    Every output pixel is read at the place it came from, between its four neighbours (bilinear).
+    Every output pixel is read at the position it came from, between its four neighbours (bilinear).
     """
 
     def __init__(self, degrees: float = 0.0, zoom: tuple[float, float] = (1.0, 1.0)):
@@ -95,7 +95,7 @@ class Warp:
 
 
 class Rotate(Warp):
-    """Turned by up to `degrees` to either side."""
+    """Rotated by up to `degrees` to either side."""
 
     def __init__(self, degrees: float):
         super().__init__(degrees)
@@ -132,7 +132,7 @@ class Noise:
 
 
 def _bilinear(x: Array, y_from: Array, x_from: Array) -> Array:
-    """x (N, C, H, W) read at real places (N, H, W); zero outside."""
+    """x (N, C, H, W) read at real positions (N, H, W); zero outside."""
     _, _, height, width = x.shape
     top, left = np.floor(y_from).astype(int), np.floor(x_from).astype(int)
     result = np.zeros_like(x)

@@ -31,25 +31,25 @@ def cifar10(folder: PathLike | None = None) -> tuple[Pair, Pair]:
     Raises FileNotFoundError where they are not, ValueError for a file that is cut off.
     Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
     """
-    place = data_folder(folder)
-    return _part(place, TRAIN), _part(place, TEST)
+    root = data_folder(folder)
+    return _part(root, TRAIN), _part(root, TEST)
 
 
-def _part(place: Path, names: tuple[str, ...]) -> Pair:
-    parts = [_records(name, _bytes(place, name)) for name in names]
+def _part(root: Path, names: tuple[str, ...]) -> Pair:
+    parts = [_records(name, _bytes(root, name)) for name in names]
     records = np.concatenate(parts)
     pixels = records[:, 1:].reshape(-1, 3, 32, 32).astype(np.float32) / np.float32(255)
     return pixels, records[:, 0].astype(np.int64)
 
 
-def _bytes(place: Path, name: str) -> bytes:
-    for path in (place / name, place / FOLDER / name):
+def _bytes(root: Path, name: str) -> bytes:
+    for path in (root / name, root / FOLDER / name):
         if path.exists():
             return path.read_bytes()
-    archive = place / ARCHIVE
+    archive = root / ARCHIVE
     if not archive.exists():
         raise FileNotFoundError(
-            f"cifar10: {place} lacks {name}; put the .bin files or {ARCHIVE} there, or name "
+            f"cifar10: {root} lacks {name}; put the .bin files or {ARCHIVE} there, or name "
             "their folder (folder=, HANDGRAD_DATA)"
         )
     try:
@@ -62,7 +62,7 @@ def _bytes(place: Path, name: str) -> bytes:
 
 def _records(name: str, data: bytes) -> Array:
     if not data or len(data) % RECORD:
-        raise ValueError(f"{name}: {len(data)} bytes are no whole number of {RECORD}-byte records")
+        raise ValueError(f"{name}: {len(data)} bytes are no multiple of a record's {RECORD}")
     records = np.frombuffer(data, np.uint8).reshape(-1, RECORD)
     if records[:, 0].max() > 9:
         raise ValueError(f"{name}: labels must lie from 0 to 9, got {records[:, 0].max()}")

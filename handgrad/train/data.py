@@ -8,13 +8,13 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream
 
-ORDER = 2**63  # the place of data order among the random streams; layers count from 0
+ORDER = 2**63  # the random stream of data order; layers count from 0
 
 
 def check_inputs(x: Any, name: str = "x", dtype: Any = None) -> Array:
     """x as an array of finite real numbers (N, …), from arrays, lists or data frames.
 
-    Integers and booleans stay what they are unless a dtype is given. Errors name the place:
+    Integers and booleans stay what they are unless a dtype is given. Errors name the entry:
     text, NaN, infinity and objects by row and column, counted from 0; no rows; rows of
     different lengths.
     """
@@ -23,12 +23,12 @@ def check_inputs(x: Any, name: str = "x", dtype: Any = None) -> Array:
         raise ValueError(f"{name} must hold numbers, but {describe_foreign(array, x)}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         index = tuple(np.argwhere(~np.isfinite(array))[0])
-        raise ValueError(f"{name} must be finite, but {place(index, x)} is {array[index]}")
+        raise ValueError(f"{name} must be finite, but {entry_at(index, x)} is {array[index]}")
     return array if dtype is None else array.astype(dtype, copy=False)
 
 
-def check_targets(t: Any, rows: int, name: str = "t") -> Array:
-    """t as an array of finite real numbers with `rows` rows: class indices, one-hot or values.
+def check_targets(t: Any, samples: int, name: str = "t") -> Array:
+    """t as an array of finite real numbers for so many samples: class indices, one-hot or values.
 
     Text labels are refused, with the way out: `encode_labels`.
     """
@@ -38,19 +38,19 @@ def check_targets(t: Any, rows: int, name: str = "t") -> Array:
             f"{name} holds text such as {str(array.flat[0])!r}; "
             "encode_labels(t) gives class indices and their names"
         )
-    if len(array) != rows:
-        raise ShapeError(f"{name} must have the {rows} rows of x, got {len(array)}")
+    if len(array) != samples:
+        raise ShapeError(f"{name} must have the {samples} samples of x, got {len(array)}")
     return check_inputs(t, name)
 
 
 def check_data(x: Any, t: Any, name: str = "data") -> tuple[Array, Array]:
-    """x and t, checked, as arrays with the same number of rows; `name` is for the errors."""
+    """x and t, checked, as arrays of as many samples; `name` is for the errors."""
     x = check_inputs(x, f"{name}: x")
     return x, check_targets(t, len(x), f"{name}: t")
 
 
 def as_rows(x: Any, name: str) -> Array:
-    """x as an array with at least one row; ShapeError otherwise."""
+    """x as an array of at least one sample; ShapeError otherwise."""
     try:
         array = np.asarray(x)
     except ValueError:
@@ -69,11 +69,11 @@ def describe_foreign(array: Array, x: Any) -> str:
             try:
                 float(value)
             except (TypeError, ValueError):
-                return f"{place(index, x)} is {value!s:.40}"
+                return f"{entry_at(index, x)} is {value!s:.40}"
     return f"its dtype is {array.dtype}; convert it with astype(float)"
 
 
-def place(index: tuple[int, ...], x: Any) -> str:
+def entry_at(index: tuple[int, ...], x: Any) -> str:
     """An entry in words: row and column, by the column's name if x is a data frame."""
     if len(index) != 2:
         return f"row {index[0]}" if len(index) == 1 else f"entry {[int(i) for i in index]}"
@@ -92,14 +92,14 @@ def encode_labels(t: Any) -> tuple[Array, Array]:
 
 
 def random_order(n: int, seed: int = 0, epoch: int = 0) -> Array:
-    """A random order of n rows that depends on (seed, epoch) alone.
+    """A random order of n samples that depends on (seed, epoch) alone.
 
-    The rows are sorted by the raw words of the Philox generator, which, unlike NumPy's
-    shuffling, are the same in every version. The lowest bits of a word are the row's number, for
-    sorting numbers is faster than sorting places.
+    The samples are sorted by the raw words of the Philox generator, which, unlike NumPy's
+    shuffling, are the same in every version. The lowest bits of a word are the sample's number, for
+    sorting them is faster than argsort.
     """
     if not 0 <= seed < 2**64:
-        raise ValueError(f"seed must be a whole number from 0 to 2**64 - 1, got {seed}")
+        raise ValueError(f"seed must be an integer from 0 to 2**64 - 1, got {seed}")
     words = Stream(seed, ORDER, epoch).bit_generator().random_raw(n)
     rows = np.uint64((1 << max(n - 1, 0).bit_length()) - 1)
     words &= ~rows
@@ -111,16 +111,16 @@ def random_order(n: int, seed: int = 0, epoch: int = 0) -> Array:
 def split_rows(
     t: Array, fraction: float = 0.2, seed: int = 0, stratify: bool | None = None
 ) -> tuple[Array, Array]:
-    """Row numbers to learn from, and those of a random `fraction` to hold out, both sorted.
+    """Indices of samples to learn from, and of a random `fraction` to hold out, both sorted.
 
-    stratify: divide each class in that proportion, to within one row. By default done where
-    t are class indices (N,). The rows are sorted by class, and then, roughly, one in every
+    stratify: divide each class in that proportion, to within one sample. By default done where
+    t are class indices (N,). The samples are sorted by class, and then, roughly, one in every
     1/fraction is held out.
     """
     n = len(t)
     held_out = round(n * fraction) if 0 < fraction < 1 else 0
     if not 0 < held_out < n:
-        raise ValueError(f"a fraction of {fraction} of {n} rows leaves one part empty")
+        raise ValueError(f"a fraction of {fraction} of {n} samples leaves one part empty")
     order = random_order(n, seed)
     if stratify is None:
         stratify = t.ndim == 1 and t.dtype.kind in "iub"
@@ -136,7 +136,7 @@ def split_rows(
 def split(
     x: Any, t: Any, fraction: float = 0.2, seed: int = 0, stratify: bool | None = None
 ) -> tuple[Array, Array, Array, Array]:
-    """x_train, t_train, x_test, t_test: rows divided as by `split_rows`."""
+    """x_train, t_train, x_test, t_test: samples divided as by `split_rows`."""
     x, t = np.asarray(x), np.asarray(t)
     if len(x) != len(t):
         raise ShapeError(f"x and t must have the same length, got {len(x)} and {len(t)}")

@@ -112,4 +112,4 @@ def with_noise(points: Array, noise: float, seed: int) -> Array:
 def check_points(name: str, n: int) -> None:
     """ValueError for a number of points that makes no data set."""
     if n < 1:
-        raise ValueError(f"{name}: n must be a whole number of at least 1, got {n}")
+        raise ValueError(f"{name}: n must be an integer of at least 1, got {n}")

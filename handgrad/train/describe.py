@@ -139,7 +139,7 @@ def _config(layer: Any, where: str) -> dict[str, Any]:
         raise ValueError(
             f"{where} cannot be saved: keep the constructor argument {lost!r} as self.{lost}"
         ) from None
-    # A parameter's numbers come from the file's tensors; here only its shape is needed.
+    # A parameter's elements come from the file's tensors; here only its shape is needed.
     own = set(parameter_names(layer))
     return {
         name: {"parameter": list(value.shape), "type": value.dtype.name} if name in own else value
@@ -232,5 +232,5 @@ def _array(value: dict[str, Any], where: str) -> np.ndarray:
         return np.array(value["array"], value["type"]).reshape(value["shape"])
     except (ValueError, TypeError, OverflowError):
         raise schema.refuse(
-            where, f"numbers of shape {value['shape']} and dtype {value['type']}", value["array"]
+            where, f"an array of shape {value['shape']} and dtype {value['type']}", value["array"]
         ) from None

@@ -48,7 +48,7 @@ def output_shape(
     count = sum(math.prod(s[1:]) for s in made)
     if count > ELEMENTS + 256 * room:
         raise ValueError(
-            f"the network makes {count:,} numbers of one sample of shape {shape}, far beyond what "
+            f"the network makes {count:,} elements of one sample of shape {shape}, far beyond what "
             "the file holds"
         )
     return calls[-1].shapes[0] if calls else None

@@ -110,16 +110,16 @@ def load(
     source: Source, folder: PathLike | None, download: bool, images: bool
 ) -> tuple[Pair, Pair]:
     """Both parts of a data set, from its files."""
-    place = find(source, data_folder(folder))
-    missing = [name for name in source.sha256 if not (place / name).exists()]
+    root = find(source, data_folder(folder))
+    missing = [name for name in source.sha256 if not (root / name).exists()]
     if missing and not download:
         raise FileNotFoundError(
-            f"{source.name}: {place} lacks {', '.join(missing)}; put the files there, name "
+            f"{source.name}: {root} lacks {', '.join(missing)}; put the files there, name "
             "their folder (folder=, --data-dir, HANDGRAD_DATA), or allow download=True"
         )
     for name in missing:
-        fetch(source, name, place / name)
-    train, test = (read_part(source, place, part, images) for part in ("train", "t10k"))
+        fetch(source, name, root / name)
+    train, test = (read_part(source, root, part, images) for part in ("train", "t10k"))
     return train, test
 
 
@@ -135,10 +135,10 @@ def find(source: Source, folder: Path) -> Path:
     return folder if here else folder / source.name
 
 
-def read_part(source: Source, place: Path, part: str, images: bool) -> Pair:
+def read_part(source: Source, root: Path, part: str, images: bool) -> Pair:
     """Pictures and labels of one part, checked to belong together and to this source."""
-    picture_file = place / f"{part}-images-idx3-ubyte.gz"
-    label_file = place / f"{part}-labels-idx1-ubyte.gz"
+    picture_file = root / f"{part}-images-idx3-ubyte.gz"
+    label_file = root / f"{part}-labels-idx1-ubyte.gz"
     x, t = read_idx(picture_file), read_idx(label_file)
     if x.ndim != 3 or x.dtype != np.uint8:
         raise ValueError(f"{picture_file}: holds {x.dtype} {x.shape}, not pictures (N, H, W)")

@@ -86,7 +86,7 @@ def load_data(
 ) -> Dataset:
     """A data set by its name (see NAMES), or from a .csv or .npz file.
 
-    Where the source has no test part, a random `fraction` of the rows is held out, from each
+    Where the source has no test part, a random `fraction` of the samples is held out, from each
     class alike. folder, download: where mnist and fashion are (see `mnist`). target: the
     target column of a CSV file; header: whether its first line has names (see `read_table`).
     Pictures of bytes in an npz file are brought to [0, 1]. A gate's truth table is learned and
@@ -134,7 +134,7 @@ def from_csv(
 
 
 def from_npz(path: Path, fraction: float, seed: int) -> Dataset:
-    """The data of an npz file, whose labels are integers, text or one-hot rows."""
+    """The data of an npz file, whose labels are integers, text or one-hot vectors."""
     x, t, x_test, t_test = read_arrays(path)
     if x_test is None or t_test is None:
         t, classes = as_targets(t)
@@ -149,7 +149,7 @@ def from_npz(path: Path, fraction: float, seed: int) -> Dataset:
 
 
 def as_targets(t: Array) -> tuple[Array, tuple[str, ...] | None]:
-    """Class indices and names from integers, text or one-hot rows; else t itself and None."""
+    """Class indices and names from integers, text or one-hot vectors; else t itself and None."""
     one_hot = t.ndim == 2 and t.shape[1] > 1 and ((t == 0) | (t == 1)).all()
     if one_hot and (t.sum(axis=1) == 1).all():
         return t.argmax(axis=1), tuple(map(str, range(t.shape[1])))

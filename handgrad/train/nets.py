@@ -60,7 +60,7 @@ def network_from_file(text: str) -> tuple[Network, list[type]]:
 
 
 def fitted(network: Network, dataset: Dataset) -> Dataset:
-    """The data in the shape that the network takes: rows, or else pictures.
+    """The data in the shape that the network takes: vectors, or else pictures.
 
     Raises ValueError unless the network takes them and gives what there is to learn.
     """

@@ -37,7 +37,7 @@ def warn_of_scale(network: Any, x: Array, t: Array, loss: Any) -> None:
             else ("x", f"x / {np.abs(x).max():.3g}")
         )
         _warn(
-            f"{which} holds numbers around {rms[large[0]]:.3g}, a scale that a network learns "
+            f"{which} holds values around {rms[large[0]]:.3g}, a scale that a network learns "
             f"badly from; {way} would do"
         )
     if isinstance(loss, ElementwiseLoss) and (large := _rms(t)[_rms(t) > LARGE]).size:

@@ -37,7 +37,7 @@ class InputSpec:
     shape: of one sample, as the network takes it: (D,) or (C, H, W), say.
     dtype: of the data as they come. Integers other than bytes stay integers (ids of words);
         "uint8" are bytes of pictures.
-    columns: the names of a table's columns, in order, one for each number of a sample; target:
+    columns: the names of a table's columns, in order, one for each element of a sample; target:
         the name of the column that is to be predicted, which is not among them.
     mean, scale: what is done to the data: (x − mean) / scale.
 
@@ -65,7 +65,7 @@ class InputSpec:
             )
         if self.columns is not None and len(set(self.columns)) != self.size:
             raise ValueError(
-                f"InputSpec: columns must be {self.size} different names, one for each number of "
+                f"InputSpec: columns must be {self.size} different names, one for each element of "
                 f"a sample of shape {self.shape}, got {schema.brief(self.columns)}"
             )
 
@@ -79,7 +79,7 @@ class InputSpec:
 
     @property
     def size(self) -> int:
-        """Numbers of one sample."""
+        """Elements of one sample."""
         return math.prod(self.shape)
 
     def to_dict(self) -> dict[str, Any]:
@@ -97,9 +97,9 @@ class InputSpec:
     def prepare(self, x: Any, name: str = "x") -> Array:
         """Data (N, …) as the network takes them: checked, scaled, of the sample's shape.
 
-        Rows of the right number of columns are brought into the shape. Of a model for bytes,
-        bytes are scaled, and so are integers up to 255; numbers up to 1 are scaled already.
-        Raises ShapeError for samples of another size, ValueError for numbers that do not fit.
+        Samples of the right number of elements are brought into the shape. Of a model for bytes,
+        bytes are scaled, and so are integers up to 255; values up to 1 are scaled already.
+        Raises ShapeError for samples of another size, ValueError for values that do not fit.
         """
         x = check_inputs(x, name)
         mine = x.shape[1:]
@@ -107,7 +107,7 @@ class InputSpec:
         same = flat or _without_ones(mine) == _without_ones(self.shape)
         if math.prod(mine) != self.size or not same:
             raise ShapeError(
-                f"{name}: samples of shape {self.shape}, or rows of {self.size} columns, are "
+                f"{name}: samples of shape {self.shape}, or of {self.size} columns, are "
                 f"needed, got shape {mine}"
             )
         x = x.reshape(len(x), *self.shape)
@@ -126,8 +126,8 @@ class InputSpec:
             low, high = x.min(), x.max()
             if low < 0 or high > BYTES or (high > 1 and (x % 1 != 0).any()):
                 raise ValueError(
-                    f"{name}: bytes from 0 to {BYTES}, or numbers scaled to [0, 1], are needed, "
-                    f"got numbers from {low:g} to {high:g}"
+                    f"{name}: bytes from 0 to {BYTES}, or values scaled to [0, 1], are needed, "
+                    f"got values from {low:g} to {high:g}"
                 )
             if high <= 1:
                 return x.astype(np.float32, copy=False)

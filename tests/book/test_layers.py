@@ -51,15 +51,15 @@ def test_the_gradients_of_weights_are_right_and_in_both_places(name, rng):
     layer, x = build(rng), rng.standard_normal(shape)
     dy = rng.standard_normal(layer.forward(x).shape)
     layer.backward(dy)
-    for place, (own, grad) in enumerate(zip(layer.names, [g.copy() for g in layer.grads])):
+    for i, (own, grad) in enumerate(zip(layer.names, [g.copy() for g in layer.grads])):
         np.testing.assert_array_equal(grad, getattr(layer, "d" + own))
         step = 1e-6 * rng.standard_normal(grad.shape)
-        kept = layer.params[place].copy()
+        kept = layer.params[i].copy()
         values = []
         for sign in (1, -1):
-            layer.params[place][...] = kept + sign * step
+            layer.params[i][...] = kept + sign * step
             values.append(np.sum(dy * layer.forward(x)))
-        layer.params[place][...] = kept
+        layer.params[i][...] = kept
         np.testing.assert_allclose(np.sum(grad * step), (values[0] - values[1]) / 2, rtol=1e-5)
 
 

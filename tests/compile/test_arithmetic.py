@@ -38,7 +38,7 @@ EXPRESSIONS = {
     "one value twice": lambda a, b, s: a + a * a - a,
     "mean of a row": lambda a, b, s: a - a.mean(axis=1, keepdims=True),
     "sum of a row": lambda a, b, s: a * b.sum(axis=-1, keepdims=True),
-    "greatest of a row": lambda a, b, s: a + b.max(axis=1, keepdims=True),
+    "max of a row": lambda a, b, s: a + b.max(axis=1, keepdims=True),
     "no axis left": lambda a, b, s: a * b.mean(axis=1).reshape(-1, 1),
     "functions": lambda a, b, s: np.tanh(a) * np.exp(-b) * ReLU()(s) + np.sqrt(np.abs(a) + 1),
 }

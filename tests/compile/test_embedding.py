@@ -33,13 +33,13 @@ def test_rows_of_the_batch_before_are_zero_again():
     program.start(order, starts, counts)
     assert program.go(0) == 0
     several = network.flat.gradients.copy()
-    network.flat.gradients[...] = 7  # somebody writes between two runs
+    network.flat.gradients[...] = 7  # written to between two runs
     assert np.array_equal(program.run(order[40:])[1], several)
     assert np.count_nonzero(several[:2500].reshape(500, 5).any(axis=1)) == len(np.unique(ids[40:]))
 
 
 class Twice(Network):
-    """One table in two places."""
+    """One table, used twice."""
 
     def __init__(self):
         self.table, self.first, self.second = Embedding(20, 6), RNN(3), Affine(3)

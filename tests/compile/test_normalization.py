@@ -57,17 +57,17 @@ def test_images_over_the_batch(shape):
 def test_running_statistics_follow_and_stand_in_when_predicting():
     x = numbers(30, 5)
     network = stir(Sequential(BatchNorm(momentum=0.7)), x)
-    twin = network.astype(np.float64)
+    double = network.astype(np.float64)
     program = Compiled(network, x, np.ones((30, 5), np.float32), batch=10)
     for rows in np.arange(30).reshape(3, 10):
         program.run(rows)
-        twin.forward(x[rows])
-    layer, other = network.layers[0], twin.layers[0]
+        double.forward(x[rows])
+    layer, other = network.layers[0], double.layers[0]
     np.testing.assert_allclose(layer.running_mean, other.running_mean, rtol=1e-5)
     np.testing.assert_allclose(layer.running_var, other.running_var, rtol=1e-5)
     before = layer.running_mean.copy()
     y = Prediction(network, x, batch=30)(x)
-    np.testing.assert_allclose(y, twin.eval().forward(x), atol=1e-5)
+    np.testing.assert_allclose(y, double.eval().forward(x), atol=1e-5)
     assert np.array_equal(layer.running_mean, before)
 
 
@@ -130,7 +130,7 @@ def test_axes_before_the_last_have_no_native_form():
         Compiled(Sequential(LayerNorm(axis=1)), x, x, batch=5)
 
 
-def test_between_a_convolution_and_the_activation_that_it_absorbs():
+def test_between_a_convolution_and_the_activation_that_is_fused():
     x = numbers(6, 2, 7, 8)
     layers = Convolution(5, 3), BatchNorm(), LeakyReLU(), MaxPooling(2), Flatten(), Affine(3)
     network = stir(Sequential(*layers), x)

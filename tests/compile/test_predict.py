@@ -117,7 +117,7 @@ def test_an_engine_can_be_asked_for():
     np.testing.assert_array_equal(network.predict(X, engine="auto"), native)
     with pytest.raises(ValueError, match="engine: one of 'auto', 'native', 'numpy' .* got 'fast'"):
         network.predict(X, engine="fast")
-    with pytest.raises(ValueError, match="engine: the network's numbers are float64"):
+    with pytest.raises(ValueError, match="engine: the network's dtype is float64"):
         mlp(dtype=np.float64).predict(X, engine="native")
     assert mlp(dtype=np.float64).predict(X).dtype == np.float64
 

@@ -77,12 +77,12 @@ def test_a_gradient(size, step, threads, add):
     if add:
         return
     rest = n % 16
-    few = np.zeros((d, rest), np.float32)  # by the tiles that others go through
+    narrow = np.zeros((d, rest), np.float32)  # by the tiles that others go through
     assert run(
         "weights", M=d, N=rest, K=k, x=x, x_row=d + step, dy=dy[:, n - rest :].copy(), dy_row=rest,
-        dW=few, dW_row=rest,
+        dW=narrow, dW_row=rest,
     ) == 0  # fmt: skip
-    assert np.array_equal(few, dW[:, n - rest :])
+    assert np.array_equal(narrow, dW[:, n - rest :])
 
 
 @pytest.mark.parametrize("k", [0, 1, 5])

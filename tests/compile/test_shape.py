@@ -93,7 +93,7 @@ class Half(Network):
         return self.affine(self.split(self.stem(x))[1])
 
 
-def test_a_part_that_nobody_uses():
+def test_a_part_that_is_not_used():
     require_equal(Half(), numbers(5, 3))
 
 

@@ -283,10 +283,10 @@ def test_the_docstring_has_its_parts_in_order(cls):
         assert ("`axis`" in text) or ("On tensors" in text)
         return
     parts = ["Shapes:", "Gradient:", "\nAt ", "\nRaises ", "Source:"]
-    places = [text.find(part) for part in parts]
-    assert places[0] > 0
-    assert places[1] > 0
-    present = [p for p in places if p >= 0]
+    positions = [text.find(part) for part in parts]
+    assert positions[0] > 0
+    assert positions[1] > 0
+    present = [p for p in positions if p >= 0]
     assert present == sorted(present)
 
 

@@ -128,7 +128,7 @@ def test_blocks_of_any_size_give_the_same(monkeypatch, rng):
     ((2, 1, 2), 1, 1, (3, 2, 4)),
 ])  # fmt: skip
 def test_both_ways_to_add_up_windows_give_the_same(kernel, pad, dilation, sizes, rng):
-    grid = Window("test", kernel, 1, pad, dilation).place(sizes)
+    grid = Window("test", kernel, 1, pad, dilation).grid(sizes)
     filters = rng.standard_normal((2, 3 * math.prod(kernel), 4))
     dy = rng.standard_normal((5, 8, *grid.outputs))
     one, other = rng.standard_normal((2, 5, 6, *sizes))
@@ -183,7 +183,7 @@ def test_im2col_and_col2im(rng):
     ({"pad": -1}, "pad must be an integer ≥ 0, got -1"),
     ({"pad": "valid"}, 'pad must be "same" or integers, got \'valid\''),
     ({"dilation": 0}, "dilation must be an integer ≥ 1"),
-    ({"stride": (1, 2, 3)}, "stride needs 2 numbers like the kernel"),
+    ({"stride": (1, 2, 3)}, "stride needs 2 integers like the kernel"),
     ({"groups": 4}, "groups must divide filters, got 4 and 6"),
     ({"groups": 0}, "groups must be an integer ≥ 1"),
 ])  # fmt: skip

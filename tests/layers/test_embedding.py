@@ -30,9 +30,9 @@ def test_rows_and_their_sums(shape, rng):
     dy = rng.standard_normal(y.shape)
     assert layer.backward(dy) is None
     expected = np.zeros((6, 3))
-    for place in np.ndindex(shape):
-        np.testing.assert_array_equal(y[place], layer.W[ids[place]])
-        expected[ids[place]] += dy[place]
+    for index in np.ndindex(shape):
+        np.testing.assert_array_equal(y[index], layer.W[ids[index]])
+        expected[ids[index]] += dy[index]
     np.testing.assert_allclose(layer.dW, expected, rtol=1e-14, atol=1e-15)
     np.testing.assert_array_equal(layer.rows, np.unique(ids))
     np.testing.assert_array_equal(layer.dW[layer.rows], layer.drows)
@@ -107,9 +107,9 @@ def test_scores_of_numbers(many, rng):
     ids = rng.integers(0, 6, (4, 2) if many else 4)
     y = layer(h, ids)
     assert y.shape == ids.shape
-    for place in np.ndindex(ids.shape):
-        expected = sum(layer.W[ids[place], d] * h[place[0], d] for d in range(3))
-        assert y[place] == pytest.approx(expected, rel=1e-13)
+    for index in np.ndindex(ids.shape):
+        expected = sum(layer.W[ids[index], d] * h[index[0], d] for d in range(3))
+        assert y[index] == pytest.approx(expected, rel=1e-13)
 
 
 def test_the_sampler_draws_by_the_power_of_counts_and_never_the_target():

@@ -125,5 +125,5 @@ def test_a_function_that_is_no_rule_is_refused_in_one_line(how):
 
 
 def test_the_slope_of_prelu_is_a_number():
-    with pytest.raises(ValueError, match="PReLU: init is the slope to begin with, a number"):
+    with pytest.raises(ValueError, match="PReLU: init is the first coefficient, a number"):
         layers.PReLU(init=init.xavier)

@@ -81,7 +81,7 @@ def sequences() -> tuple[hg.Sequential, np.ndarray, hg.Optimizer]:
 
 @pytest.mark.parametrize("make", [mlp, images, sequences])
 def test_a_network_learns_the_same_bits_on_avx512_and_avx2(native, make: Callable):
-    """500 steps, on each kind of vectors and on 1, 2, 3 and 8 threads."""
+    """500 steps, with each instruction set and on 1, 2, 3 and 8 threads."""
     if native.hg_isa() != b"AVX-512":
         pytest.skip("this processor has no AVX-512")
     weights = {}

@@ -145,9 +145,9 @@ class TestJax:
 
     @pytest.fixture
     def tanh(self, jax):
-        """Makes a custom_vjp of tanh(x w) whose slope is the one given: slope(y)."""
+        """Makes a custom_vjp of tanh(x w) whose derivative is the one given: derivative(y)."""
 
-        def make(slope):
+        def make(derivative):
             @jax.custom_vjp
             def layer(x, w):
                 return jax.numpy.tanh(x @ w)
@@ -158,7 +158,7 @@ class TestJax:
 
             def backward(kept, g):
                 x, w, y = kept
-                d = g * slope(y)
+                d = g * derivative(y)
                 return d @ w.T, x.T @ d
 
             layer.defvjp(forward, backward)

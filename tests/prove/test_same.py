@@ -37,7 +37,7 @@ class Wrong(Slow):
 
 
 class Draws:
-    """A mask from a generator that nobody seeded, made anew in every call."""
+    """A mask from an unseeded generator, made anew in every call."""
 
     def forward(self, x):
         self.mask = np.random.default_rng().random(x.shape) > 0.5

@@ -1,1 +1,1 @@
-"""Random trainings: the engines must agree on networks that nobody thought of."""
+"""Random trainings: the engines must agree on networks that are drawn."""

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 
-def places(x, kernel, stride, before, dilation, outputs):
+def positions(x, kernel, stride, before, dilation, outputs):
     """(output, cell, pixel) for every cell of every window that lies inside the image."""
     for o in product(*map(range, outputs)):
         for k in product(*map(range, kernel)):
@@ -23,7 +23,7 @@ def convolution(x, w, b, dy, stride, before, dilation, groups):
         y[n, f] += b[f]
         db[f] += dy[n, f].sum()
         first = f // (len(w) // groups) * w.shape[1]
-        for o, k, at in places(x, w.shape[2:], stride, before, dilation, dy.shape[2:]):
+        for o, k, at in positions(x, w.shape[2:], stride, before, dilation, dy.shape[2:]):
             for c in range(w.shape[1]):
                 y[(n, f, *o)] += w[(f, c, *k)] * x[(n, first + c, *at)]
                 dx[(n, first + c, *at)] += w[(f, c, *k)] * dy[(n, f, *o)]
@@ -37,7 +37,7 @@ def max_pooling(x, dy, kernel, stride, before):
     best = {}
     ones = (1,) * len(kernel)
     for n, c in np.ndindex(*x.shape[:2]):
-        for o, _, at in places(x, kernel, stride, before, ones, dy.shape[2:]):
+        for o, _, at in positions(x, kernel, stride, before, ones, dy.shape[2:]):
             if (n, c, *o) not in best or x[(n, c, *at)] > y[(n, c, *o)]:
                 best[(n, c, *o)] = (n, c, *at)
                 y[(n, c, *o)] = x[(n, c, *at)]

@@ -69,10 +69,10 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 
 
 def change_document(document: Any, rng: random.Random) -> Any:
-    places = spots(document) if isinstance(document, dict | list) else []
-    if not places or rng.random() < 0.01:
+    found = spots(document) if isinstance(document, dict | list) else []
+    if not found or rng.random() < 0.01:
         return copy.deepcopy(rng.choice(VALUES))
-    holder, key = rng.choice(places)
+    holder, key = rng.choice(found)
     what = rng.choice(["value", "value", "value", "drop", "swap", "size", "size", "rename",
                        "deep", "twice"])  # fmt: skip
     if what == "value":
@@ -80,7 +80,7 @@ def change_document(document: Any, rng: random.Random) -> Any:
     elif what == "drop":
         del holder[key]
     elif what == "swap":
-        other, there = rng.choice(places)
+        other, there = rng.choice(found)
         holder[key] = copy.deepcopy(other[there])
     elif what == "size" and isinstance(holder[key], int | float):
         holder[key] *= rng.choice([-1, 0, 2, 1000, 10**6, 10**12])

@@ -12,12 +12,12 @@ from handgrad.train.cifar import ARCHIVE, FOLDER, RECORD, TEST, TRAIN, cifar10
 
 @pytest.fixture
 def folder(tmp_path, rng):
-    place = tmp_path / FOLDER
-    place.mkdir()
+    folder = tmp_path / FOLDER
+    folder.mkdir()
     for name in (*TRAIN, *TEST):
         records = rng.integers(0, 256, (3, RECORD), np.uint8)
         records[:, 0] %= 10
-        (place / name).write_bytes(records.tobytes())
+        (folder / name).write_bytes(records.tobytes())
     return tmp_path
 
 
@@ -37,7 +37,9 @@ def test_folder_and_archive_give_the_same(folder, tmp_path_factory):
 def test_clear_errors(folder, tmp_path_factory):
     broken = folder / FOLDER / TRAIN[2]
     broken.write_bytes(broken.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="data_batch_3.bin: 9218 bytes are no whole number"):
+    with pytest.raises(
+        ValueError, match="data_batch_3.bin: 9218 bytes are no multiple of a record's 3073"
+    ):
         cifar10(folder)
     empty = tmp_path_factory.mktemp("empty")
     with pytest.raises(FileNotFoundError, match="lacks data_batch_1.bin"):

@@ -1,4 +1,4 @@
-"""Data: checks that name the place, splitting, order, batches, standardisation."""
+"""Data: checks that name the entry, splitting, order, batches, standardisation."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_targets():
     x, t = check_data([[1.0], [2.0]], [0, 1])
     assert x.shape == (2, 1)
     assert t.dtype == np.int64
-    with pytest.raises(ShapeError, match="validation: t must have the 2 rows of x, got 3"):
+    with pytest.raises(ShapeError, match="validation: t must have the 2 samples of x, got 3"):
         check_data([[1.0], [2.0]], [0, 1, 2], "validation")
     with pytest.raises(ValueError, match=r"t holds text such as 'cat'; encode_labels\(t\)"):
         check_targets(["cat", "dog"], 2)
@@ -95,7 +95,7 @@ def test_order_depends_on_seed_and_epoch_alone():
 
 def test_order_is_the_same_on_every_machine():
     assert random_order(10).tolist() == FIRST_TEN
-    with pytest.raises(ValueError, match=r"seed must be a whole number from 0 .* got -1"):
+    with pytest.raises(ValueError, match=r"seed must be an integer from 0 .* got -1"):
         random_order(10, seed=-1)
 
 
@@ -128,7 +128,7 @@ def test_split_keeps_rows_together():
 
 @pytest.mark.parametrize("fraction", [0, 1, -0.1, 0.01, 0.99, np.nan])
 def test_a_split_with_an_empty_part_is_refused(fraction):
-    with pytest.raises(ValueError, match="of 10 rows leaves one part empty"):
+    with pytest.raises(ValueError, match="of 10 samples leaves one part empty"):
         split_rows(np.zeros(10), fraction)
 
 

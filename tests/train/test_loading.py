@@ -74,7 +74,7 @@ def test_npz_values(tmp_path):
 
 
 BAD = [
-    ({"x": np.ones((5, 2)), "t": np.zeros(4, int)}, "a.npz: t must have the 5 rows of x, got 4"),
+    ({"x": np.ones((5, 2)), "t": np.zeros(4, int)}, "a.npz: t must have the 5 samples of x, got 4"),
     ({"x": np.array([[1.0], [np.nan]]), "t": [0, 1]}, "a.npz: x must be finite, but row 1, col"),
     ({"x": np.array([["a"], ["b"]]), "t": [0, 1]}, "a.npz: x must hold numbers, but row 0, col"),
     ({"x": np.empty((0, 2)), "t": np.empty(0)}, "x is empty"),

@@ -271,7 +271,7 @@ def test_bad_data(data):
     for bad_x, bad_t, message in (
         (broken, t, "row 7, column 2 is nan"),
         (x[:0], t[:0], "empty"),
-        (x, t[:-1], "50 rows"),
+        (x, t[:-1], "50 samples"),
         ([["a", "b"]], [0], "must hold numbers"),
         (x, ["cat"] * 50, "encode_labels"),
     ):

@@ -31,7 +31,7 @@ def test_bytes_are_scaled_as_in_training(rng):
     for given in (x, x.astype(int), x.astype(float), x.reshape(5, 2, 2), scaled):
         np.testing.assert_array_equal(takes.prepare(given), scaled)
     for wrong in (x + 0.5, x.astype(int) - 1000, np.full((1, 4), 256)):
-        with pytest.raises(ValueError, match=r"bytes from 0 to 255, or numbers scaled to \[0, 1\]"):
+        with pytest.raises(ValueError, match=r"bytes from 0 to 255, or values scaled to \[0, 1\]"):
             takes.prepare(wrong)
 
 

@@ -62,7 +62,7 @@ class _Pair(Lowering):
                 y = linear(b, b.gathered(node.inputs[1 - i]), factor, more)
                 return y, Operands(factor=factor)
         if None in node.inputs:
-            raise NotNative(f"{node.name} of two numbers")
+            raise NotNative(f"{node.name} of two scalars")
         one = b.gathered(node.inputs[0])
         other = ordered(b, node.inputs[1], one)
         y = pair(b, self.kernel, one, other)

@@ -114,10 +114,10 @@ class LowerDotProductAttention(Lowering):
 
 @dataclass
 class MultiHeadRecord:
-    """q, k and v: the numbers of the inputs that they are, themselves, and projected; the heads."""
+    """q, k and v: the indices of the inputs that they are, themselves, and projected; the heads."""
 
     rows: Attention
-    numbers: tuple[int, ...]
+    indices: tuple[int, ...]
     inputs: tuple[Value, ...]
     projected: tuple[Value, ...]
     joined: Value
@@ -132,8 +132,8 @@ class LowerMultiHeadAttention(Lowering):
         layer, h = node.layer, node.layer.heads
         # k stands in for v, and q for k, where they are not given
         of_k = 1 if given(node, 1) else 0
-        numbers = 0, of_k, 2 if given(node, 2) else of_k
-        q, k, v = inputs = tuple(b.plain(b.gathered(node.inputs[i])) for i in numbers)
+        indices = 0, of_k, 2 if given(node, 2) else of_k
+        q, k, v = inputs = tuple(b.plain(b.gathered(node.inputs[i])) for i in indices)
         N, (T, _), (S, _), M = q.shape[0], inner(q), inner(k), layer.dimension
         projected = b.value((N, T, M)), b.value((N, S, M)), b.value((N, S, M))
         product(b, times(N, T), q, layer.Wq, layer.bq, projected[0])
@@ -145,7 +145,7 @@ class LowerMultiHeadAttention(Lowering):
         asked, offered, content = (self.blocks(x, h) for x in projected)
         rows.forward(b, asked, offered, content, self.blocks(joined, h))
         product(b, times(N, T), joined, layer.Wo, layer.bo, y)
-        return y, MultiHeadRecord(rows, numbers, inputs, projected, joined)
+        return y, MultiHeadRecord(rows, indices, inputs, projected, joined)
 
     def backward(
         self, b: Builder, node: Node, record: MultiHeadRecord, dy: Value
@@ -159,7 +159,7 @@ class LowerMultiHeadAttention(Lowering):
         record.rows.backward(b, *(self.blocks(x, h) for x in (*projected, djoined, *dprojected)))
         gradients: list[Value | None] = [None, None, None]
         weights = (layer.Wq, layer.bq), (layer.Wk, None), (layer.Wv, layer.bv)
-        for i, x, dx, (W, bias) in zip(record.numbers, record.inputs, dprojected, weights):
+        for i, x, dx, (W, bias) in zip(record.indices, record.inputs, dprojected, weights):
             rows = times(*x.shape[:2])
             product_dW(b, rows, x, dx, W, bias)
             if node.needs_input_grad[i]:  # an input that stands in for others gets the sum

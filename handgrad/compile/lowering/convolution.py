@@ -145,7 +145,7 @@ class LowerConvolution(Lowering):
         require_two_axes(node)
         layer, x = node.layer, node.inputs[0]
         sizes: Any = x.shape[2:]
-        on = Correlation(b, layer.window.place(sizes), layer.groups, layer.W)
+        on = Correlation(b, layer.window.grid(sizes), layer.groups, layer.W)
         record = ConvolutionRecord(on, *images(b, x))
         y = b.value(node.outputs[0].shape, last=True)
         pooling = None

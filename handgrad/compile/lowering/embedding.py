@@ -27,7 +27,7 @@ class LowerEmbedding(Lowering):
     def forward(self, b: Builder, node: Node) -> tuple[Value, None]:
         ids, y = node.inputs[0], b.value(node.outputs[0].shape)
         if not ids.integer:
-            raise NotNative("an embedding of numbers that are not the network's input")
+            raise NotNative("an embedding of ids that are not the network's input")
         b.row("embedding", **self.table(node), **self.ids(node), W=b.parameter(node.layer.W), y=y)
         return y, None
 

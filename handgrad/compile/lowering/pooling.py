@@ -99,7 +99,7 @@ class LowerMaxPooling(Lowering):
     def windows(self, node: Node) -> Grid:
         """Where the windows of a node lie."""
         sizes: Any = node.inputs[0].shape[2:]
-        grid: Grid = node.layer.window.place(sizes, ceil_mode=node.layer.ceil_mode)
+        grid: Grid = node.layer.window.grid(sizes, ceil_mode=node.layer.ceil_mode)
         return grid
 
 
@@ -110,7 +110,7 @@ class LowerGlobalMaxPooling(Lowering):
     def forward(self, b: Builder, node: Node) -> tuple[Value, Maxima]:
         require_two_axes(node)
         sizes: Any = node.inputs[0].shape[2:]
-        grid = Window(node.name, sizes, 1, 0).place(sizes)
+        grid = Window(node.name, sizes, 1, 0).grid(sizes)
         y = b.value(node.outputs[0].shape)
         return y, max_pooling(b, node, grid, y)
 
@@ -146,7 +146,7 @@ class LowerAveragePooling(Lowering):
         require_two_axes(node)
         layer, x = node.layer, node.inputs[0]
         sizes: Any = x.shape[2:]
-        grid = layer.window.place(sizes, ceil_mode=layer.ceil_mode)
+        grid = layer.window.grid(sizes, ceil_mode=layer.ceil_mode)
         bottom, right = two(tuple(after for _, after in grid.pad), 0)
         padding = {"pad_bottom": bottom, "pad_right": right, "padded": layer.count_padding}
         record = Averages(grid, padding)
@@ -166,7 +166,7 @@ class LowerGlobalAveragePooling(Lowering):
         require_two_axes(node)
         x = node.inputs[0]
         sizes: Any = x.shape[2:]
-        record = Averages(Window(node.name, sizes, 1, 0).place(sizes), WHOLE)
+        record = Averages(Window(node.name, sizes, 1, 0).grid(sizes), WHOLE)
         y = b.value(node.outputs[0].shape)
         average(b, x, record, y)
         return y, record

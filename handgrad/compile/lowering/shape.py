@@ -227,7 +227,7 @@ class LowerIndex(Lowering):
         """Length and stride of each axis that stays, and the word of the first element."""
         key = node.layer.key if isinstance(node.layer.key, tuple) else (node.layer.key,)
         if not all(isinstance(k, int | np.integer | slice) or k is Ellipsis for k in key):
-            raise NotNative(f"{node.name} with a key other than numbers and slices")
+            raise NotNative(f"{node.name} with a key other than integers and slices")
         gap = len(x.shape) - sum(k is not Ellipsis for k in key)
         at = key.index(Ellipsis) if Ellipsis in key else len(key)
         key = (*key[:at], *[slice(None)] * gap, *key[at + 1 :])

@@ -76,7 +76,7 @@ class LeakyReLU(Layer):
 
 
 class PReLU(Layer):
-    """y = x where x > 0, else a · x, the slope a being learned.
+    """y = x where x > 0, else a · x, the coefficient a being learned.
 
     Shapes: x, y (N, C, …); a (1), or with `per_channel` (C), found from the first batch. a starts
     at `init`.
@@ -91,7 +91,7 @@ class PReLU(Layer):
 
     def __init__(self, *, per_channel: bool = False, init: float = 0.25):
         if not isinstance(init, int | float | np.number):
-            raise ValueError(f"PReLU: init is the slope to begin with, a number, got {init!r}")
+            raise ValueError(f"PReLU: init is the first coefficient, a number, got {init!r}")
         self.per_channel, self.init = per_channel, init
 
     def build(self, x: Any = None) -> None:

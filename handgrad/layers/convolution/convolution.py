@@ -107,7 +107,7 @@ class Convolution(Filters):
 
     def forward(self, x: Array) -> Array:
         self.x = x = self.enter(x)
-        self.on = self.window.place(x.shape[2:]), self.groups
+        self.on = self.window.grid(x.shape[2:]), self.groups
         return Correlate(*self.on)(x, *(getattr(self, name) for name in self.params))
 
     def backward(self, dy: Array) -> Array | None:
@@ -125,7 +125,7 @@ def longer(window: Window, output_pad: Any) -> Sizes:
             f"{window.owner}: output_pad must be below the stride {window.stride}, got {output_pad}"
         )
     if window.pad is None and any(extra):
-        raise ValueError(f'{window.owner}: output_pad goes with numbers for pad, not "same"')
+        raise ValueError(f'{window.owner}: output_pad goes with integers for pad, not "same"')
     return extra
 
 

@@ -23,7 +23,7 @@ def im2col(input_data: Array, filter_h: int, filter_w: int, stride: int = 1, pad
     """
     window = Window("im2col", (filter_h, filter_w), stride, pad)
     window.require_image(input_data.shape)
-    grid = window.place(input_data.shape[2:])
+    grid = window.grid(input_data.shape[2:])
     view = grid.view(grid.padded(input_data))
     return view.transpose(0, 4, 5, 1, 2, 3).reshape(-1, prod(view.shape[1:4]))
 
@@ -45,7 +45,7 @@ def col2im(
     window = Window("col2im", (filter_h, filter_w), stride, pad)
     window.require_image(tuple(input_shape))
     n, c, *sizes = input_shape
-    grid = window.place(tuple(sizes))
+    grid = window.grid(tuple(sizes))
     expected = (n * prod(grid.outputs), c * prod(grid.kernel))
     if col.shape != expected:
         raise ShapeError(f"col2im: col must be {expected} for these images, got {col.shape}")

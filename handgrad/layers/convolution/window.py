@@ -1,6 +1,6 @@
 """Windows: where the cells of a kernel or a pool meet an image, for any number of spatial axes.
 
-A `Window` holds the options; `Window.place` lays it on an image of known sizes and gives a `Grid`.
+A `Window` holds the options; `Window.grid` lays it on an image of known sizes and gives a `Grid`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def per_axis(owner: str, name: str, value: Any, rank: int, minimum: int) -> Size
     """One integer for each spatial axis; a single number counts for all of them."""
     values = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
     if len(values) != rank:
-        raise ValueError(f"{owner}: {name} needs {rank} numbers like the kernel, got {value!r}")
+        raise ValueError(f"{owner}: {name} needs {rank} integers like the kernel, got {value!r}")
     return tuple(integer(owner, name, v, minimum) for v in values)
 
 
@@ -40,7 +40,7 @@ def per_side(owner: str, pad: Any, rank: int) -> Pads | None:
         return None
     sides = tuple(pad) if isinstance(pad, tuple | list) else (pad,) * rank
     if len(sides) != rank:
-        raise ValueError(f"{owner}: pad needs {rank} numbers or pairs like the kernel, got {pad!r}")
+        raise ValueError(f"{owner}: pad needs {rank} integers or pairs, as kernel has, got {pad!r}")
     pairs = (per_axis(owner, "pad", side, 2, 0) for side in sides)
     return tuple((before, after) for before, after in pairs)
 
@@ -148,7 +148,7 @@ class Window:
                 "the kernel needs one size for each axis after (N, C)"
             )
 
-    def place(self, sizes: Sizes, *, ceil_mode: bool = False) -> Grid:
+    def grid(self, sizes: Sizes, *, ceil_mode: bool = False) -> Grid:
         """The grid on an image of these sizes.
 
         "same" pads so that ⌈size / stride⌉ outputs come, the odd zero after the image. With
@@ -172,4 +172,4 @@ class Window:
                 sizes.append(count * stride)
             else:
                 sizes.append((count - 1) * stride + reach - sum(self.pad[i]) + extra[i])
-        return self.place(tuple(sizes))
+        return self.grid(tuple(sizes))

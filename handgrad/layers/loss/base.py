@@ -30,7 +30,7 @@ def sample_weights(loss: Any, weights: Any, shape: tuple[int, ...]) -> Array:
         )
     if weights.size and not (weights.min() >= 0 and weights.sum() < inf):
         raise ValueError(
-            f"{name}: weights must be finite and ≥ 0, got numbers from {weights.min()} to "
+            f"{name}: weights must be finite and ≥ 0, got values from {weights.min()} to "
             f"{weights.max()} with the sum {weights.sum()}"
         )
     return weights.reshape(weights.shape + (1,) * (len(shape) - 1))

@@ -178,7 +178,7 @@ def probabilities(name: str, t: Array) -> Array:
     sums = t.sum(axis=-1)
     if t.size and not (t.min() >= 0 and np.abs(sums - 1).max() < 1e-3):
         raise ValueError(
-            f"{name}: probabilities must be ≥ 0 and sum to 1 in each row, got numbers from "
+            f"{name}: probabilities must be ≥ 0 and sum to 1 in each row, got values from "
             f"{t.min()} and sums from {sums.min()} to {sums.max()}"
         )
     return t
@@ -218,8 +218,7 @@ class SigmoidCrossEntropy(ElementwiseLoss):
     def term(self, y: Array, t: Array) -> Array:
         if y.size and not (t.min() >= 0 and t.max() <= 1):
             raise ValueError(
-                "SigmoidCrossEntropy: t must lie in [0, 1], got numbers from "
-                f"{t.min()} to {t.max()}"
+                f"SigmoidCrossEntropy: t must lie in [0, 1], got values from {t.min()} to {t.max()}"
             )
         self.y, self.t = y, t
         return np.maximum(y, 0) - y * t + np.log1p(np.exp(-np.abs(y)))

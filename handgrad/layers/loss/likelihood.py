@@ -60,7 +60,7 @@ class KLDivergence(Loss):
                 f"KLDivergence: y and t need one shape (N, …, C), got {y.shape} and {t.shape}"
             )
         if t.size and not t.min() >= 0:
-            raise ValueError(f"KLDivergence: t must be ≥ 0, got numbers from {t.min()}")
+            raise ValueError(f"KLDivergence: t must be ≥ 0, got values from {t.min()}")
         self.share = t * self.weigh(y, weights, prod(y.shape[1:-1]))
         return (self.share * (np.log(np.where(t > 0, t, 1)) - y)).sum()
 
@@ -71,7 +71,7 @@ class KLDivergence(Loss):
 class BinaryCrossEntropy(ElementwiseLoss):
     """The mean of −t · ln y − (1 − t) · ln(1 − y), where y are probabilities.
 
-    y is first cut to [ε, 1 − ε], ε being the spacing of numbers at 1, so the loss is finite.
+    y is first cut to [ε, 1 − ε], ε being the spacing of floats at 1, so the loss is finite.
     Shapes: y and t (N, …) alike, weights (N), loss ().
     Gradient: dy = dloss · (y − t) / (y · (1 − y)) / n, y being the cut one.
     At y = 0 or 1: the derivative at the cut, so that a sure mistake still learns.
@@ -83,7 +83,7 @@ class BinaryCrossEntropy(ElementwiseLoss):
         for name, a in (("y", y), ("t", t)):
             if a.size and not (a.min() >= 0 and a.max() <= 1):
                 raise ValueError(
-                    f"BinaryCrossEntropy: {name} must lie in [0, 1], got numbers from {a.min()} "
+                    f"BinaryCrossEntropy: {name} must lie in [0, 1], got values from {a.min()} "
                     f"to {a.max()}; for scores use SigmoidCrossEntropy"
                 )
         tiny = np.finfo(y.dtype).eps

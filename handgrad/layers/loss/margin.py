@@ -15,7 +15,7 @@ from handgrad.layers.similarity import CosineSimilarity
 def _require_signs(layer: Layer, t: Array) -> None:
     if not (np.abs(t) == 1).all():
         raise ValueError(
-            f"{type(layer).__name__}: t must be −1 or 1, got numbers from {t.min()} to "
+            f"{type(layer).__name__}: t must be −1 or 1, got values from {t.min()} to "
             f"{t.max()}; labels 0 and 1 become them by 2 * t - 1"
         )
 

@@ -27,7 +27,7 @@ def misshapen(hypothesis: Hypothesis) -> Iterator[Finding]:
                 yield hypothesis.finding("transpose", 0.95, f"{says}: it is transposed")
                 return
         if _equal(hypothesis, given):
-            yield hypothesis.finding("shape", 0.95, f"{says}, with the right numbers")
+            yield hypothesis.finding("shape", 0.95, f"{says}, with the right values")
             return
     yield from swapped(hypothesis)
     summed = _summed(hypothesis)
@@ -35,7 +35,7 @@ def misshapen(hypothesis: Hypothesis) -> Iterator[Finding]:
         cause = "missing_batch_sum" if hypothesis.serves_batch else "broadcasting"
         yield hypothesis.finding(cause, 0.95, f"{says}; {summed}")
     elif _is_piece(hypothesis):
-        yield hypothesis.finding("shape", 0.9, f"{says}: a part of it, with the right numbers")
+        yield hypothesis.finding("shape", 0.9, f"{says}: a part of it, with the right values")
     elif given.size > int(np.prod(shape)) and hypothesis.serves_batch:
         yield hypothesis.finding("missing_batch_sum", 0.6, f"{says}: it was not summed")
     elif hypothesis.is_parameter:

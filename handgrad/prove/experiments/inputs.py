@@ -35,7 +35,7 @@ def movable(case: Case) -> list[int]:
 
 
 def _is_share(x: Any) -> bool:
-    """Whether all numbers lie between 0 and 1: probabilities, targets, masks."""
+    """Whether all elements lie between 0 and 1: probabilities, targets, masks."""
     x = np.asarray(x)
     return bool(x.size and x.min() >= 0 and x.max() <= 1)
 

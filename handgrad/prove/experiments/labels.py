@@ -18,7 +18,7 @@ from handgrad.prove.trial import Case, Outcome, fresh
 
 
 def other_form(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Classes as numbers where the sample has one-hot rows, and the other way about.
+    """Classes as numbers where the sample has one-hot vectors, and the other way about.
 
     Only where forward takes both to the same result.
     """
@@ -44,7 +44,7 @@ def _forms(x: Any, label: Any) -> Iterator[tuple[Array, str]]:
     classes = shape[-1]
     whole = label.shape == shape[:-1] and label.dtype.kind in "iu"
     if whole and np.all((label >= 0) & (label < classes)):
-        yield np.eye(classes)[label], "labels as one-hot rows"
+        yield np.eye(classes)[label], "labels as one-hot vectors"
 
 
 def is_one_hot(label: Array) -> bool:

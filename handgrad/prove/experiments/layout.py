@@ -1,4 +1,4 @@
-"""Memory layout: equal numbers, lying otherwise in memory, give equal results."""
+"""Memory layout: equal elements, lying otherwise in memory, give equal results."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _kept(case: Case) -> list[np.ndarray]:
 
 
 def _cut(array: np.ndarray) -> bool:
-    """Whether an array's numbers all fit in fewer digits, as computed ones would not."""
+    """Whether an array's elements all fit in fewer digits, as computed ones would not."""
     telling = array[array != np.round(array * 64) / 64]
     return bool(telling.size > 1 and np.all(telling == telling.astype(np.float32)))
 

@@ -74,7 +74,7 @@ class NativeEngine(Engine):
         return self.task, self.python, optimizer, options
 
     def describe(self) -> str:
-        """native, threads, kind of vectors."""
+        """native, threads, instruction set."""
         return self.program.describe()
 
     def advance(self, limit: int) -> Updates:

@@ -24,14 +24,14 @@ def contexts_and_targets(corpus: Any, window: int = 1) -> tuple[Array, Array]:
             f"contexts_and_targets: window {window} needs a corpus of {2 * max(window, 1) + 1} "
             f"words or more, got {len(corpus)}"
         )
-    places = [corpus[i : i + inner] for i in range(2 * window + 1) if i != window]
-    return np.stack(places, axis=1), corpus[window:-window]
+    contexts = [corpus[i : i + inner] for i in range(2 * window + 1) if i != window]
+    return np.stack(contexts, axis=1), corpus[window:-window]
 
 
 def truncated_batches(corpus: Any, batch: int, steps: int) -> Iterator[tuple[Array, Array]]:
     """x (batch, steps) and the words that follow, t, block after block through the corpus.
 
-    Row n of a block goes on where row n of the block before stopped, so that a layer may keep
+    Sequence n of a block goes on where that of the block before stopped, so that a layer may keep
     its state from block to block while gradients stop at the border.
     Raises ValueError where the corpus (T,) has no full block.
     Source: Williams & Peng, "An efficient gradient-based algorithm for on-line training of
@@ -41,7 +41,7 @@ def truncated_batches(corpus: Any, batch: int, steps: int) -> Iterator[tuple[Arr
     length = (len(corpus) - 1) // max(batch, 1)
     if batch < 1 or steps < 1 or length < steps:
         raise ValueError(
-            f"truncated_batches: {batch} rows of {steps} steps need {batch * steps + 1} words "
+            f"truncated_batches: {batch} sequences of {steps} steps need {batch * steps + 1} words "
             f"or more, got {len(corpus)}"
         )
     x = corpus[: batch * length].reshape(batch, length)

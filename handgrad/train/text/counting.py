@@ -10,7 +10,7 @@ from handgrad.arrays import Array, Stream
 
 
 def co_occurrence(corpus: Any, words: int, window: int = 1) -> Array:
-    """C[i, j]: how often word j stands at most `window` places from word i.
+    """C[i, j]: how often word j stands at most `window` positions from word i.
 
     Shapes: corpus (T,) of numbers below `words`, C int32 (words, words), symmetric.
     Raises ValueError for a number outside the vocabulary or a window below 1.

@@ -36,7 +36,7 @@ def analogy(
 
 
 def directions(vectors: Array) -> Array:
-    """Each row with length 1, in float32 at least; a row of zeros stays as it is."""
+    """Each vector with length 1, in float32 at least; one of zeros stays as it is."""
     vectors = vectors.astype(np.result_type(vectors, np.float32), copy=False)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)

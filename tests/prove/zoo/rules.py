@@ -1,4 +1,4 @@
-"""The mistakes that a program can make: each rule names places in a layer and what to write there.
+"""The mistakes that a program can make: each rule names nodes of a layer and what to write there.
 
 A rule looks at the syntax tree of a class and yields (node, text to put in its place), so that
 a mutant reads like the layer it was made from.
@@ -213,8 +213,8 @@ def _not_unbroadcast(source):
             yield node, f"({source.of(node.args[0])})"
 
 
-PLACES = "np.arange(np.size({{e}})).reshape(np.shape({{e}}))"
-SPOILED = f"np.where({PLACES} == {{k}}, {{by}} * ({{{{e}}}}), {{{{e}}}})"
+POSITIONS = "np.arange(np.size({{e}})).reshape(np.shape({{e}}))"
+SPOILED = f"np.where({POSITIONS} == {{k}}, {{by}} * ({{{{e}}}}), {{{{e}}}})"
 
 RULES = (
     Rule("negated", ("wrong_sign",), _each_gradient("-({e})")),

@@ -29,7 +29,7 @@ def _back(layer, dout, weights):
 
 @mistake("wrong_formula", "transpose", of=Convolution)
 class ConvolutionFlipped(Convolution):
-    """The filter is turned by 180 degrees once too often."""
+    """The filter is rotated by 180 degrees once too often."""
 
     def backward(self, dout):
         super().backward(dout)
