@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.test_house import ROOMS
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -40,8 +42,13 @@ def test_links_lead_somewhere():
 
 
 def test_the_map_names_what_is_there():
+    """Every room, at its level; and nothing that is not."""
     text = (ROOT / "README.md").read_text().split("## Map of the house")[1].split("\n## ")[0]
-    for name in re.findall(r"^[ \d] (\w+(?:\.py|/))", text, re.M):
-        assert (ROOT / "handgrad" / name).exists(), name
+    level, found = "", {}
+    for start, name, end in re.findall(r"^([ \d]) (\w+)(\.py|/) ", text, re.M):
+        assert (ROOT / "handgrad" / (name + end)).exists(), name
+        level = start if start.isdigit() else level
+        found[name] = int(level)
+    assert found == {name: room for name, room in ROOMS.items() if not name.startswith("__")}
     for name in re.findall(r"`([\w/]+\.py)`", text):
         assert (ROOT / "handgrad" / name).exists(), name

@@ -16,7 +16,7 @@ def test_rows_are_brought_into_the_shape_of_a_sample(rng):
         np.testing.assert_array_equal(takes.prepare(x.reshape(shape)), x.reshape(5, 1, 3, 4))
     np.testing.assert_array_equal(InputSpec((12,)).prepare(x.reshape(5, 3, 4)), x)
     for shape in ((5, 4, 3), (5, 2, 6)):
-        with pytest.raises(ShapeError, match=r"samples of shape \(1, 3, 4\), or rows of 12"):
+        with pytest.raises(ShapeError, match=r"samples of shape \(1, 3, 4\), or of 12 columns"):
             takes.prepare(x.reshape(shape))
     with pytest.raises(ShapeError, match=r"got shape \(11,\)"):
         takes.prepare(x[:, 1:])

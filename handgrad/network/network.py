@@ -17,7 +17,6 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError
 from handgrad.attributes import short
 from handgrad.engines import predictions
-from handgrad.flat import Flattened, cast_parameters, require_array
 from handgrad.layer import (
     Layer,
     adopt,
@@ -31,9 +30,10 @@ from handgrad.layer import (
 )
 from handgrad.layers import Concat, Loss, counted, meant
 from handgrad.layers.recurrent.state import forgetting
-from handgrad.membership import Membership, join, require_layers
+from handgrad.network.flat import Flattened, cast_parameters, require_array
+from handgrad.network.membership import Membership, join, require_layers
+from handgrad.network.summary import table_of_calls
 from handgrad.protocols import LayerLike, LossLike, MetricLike
-from handgrad.summary import table_of_calls
 from handgrad.tensor import CallRecord, Tensor, calls_behind, learning, no_grad
 
 
