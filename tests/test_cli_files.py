@@ -227,7 +227,7 @@ def test_a_reader_that_goes_is_no_error(what, tmp_path):
     process.stdout.close()
     said = process.stderr.read().decode()
     process.stderr.close()
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     assert said == ""
     assert (tmp_path / "out" / "model.safetensors").exists() == (what == "train")
 
@@ -245,7 +245,7 @@ def test_ctrl_c_twice_still_writes_a_whole_result(tmp_path):
     process.send_signal(signal.SIGINT)
     time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "--resume goes on from here" in out
     assert "Traceback" not in err

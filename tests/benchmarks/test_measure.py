@@ -67,14 +67,16 @@ def test_others_are_seen():
 
 def test_measure_in_processes():
     names = ["numpy", "torch-1-last", "handgrad"]
+    start = time.perf_counter()
     found = measure(TINY, names, Plan(2, 0.01), True, lambda line: None)
+    whole = time.perf_counter() - start
     assert found["skipped"] == {"torch-1-last": "no images"}
     assert found["others"] > -0.1
     for name in ("numpy", "handgrad"):
         system = found["systems"][name]
         assert len(system["times"]) == 2
         assert len(system["busy"]) == 3
-        assert all(0 < seconds < 0.1 for seconds in system["times"])
+        assert all(0 < seconds < whole / 10 for seconds in system["times"])
         assert system["peak"] >= system["imported"] > 10
     assert found["systems"]["numpy"]["loss"] == pytest.approx(
         found["systems"]["handgrad"]["loss"], rel=1e-3

@@ -96,7 +96,10 @@ def chains(limit: int) -> Iterator[tuple[tuple[int, ...], list[str]]]:
             yield first, chain
 
 
-CHAINS = list(chains(3))
+@cache
+def every_chain() -> list[tuple[tuple[int, ...], list[str]]]:
+    """All chains; made only where one of these tests runs."""
+    return list(chains(3))
 
 
 def require_close(got: Array, exact: Array, rounded: Array, what: str) -> None:
@@ -114,14 +117,14 @@ def network_of(chain: list[str], shape: tuple[int, ...]) -> tuple[Any, Array]:
 
 
 def test_the_chains_have_every_lowering_of_a_layer_before_and_behind_others():
-    pairs = {pair for _, chain in CHAINS for pair in pairwise(chain)}
+    pairs = {pair for _, chain in every_chain() for pair in pairwise(chain)}
     assert {one for one, _ in pairs} == {other for _, other in pairs} == set(LAYERS)
     assert len(pairs) > 700
 
 
 @pytest.mark.parametrize("part", range(4))
 def test_evaluation(part):
-    for shape, chain in CHAINS[part::4]:
+    for shape, chain in every_chain()[part::4]:
         network, x = network_of(chain, shape)
         program = compile_prediction(network, x, batch=BATCH, python=True)
         exact = network.astype(np.float64)
@@ -132,7 +135,7 @@ def test_evaluation(part):
 
 @pytest.mark.parametrize("part", range(4))
 def test_training(part):
-    for shape, chain in CHAINS[part::4]:
+    for shape, chain in every_chain()[part::4]:
         network, x = network_of(chain, shape)
         exact, rounded = (network.train().astype(t) for t in (np.float64, np.float32))
         size = exact.astype(np.float64).forward(x).shape

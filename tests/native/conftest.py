@@ -25,7 +25,7 @@ def need(tool: str) -> str:
 def run(command: list[str], env: dict[str, str] | None = None) -> str:
     """What a command prints; the test fails with its errors when it does."""
     result = subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env=os.environ | (env or {})
+        command, capture_output=True, text=True, timeout=1800, env=os.environ | (env or {})
     )
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stderr[-4000:]}"
     return result.stdout

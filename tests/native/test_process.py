@@ -41,7 +41,7 @@ def python(code: str, **env: str) -> str:
     """What a fresh interpreter prints, with this file's functions at hand."""
     code = f"from tests.native.test_process import *\n{code}"
     result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600,
         cwd=Path(__file__).parents[2], env=os.environ | env,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
