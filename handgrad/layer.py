@@ -36,6 +36,8 @@ from handgrad.inside import walk as walk
 from handgrad.protocols import LayerLike
 from handgrad.tensor import CallRecord, Tensor, is_learning, is_recording
 
+_SEVERAL = (tuple, list)  # made once: `tuple | list` would be made in each call
+
 
 class Layer:
     """Base of handgrad's layers: names of parameters and buffers, modes, calling on tensors.
@@ -156,17 +158,18 @@ def _made_for(gradient: Any, value: Any) -> bool:
     return gradient is None or getattr(gradient, "shape", None) == value.shape != ()
 
 
-def clear_gradient(owner: Any, name: str) -> None:
-    """Take away the gradient of an earlier backward, so that one which is not set is missing.
+def clear_gradients(owner: Any, *names: str) -> None:
+    """Take away the gradients of an earlier backward, so that one which is not set is missing.
 
-    Where backward never assigns it but writes into an array, it gets an array of its own.
+    Where backward never assigns one but writes into an array, it gets an array of its own.
     """
-    key = "d" + name
-    held = owner.__dict__.get(key)
-    if held is not None:
-        cls: Any = type(owner)
-        into = isinstance(held, np.ndarray) and key not in assigned(cls, "backward")
-        owner.__dict__[key] = np.zeros_like(held) if into else None
+    state, cls = owner.__dict__, type(owner)
+    for name in names:
+        key = "d" + name
+        held = state.get(key)
+        if held is not None:
+            into = isinstance(held, np.ndarray) and key not in assigned(cls, "backward")
+            state[key] = np.zeros_like(held) if into else None
 
 
 def backward_anew(layer: Any, dy: Any, composite: bool) -> Any:
@@ -176,15 +179,15 @@ def backward_anew(layer: Any, dy: Any, composite: bool) -> Any:
     Raises ValueError where backward does not set one.
     """
     names = parameter_names(layer)
-    for name in names:
-        clear_gradient(layer, name)
+    if names:
+        clear_gradients(layer, *names)
     for slot in slots(layer) if composite else ():
         slot.clear()
     result = layer.backward(dy)
     for name in names:
         if getattr(layer, "d" + name, None) is None:
             raise ValueError(f"{type(layer).__name__}: backward did not set d{name}")
-    return result[0] if isinstance(result, tuple | list) and len(result) == 1 else result
+    return result[0] if isinstance(result, _SEVERAL) and len(result) == 1 else result
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +232,7 @@ class Slot:
         if isinstance(held, Tensor):
             held.grad = None
         else:
-            clear_gradient(self.owner, self.name)
+            clear_gradients(self.owner, self.name)
 
 
 class Parameter(Tensor):
@@ -305,7 +308,7 @@ def apply(layer: LayerLike, *inputs: Any) -> Any:
         inner = [inside for _, inside in walk(copy)]
         owners, tensors = _parameters(copy, layer)
     for owner, _, name in owners:
-        clear_gradient(owner, name)
+        clear_gradients(owner, name)
     steps = [(i, i.stream.step) for i in inner if getattr(i, "stream", None) is not None]
     outputs = run_forward(copy, *arrays)
     several = isinstance(outputs, tuple | list)
@@ -316,11 +319,11 @@ def apply(layer: LayerLike, *inputs: Any) -> Any:
 
 def run_forward(layer: Any, *inputs: Any) -> Any:
     """forward on arrays; in a network, integers meant as real numbers become its dtype."""
-    kinds = [getattr(getattr(x, "dtype", None), "kind", "") for x in inputs]
-    dtype = parameter_dtype(layer) if any(kind in "iub" for kind in kinds if kind) else None
+    kinds = {getattr(getattr(x, "dtype", None), "kind", "") for x in inputs}
+    dtype = None if kinds.isdisjoint("iub") else parameter_dtype(layer)
     if dtype is None:
         return layer.forward(*inputs)
-    if kinds == ["b"]:  # NumPy does not negate or subtract booleans
+    if kinds == {"b"} and len(inputs) == 1:  # NumPy does not negate or subtract booleans
         inputs = (inputs[0].astype(np.int64),)
     with integers_become(dtype):
         outputs = layer.forward(*inputs)

@@ -274,12 +274,13 @@ class Sequential(Network):
         return self._run(self._forward, x)
 
     def _forward(self, layer: Any, x: Any) -> Any:
+        kind = getattr(getattr(x, "dtype", None), "kind", "")
         if self._leading:
-            self._leading = getattr(x, "dtype", np.dtype(float)).kind != "f" and not slots(layer)
+            self._leading = kind not in ("f", "") and not slots(layer)
             self._first += self._leading
         if isinstance(layer, Sequential) and type(layer).forward is Sequential.forward:
             return layer._by_hand(as_input(x, layer.dtype), self._composite)
-        return run_forward(layer, x)
+        return layer.forward(x) if kind == "f" else run_forward(layer, x)
 
     def backward(self, dy: Any) -> Any:
         if self._record is not None:

@@ -301,13 +301,11 @@ class Trainer:
 
     def _enter(self, done: Updates, seconds: float = 0.0) -> None:
         """Take over what some updates measured, epoch by epoch."""
-        state, at = self.state, 0
+        state = self.state
         if not done.count:
             state.seconds += seconds
-        while at < done.count:
-            stop = min(done.count, at + self.task.updates - state.position)
-            state.add(done.part(at, stop), self.loss, seconds * (stop - at) / done.count)
-            at = stop
+            return
+        for _ in state.add(done, self.task, seconds):
             self.call("on_step")
             if state.position == self.task.updates:
                 self.close_epoch()

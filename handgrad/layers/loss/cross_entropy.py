@@ -57,7 +57,7 @@ class ClassLoss(Loss):
             m += smoothing * (m.mean(axis=1, keepdims=True) - m)
             m = m if of.v is None else m * (of.v / top).astype(y.dtype)
             return ..., m, m.sum(axis=1, keepdims=True)
-        u = of.m if of.v is None else of.m * of.v[of.at[1]]
+        u = np.broadcast_to(of.m if of.v is None else of.m * of.v[of.at[1]], of.at[0].shape)
         sums = np.bincount(of.at[0], u, n)
         return of.at, (u / D).astype(y.dtype), (sums / D).astype(y.dtype)[:, None]
 
@@ -114,7 +114,7 @@ class Targets(NamedTuple):
     """What is right, and how much it counts."""
 
     at: tuple[Array, Array]  # rows of scores and classes where t is not 0
-    m: Array  # w · t there
+    m: Any  # w · t there, one number for all where they are alike
     v: Array | None  # weights of the classes (C)
     total: float  # Σ u
     counted: int  # elements that count: all but those with an ignored label
@@ -128,7 +128,7 @@ def weigh_targets(
     t = t if hasattr(t, "dtype") else np.asarray(t)
     at, m = targets(loss, shape, t)
     labels, v = t.ndim < len(shape), class_factors(loss, shape[-1])
-    count = len(m) if labels else prod(shape[:-1])
+    count = len(at[0]) if labels else prod(shape[:-1])
     if weights is None and v is None and labels:
         return Targets(at, m, v, count, count, True)
     if weights is not None:
@@ -138,8 +138,8 @@ def weigh_targets(
     return Targets(at, m, v, float(total), count, False)
 
 
-def targets(loss: ClassLoss, shape: tuple[int, ...], t: Array) -> tuple[tuple[Array, Array], Array]:
-    """Rows and classes at which t is not 0, and t there, in float64.
+def targets(loss: ClassLoss, shape: tuple[int, ...], t: Array) -> tuple[tuple[Array, Array], Any]:
+    """Rows and classes at which t is not 0, and t there, in float64; 1 at every label.
 
     A row is one set of C scores; where its label is ignored, it does not occur.
     """
@@ -159,8 +159,8 @@ def targets(loss: ClassLoss, shape: tuple[int, ...], t: Array) -> tuple[tuple[Ar
             f"{name}: labels must be integers, got {t.dtype}; use t.astype(int), or "
             "probabilities shaped like y"
         )
-    xp, labels = array_module(t), t.reshape(-1)
-    rows = xp.arange(labels.size)
+    labels = t.reshape(-1)
+    rows = array_module(t).arange(labels.size)
     if ignore_index is not None:
         rows = rows[labels != ignore_index]
         labels = labels[rows]
@@ -170,7 +170,7 @@ def targets(loss: ClassLoss, shape: tuple[int, ...], t: Array) -> tuple[tuple[Ar
             f"{name}: labels must lie from 0 to {n - 1}, or equal ignore_index "
             f"({ignore_index}), got {labels.min()} to {labels.max()}"
         )
-    return (rows, classes), xp.ones(len(rows))
+    return (rows, classes), 1.0
 
 
 def probabilities(name: str, t: Array) -> Array:

@@ -43,8 +43,8 @@ class NumPyEngine(Engine):
         # The sum of squares is one fast pass; where it overflows, each element is looked at.
         if not math.isfinite(np.dot(gradients, gradients)) and not np.isfinite(gradients).all():
             raise DivergenceError("a gradient is no longer finite", backward_origin(network))
-        update = Gradients(network.parameters, gradients, network.layout, network.frozen)
-        state.optimizer.step(update)
+        flat = network.flat
+        state.optimizer.step(Gradients(flat.parameters, gradients, flat.layout, flat.frozen))
         return Updates.one(sums)
 
     def gradients(self, batches: list[Array]) -> tuple[Array, dict[str, Pair]]:

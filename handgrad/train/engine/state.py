@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.network import Network
 from handgrad.optim import Optimizer
-from handgrad.train.engine.task import Pair, Updates, running, together
+from handgrad.train.engine.task import Pair, Task, Updates, running
 from handgrad.train.history import History
 
 _KEEP_EVERY = 50  # updates between copies of good weights
@@ -51,27 +51,41 @@ class TrainState:
         """Take the present weights for good ones."""
         self.good, self._judged = (self.step, self.network.parameters.copy()), None
 
-    def add(self, done: Updates, loss: Any, seconds: float) -> None:
-        """Enter some updates of the present epoch."""
+    def add(self, done: Updates, task: Task, seconds: float) -> Iterator[None]:
+        """Enter what some updates measured, and stop after each epoch's part of them."""
+        totals = self._totals(done, task)
         numerators, denominators = done.sums["loss"]
-        first = _ratio(numerators[0], denominators[0])
+        first, stop = _ratio(numerators[0], denominators[0]), 0
         if self.step == 0:
             self.first_loss = first
-        self.loss = _ratio(numerators[-1], denominators[-1])
-        undivided = together(loss, 1.0, 1.0) == 1  # a loss that is a sum and no mean
-        for name, (a, b) in done.sums.items():
-            before = self.sums.get(name, (0.0, 0.0))
-            under = 1.0 if undivided and name == "loss" else running(before[1], b)
-            self.sums[name] = running(before[0], a), under
-        self.seconds += seconds
-        self.step += done.count
-        self.position += done.count
         if self._judged is not None:  # the first of these losses is that of the copied weights
             if first <= self.first_loss:
                 self.good = self._judged
             self._judged = None
-        if done.whole and self.step >= self.good[0] + _KEEP_EVERY:
-            self._judged = self.step, self.network.parameters.copy()
+        while stop < done.count:
+            start, stop = stop, min(done.count, stop + task.updates - self.position)
+            last, count = stop - 1, stop - start
+            self.loss = _ratio(numerators[last], denominators[last])
+            for name, (a, b) in totals.items():
+                self.sums[name] = float(a[last]), float(b[last])
+            self.seconds += seconds * count / done.count
+            self.step += count
+            self.position += count
+            if stop == done.count and done.whole and self.step >= self.good[0] + _KEEP_EVERY:
+                self._judged = self.step, self.network.parameters.copy()
+            yield
+
+    def _totals(self, done: Updates, task: Task) -> dict[str, Pair]:
+        """The sums of the epoch after each of these updates."""
+        totals, at = {}, (self.position, task.updates)
+        for name, (a, b) in done.sums.items():
+            above, below = self.sums.get(name, (0.0, 0.0))
+            undivided = name == "loss" and not task.divides
+            totals[name] = (
+                running(above, a, *at),
+                np.ones(done.count) if undivided else running(below, b, *at),
+            )
+        return totals
 
     def close_epoch(self) -> dict[str, float]:
         """The means over the epoch that has ended; the next one begins."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,15 @@ class Task:
     threads: int | None = None
     _drawn: dict[int, Array] = field(default_factory=dict)  # the order of the present epoch
 
-    @property
+    @cached_property
     def updates(self) -> int:
         """Updates in an epoch."""
         return -(-len(self.x) // (self.batch * self.accumulate))
+
+    @cached_property
+    def divides(self) -> bool:
+        """Whether the loss is a mean; one that is a sum is not divided over an epoch either."""
+        return together(self.loss, 1.0, 1.0) != 1
 
     def samples(self, epoch: int) -> Array:
         """All samples in the order of an epoch."""
@@ -75,23 +81,25 @@ class Updates:
         """A single update."""
         return cls(1, {name: ([a], [b]) for name, (a, b) in sums.items()})
 
-    def part(self, start: int, stop: int) -> Updates:
-        """Some of them."""
-        if stop - start == self.count:
-            return self
-        cut = {name: (a[start:stop], b[start:stop]) for name, (a, b) in self.sums.items()}
-        return Updates(stop - start, cut, self.whole and stop == self.count)
 
+def running(before: float, numbers: Any, position: int, updates: int) -> Any:
+    """The sum of the epoch after each of these updates: before + n₁ + n₂ + …, one after the other.
 
-def running(before: float, numbers: Any) -> float:
-    """before + n₁ + n₂ + …, one after the other.
-
+    position: how many of the epoch's updates came before; the next epoch begins from 0.
     So the bits of an epoch's sums do not depend on how many updates an engine makes in a call,
     which the clock decides, nor on where a training was interrupted.
     """
-    if len(numbers) == 1:
-        return float(before + numbers[0])
-    return float(np.add.accumulate(np.concatenate([[before], numbers]), dtype=float)[-1])
+    count = len(numbers)
+    if count == 1:
+        return [before + numbers[0]]
+    if position + count <= updates:
+        position, updates = 0, count
+    epochs = np.zeros((-(-(position + count) // updates), updates))  # adding 0 changes no bit
+    these = epochs.reshape(-1)[position : position + count]
+    these[:] = numbers
+    these[0] += before
+    np.add.accumulate(epochs, axis=1, out=epochs)
+    return these
 
 
 def summed(loss: Any, sums: dict[str, Pair], more: dict[str, Pair]) -> dict[str, Pair]:
