@@ -29,7 +29,8 @@ def sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
     Members of an attribute called `layers` go by their own name or number alone.
     """
     for name, value in getattr(layer, "__dict__", {}).items():
-        yield from held_in(name, value)
+        if not isinstance(value, PLAIN):  # most are: no generator for those
+            yield from held_in(name, value)
 
 
 def held_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -126,6 +126,15 @@ def test_import_brings_in_no_optional_partner():
     assert "handgrad.prove" not in loaded  # imported when used
 
 
+def test_import_brings_in_little_beside_numpy():
+    code = "import sys, numpy; before = {*sys.modules}; import handgrad; "
+    added = run(code + "print(*sys.modules.keys() - before)").split()
+    own = [name for name in added if name.startswith("handgrad")]
+    assert len(own) <= 90
+    others = {name for name in added if name not in own and not name.startswith("_")}
+    assert others <= {"copy", "dataclasses", "difflib", "heapq", "string"}
+
+
 def test_rooms_and_their_names_are_there_when_asked_for():
     out = run("import handgrad; print(handgrad.train.fit is handgrad.fit, handgrad.prove.check)")
     assert out.startswith("True <function check")

@@ -161,9 +161,10 @@ class Trainer:
         return fitting
 
     def _take_targets(self, loss: Any, batch: int) -> tuple[int, ...]:
-        """The loss, and the targets as it needs them; the shape of a batch of outputs."""
+        """The loss, and the targets as it needs them; the shape of some outputs."""
+        few = min(batch, 2)  # of one alone, a layer might take the batch axis away
         with np.errstate(all="ignore"):  # the shape alone matters here
-            y = self.network.predict(self.x[:batch], engine="numpy")
+            y = self.network.predict(self.x[:few], engine="numpy")
         last = self.network.members[-1] if self.network.members else None
         self.loss, t = meant(self.t, y, loss, last)
         self.t = np.ascontiguousarray(t)

@@ -6,7 +6,7 @@ and None for t, which is data. `weights` (N) are weights of the samples.
 
 from __future__ import annotations
 
-from math import inf, prod
+from math import inf, isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -134,7 +134,13 @@ class ElementwiseLoss(Loss):
                 + ("; t[..., None] would do" if column else "")
             )
         self.scale = self.weigh(y, weights, prod(y.shape[1:]))
-        return (self.term(y, t) * self.scale).sum()
+        terms = self.term(y, t)
+        if weights is None:
+            with np.errstate(over="ignore"):
+                total = terms.sum() * self.scale
+            if isfinite(total):
+                return total
+        return (terms * self.scale).sum()  # slower, but where the mean is finite it is found
 
     def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
         derivative = self.derivative()
