@@ -163,7 +163,8 @@ def clear_gradients(owner: Any, *names: str) -> None:
 
     Where backward never assigns one but writes into an array, it gets an array of its own.
     """
-    state, cls = owner.__dict__, type(owner)
+    state: dict[str, Any] = owner.__dict__
+    cls: Any = type(owner)
     for name in names:
         key = "d" + name
         held = state.get(key)
