@@ -96,7 +96,7 @@ void settle(const Job& j, const Group& g) {
 
 // Few classes: rows side by side in vectors, z[c][row].
 
-void few_classes(const Job& j, Group& g) {
+__attribute__((noinline)) void few_classes(const Job& j, Group& g) {
   using A = SoftmaxLoss;
   constexpr int V = kGroup / W;
   int64_t classes = j.i(A::classes);
@@ -189,7 +189,7 @@ float weighted_sum(const float* v, const float* x, int64_t n, float top) {
 
 // One row with weights of classes, where dy is e^(x − top) and `mean` that of v (x − top): dy, and the share,
 // score and mean with which `settle` finds the term.
-void weighted_classes(const Job& j, Group& g, int64_t r, float* dy) {
+__attribute__((noinline)) void weighted_classes(const Job& j, Group& g, int64_t r, float* dy) {
   using A = SoftmaxLoss;
   int64_t classes = j.i(A::classes), label = g.label[r];
   const float* v = j.f(A::class_weights);
@@ -205,7 +205,7 @@ void weighted_classes(const Job& j, Group& g, int64_t r, float* dy) {
   g.mean[r] /= whole, g.top[r] = 0;
 }
 
-void many_classes(const Job& j, Group& g) {
+__attribute__((noinline)) void many_classes(const Job& j, Group& g) {
   using A = SoftmaxLoss;
   int64_t classes = j.i(A::classes);
   const float* v = j.has(A::class_weights) ? j.f(A::class_weights) : nullptr;
