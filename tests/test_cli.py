@@ -153,8 +153,9 @@ def test_ctrl_c_ends_cleanly_and_keeps_what_was_learned(tmp_path):
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )  # fmt: skip
-    while "running" not in process.stdout.readline():
-        pass
+    for line in process.stdout:
+        if line.startswith("running"):
+            break
     time.sleep(1.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=300)

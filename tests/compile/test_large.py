@@ -29,15 +29,14 @@ def test_long_products_are_made_in_parts_where_the_batch_is_small():
     assert "partial" not in [row.kernel for row in predicting.rows]
 
 
-def trained(compile: bool, threads: int = 1) -> hg.Sequential:
+def trained(engine: str, **options: int) -> hg.Sequential:
     trained = network()
-    options = {"compile": compile, "threads": threads} if compile else {"compile": False}
-    hg.fit(trained, X, T, optimizer=hg.Adam(1e-3), batch=64, epochs=4, **options)
+    hg.fit(trained, X, T, optimizer=hg.Adam(1e-3), batch=64, epochs=4, engine=engine, **options)
     return trained
 
 
 def test_training_is_that_of_numpy_with_the_same_bits_on_any_number_of_threads():
-    one = trained(True)
+    one = trained("native", threads=1)
     for threads in (2, 3, 8):
-        assert np.array_equal(trained(True, threads).parameters, one.parameters)
-    np.testing.assert_allclose(one.forward(X), trained(False).forward(X), atol=1e-3)
+        assert np.array_equal(trained("native", threads=threads).parameters, one.parameters)
+    np.testing.assert_allclose(one.forward(X), trained("numpy").forward(X), atol=1e-3)
