@@ -19,6 +19,7 @@ from handgrad.arrays import Array, ShapeError, array_module, as_float
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _refusing: ContextVar[bool] = ContextVar("refusing", default=False)
+_comparing: ContextVar[bool] = ContextVar("comparing", default=True)
 _learning: ContextVar[bool] = ContextVar("learning", default=False)
 _order = itertools.count()
 
@@ -42,13 +43,23 @@ def no_grad() -> Iterator[None]:
 
 
 @contextmanager
-def arrays_refused() -> Iterator[None]:
-    """Inside, a tensor does not become an array or a number: its past would be lost unseen."""
-    token = _refusing.set(True)
+def arrays_refused(*, comparisons: bool = False) -> Iterator[None]:
+    """Inside, a tensor does not become an array or a number: its past would be lost unseen.
+
+    comparisons: nor is it compared, where what follows from its numbers has to be recorded too.
+    """
+    token, other = _refusing.set(True), _comparing.set(not comparisons)
     try:
         yield
     finally:
         _refusing.reset(token)
+        _comparing.reset(other)
+
+
+def require_comparable() -> None:
+    """Raise TypeError where tensors may not be compared."""
+    if not _comparing.get():
+        raise TypeError("a tensor is compared, and the result is no layer's")
 
 
 def is_learning() -> bool:

@@ -190,6 +190,8 @@ class Prediction(Program):
             b = Builder(network.flat, batch)
             b.segments |= {"x": (self._x, False), "y": (None, True)}
             y = plan_prediction(b, trace(network, x[:3], numbers))
+            if y.shape[:1] != (BatchDim(1),):
+                raise NotNative("the output's first axis is not that of the samples")
             self._y = np.zeros(lengths(y.shape, batch), np.float32)
             b.segments["y"] = self._y, True
             return b

@@ -16,7 +16,7 @@ from handgrad.layers import Index
 from handgrad.layers.convolution.window import Grid
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.network import Network
-from handgrad.tensor import CallRecord, Tensor, calls_behind, learning
+from handgrad.tensor import CallRecord, Tensor, arrays_refused, calls_behind, learning
 
 
 @dataclass(eq=False)
@@ -95,7 +95,8 @@ def _record(network: Network, x: Array) -> tuple[Any, Any, list[CallRecord]]:
     """The input, the output, and the calls between them in order."""
     x = as_input(x, network.dtype)
     entry = Tensor(x) if x.dtype.kind == "f" else x
-    with learning(), forgetting(network):
+    # A program runs the same rows for any x: what Python decides by x would not be seen again.
+    with learning(), forgetting(network), arrays_refused(comparisons=True):
         output = network(entry)
     if not isinstance(output, Tensor) or output.creator is None:
         raise NotNative("the network's output does not come from its layers")
@@ -115,7 +116,7 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
         except NotNative:
             raise
         except Exception as error:  # the batch itself may be of a size that it takes
-            raise NotNative(f"a batch of two or three does not fit: {error}") from error
+            raise NotNative(f"it cannot be recorded on a batch of two or three: {error}") from error
     if [type(a.original) for a in small[2]] != [type(a.original) for a in large[2]]:
         raise NotNative("the network takes another way for another size of batch")
     paths = {id(layer): path for path, layer in walk(network)}

@@ -21,7 +21,7 @@ from handgrad.layers.reduction.sums import Mean, Sum
 from handgrad.layers.shape.indexing import Index
 from handgrad.layers.shape.repeat import Broadcast
 from handgrad.layers.shape.reshape import Reshape, Transpose
-from handgrad.tensor import Tensor, numpy_rules
+from handgrad.tensor import Tensor, numpy_rules, require_comparable
 
 
 def operands(a: Any, b: Any) -> tuple[Any, Any]:
@@ -127,7 +127,13 @@ _UNARY = {np.negative: Neg, np.exp: Exp, np.log: Log, np.sqrt: Sqrt}
 
 def _comparison(ufunc: Any) -> Callable[[Any, Any], Array]:
     """A comparison has no gradient: it gives a plain array of booleans."""
-    return lambda a, b: ufunc(plain(a), plain(b))
+
+    def compare(a: Any, b: Any) -> Array:
+        require_comparable()
+        result: Array = ufunc(plain(a), plain(b))
+        return result
+
+    return compare
 
 
 def _put_operators_on_tensor() -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.target import Target, opened, require_influence, target_of
+from handgrad.prove.target import Target, opened, require_influence, rounding, target_of
 
 Line = Callable[[Any], Array]  # t -> the outputs, flat
 
@@ -122,8 +122,8 @@ def numerical_gradient(
     f may use its argument, or read x itself: a float64 array, or a tensor, is changed in place
     in one entry and put back whatever happens. Of another float dtype, or of a read-only array, f
     gets a float64 copy where it uses its argument, and x itself, moved in its own precision, where
-    it reads x. Integers and lists are converted to a float64 copy, with a warning. At a kink the
-    mean of the two one-sided derivatives is returned.
+    it reads x. The steps fit the precision in which f computes. Integers and lists are converted to
+    a float64 copy, with a warning. At a kink the mean of the two one-sided derivatives is returned.
     With `with_error` the result is (gradient, error), the error being an estimate per entry.
 
     Raises ValueError where f gives another number for no displacement of x, however large: it
@@ -134,6 +134,7 @@ def numerical_gradient(
     point = target.point
     gradient, error = np.zeros(point.shape), np.zeros(point.shape)
     with opened(point):
+        target.noise = rounding(target)
         for index in np.ndindex(point.shape):
             gradient[index], error[index] = _entry(target, index)
         if not gradient.any():

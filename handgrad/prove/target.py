@@ -18,6 +18,7 @@ from handgrad.arrays import Array
 from handgrad.tensor import Tensor
 
 _FAR = (1e-2, 1.0, 100.0)  # displacements, relative to 1 + |x|
+_UNSEEN, _RAMP = 1e-13, 1e-6  # far below, and above, the relative spacing of float32
 _WAY_OUT = "use the argument inside f, or give the array itself that f reads"
 
 
@@ -69,6 +70,38 @@ def target_of(f: Callable[[Any], Any], x: Any) -> Target:
 
 def _noise(array: Array) -> float:
     return 1e-15 if array.dtype.itemsize >= 8 else 2 * float(np.finfo(array.dtype).eps)
+
+
+def rounding(target: Target) -> float:
+    """The relative rounding of f at x, which may be coarser than that of what is moved.
+
+    That of its result's dtype; that of float32 where f, as a float32 network in it would, does not
+    see displacements far below float32's spacing and makes stairs of a ramp above it.
+    """
+    point, result = target.point, np.asarray(target.f(target.given))
+    if not point.size or result.dtype.kind != "f":
+        return target.noise
+    if result.dtype.itemsize < 8:
+        return max(target.noise, _noise(result))
+    rng, before = np.random.default_rng(2), point.copy()
+    move = rng.uniform(0.5, 1.5, point.shape) * rng.choice([-1.0, 1.0], point.shape)
+
+    def value(t: float) -> float:
+        point[...] = before + t * move * (1 + abs(before))
+        return float(target.value()[0])
+
+    try:
+        here = value(0.0)
+        if sum(value(t * _UNSEEN) != here for t in (-2, -1, 1, 2)) > 1:  # all four, or at a kink
+            return target.noise
+        ramp = np.linspace(-1, 1, 9)
+        values = np.array([value(t * _RAMP) for t in ramp])
+    finally:
+        point[...] = before
+    with np.errstate(all="ignore"):
+        smooth = np.polyval(np.polyfit(ramp, values, 2), ramp) if np.isfinite(values).all() else 0
+        stairs = abs(values - smooth).max() > 1e-10 * abs(values).max()
+    return max(target.noise, 2 * float(np.finfo(np.float32).eps)) if stairs else target.noise
 
 
 def _is_apart(array: Array) -> bool:

@@ -21,6 +21,7 @@ from safetensors.numpy import load as read_safetensors
 from safetensors.numpy import save as write_safetensors
 
 from handgrad.arrays import Array, Stream
+from handgrad.engines import NAMES
 from handgrad.layer import slots, walk
 from handgrad.network import Network
 from handgrad.tensor import Tensor
@@ -41,7 +42,8 @@ OLD = {"architecture": schema.anything, "streams": schema.mapping(WORDS),
        "training": schema.optional(schema.mapping(schema.anything))}  # fmt: skip
 NEW = OLD | {"library": schema.text, "input": schema.anything, "output": schema.anything,
              "tied": schema.mapping(schema.text)}  # fmt: skip
-DOCUMENTS = {"handgrad 1": schema.record(OLD), "handgrad 2": schema.record(NEW)}
+ENGINE = {"engine": schema.one_of(*NAMES)}  # of predictions; not in the first files of format 2
+DOCUMENTS = {"handgrad 1": schema.record(OLD), "handgrad 2": schema.record(NEW, ENGINE)}
 
 
 @dataclass
@@ -120,6 +122,7 @@ def pack(
         "input": None if takes is None else takes.to_dict(),
         "output": None if gives is None else gives.to_dict(),
         "tied": tied,
+        "engine": getattr(network, "engine", "auto"),
     }  # fmt: skip
     tensors |= {f"training/{i + 1}": array for i, array in enumerate(kept)}
     check_specs(network, takes, gives, _room(tensors))
@@ -175,6 +178,7 @@ def _unpack(content: bytes, classes: tuple[type, ...]) -> Checkpoint:
             check_sizes(where, layer)
     if isinstance(network, Network):
         network._adopt()
+        network.engine = document.get("engine", network.engine)
     takes, gives = document.get("input"), document.get("output")
     takes = None if takes is None else InputSpec.from_dict(takes)
     gives = _old_output(document) if gives is None else OutputSpec.from_dict(gives)

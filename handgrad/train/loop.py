@@ -259,10 +259,10 @@ class Trainer:
     def _prepared(self) -> Engine:
         """The engine, ready for the network as it is now."""
         self.network.build(self.x[: self.task.batch])
-        choice = self.engine_choice
-        if isinstance(choice, str):
+        choice = self.engine_choice or self.network.engine
+        self._engine = prepared(self._engine, choice, self.task, self.state)
+        if isinstance(choice, str):  # after a refusal the network predicts as before
             self.network.engine = choice
-        self._engine = prepared(self._engine, choice or self.network.engine, self.task, self.state)
         return self._engine
 
     def _advance(self, engine: Engine) -> None:

@@ -237,3 +237,25 @@ def test_a_layer_without_native_form_is_numpys_or_a_row_of_python():
     mixed = network.predict(X, engine="native")
     np.testing.assert_allclose(mixed, plain, rtol=1e-4, atol=1e-5)
     assert network.predict(X[:0]).shape == (0, 5)
+
+
+class Deciding(hg.Network):
+    """Its Python looks at the numbers."""
+
+    def __init__(self, how):
+        self.inner, self.how = hg.Affine(3), how
+
+    def __call__(self, x):
+        y = self.inner(x)
+        if self.how == "mask":
+            return y * (y > -1e3)
+        total = {"item": x.sum().item, "float": lambda: float(x.sum()), "compare": x.sum}[self.how]
+        return y * 2.0 if total() > 0 else y
+
+
+@pytest.mark.parametrize("how", ["mask", "item", "float", "compare"])
+def test_what_python_decides_by_the_numbers_is_decided_anew(how):
+    network = Deciding(how)
+    for x in (abs(X), -abs(X), abs(X) * np.float32(1e6), -abs(X) * np.float32(1e6)):
+        np.testing.assert_array_equal(network.predict(x), network.predict(x, engine="numpy"))
+    assert hg.Trainer(network, X, X[:, :3]).engine.startswith("NumPy")

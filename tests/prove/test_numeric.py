@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from handgrad import Affine, Sequential, SoftmaxCrossEntropy, Tanh, Tensor
+from handgrad import Affine, MeanSquaredError, Sequential, SoftmaxCrossEntropy, Tanh, Tensor
 from handgrad.prove import numerical_gradient
 from handgrad.prove.numeric import careful, complex_step, quick
 
@@ -190,3 +190,28 @@ def test_complex_step_is_exact_and_knows_when_it_does_not_apply():
     np.testing.assert_allclose(exact, np.exp(1.0), rtol=1e-15)
     assert complex_step(lambda t: np.array([abs(1 + t)])) is None
     assert complex_step(lambda t: np.array([1 + t]).astype(np.float64)) is None
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("way", ["argument", "read", "number"])
+def test_the_input_of_a_float32_network(dtype, way):
+    rng = np.random.default_rng(4)
+    network = Sequential(Affine(5), Tanh(), Affine(2), seed=1)
+    x, t = rng.normal(size=(6, 3)).astype(dtype), rng.normal(size=(6, 2)).astype(np.float32)
+    loss = MeanSquaredError()
+    loss.forward(network.forward(x), t)
+    expected = network.backward(loss.backward()[0])
+
+    def f(v):
+        y = network.forward(x if way == "read" else v)
+        return float(np.mean((y - t) ** 2)) if way == "number" else loss.forward(y, t)
+
+    gradient, error = numerical_gradient(f, x, with_error=True)
+    np.testing.assert_allclose(gradient, expected, atol=2e-5)
+    assert error.max() < 1e-3
+
+
+def test_a_stationary_point_and_a_kink_are_not_taken_for_rounding():
+    np.testing.assert_allclose(numerical_gradient(lambda v: 1.0 + np.sum(v**2), np.zeros(3)), 0)
+    half = numerical_gradient(lambda v: 5.0 + np.sum(np.maximum(v, 0.0)), np.zeros(3))
+    np.testing.assert_allclose(half, 0.5, atol=1e-9)

@@ -318,3 +318,21 @@ def test_one_of_a_layers_parameters_may_be_tied_alone(kind, rng):
         np.testing.assert_allclose(
             both[1].parameters, both[0].parameters, rtol=1e-4, atol=1e-5, err_msg=path
         )
+
+
+@pytest.mark.parametrize("engine", ["auto", "numpy"])
+def test_a_loaded_network_predicts_the_same_bits(engine, tmp_path):
+    network = mlp()
+    hg.fit(network, X, LABELS, epochs=1, progress=False, engine=engine)
+    again = hg.load(hg.save(network, tmp_path / "m"))
+    assert again.engine == engine
+    np.testing.assert_array_equal(again.predict(X), network.predict(X))
+
+
+def test_a_refused_engine_leaves_the_networks_choice():
+    network = mlp(dtype=np.float64).build(X)
+    before = network.predict(X)
+    with pytest.raises(ValueError, match="engine: "):
+        hg.fit(network, X, LABELS, epochs=1, progress=False, engine="native")
+    assert network.engine == "auto"
+    np.testing.assert_array_equal(network.predict(X), before)

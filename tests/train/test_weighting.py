@@ -153,3 +153,11 @@ def test_validation_without_a_label_that_counts_is_refused_before_training():
         hg.Trainer(
             network, X, SPARSE, loss=hg.SoftmaxCrossEntropy(ignore_index=-1), validation=held
         )
+
+
+@pytest.mark.parametrize("engine", ["numpy", "auto"])
+def test_labels_that_are_all_ignored_are_refused(engine):
+    network = hg.Sequential(hg.Affine(3))
+    x, t = np.ones((8, 2), np.float32), np.full(8, -1)
+    with pytest.raises(ValueError, match="SoftmaxCrossEntropy: "):
+        hg.fit(network, x, t, loss=hg.SoftmaxCrossEntropy(ignore_index=-1), engine=engine)

@@ -34,7 +34,7 @@ class ClassLoss(Loss):
         self, t: Any, weights: Any = None, y_shape: tuple[int, ...] | None = None
     ) -> float:
         v = class_factors(self)
-        if weights is None and v is None:
+        if weights is None and v is None and self.ignore_index is None:
             return 1.0
         t = t if hasattr(t, "dtype") else np.asarray(t)
         labels = t.ndim < len(y_shape) if y_shape else t.dtype.kind in "iub"
