@@ -109,9 +109,11 @@ def _train(
     )
     network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
-    network = network if saved is None else saved.network
+    fresh, network = network, network if saved is None else saved.network
     loss = loss_for(dataset.t_train)
     dataset = fitted(network, dataset)
+    if net and fresh is not network:
+        _same_sizes(fresh, network, dataset)
     rule = make_optimizer(optimizer, lr)
     model = SaveModel(out / MODEL, seconds=5, info={"data": dataset.name}, input=dataset.input,
                       output=dataset.output)  # fmt: skip
@@ -148,6 +150,16 @@ def _column(target: str | None) -> int | str:
     if target is None:
         return -1
     return int(target) if target.removeprefix("-").isdecimal() else target
+
+
+def _same_sizes(asked: Network, saved: Network, dataset: Dataset) -> None:
+    """Raise ValueError where --net is another network than the one to continue."""
+    asked.build(dataset.x_train[:2])
+    if asked.layout != saved.layout:
+        raise ValueError(
+            f"--net: the training to continue has another network, {len(saved.parameters):,} "
+            f"parameters instead of {len(asked.parameters):,}; leave --net out, or --resume"
+        )
 
 
 def _model_in(out: Path) -> Path:

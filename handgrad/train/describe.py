@@ -50,7 +50,12 @@ def describe(network: Any) -> dict[str, Any]:
     Raises ValueError for a constructor argument that the layer does not keep under its own
     name, or that a file cannot hold, and for two classes of one name.
     """
-    return _Writer(network).node(network)
+    try:
+        return _Writer(network).node(network)
+    except RecursionError:
+        raise ValueError(
+            "save: the network is nested too deeply, or an argument holds itself"
+        ) from None
 
 
 class _Writer:

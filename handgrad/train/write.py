@@ -27,6 +27,8 @@ def write_whole(path: str | Path, content: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:  # a full disk does not say which file it is about
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
