@@ -279,9 +279,15 @@ def predict(
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("script", type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--book", "number", type=int, help="1 or 2  [default: found by the script's folder]")
+@click.option("--book", "number", type=click.IntRange(1, 2), metavar="INTEGER",
+              help="1 or 2  [default: found by the script's folder]")  # fmt: skip
 @click.option("--strict", is_flag=True, help="with the original's mistakes")
-@click.option("--samples", type=int, help="only so many examples of each data set, for a try")
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    metavar="INTEGER",
+    help="only so many examples of each data set, for a try",
+)
 def book(
     script: Path, arguments: tuple[str, ...], number: int | None, strict: bool, samples: int | None
 ) -> None:

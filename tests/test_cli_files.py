@@ -270,3 +270,11 @@ def test_a_training_goes_on_with_its_own_network(run):  # noqa: F811
         *words, "2-6-2", "--resume", code=2
     )
     run(*words, "2-5-2", "--resume")
+
+
+@pytest.mark.parametrize("option", [("--book", "3"), ("--samples", "0")])
+def test_wrong_options_of_book_are_refused(run, option):  # noqa: F811
+    Path("a.py").write_text("print(1)")
+    said = run("book", *option, "a.py", code=2)
+    assert "Traceback" not in said
+    assert option[0] in said
