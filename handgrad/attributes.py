@@ -56,6 +56,21 @@ def arguments(cls: type) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if p.kind not in variadic}
 
 
+def given(thing: Any, members: tuple[Any, ...] = ()) -> list[str]:
+    """How members, and arguments that are not the usual ones, are shown in a repr."""
+    shown = [short(member) for member in members]
+    for name, parameter in arguments(type(thing)).items():
+        try:
+            value = getattr(thing, name)
+            text, usual = short(value), (value == parameter.default) is True
+        except Exception:  # an argument that was not kept, a property that fails
+            text, usual = "?", False
+        if not usual and text != short(parameter.default):
+            bare = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+            shown.append(text if bare and not members else f"{name}={text}")
+    return shown
+
+
 def short(value: Any) -> str:
     """The repr of a value in one piece; never raises."""
     if isinstance(value, np.ndarray) and value.size > 16:

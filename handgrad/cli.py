@@ -109,9 +109,11 @@ def _train(
     )
     network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
-    network = network if saved is None else saved.network
+    fresh, network = network, network if saved is None else saved.network
     loss = loss_for(dataset.t_train)
     dataset = fitted(network, dataset)
+    if net and fresh is not network:
+        _same_sizes(fresh, network, dataset)
     rule = make_optimizer(optimizer, lr)
     model = SaveModel(out / MODEL, seconds=5, info={"data": dataset.name}, input=dataset.input,
                       output=dataset.output)  # fmt: skip
@@ -148,6 +150,16 @@ def _column(target: str | None) -> int | str:
     if target is None:
         return -1
     return int(target) if target.removeprefix("-").isdecimal() else target
+
+
+def _same_sizes(asked: Network, saved: Network, dataset: Dataset) -> None:
+    """Raise ValueError where --net is another network than the one to continue."""
+    asked.build(dataset.x_train[:2])
+    if asked.layout != saved.layout:
+        raise ValueError(
+            f"--net: the training to continue has another network, {len(saved.parameters):,} "
+            f"parameters instead of {len(asked.parameters):,}; leave --net out, or --resume"
+        )
 
 
 def _model_in(out: Path) -> Path:
@@ -267,9 +279,15 @@ def predict(
 @main.command(context_settings={"ignore_unknown_options": True})
 @click.argument("script", type=click.Path(path_type=Path))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-@click.option("--book", "number", type=int, help="1 or 2  [default: found by the script's folder]")
+@click.option("--book", "number", type=click.IntRange(1, 2), metavar="INTEGER",
+              help="1 or 2  [default: found by the script's folder]")  # fmt: skip
 @click.option("--strict", is_flag=True, help="with the original's mistakes")
-@click.option("--samples", type=int, help="only so many examples of each data set, for a try")
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    metavar="INTEGER",
+    help="only so many examples of each data set, for a try",
+)
 def book(
     script: Path, arguments: tuple[str, ...], number: int | None, strict: bool, samples: int | None
 ) -> None:

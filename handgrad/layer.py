@@ -20,7 +20,6 @@ The contract
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass
 from reprlib import recursive_repr
 from typing import Any
@@ -28,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, Stream, integers_become
-from handgrad.attributes import arguments, assigned, short
+from handgrad.attributes import arguments, assigned, given
 from handgrad.inside import PLAIN
 from handgrad.inside import is_layer as is_layer
 from handgrad.inside import sublayers as sublayers
@@ -117,17 +116,7 @@ class Layer:
 
     @recursive_repr("...")
     def __repr__(self) -> str:
-        shown = [short(member) for member in self.members]
-        for name, parameter in arguments(type(self)).items():
-            try:
-                value = getattr(self, name)
-                text, usual = short(value), (value == parameter.default) is True
-            except Exception:  # an argument that was not kept, a property that fails
-                text, usual = "?", False
-            if not usual and text != short(parameter.default):
-                bare = parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-                shown.append(text if bare and not self.members else f"{name}={text}")
-        return f"{type(self).__name__}({', '.join(shown)})"
+        return f"{type(self).__name__}({', '.join(given(self, self.members))})"
 
 
 def parameter_names(layer: Any) -> tuple[str, ...]:

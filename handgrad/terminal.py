@@ -29,6 +29,9 @@ def plain_errors() -> Iterator[None]:
 
     A reader of the output who has gone (`handgrad … | head`) is no error.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed before the program began
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     with warnings.catch_warnings():
         for kind in (UserWarning, RuntimeWarning):
             warnings.simplefilter("always", kind)
@@ -50,10 +53,12 @@ def complain(message: str) -> None:
 
 
 def say(text: str = "") -> None:
-    """Print; to a reader who has gone, nothing more, for a training goes on without one."""
+    """Print; where nobody reads on, or a disk is full, nothing more: a training goes on."""
     try:
         click.echo(text)
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            complain(f"standard output: {error.strerror}; going on without it")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -251,3 +251,30 @@ def test_ctrl_c_twice_still_writes_a_whole_result(tmp_path):
     assert "Traceback" not in err
     lines = (tmp_path / "out/history.csv").read_text().splitlines()
     assert len(lines) - 1 == load_checkpoint(tmp_path / "out/model.safetensors").training["epoch"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&- <&-", "> /dev/full"])
+def test_a_training_needs_no_streams(closed, tmp_path):
+    words = [*COMMAND, "train", "--data", "xor", "--epochs", "1", "--no-proof", "--out", "o"]
+    path = os.pathsep.join([str(Path(cli.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(["sh", "-c", f"{' '.join(words)} {closed}"], cwd=tmp_path, text=True,
+                          capture_output=True, env=os.environ | {"PYTHONPATH": path})  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert (tmp_path / "o" / "history.csv").exists()
+
+
+def test_a_training_goes_on_with_its_own_network(run):  # noqa: F811
+    words = ["train", "--data", "xor", "--epochs", "1", "--no-proof", "--net"]
+    run(*words, "2-5-2")
+    assert "--net: the training to continue has another network" in run(
+        *words, "2-6-2", "--resume", code=2
+    )
+    run(*words, "2-5-2", "--resume")
+
+
+@pytest.mark.parametrize("option", [("--book", "3"), ("--samples", "0")])
+def test_wrong_options_of_book_are_refused(run, option):  # noqa: F811
+    Path("a.py").write_text("print(1)")
+    said = run("book", *option, "a.py", code=2)
+    assert "Traceback" not in said
+    assert option[0] in said

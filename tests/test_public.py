@@ -150,3 +150,26 @@ def test_protocols_are_met_by_shape():
     assert isinstance(handgrad.Affine(2), LayerLike)
     assert isinstance(handgrad.SoftmaxCrossEntropy(), LayerLike)
     assert not isinstance(object(), LayerLike)
+
+
+@pytest.mark.parametrize(
+    ("thing", "shown"),
+    [(handgrad.EarlyStopping(3, min_delta=0.1), "EarlyStopping(3, min_delta=0.1)"),
+     (handgrad.SaveModel("m"), "SaveModel("), (handgrad.UnigramSampler([1, 2]), "UnigramSampler(")],
+)  # fmt: skip
+def test_a_repr_says_the_arguments(thing, shown):
+    assert repr(thing).startswith(shown)
+
+
+def test_a_member_that_cannot_keep_attributes_is_refused():
+    class Slotted:
+        __slots__ = ("k",)
+
+        def forward(self, x):
+            return x
+
+        def backward(self, dy):
+            return dy
+
+    with pytest.raises(ValueError, match="member 0, a Slotted, has __slots__"):
+        handgrad.Sequential(Slotted())

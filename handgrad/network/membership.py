@@ -120,3 +120,8 @@ def require_layers(network: Any, members: tuple[Any, ...]) -> None:
                 f"{type(network).__name__}: member {i} needs forward and backward, "
                 f"got {member!r}{hint}"
             )
+        if not hasattr(member, "__dict__"):
+            raise ValueError(
+                f"{type(network).__name__}: member {i}, a {type(member).__name__}, has __slots__ "
+                "and no __dict__; a layer must be able to keep attributes"
+            )

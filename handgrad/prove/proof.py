@@ -81,7 +81,8 @@ def prove_network(network: Any, x: Any, t: Any, loss: LossLike, *, limit: int = 
 
     g[i] ≈ (L(p + h eᵢ) − L(p − h eᵢ)) / 2h, with a smaller h where a kink may lie within, and a
     larger one where the rounding of L, ε |L| / h, would hide the difference: a loss of 1e11 has
-    an error of 1e-5 itself.
+    an error of 1e-5 itself. Where a kink lies at p itself (a bias of 0 under a ReLU, where x is
+    0), whatever lies between the derivatives of both sides is right.
     Above `limit` parameters a random choice of so many is compared, at least one of each array.
     The network is in evaluation mode, so that nothing random is in the way; it is not changed.
     """
@@ -132,6 +133,10 @@ def _closest(
         found.append((abs(wanted - derivative) / scale, rounding / scale))
         if found[-1][0] <= TOLERANCE:
             return found[-1]
+    low, high = _sides(value, parameters, i, STEPS[0])
+    outside, rounding = max(low - wanted, wanted - high, 0.0) / scale, 4 * found[0][1]
+    if outside <= TOLERANCE and rounding <= TOLERANCE:
+        return outside, rounding
     telling = [pair for pair in found if pair[1] <= COARSE]
     agreeing = [pair for pair in telling if pair[0] <= TOLERANCE + pair[1]]
     near = [pair for pair in found[:2] if pair in telling]  # a kink may lie within the last step
@@ -148,6 +153,18 @@ def _differences(value: Any, parameters: Array, i: int, h: float) -> tuple[float
     parameters[i] = kept
     rounding = ROUNDINGS * np.finfo(np.float64).eps * max(abs(above), abs(below)) / h
     return (above - below) / (2 * h), rounding
+
+
+def _sides(value: Any, parameters: Array, i: int, h: float) -> tuple[float, float]:
+    """The derivatives to the left and to the right, the lower one first; they differ at a kink."""
+    kept, at, sides = parameters[i], value(), []
+    for step in (h, -h):
+        parameters[i] = kept + step
+        near = value()
+        parameters[i] = kept + 2 * step
+        sides.append((4 * near - 3 * at - value()) / (2 * step))
+        parameters[i] = kept
+    return min(sides), max(sides)
 
 
 def _seconds(function: Any) -> float:

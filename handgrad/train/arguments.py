@@ -54,11 +54,12 @@ def fits(value: Any, hint: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, option) for option in inner)
     if origin is tuple:
-        entries = inner[:1] * len(value) if isinstance(value, tuple) and ... in inner else inner
-        return (isinstance(value, tuple) and len(value) == len(entries)
+        listed = isinstance(value, tuple | list)
+        entries = inner[:1] * len(value) if listed and ... in inner else inner
+        return (listed and len(value) == len(entries)
                 and all(map(fits, value, entries)))  # fmt: skip
     if origin in (list, Sequence):
-        return isinstance(value, tuple) and all(fits(v, inner[0]) for v in value)
+        return isinstance(value, tuple | list) and all(fits(v, inner[0]) for v in value)
     if hint is None or hint is type(None):
         return value is None
     if isinstance(value, bool):
@@ -70,7 +71,7 @@ def fits(value: Any, hint: Any) -> bool:
 
 def product_of(value: Any) -> int:
     """The product of the sizes in nested tuples: what a loop over all of them costs."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         count = 1
         for entry in value:
             count *= product_of(entry)

@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.attributes import given
 from handgrad.train.checkpoint import pack
+from handgrad.train.checks import check_count
 from handgrad.train.history import is_lower_better
 from handgrad.train.write import write_whole
 
@@ -26,6 +28,9 @@ class Callback:
     """
 
     passive = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(given(self))})"
 
     def on_start(self, trainer: Any) -> None:
         """Before the first step."""
@@ -56,7 +61,7 @@ class Progress(Callback):
     passive = True
 
     def __init__(self, show: bool | None = None):
-        self.show = sys.stderr.isatty() if show is None else show
+        self.show = getattr(sys.stderr, "isatty", bool)() if show is None else show
         self.bar: Any = None
 
     def on_start(self, trainer: Any) -> None:
@@ -102,11 +107,9 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, patience: int = 5, *, monitor: str | None = None, min_delta: float = 0.0):
-        if patience < 1 or min_delta < 0:
-            raise ValueError(
-                f"EarlyStopping: patience must be at least 1 and min_delta not negative, "
-                f"got {patience} and {min_delta}"
-            )
+        patience = check_count("EarlyStopping: patience", patience)
+        if not min_delta >= 0:
+            raise ValueError(f"EarlyStopping: min_delta must not be negative, got {min_delta}")
         self.patience, self.monitor, self.min_delta = patience, monitor, min_delta
         self.best, self.best_epoch, self.weights = math.inf, 0, np.empty(0)
         self.last = np.empty(0)  # the weights at the end of a training that may be continued

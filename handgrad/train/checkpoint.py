@@ -22,7 +22,7 @@ from safetensors.numpy import save as write_safetensors
 
 from handgrad.arrays import Array, Stream
 from handgrad.engines import NAMES
-from handgrad.layer import slots, walk
+from handgrad.layer import parameter_names, slots, walk
 from handgrad.network import Network
 from handgrad.tensor import Tensor
 from handgrad.train import schema
@@ -40,10 +40,11 @@ WORDS: schema.Check = schema.list_of(schema.integer(0, schema.WORD), 3)
 OLD = {"architecture": schema.anything, "streams": schema.mapping(WORDS),
        "info": schema.mapping(schema.anything),
        "training": schema.optional(schema.mapping(schema.anything))}  # fmt: skip
+PATHS = schema.list_of(schema.text)
 NEW = OLD | {"library": schema.text, "input": schema.anything, "output": schema.anything,
              "tied": schema.mapping(schema.text)}  # fmt: skip
-ENGINE = {"engine": schema.one_of(*NAMES)}  # of predictions; not in the first files of format 2
-DOCUMENTS = {"handgrad 1": schema.record(OLD), "handgrad 2": schema.record(NEW, ENGINE)}
+LATER = {"engine": schema.one_of(*NAMES), "frozen": PATHS, "evaluating": PATHS}  # may be missing
+DOCUMENTS = {"handgrad 1": schema.record(OLD), "handgrad 2": schema.record(NEW, LATER)}
 
 
 @dataclass
@@ -123,6 +124,8 @@ def pack(
         "output": None if gives is None else gives.to_dict(),
         "tied": tied,
         "engine": getattr(network, "engine", "auto"),
+        "frozen": sorted(network.frozen) if isinstance(network, Network) else [],
+        "evaluating": [where for where, x in walk(network) if not getattr(x, "training", True)],
     }  # fmt: skip
     tensors |= {f"training/{i + 1}": array for i, array in enumerate(kept)}
     check_specs(network, takes, gives, _room(tensors))
@@ -148,14 +151,14 @@ def load_checkpoint(path: str | Path, *, classes: Iterable[type] = ()) -> Checkp
     """All that a model file holds; see `load`."""
     content = Path(path).read_bytes()
     try:
-        return _unpack(content, tuple(classes))
+        return _unpack(content, classes)
     except ValueError as error:
         said = " ".join(str(error).split())
         said = said if len(said) <= 600 else f"{said[:300]} … {said[-300:]}"  # a path may be long
         raise ValueError(f"{path}: {said}") from None
 
 
-def _unpack(content: bytes, classes: tuple[type, ...]) -> Checkpoint:
+def _unpack(content: bytes, classes: Iterable[type]) -> Checkpoint:
     format, tensors, document = _read(content)
     DOCUMENTS[format](document, "the document")
     room = _room(tensors)
@@ -168,6 +171,8 @@ def _unpack(content: bytes, classes: tuple[type, ...]) -> Checkpoint:
         raise ValueError(f"its buffers do not fit: {', '.join(sorted(held ^ set(buffers)))}")
     for name, (layer, attribute) in buffers.items():
         setattr(layer, attribute, tensors[name])
+        if is_own(type(layer)):
+            _check_buffer(name, layer, tensors[name])
     layers = dict(walk(network))
     for where, words in document["streams"].items():
         if where not in layers:
@@ -176,8 +181,8 @@ def _unpack(content: bytes, classes: tuple[type, ...]) -> Checkpoint:
     for where, layer in layers.items():
         if is_own(type(layer)):
             check_sizes(where, layer)
+    _set_modes(network, layers, document)
     if isinstance(network, Network):
-        network._adopt()
         network.engine = document.get("engine", network.engine)
     takes, gives = document.get("input"), document.get("output")
     takes = None if takes is None else InputSpec.from_dict(takes)
@@ -210,6 +215,29 @@ def _set_parameters(network: Any, tensors: Mapping[str, Array], tied: Mapping[st
             held.data = value
         else:
             setattr(slot.owner, slot.name, value)
+
+
+def _set_modes(network: Any, layers: Mapping[str, Any], document: Mapping[str, Any]) -> None:
+    """Freeze what was frozen, and put in evaluation mode what was in it."""
+    for where in document.get("evaluating", ()):
+        if not isinstance(getattr(layers.get(where), "training", None), bool):
+            raise ValueError(f"evaluating names {schema.brief(where)}, which has no modes")
+        layers[where].training = False
+    if isinstance(network, Network):
+        network._adopt()
+        if frozen := document.get("frozen"):
+            network.freeze(*frozen)
+
+
+def _check_buffer(name: str, layer: Any, buffer: Array) -> None:
+    """Raise ValueError unless a buffer has the shape and dtype of its layer's parameters."""
+    like = next(iter(parameter_names(layer)), None)
+    wanted = None if like is None else vars(layer)[like]
+    if wanted is not None and (buffer.shape, buffer.dtype) != (wanted.shape, wanted.dtype):
+        raise ValueError(
+            f"{name} must have the shape {wanted.shape} and dtype {wanted.dtype} of {like}, got "
+            f"{buffer.shape} and {buffer.dtype}"
+        )
 
 
 def _buffers(network: Any) -> list[tuple[str, Any, str]]:
@@ -257,7 +285,7 @@ def _streams(network: Any) -> list[tuple[str, Stream]]:
 
 
 def _stream(stream: Stream) -> list[int]:
-    return [stream.seed, stream.layer, stream.step]
+    return [int(stream.seed), int(stream.layer), int(stream.step)]
 
 
 def _replace(value: Any, kept: list[Array]) -> Any:

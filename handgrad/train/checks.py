@@ -9,6 +9,8 @@ import numpy as np
 from handgrad.arrays import Array, as_float
 from handgrad.optim import Optimizer, make_optimizer
 
+EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
+
 
 def check_count(option: str, value: Any) -> int:
     """An integer of at least 1."""
@@ -41,7 +43,24 @@ def check_optimizer(optimizer: Any) -> Optimizer:
 def check_callbacks(callbacks: Any) -> list[Any]:
     """A list of callbacks; a single one, or a class of one, is taken too."""
     several = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
-    return [c() if isinstance(c, type) else c for c in several]
+    made = [c() if isinstance(c, type) else c for c in several]
+    for callback in made:
+        if not any(hasattr(callback, event) for event in EVENTS):
+            raise ValueError(
+                f"callbacks: objects with one of {', '.join(EVENTS)} are needed, got {callback!r}"
+            )
+    return made
+
+
+def check_metrics(metrics: Any) -> list[Any]:
+    """A list of functions (y, t) -> number; a single one is taken too."""
+    several = [metrics] if callable(metrics) or isinstance(metrics, str) else list(metrics)
+    for metric in several:
+        if not callable(metric):
+            raise ValueError(
+                f"metrics: functions (y, t) -> number, such as accuracy, are needed, got {metric!r}"
+            )
+    return several
 
 
 def check_weights(weights: Any, samples: int) -> Array:
@@ -54,3 +73,13 @@ def check_weights(weights: Any, samples: int) -> Array:
             f"all 0, got shape {array.shape}"
         )
     return array
+
+
+def check_pair(validation: Any) -> tuple[Any, Any]:
+    """The inputs and targets of data to validate on."""
+    if not isinstance(validation, list | tuple) or len(validation) != 2:
+        raise ValueError(
+            "validation: (x, t), or the fraction of the samples to hold out, is needed, got "
+            f"{type(validation).__name__}"
+        )
+    return validation[0], validation[1]

@@ -120,7 +120,9 @@ def split_rows(
     n = len(t)
     held_out = round(n * fraction) if 0 < fraction < 1 else 0
     if not 0 < held_out < n:
-        raise ValueError(f"a fraction of {fraction} of {n} samples leaves one part empty")
+        raise ValueError(
+            f"validation: a fraction of {fraction} of {n} samples leaves one part empty"
+        )
     order = random_order(n, seed)
     if stratify is None:
         stratify = t.ndim == 1 and t.dtype.kind in "iub"

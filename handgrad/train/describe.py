@@ -35,6 +35,7 @@ VALUES: dict[frozenset[str], schema.Check] = {
         {"parameter": SIZES, "type": schema.one_of("float16", "float32", "float64")},
         {"slice": schema.list_of(BOUND, 3)},
         {"ellipsis": schema.one_of(True)},
+        {"list": schema.list_of(schema.anything)},
         {"layer": schema.anything},
         {"rule": schema.one_of(*RULES)},
         {"type": schema.text, "user": schema.kind("a truth value", bool)},
@@ -49,7 +50,12 @@ def describe(network: Any) -> dict[str, Any]:
     Raises ValueError for a constructor argument that the layer does not keep under its own
     name, or that a file cannot hold, and for two classes of one name.
     """
-    return _Writer(network).node(network)
+    try:
+        return _Writer(network).node(network)
+    except RecursionError:
+        raise ValueError(
+            "save: the network is nested too deeply, or an argument holds itself"
+        ) from None
 
 
 class _Writer:
@@ -96,7 +102,8 @@ class _Writer:
         if value is Ellipsis:
             return {"ellipsis": True}
         if isinstance(value, list | tuple):
-            return [self.value(v, where) for v in value]
+            entries = [self.value(v, where) for v in value]
+            return entries if isinstance(value, tuple) else {"list": entries}
         if is_layer(value):
             return {"layer": self.node(value)}
         return self.callable(value, where)
@@ -203,7 +210,7 @@ class _Reader:
             raise ValueError(f"{where}: its sizes are far beyond what the file holds")
 
     def value(self, value: Any, where: str) -> Any:
-        if isinstance(value, list):
+        if isinstance(value, list):  # a tuple, which JSON does not have
             return tuple(self.value(v, f"{where}[{i}]") for i, v in enumerate(value))
         if not isinstance(value, dict):
             return value
@@ -211,6 +218,8 @@ class _Reader:
         if check is None:
             raise schema.refuse(where, "a constructor argument", value)
         check(value, where)
+        if "list" in value:
+            return list(self.value(value["list"], where))
         if "layer" in value:
             return self.node(value["layer"], f"{where}.layer")
         if "parameter" in value:

@@ -19,7 +19,9 @@ from handgrad.train.checks import (
     check_callbacks,
     check_choice,
     check_count,
+    check_metrics,
     check_optimizer,
+    check_pair,
     check_weights,
 )
 from handgrad.train.data import check_data, random_order, split_rows
@@ -115,7 +117,9 @@ class Trainer:
         if batch > samples:
             raise ValueError(f"batch: {batch} is more than the {samples} samples of data")
         y_shape = self._take_targets(loss, batch)
-        self.metrics = usual_metrics(self.loss, self.t) if metrics is None else list(metrics)
+        self.metrics = (
+            usual_metrics(self.loss, self.t) if metrics is None else check_metrics(metrics)
+        )
         self.shuffle, self.seed = shuffle, seed
         self.task = Task(
             _weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
@@ -141,8 +145,7 @@ class Trainer:
             validation = x[held], t[held]
             x, t, weights = x[kept], t[kept], weights if weights is None else weights[kept]
         elif validation is not None:
-            x_held, t_held = validation
-            validation = check_data(x_held, t_held, name="validation data")
+            validation = check_data(*check_pair(validation), name="validation data")
         self.validation, self.weights = validation, weights
         self.x, self.t = (self._fitting(a, name) for a, name in ((x, "x"), (t, "t")))
 

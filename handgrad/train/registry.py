@@ -35,8 +35,12 @@ def is_own(cls: type) -> bool:
     return LAYERS.get(cls.__name__) is cls
 
 
-def users(classes: Iterable[type]) -> dict[str, type]:
-    """The classes handed over, by name. Raises ValueError for what is no layer class."""
+def users(classes: Iterable[type] | type) -> dict[str, type]:
+    """The classes handed over, or the one, by name. ValueError for what is no layer class."""
+    if isinstance(classes, type):
+        classes = (classes,)
+    if not isinstance(classes, Iterable):
+        raise ValueError(f"classes: a list of layer classes is needed, got {classes!r}")
     found: dict[str, type] = {}
     for cls in classes:
         if not is_layer_class(cls):

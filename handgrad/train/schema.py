@@ -134,19 +134,24 @@ def parse(source: str | bytes, where: str) -> Any:
     return value
 
 
-def plain(value: Any, where: str) -> Any:
+def plain(value: Any, where: str, level: int = 0) -> Any:
     """A value as JSON data: dicts with text keys, lists, text, numbers, None; arrays stay.
 
-    Raises ValueError naming where something else stands.
+    Raises ValueError naming where something else stands, or what is nested too deeply.
     """
+    if level > DEPTH:
+        raise ValueError(f"{where[:60]}… cannot be saved: it is nested more than {DEPTH} levels")
     if value is None or isinstance(value, bool | int | float | str | np.ndarray):
         return value
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Mapping):
-        return {text(k, f"a key of {where}"): plain(v, f"{where}.{k}") for k, v in value.items()}
+        return {
+            text(k, f"a key of {where}"): plain(v, f"{where}.{k}", level + 1)
+            for k, v in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
+        return [plain(v, f"{where}[{i}]", level + 1) for i, v in enumerate(value)]
     raise ValueError(f"{where} cannot be saved: {type(value).__name__} is not plain data")
 
 

@@ -58,6 +58,8 @@ class InputSpec:
         INPUT(self.to_dict(), "InputSpec")
         if self.size >= 2**48:
             raise schema.refuse("InputSpec: shape", "of fewer than 2**48 elements", self.shape)
+        if self.target is not None and self.target in (self.columns or ()):
+            raise ValueError(f"InputSpec: the target {self.target!r} is one of the columns")
         if not (math.isfinite(self.mean) and 0 < self.scale < math.inf):
             raise ValueError(
                 "InputSpec: mean must be finite and scale positive, got "

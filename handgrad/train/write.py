@@ -10,8 +10,15 @@ from pathlib import Path
 
 
 def write_whole(path: str | Path, content: bytes) -> Path:
-    """Write a file beside, flush it, and rename it; what killed writers left is cleared away."""
+    """Write a file beside, flush it, and rename it; what killed writers left is cleared away.
+
+    A link's target is written, and a device or pipe is written to: neither is replaced.
+    """
     path = Path(path)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(content)
+        return path
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
     try:
         clear_stale(path)
@@ -20,6 +27,8 @@ def write_whole(path: str | Path, content: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
+    except OSError as error:  # a full disk does not say which file it is about
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)

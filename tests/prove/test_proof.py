@@ -33,3 +33,10 @@ def test_a_loss_beyond_all_digits_cannot_tell(rng):
     said = proof(4e10, ReLU(), rng)
     assert said.right
     assert "cannot tell (rounding of the loss: " in str(said)
+
+
+@pytest.mark.parametrize(("curve", "right"), [(ReLU(), True), (Late(), False)])
+def test_a_kink_at_the_parameter_itself_is_no_mistake(curve, right, rng):
+    x = rng.normal(size=(8, 4)) * (rng.random((8, 1)) < 0.5)  # samples of 0, biases of 0
+    network = Sequential(Affine(5), curve, Affine(1))
+    assert prove_network(network, x, x[:, :1] + 1, loss_for(x)).right == right

@@ -156,3 +156,19 @@ def test_meant_leaves_other_losses_targets_alone():
     loss, t = meant(np.array([True, False]), np.zeros((2, 1)), Own)
     assert isinstance(loss, Own)
     assert t.dtype == bool
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("loss", "mse"), ("loss", 3), ("loss", hg.Adam()), ("metrics", "accuracy"),
+     ("metrics", ["accuracy"]), ("callbacks", 3), ("callbacks", [object()]),
+     ("validation", (X,)), ("validation", "x"), ("validation", 1.5)],
+)  # fmt: skip
+def test_options_of_another_kind_are_refused_by_name(option, value):
+    with pytest.raises(ValueError, match=f"^{option}: "):
+        hg.fit(hg.Sequential(hg.Affine(2)), X, np.arange(40) % 2, progress=False, **{option: value})
+
+
+def test_early_stopping_counts_whole_epochs():
+    with pytest.raises(ValueError, match="EarlyStopping: patience: an integer of at least 1"):
+        hg.EarlyStopping(2.5)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.layer import Layer
+from handgrad.layer import Layer, is_layer
 from handgrad.layers.activation.sigmoidal import Sigmoid
 from handgrad.layers.loss.base import ElementwiseLoss
 from handgrad.layers.loss.cross_entropy import ClassLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
@@ -24,12 +24,17 @@ def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Ar
     gives if it is a Sigmoid, or else the loss; other integers and booleans are labels.
     Where the loss compares element by element, targets (N) for outputs (N, 1) become a column, and
     (N, 1) for outputs (N) lose it. A class stands for an instance with its usual options.
-    Raises ShapeError for labels with the score of one class.
+    Raises ValueError for what is no loss, ShapeError for labels with the score of one class.
     """
     t = t if hasattr(t, "dtype") else np.asarray(t)
-    loss = loss() if isinstance(loss, type) else loss
+    loss = loss() if isinstance(loss, type) and hasattr(loss, "forward") else loss
     if loss is None:
         loss = _loss_of(t, y, last)
+    if not is_layer(loss):
+        raise ValueError(
+            "loss: a loss such as SoftmaxCrossEntropy(), with forward(y, t), is needed, "
+            f"got {loss!r}"
+        )
     if isinstance(loss, ElementwiseLoss):
         t = _shaped(t, y)
         return loss, t if t.dtype.kind == "f" else t.astype(y.dtype)

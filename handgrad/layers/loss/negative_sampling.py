@@ -44,6 +44,9 @@ class UnigramSampler:
         self.upto = np.cumsum(self.p)
         self.stream = Stream(seed)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(counts of {len(self.p)} words)"
+
     def sample(self, targets: Array, negatives: int, stream: Stream | None = None) -> Array:
         """K = `negatives` words for each target, independent, none equal to it: (N) → (N, K)."""
         rng = (stream or self.stream).generator()
