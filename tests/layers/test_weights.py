@@ -271,3 +271,11 @@ def test_every_loss_keeps_the_rule():
     names = {s.cls.__name__ for s in LOSSES}
     assert {n for n in layers.__all__ if "Entropy" in n or "Error" in n or "KL" in n} <= names
     assert {"Hinge", "Huber", "CosineEmbedding", "NegativeSampling"} <= names
+
+
+def test_a_mean_is_finite_where_its_sum_would_not_be():
+    y = np.full((1000, 1), 1e18, np.float32)
+    for weights in (None, np.ones(1000)):
+        loss = MeanSquaredError()
+        assert loss.forward(y, np.zeros_like(y), weights) == pytest.approx(1e36)
+        assert np.isfinite(loss.backward()[0]).all()
