@@ -55,6 +55,21 @@ def test_metrics_schedules_and_data_sets_are_two_imports_deep():
     assert handgrad.datasets.mnist is mnist
 
 
+@pytest.mark.parametrize("name", ["datasets", "metrics"])
+def test_modules_of_the_training_room_are_imported_by_their_short_names_too(name):
+    code = f"from handgrad.{name} import *; import handgrad.{name} as m, handgrad as hg, sys; "
+    said = f"print(m is hg.{name} is sys.modules['handgrad.train.{name}'])"
+    assert run(code + said).strip() == "True"
+
+
+def test_names_of_metrics_and_data_sets_are_imported_from_the_short_ones():
+    from handgrad.datasets import digits
+    from handgrad.metrics import r2
+
+    assert r2 is handgrad.train.r2
+    assert digits is handgrad.train.digits
+
+
 @pytest.mark.parametrize("name", FOREIGN)
 def test_every_answer_to_a_foreign_name_exists(name):
     thing = handgrad
@@ -82,6 +97,10 @@ def test_the_usual_names_are_known():
         (handgrad, "Relu", "handgrad calls it ReLU"),
         (handgrad, "conv2d", "handgrad calls it Convolution"),
         (handgrad, "Sofmax", "handgrad calls it Softmax"),
+        (handgrad, "Activation", "handgrad calls it ReLU: each activation is"),
+        (handgrad, "state_dict", "handgrad calls it save: save(network, path)"),
+        (handgrad, "Nadam", "handgrad calls it handgrad.optim.Optimizer: it lacks this rule"),
+        (handgrad, "LambdaLR", "handgrad calls it handgrad.optim.Schedule: any function"),
         (handgrad.optim, "Momentun", "handgrad calls it Momentum"),
         (handgrad.train, "acuracy", "handgrad calls it accuracy"),
     ],
