@@ -178,6 +178,11 @@ class Network(Flattened, Layer):
             with no_grad(), forgetting(network):
                 parts.append(network(x[i : i + batch]))
         arrays = [y.data if isinstance(y, Tensor) else y for y in parts]
+        if not np.ndim(arrays[0]):
+            raise ShapeError(
+                f"predict: the output of {type(self).__name__} needs a batch axis (N, …), got a "
+                "scalar; Sum(axis=1), say, keeps one number for each sample"
+            )
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def evaluate(

@@ -146,9 +146,10 @@ def targets(loss: ClassLoss, shape: tuple[int, ...], t: Array) -> tuple[tuple[Ar
     n = shape[-1] if len(shape) > 1 else 0
     name, ignore_index = type(loss).__name__, loss.ignore_index
     if not n or t.shape not in (shape, shape[:-1]):
+        column = n and t.shape == (*shape[:-1], 1)
         raise ShapeError(
             f"{name}: y (N, …, C) needs labels t (N, …) or probabilities (N, …, C), got "
-            f"y {shape} and t {t.shape}"
+            f"y {shape} and t {t.shape}" + ("; t[..., 0] would do" if column else "")
         )
     if t.ndim == len(shape):
         t = probabilities(name, as_float(t)).reshape(-1, n)
