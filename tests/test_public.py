@@ -157,6 +157,25 @@ def test_only_those_have_other_names_that_need_them():
     assert NAMED_BY_OTHERS.keys() <= _signatures().keys()
 
 
+def _undocumented(cls):
+    """The public methods and properties of a class of handgrad's that say nothing on help()."""
+    for key in dir(cls):
+        owner = next(base for base in cls.__mro__ if key in vars(base) or base is object)
+        member = getattr(cls, key)
+        spoken = callable(member) or isinstance(member, property)
+        ours = key[0] != "_" and owner.__module__.startswith("handgrad")
+        if ours and spoken and not inspect.getdoc(member):
+            yield f"{owner.__name__}.{key}"
+
+
+def test_every_public_method_has_a_docstring():
+    modules = (handgrad, *(getattr(handgrad, room) for room in ROOMS))
+    things = [getattr(m, name) for m in modules for name in getattr(m, "__all__", ())]
+    classes = {thing for thing in things if inspect.isclass(thing)}
+    assert handgrad.Tensor in classes
+    assert sorted({key for cls in classes for key in _undocumented(cls)}) == []
+
+
 def test_protocols_are_met_by_shape():
     class Plain:
         def forward(self, x):

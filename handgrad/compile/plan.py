@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.fusion import fuse, lowering, naming
-from handgrad.compile.lowering.registry import Measured, loss_lowering_of, lowering_of
+from handgrad.compile.lowering.registry import Measured, loss_lowering_of
 from handgrad.compile.trace import Node, Trace
 from handgrad.compile.values import Address, NotNative, Value
 from handgrad.tensor import Tensor

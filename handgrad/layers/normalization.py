@@ -147,6 +147,7 @@ class BatchNorm(Normalization):
         return self.scale(centred * self.r)
 
     def follow(self, running: Array, batch: Array) -> None:
+        """Move a running statistic, in place, towards that of the batch by 1 − momentum."""
         running[...] = self.momentum * running + (1 - self.momentum) * batch.reshape(running.shape)
 
     def backward(self, dy: Array) -> Array:

@@ -142,6 +142,7 @@ class Network(Flattened, Layer):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
+        """Inside, every layer is in evaluation mode; afterwards in the mode that it had."""
         modes = [(layer, layer.training) for _, layer in walk(self) if hasattr(layer, "training")]
         try:
             yield self.eval()

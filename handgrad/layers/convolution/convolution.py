@@ -103,6 +103,7 @@ class Convolution(Filters):
     """
 
     def weights_shape(self) -> Sizes:
+        """The shape of W: (filters, channels of a group, *kernel)."""
         return (self.filters, (self.inputs or 0) // self.groups, *self.window.kernel)
 
     def forward(self, x: Array) -> Array:
@@ -156,6 +157,7 @@ class TransposedConvolution(Filters):
         self.extra = longer(self.window, output_pad)
 
     def weights_shape(self) -> Sizes:
+        """The shape of W: (channels of x, filters of a group, *kernel)."""
         return (self.inputs or 0, self.filters // self.groups, *self.window.kernel)
 
     def forward(self, x: Array) -> Array:
