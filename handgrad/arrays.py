@@ -71,6 +71,24 @@ def integers_become(dtype: Any) -> Iterator[None]:
         _real.reset(token)
 
 
+def float_dtype(dtype: Any) -> np.dtype[Any]:
+    """The dtype, if its numbers are real. Raises ValueError otherwise."""
+    try:
+        found: np.dtype[Any] = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found.kind != "f":
+        raise ValueError(f"dtype: one of floats, such as 'float32', is needed, got {dtype!r}")
+    return found
+
+
+def require_seed(seed: Any) -> int:
+    """The seed itself, if it is an integer from 0, below 2⁶⁴. Raises ValueError otherwise."""
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed: an integer ≥ 0, below 2**64, is needed, got {seed!r}")
+    return seed  # type: ignore[return-value]
+
+
 class Stream:
     """Random numbers that depend on (seed, layer, step) alone, from the Philox generator.
 
@@ -81,7 +99,7 @@ class Stream:
     """
 
     def __init__(self, seed: int = 0, layer: int = 0, step: int = 0):
-        self.seed, self.layer, self.step = seed, layer, step
+        self.seed, self.layer, self.step = require_seed(seed), layer, step
 
     def bit_generator(self) -> np.random.Philox:
         """The Philox generator of the present step; moves on to the next."""

@@ -64,7 +64,10 @@ header_option = click.option(
     show_default=True,
     help=f"{', '.join(NAMES)}, FILE.csv or FILE.npz",
 )
-@click.option("--target", help="name or number of the column to predict  [default: the last]")
+@click.option(
+    "--target",
+    help="name of the column to predict, or its number, counted from 0  [default: the last]",
+)
 @header_option
 @click.option("--net", help="sizes such as 64-100-10, or FILE.py[:name] with a network")
 @click.option("--optimizer", default="adam", show_default=True, help="sgd, momentum, adam, …")

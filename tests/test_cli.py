@@ -147,6 +147,13 @@ def test_resume_gives_the_same_bits_as_one_run(run):
     np.testing.assert_array_equal(whole.parameters, parts.parameters)
 
 
+def test_resume_with_another_optimizer_is_refused_and_columns_count_from_0(run):
+    run("train", "--epochs", 1, "--no-proof")
+    text = run("train", "--epochs", 2, "--no-proof", "--resume", "--optimizer", "sgd", code=2)
+    assert "optimizer: the training to continue had Adam, this one SGD" in text
+    assert "counted from 0" in " ".join(run("train", "--help").split())
+
+
 def test_ctrl_c_ends_cleanly_and_keeps_what_was_learned(tmp_path):
     command = [sys.executable, "-m", "handgrad", "train", "--epochs", "100000", "--no-proof"]
     process = subprocess.Popen(

@@ -314,3 +314,12 @@ def test_a_twin_of_a_network_is_fully_apart(rng):
     network.backward(dy)
     np.testing.assert_array_equal(network.gradients, gradients)
     assert network[0].training
+
+
+@pytest.mark.parametrize("make", [Sequential, Residual, Parallel])
+def test_networks_refuse_a_dtype_of_no_floats_and_a_seed_of_text(make):
+    for dtype in ("int32", "nonsense", complex):
+        with pytest.raises(ValueError, match="^dtype: one of floats, .* is needed, got"):
+            make(Affine(2), dtype=dtype)
+    with pytest.raises(ValueError, match="^seed: an integer .* is needed, got 'a'"):
+        make(Affine(2), seed="a")

@@ -55,6 +55,21 @@ def test_metrics_schedules_and_data_sets_are_two_imports_deep():
     assert handgrad.datasets.mnist is mnist
 
 
+@pytest.mark.parametrize("name", ["datasets", "metrics"])
+def test_modules_of_the_training_room_are_imported_by_their_short_names_too(name):
+    code = f"from handgrad.{name} import *; import handgrad.{name} as m, handgrad as hg, sys; "
+    said = f"print(m is hg.{name} is sys.modules['handgrad.train.{name}'])"
+    assert run(code + said).strip() == "True"
+
+
+def test_names_of_metrics_and_data_sets_are_imported_from_the_short_ones():
+    from handgrad.datasets import digits
+    from handgrad.metrics import r2
+
+    assert r2 is handgrad.train.r2
+    assert digits is handgrad.train.digits
+
+
 @pytest.mark.parametrize("name", FOREIGN)
 def test_every_answer_to_a_foreign_name_exists(name):
     thing = handgrad
@@ -82,6 +97,10 @@ def test_the_usual_names_are_known():
         (handgrad, "Relu", "handgrad calls it ReLU"),
         (handgrad, "conv2d", "handgrad calls it Convolution"),
         (handgrad, "Sofmax", "handgrad calls it Softmax"),
+        (handgrad, "Activation", "handgrad calls it ReLU: each activation is"),
+        (handgrad, "state_dict", "handgrad calls it save: save(network, path)"),
+        (handgrad, "Nadam", "handgrad calls it handgrad.optim.Optimizer: it lacks this rule"),
+        (handgrad, "LambdaLR", "handgrad calls it handgrad.optim.Schedule: any function"),
         (handgrad.optim, "Momentun", "handgrad calls it Momentum"),
         (handgrad.train, "acuracy", "handgrad calls it accuracy"),
     ],
@@ -136,6 +155,25 @@ def test_signatures_are_written(name):
 
 def test_only_those_have_other_names_that_need_them():
     assert NAMED_BY_OTHERS.keys() <= _signatures().keys()
+
+
+def _undocumented(cls):
+    """The public methods and properties of a class of handgrad's that say nothing on help()."""
+    for key in dir(cls):
+        owner = next(base for base in cls.__mro__ if key in vars(base) or base is object)
+        member = getattr(cls, key)
+        spoken = callable(member) or isinstance(member, property)
+        ours = key[0] != "_" and owner.__module__.startswith("handgrad")
+        if ours and spoken and not inspect.getdoc(member):
+            yield f"{owner.__name__}.{key}"
+
+
+def test_every_public_method_has_a_docstring():
+    modules = (handgrad, *(getattr(handgrad, room) for room in ROOMS))
+    things = [getattr(m, name) for m in modules for name in getattr(m, "__all__", ())]
+    classes = {thing for thing in things if inspect.isclass(thing)}
+    assert handgrad.Tensor in classes
+    assert sorted({key for cls in classes for key in _undocumented(cls)}) == []
 
 
 def test_protocols_are_met_by_shape():

@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.compile.builder import Builder
 from handgrad.compile.fusion import fuse, lowering, naming
-from handgrad.compile.lowering.registry import Measured, lowering_of
+from handgrad.compile.lowering.registry import Measured, loss_lowering_of
 from handgrad.compile.trace import Node, Trace
 from handgrad.compile.values import Address, NotNative, Value
 from handgrad.tensor import Tensor
@@ -141,7 +141,7 @@ def plan_training(
         b.label = "metrics"
         b.python(lambda n, step, y: watch(y, step), b.plain(b.gathered(y)))
     b.label = type(loss).__name__
-    dy = lowering_of(loss).loss(b, loss, y, t, weights, step)
+    dy = loss_lowering_of(loss).loss(b, loss, y, t, weights, step)
     lower_backward(b, nodes, y, dy)
 
 

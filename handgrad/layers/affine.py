@@ -8,7 +8,8 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
-from handgrad.layers.init import choose, initialize
+from handgrad.layers.checks import require_positive
+from handgrad.layers.init import choose, initialize, require_rule
 
 
 class Affine(Layer):
@@ -27,9 +28,8 @@ class Affine(Layer):
         self, outputs: int, *, inputs: int | None = None, bias: bool = True, init: Any = None,
         seed: int | None = None,
     ):  # fmt: skip
-        for name, size in (("outputs", outputs), ("inputs", inputs)):
-            if size is not None and (not isinstance(size, int | np.integer) or size < 1):
-                raise ValueError(f"Affine: {name} must be a positive integer, got {size!r}")
+        require_positive(self, outputs=outputs, inputs=inputs)
+        require_rule(self, init)
         self.outputs, self.inputs, self.bias = outputs, inputs, bias
         self.init, self.seed = init, seed
         self.params = ("W", "b") if bias else ("W",)

@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
 from handgrad.layers.checks import require_dtype, require_positive
-from handgrad.layers.init import initialize
+from handgrad.layers.init import initialize, require_rule
 
 
 class DotProductAttention(Layer):
@@ -62,6 +62,7 @@ class AdditiveAttention(Layer):
 
     def __init__(self, hidden: int, *, init: Any = "xavier", seed: int | None = None):
         require_positive(self, hidden=hidden)
+        require_rule(self, init)
         self.hidden, self.init, self.seed = hidden, init, seed
         if seed is not None:
             self.stream = Stream(seed)

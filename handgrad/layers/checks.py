@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -37,10 +38,29 @@ def require_length(layer: Any, x: Array, axes: tuple[int, ...]) -> None:
         )
 
 
+def is_integer(value: Any) -> bool:
+    """Whether it is an integer; True and False are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite real number; True and False are none."""
+    return is_integer(value) or (isinstance(value, float | np.floating) and bool(isfinite(value)))
+
+
+def require_number(layer: Layer, **values: Any) -> None:
+    """Raise ValueError unless each is a finite number."""
+    for name, value in values.items():
+        if not is_number(value):
+            raise ValueError(
+                f"{type(layer).__name__}: {name} must be a finite number, got {value!r}"
+            )
+
+
 def require_positive(layer: Layer, **sizes: int | None) -> None:
     """Raise ValueError unless each size is a positive integer, or None."""
     for name, size in sizes.items():
-        if size is not None and (not isinstance(size, int | np.integer) or size < 1):
+        if size is not None and (not is_integer(size) or size < 1):
             raise ValueError(
                 f"{type(layer).__name__}: {name} must be a positive integer, got {size!r}"
             )
@@ -68,7 +88,7 @@ def require_equal_shapes(layer: Layer, *inputs: Any) -> None:
 
 def integer(owner: str, name: str, value: Any, minimum: int) -> int:
     """value, if it is an integer from `minimum` on. Raises ValueError otherwise."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < minimum:
+    if not is_integer(value) or value < minimum:
         raise ValueError(f"{owner}: {name} must be an integer ≥ {minimum}, got {value!r}")
     return int(value)
 

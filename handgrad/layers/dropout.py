@@ -6,6 +6,7 @@ from math import prod
 
 from handgrad.arrays import Array, ShapeError, Stream, array_module, as_float
 from handgrad.layer import Layer
+from handgrad.layers.checks import is_number
 
 
 class Dropout(Layer):
@@ -22,8 +23,8 @@ class Dropout(Layer):
     """
 
     def __init__(self, ratio: float = 0.5, *, scaled: bool = False, seed: int | None = None):
-        if not 0 <= ratio < 1:
-            raise ValueError(f"{type(self).__name__}: ratio must lie in [0, 1), got {ratio}")
+        if not is_number(ratio) or not 0 <= ratio < 1:
+            raise ValueError(f"{type(self).__name__}: ratio must lie in [0, 1), got {ratio!r}")
         self.ratio, self.scaled, self.seed = ratio, scaled, seed
         if seed is not None:
             self.stream = Stream(seed)

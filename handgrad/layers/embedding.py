@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, Stream, array_module, as_float
 from handgrad.layer import Layer
 from handgrad.layers.checks import require_dtype, require_positive
-from handgrad.layers.init import initialize
+from handgrad.layers.init import initialize, require_rule
 
 
 class Embedding(Layer):
@@ -32,6 +32,7 @@ class Embedding(Layer):
         self, vocabulary: int, dimension: int, *, init: Any = 1.0, seed: int | None = None
     ):
         require_positive(self, vocabulary=vocabulary, dimension=dimension)
+        require_rule(self, init)
         self.vocabulary, self.dimension = vocabulary, dimension
         self.init, self.seed = init, seed
         if seed is not None:
@@ -74,6 +75,7 @@ class EmbeddingDot(Layer):
         seed: int | None = None,
     ):  # fmt: skip
         require_positive(self, vocabulary=vocabulary, dimension=dimension)
+        require_rule(self, init)
         self.vocabulary, self.dimension = vocabulary, dimension
         self.init, self.seed = init, seed
         if seed is not None:

@@ -76,6 +76,16 @@ RULES: dict[str, Callable[..., Array]] = {
 }
 
 
+def require_rule(layer: Any, how: Any) -> None:
+    """Raise ValueError unless `initialize` knows the rule, or it is None."""
+    number = isinstance(how, int | float | np.number) and not isinstance(how, bool)
+    known = (
+        callable(how) or (isinstance(how, str) and how in RULES) or (number and 0 <= how < np.inf)
+    )
+    if how is not None and not known:
+        raise ValueError(f"{type(layer).__name__}: init: {_WANTED} is needed, got {how!r}")
+
+
 def initialize(
     how: Any, shape: Shape, fan_in: int, fan_out: int, stream: Stream, dtype: Any
 ) -> Array:

@@ -10,7 +10,7 @@ from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
 from handgrad.layers.attention import DotProductAttention, accept, flat
 from handgrad.layers.checks import require_positive
-from handgrad.layers.init import initialize
+from handgrad.layers.init import initialize, require_rule
 
 
 class MultiHeadAttention(Layer):
@@ -36,6 +36,7 @@ class MultiHeadAttention(Layer):
         init: Any = "xavier", seed: int | None = None,
     ):  # fmt: skip
         require_positive(self, heads=heads, dimension=dimension)
+        require_rule(self, init)
         self.heads, self.dimension, self.causal = heads, dimension, causal
         self.init, self.seed = init, seed
         self.attention = DotProductAttention(causal=causal)

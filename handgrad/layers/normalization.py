@@ -14,7 +14,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
-from handgrad.layers.checks import integer, normal_axes
+from handgrad.layers.checks import integer, is_number, normal_axes
 
 Axes = tuple[int, ...]
 
@@ -55,8 +55,8 @@ class Normalization(Layer):
     params: tuple[str, ...] = ("gamma", "beta")
 
     def __init__(self, *, eps: float = 1e-5):
-        if not eps > 0:
-            raise ValueError(f"{type(self).__name__}: eps must be positive, got {eps}")
+        if not is_number(eps) or eps <= 0:
+            raise ValueError(f"{type(self).__name__}: eps must be positive, got {eps!r}")
         self.eps = eps
 
     def scaled_axes(self, x: Array) -> Axes:
@@ -147,6 +147,7 @@ class BatchNorm(Normalization):
         return self.scale(centred * self.r)
 
     def follow(self, running: Array, batch: Array) -> None:
+        """Move a running statistic, in place, towards that of the batch by 1 − momentum."""
         running[...] = self.momentum * running + (1 - self.momentum) * batch.reshape(running.shape)
 
     def backward(self, dy: Array) -> Array:

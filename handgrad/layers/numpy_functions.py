@@ -91,6 +91,7 @@ def _where(condition: Any, a: Any, b: Any) -> Any:
 
 
 def _clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
+    """Elements kept between two limits; see Clip."""
     if all(limit is None or isinstance(limit, int | float | np.number) for limit in (low, high)):
         return apply(Clip(low, high), x)
     x = x if low is None else np.maximum(low, x)
@@ -114,6 +115,7 @@ def _pad(x: Tensor, width: Any, mode: str = "constant", *, constant_values: floa
 
 
 def _cumsum(x: Tensor, axis: int | None = None) -> Tensor:
+    """The sums so far along an axis; see CumSum."""
     return apply(CumSum(0), x.reshape(-1)) if axis is None else apply(CumSum(axis), x)
 
 
@@ -126,18 +128,22 @@ def _cumprod(x: Tensor, axis: int) -> Tensor:
 
 
 def _prod(x: Tensor, axis: Any = None, *, keepdims: bool = False) -> Tensor:
+    """The product over all axes or some; see Prod."""
     return apply(Prod(axis, keepdims=keepdims), x)
 
 
 def _var(x: Tensor, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """The variance over all axes or some; see Var."""
     return apply(Var(axis, ddof=ddof, keepdims=keepdims), x)
 
 
 def _std(x: Tensor, axis: Any = None, *, ddof: int = 0, keepdims: bool = False) -> Tensor:
+    """The standard deviation over all axes or some; see Std."""
     return apply(Std(axis, ddof=ddof, keepdims=keepdims), x)
 
 
 def _min(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """The minimum over all axes or some; see Max."""
     return -np.max(-x, axis=axis, keepdims=keepdims)
 
 
@@ -164,13 +170,20 @@ def _moveaxis(x: Tensor, source: int, destination: int) -> Tensor:
 
 
 def _swapaxes(x: Tensor, a: int, b: int) -> Tensor:
+    """Two axes exchanged; see Transpose."""
     order = list(range(x.ndim))
     order[a], order[b] = order[b], order[a]
     return apply(Transpose(tuple(order)), x)
 
 
 def _squeeze(x: Tensor, axis: Any = None) -> Tensor:
+    """Without the axes of length 1; see Reshape."""
     return apply(Reshape(np.squeeze(x.data, axis).shape), x)
+
+
+def _ravel(x: Tensor) -> Tensor:
+    """The elements along one axis; see Reshape."""
+    return apply(Reshape((-1,)), x)
 
 
 def _expand_dims(x: Tensor, axis: Any) -> Tensor:
@@ -209,7 +222,7 @@ def enter_rules() -> None:
         np.prod: _prod, np.var: _var, np.std: _std,
         np.min: _min, np.linalg.norm: _norm, np.einsum: _einsum, np.moveaxis: _moveaxis,
         np.swapaxes: _swapaxes, np.squeeze: _squeeze, np.expand_dims: _expand_dims,
-        np.ravel: lambda x: x.reshape(-1),
+        np.ravel: _ravel,
         np.tile: lambda x, times: apply(Tile(times), x),
         np.flip: lambda x, axis=None: apply(Flip(axis), x),
         np.take_along_axis: lambda x, indices, axis: apply(Gather(axis), x, indices),

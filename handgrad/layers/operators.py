@@ -91,6 +91,7 @@ def _reduction(cls: Any) -> Callable[..., Tensor]:
     def operator(x: Tensor, axis: Any = None, keepdims: bool = False) -> Tensor:
         return apply(cls(axis=axis, keepdims=keepdims), x)
 
+    operator.__doc__ = f"The layer {cls.__name__} on this tensor, over all axes or some."
     return operator
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, Stream, array_module, as_float
 from handgrad.layer import Layer
 from handgrad.layers.checks import require_dtype, require_positive
-from handgrad.layers.init import initialize
+from handgrad.layers.init import initialize, require_rule
 
 
 def sine_table(steps: int, dimension: int) -> Array:
@@ -58,6 +58,7 @@ class LearnedPosition(Layer):
         seed: int | None = None,
     ):  # fmt: skip
         require_positive(self, length=length, dimension=dimension)
+        require_rule(self, init)
         self.length, self.dimension, self.init, self.seed = length, dimension, init, seed
         if seed is not None:
             self.stream = Stream(seed)

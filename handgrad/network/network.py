@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError
+from handgrad.arrays import Array, ShapeError, float_dtype, require_seed
 from handgrad.attributes import short
 from handgrad.engines import predictions
 from handgrad.layer import (
@@ -142,6 +142,7 @@ class Network(Flattened, Layer):
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
+        """Inside, every layer is in evaluation mode; afterwards in the mode that it had."""
         modes = [(layer, layer.training) for _, layer in walk(self) if hasattr(layer, "training")]
         try:
             yield self.eval()
@@ -178,6 +179,11 @@ class Network(Flattened, Layer):
             with no_grad(), forgetting(network):
                 parts.append(network(x[i : i + batch]))
         arrays = [y.data if isinstance(y, Tensor) else y for y in parts]
+        if not np.ndim(arrays[0]):
+            raise ShapeError(
+                f"predict: the output of {type(self).__name__} needs a batch axis (N, …), got a "
+                "scalar; Sum(axis=1), say, keeps one number for each sample"
+            )
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
     def evaluate(
@@ -222,7 +228,8 @@ class Sequential(Network):
 
     def __init__(self, *layers: LayerLike, seed: int = 0, dtype: Any = np.float32):
         require_layers(self, layers)
-        self.layers, self.seed, self.dtype = tuple(layers), seed, np.dtype(dtype)
+        self.layers = tuple(layers)
+        self.seed, self.dtype = require_seed(seed), float_dtype(dtype)
         for layer, following in zip(layers, layers[1:]):
             if isinstance(layer, Layer):
                 layer.followed_by = following
@@ -326,7 +333,8 @@ class Residual(Network):
     """
 
     def __init__(self, *layers: LayerLike, seed: int = 0, dtype: Any = np.float32):
-        self.body, self.seed, self.dtype = Sequential(*layers), seed, np.dtype(dtype)
+        self.body = Sequential(*layers)
+        self.seed, self.dtype = require_seed(seed), float_dtype(dtype)
 
     @property
     def members(self) -> tuple[Any, ...]:
@@ -354,7 +362,7 @@ class Parallel(Network):
     ):
         require_layers(self, branches)
         self.branches, self.axis = tuple(branches), axis
-        self.seed, self.dtype = seed, np.dtype(dtype)
+        self.seed, self.dtype = require_seed(seed), float_dtype(dtype)
 
     @property
     def members(self) -> tuple[Any, ...]:

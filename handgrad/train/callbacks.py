@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
 import warnings
@@ -175,6 +176,8 @@ class SaveModel(Callback):
         self, path: str | Path, *, seconds: float = 0.0, info: dict[str, Any] | None = None,
         input: Any = None, output: Any = None,
     ):  # fmt: skip
+        if not isinstance(path, str | os.PathLike):
+            raise ValueError(f"SaveModel: path must be that of a file, got {path!r}")
         self.path, self.seconds, self.info = Path(path), seconds, info
         self.input, self.output = input, output
         self.written, self.step = time.monotonic(), -1  # when, and after how many updates

@@ -65,7 +65,10 @@ def check_metrics(metrics: Any) -> list[Any]:
 
 def check_weights(weights: Any, samples: int) -> Array:
     """One finite weight ≥ 0 for each sample, not all 0."""
-    array = as_float(weights)
+    try:
+        array = as_float(weights)
+    except ValueError as error:
+        raise ValueError(f"sample_weights: {error}") from None
     fits = array.shape == (samples,)
     if not (fits and np.isfinite(array).all() and (array >= 0).all() and array.any()):
         raise ValueError(

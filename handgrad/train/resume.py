@@ -29,7 +29,8 @@ STATE: schema.Check = schema.record(
     {"epoch": COUNT, "step": COUNT, "seed": schema.integer(0, schema.WORD), "batch": COUNT,
      "first_loss": schema.number, "sums": schema.mapping(_sum), "history": HISTORY,
      "optimizer": schema.mapping(schema.anything), "callbacks": _in_order},
-    {"place": COUNT, "position": COUNT, "accumulate": COUNT, "seconds": schema.number},
+    {"place": COUNT, "position": COUNT, "accumulate": COUNT, "seconds": schema.number,
+     "rule": schema.text},
 )  # fmt: skip
 
 
@@ -47,6 +48,9 @@ def check_state(state: Any, present: Mapping[str, Any], batches: int) -> None:
     columns = state["history"]["columns"].values()
     if len({len(values) for values in columns}) > 1:
         raise ValueError("training.history: its columns differ in length")
+    had, now = state.get("rule", present["rule"]), present["rule"]
+    if had != now:  # before the arrays, which differ then
+        raise ValueError(f"optimizer: the training to continue had {had}, this one {now}")
     schema.like(state["optimizer"], present["optimizer"], "training.optimizer")
     for number, held in state["callbacks"].items():
         wanted = dict(present["callbacks"].get(number, {}))

@@ -202,6 +202,34 @@ def test_bad_input_is_refused_by_name(use, message):
         use()
 
 
+NAN = float("nan")
+AT_ONCE = [
+    (lambda: layers.Affine(True), "Affine: outputs must be a positive integer, got True"),
+    (lambda: layers.Embedding(True, 3), "Embedding: vocabulary must be a positive integer"),
+    (lambda: layers.Affine(2, seed="a"), "seed: an integer ≥ 0, below 2**64, is needed, got 'a'"),
+    (lambda: layers.Dropout(seed=-1), "seed: an integer ≥ 0, below 2**64, is needed, got -1"),
+    (lambda: layers.Dropout("a"), "Dropout: ratio must lie in [0, 1), got 'a'"),
+    (lambda: layers.VariationalDropout(None), "VariationalDropout: ratio must lie in [0, 1)"),
+    (lambda: layers.ELU(NAN), "ELU: alpha must be a finite number, got nan"),
+    (lambda: layers.CELU("a"), "CELU: alpha must be positive, got 'a'"),
+    (lambda: layers.LeakyReLU("a"), "LeakyReLU: slope must be a finite number, got 'a'"),
+    (lambda: layers.Huber("a"), "Huber: delta must be positive, got 'a'"),
+    (lambda: layers.BatchNorm(eps="a"), "BatchNorm: eps must be positive, got 'a'"),
+    (lambda: layers.Stacked(3), "Stacked: a list of recurrent layers is needed, got 3"),
+    (lambda: layers.OneHot(0), "OneHot: classes must be a positive integer, got 0"),
+    (lambda: layers.TopK(0), "TopK: k must be a positive integer, got 0"),
+    (lambda: layers.Split(0), "Split: parts must be a positive integer, got 0"),
+    (lambda: layers.SoftmaxCrossEntropy(ignore_index=1.5), "ignore_index must be an integer, got"),
+    (lambda: layers.SoftmaxCrossEntropy(label_smoothing="a"), "label_smoothing must lie in [0, 1]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "message"), AT_ONCE)
+def test_bad_options_are_refused_when_a_layer_is_made(make, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
 def test_wrong_shapes_are_shape_errors():
     for use in (lambda: layers.Maximum()(ONE, TWO), lambda: layers.Split(2)(ONE),
                 lambda: layers.Einsum("ij,jk")(ONE, ONE), lambda: layers.GLU()(ONE)):  # fmt: skip

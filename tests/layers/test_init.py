@@ -69,6 +69,16 @@ def test_an_unknown_rule_is_refused(how):
         draw(how)
 
 
+@pytest.mark.parametrize("how", ["kaiming", -1.0, True, [1]])
+@pytest.mark.parametrize(
+    "sample", {s.cls: s for s in SAMPLES if "init" in signature(s.cls).parameters
+               and s.cls is not layers.PReLU}.values(), ids=str,
+)  # fmt: skip
+def test_every_layer_refuses_an_unknown_rule_when_it_is_made(sample, how):
+    with pytest.raises(ValueError, match=f"^{sample.cls.__name__}: init: one of zeros, xavier"):
+        sample.cls(**{**sample.arguments, "init": how})
+
+
 def test_a_function_with_another_shape_is_refused():
     with pytest.raises(ShapeError, match=r"must return shape \(300, 200\), got \(3,\)"):
         draw(lambda shape, rng: np.zeros(3))

@@ -285,6 +285,20 @@ def test_a_wrong_engine_is_refused():
             hg.fit(mlp(), X, LABELS, compile=value)
 
 
+@pytest.mark.parametrize("other", [hg.Adam, hg.Nesterov])  # the second has the same arrays
+def test_a_training_goes_on_with_the_optimizer_it_had_alone(other):
+    first = hg.Trainer(mlp(), X, LABELS, optimizer=hg.Momentum(0.1), epochs=1, progress=False)
+    first.run()
+    second = hg.Trainer(first.network, X, LABELS, optimizer=other(0.1), epochs=2, progress=False)
+    said = f"^optimizer: the training to continue had Momentum, this one {other.__name__}$"
+    with pytest.raises(ValueError, match=said):
+        second.load_state_dict(first.state_dict())
+    unnamed = first.state_dict()  # as files had it that were written earlier
+    del unnamed["rule"]
+    hg.Trainer(first.network, X, LABELS, optimizer=hg.Momentum(0.1), epochs=2,
+               progress=False).load_state_dict(unnamed)  # fmt: skip
+
+
 TIED = {
     "affine": (lambda: hg.Affine(4), (4,)),
     "convolution": (lambda: hg.Convolution(2, 3, pad=1), (2, 4, 4)),

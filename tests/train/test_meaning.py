@@ -172,3 +172,30 @@ def test_options_of_another_kind_are_refused_by_name(option, value):
 def test_early_stopping_counts_whole_epochs():
     with pytest.raises(ValueError, match="EarlyStopping: patience: an integer of at least 1"):
         hg.EarlyStopping(2.5)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "auto"])
+@pytest.mark.parametrize("layer", [hg.Affine(2), hg.ReLU(), hg.Sequential(hg.Affine(2))])
+def test_a_layer_of_one_input_is_no_loss(layer, engine):
+    with pytest.raises(ValueError, match=r"^loss: a loss such as .* forward\(y, t\), is needed"):
+        fitted(VALUE, loss=layer, engine=engine)
+
+
+def test_sample_weights_of_text_are_refused_by_name():
+    with pytest.raises(ValueError, match="^sample_weights: real numbers are needed"):
+        fitted(VALUE, sample_weights="a")
+
+
+@pytest.mark.parametrize("loss", [hg.SoftmaxCrossEntropy, hg.NegativeLogLikelihood])
+def test_a_column_of_labels_is_refused_with_the_way_out(loss):
+    labels = (VALUE > 0).astype(int)[:, None]
+    with pytest.raises(hg.ShapeError, match=r"t \(\d+, 1\); t\[\.\.\., 0\] would do"):
+        fitted(labels, 3, loss=loss())
+
+
+@pytest.mark.parametrize("engine", ["numpy", "auto"])
+def test_an_output_without_a_batch_axis_is_refused(engine):
+    network = hg.Sequential(hg.Affine(2), hg.Sum())
+    for batch in (7, 40):
+        with pytest.raises(hg.ShapeError, match="needs a batch axis .* got a scalar"):
+            network.predict(X, batch=batch, engine=engine)

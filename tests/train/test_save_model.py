@@ -153,3 +153,8 @@ def test_a_finished_training_goes_on_from_its_last_weights_not_its_best(tmp_path
     now.run()
     assert now.history["loss"] == whole.history["loss"]
     np.testing.assert_array_equal(now.network.parameters, whole.network.parameters)
+
+
+def test_a_path_that_is_none_is_refused_when_the_callback_is_made():
+    with pytest.raises(ValueError, match="^SaveModel: path must be that of a file, got 3"):
+        SaveModel(3)

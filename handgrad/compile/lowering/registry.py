@@ -88,3 +88,11 @@ def lowering_of(layer: Any) -> Any:
     if found is None:
         raise NotNative(f"{type(layer).__name__} has no native form")
     return found
+
+
+def loss_lowering_of(loss: Any) -> LossLowering:
+    """The lowering of a loss; NotNative for a layer that has only one of another kind."""
+    found = lowering_of(loss)
+    if not isinstance(found, LossLowering):
+        raise NotNative(f"{type(loss).__name__} has no native form as a loss")
+    return found

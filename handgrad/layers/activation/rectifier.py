@@ -13,6 +13,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer, apply
 from handgrad.layers.activation.sigmoidal import sigmoid
+from handgrad.layers.checks import is_number, require_number
 from handgrad.tensor import Tensor
 
 
@@ -64,6 +65,7 @@ class LeakyReLU(Layer):
     initial_weights = "he"
 
     def __init__(self, slope: float = 0.01):
+        require_number(self, slope=slope)
         self.slope = slope
 
     def forward(self, x: Array) -> Array:
@@ -132,6 +134,7 @@ class ELU(Layer):
     initial_weights = "he"
 
     def __init__(self, alpha: float = 1.0):
+        require_number(self, alpha=alpha)
         self.alpha = alpha
 
     def forward(self, x: Array) -> Array:
@@ -176,8 +179,8 @@ class CELU(Layer):
     initial_weights = "he"
 
     def __init__(self, alpha: float = 1.0):
-        if not alpha > 0:
-            raise ValueError(f"CELU: alpha must be positive, got {alpha}")
+        if not is_number(alpha) or alpha <= 0:
+            raise ValueError(f"CELU: alpha must be positive, got {alpha!r}")
         self.alpha = alpha
 
     def forward(self, x: Array) -> Array:

@@ -9,10 +9,10 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
-from handgrad.layers.checks import integer
+from handgrad.layers.checks import require_positive
 from handgrad.layers.convolution.correlation import Correlate, CorrelateDW, CorrelateDx, channel_sum
 from handgrad.layers.convolution.window import Sizes, Window, per_axis
-from handgrad.layers.init import choose, initialize
+from handgrad.layers.init import choose, initialize, require_rule
 
 
 class Filters(Layer):
@@ -29,12 +29,11 @@ class Filters(Layer):
         groups: int = 1, inputs: int | None = None, bias: bool = True, init: Any = None,
         seed: int | None = None,
     ):  # fmt: skip
-        name = type(self).__name__
-        self.window = Window(name, kernel, stride, pad, dilation)
-        self.filters, self.groups = integer(name, "filters", filters, 1), groups
-        self.inputs = inputs if inputs is None else integer(name, "inputs", inputs, 1)
-        integer(name, "groups", groups, 1)
+        self.window = Window(type(self).__name__, kernel, stride, pad, dilation)
+        require_positive(self, filters=filters, inputs=inputs, groups=groups)
+        self.filters, self.inputs, self.groups = filters, inputs, groups
         require_divisor(self, filters, "filters")
+        require_rule(self, init)
         self.kernel, self.stride, self.pad, self.dilation = kernel, stride, pad, dilation
         self.bias, self.init, self.seed = bias, init, seed
         self.params = ("W", "b") if bias else ("W",)
@@ -103,6 +102,7 @@ class Convolution(Filters):
     """
 
     def weights_shape(self) -> Sizes:
+        """The shape of W: (filters, channels of a group, *kernel)."""
         return (self.filters, (self.inputs or 0) // self.groups, *self.window.kernel)
 
     def forward(self, x: Array) -> Array:
@@ -156,6 +156,7 @@ class TransposedConvolution(Filters):
         self.extra = longer(self.window, output_pad)
 
     def weights_shape(self) -> Sizes:
+        """The shape of W: (channels of x, filters of a group, *kernel)."""
         return (self.inputs or 0, self.filters // self.groups, *self.window.kernel)
 
     def forward(self, x: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
 from handgrad.layers.activation import sigmoid
+from handgrad.layers.checks import is_integer, is_number
 from handgrad.layers.loss.base import ElementwiseLoss, Loss, require_weight, sample_weights
 from handgrad.tensor import Tensor
 
@@ -27,6 +28,10 @@ class ClassLoss(Loss):
     label_smoothing = 0.0
 
     def __init__(self, *, class_weights: Any = None, ignore_index: int | None = None):
+        if ignore_index is not None and not is_integer(ignore_index):
+            raise ValueError(
+                f"{type(self).__name__}: ignore_index must be an integer, got {ignore_index!r}"
+            )
         self.class_weights, self.ignore_index = class_weights, ignore_index
         class_factors(self)
 
@@ -80,9 +85,9 @@ class SoftmaxCrossEntropy(ClassLoss):
         self, *, class_weights: Any = None, label_smoothing: float = 0.0,
         ignore_index: int | None = None,
     ):  # fmt: skip
-        if not 0 <= label_smoothing <= 1:
+        if not is_number(label_smoothing) or not 0 <= label_smoothing <= 1:
             raise ValueError(
-                f"SoftmaxCrossEntropy: label_smoothing must lie in [0, 1], got {label_smoothing}"
+                f"SoftmaxCrossEntropy: label_smoothing must lie in [0, 1], got {label_smoothing!r}"
             )
         super().__init__(class_weights=class_weights, ignore_index=ignore_index)
         self.label_smoothing = label_smoothing
@@ -146,9 +151,10 @@ def targets(loss: ClassLoss, shape: tuple[int, ...], t: Array) -> tuple[tuple[Ar
     n = shape[-1] if len(shape) > 1 else 0
     name, ignore_index = type(loss).__name__, loss.ignore_index
     if not n or t.shape not in (shape, shape[:-1]):
+        column = n and t.shape == (*shape[:-1], 1)
         raise ShapeError(
             f"{name}: y (N, …, C) needs labels t (N, …) or probabilities (N, …, C), got "
-            f"y {shape} and t {t.shape}"
+            f"y {shape} and t {t.shape}" + ("; t[..., 0] would do" if column else "")
         )
     if t.ndim == len(shape):
         t = probabilities(name, as_float(t)).reshape(-1, n)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Ar
     loss = loss() if isinstance(loss, type) and hasattr(loss, "forward") else loss
     if loss is None:
         loss = _loss_of(t, y, last)
-    if not is_layer(loss):
+    if not is_layer(loss) or not _takes_two(loss.forward):
         raise ValueError(
             "loss: a loss such as SoftmaxCrossEntropy(), with forward(y, t), is needed, "
             f"got {loss!r}"
@@ -41,6 +43,17 @@ def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Ar
     check_scores(loss, y.shape, t)
     labels = isinstance(loss, ClassLoss) and t.dtype.kind == "b"
     return loss, t.astype(np.int64) if labels else t
+
+
+def _takes_two(forward: Callable[..., Any]) -> bool:
+    """Whether outputs and targets can be given to it, as to the forward of a loss."""
+    try:
+        signature(forward).bind(None, None)
+    except TypeError:
+        return False
+    except ValueError:  # written in C, without a signature
+        return True
+    return True
 
 
 def _shaped(t: Array, y: Array) -> Array:

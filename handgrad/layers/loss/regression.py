@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.layers.checks import is_number
 from handgrad.layers.loss.base import ElementwiseLoss
 
 
@@ -78,8 +79,8 @@ class Huber(ElementwiseLoss):
     """
 
     def __init__(self, delta: float = 1.0):
-        if not delta > 0:
-            raise ValueError(f"Huber: delta must be positive, got {delta}")
+        if not is_number(delta) or delta <= 0:
+            raise ValueError(f"Huber: delta must be positive, got {delta!r}")
         self.delta = delta
 
     def term(self, y: Array, t: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ class Stacked(Layer):
     """
 
     def __init__(self, layers: Sequence[Any], *, dropout: float = 0.0, seed: int | None = None):
+        if not isinstance(layers, Iterable):
+            raise ValueError(f"Stacked: a list of recurrent layers is needed, got {layers!r}")
         self.layers, self.dropout, self.seed = tuple(layers), dropout, seed
         require_single_output(self, *self.layers)
         self.between = [VariationalDropout(dropout) for _ in self.layers[1:]] if dropout else []

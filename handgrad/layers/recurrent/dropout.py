@@ -8,6 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream, array_module, as_float
 from handgrad.layer import Layer
+from handgrad.layers.checks import is_number
 
 
 class VariationalDropout(Layer):
@@ -23,8 +24,8 @@ class VariationalDropout(Layer):
     """
 
     def __init__(self, ratio: float = 0.5, *, seed: int | None = None):
-        if not 0 <= ratio < 1:
-            raise ValueError(f"VariationalDropout: ratio must lie in [0, 1), got {ratio}")
+        if not is_number(ratio) or not 0 <= ratio < 1:
+            raise ValueError(f"VariationalDropout: ratio must lie in [0, 1), got {ratio!r}")
         self.ratio, self.seed = ratio, seed
         if seed is not None:
             self.stream = Stream(seed)

@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, Stream, as_float
 from handgrad.layer import Layer
 from handgrad.layers.checks import require_dtype, require_positive
-from handgrad.layers.init import initialize
+from handgrad.layers.init import initialize, require_rule
 
 
 class Recurrence(Layer):
@@ -34,6 +34,7 @@ class Recurrence(Layer):
         seed: int | None = None,
     ):  # fmt: skip
         require_positive(self, hidden=hidden, inputs=inputs)
+        require_rule(self, init)
         self.hidden, self.inputs, self.init, self.seed = hidden, inputs, init, seed
         if seed is not None:
             self.stream = Stream(seed)

@@ -6,7 +6,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module
 from handgrad.layer import Layer
-from handgrad.layers.checks import normal_axes
+from handgrad.layers.checks import normal_axes, require_positive
 
 
 class Concat(Layer):
@@ -75,6 +75,8 @@ class Split(Layer):
     linear = True
 
     def __init__(self, parts: int | tuple[int, ...], axis: int = -1):
+        if not np.ndim(parts):
+            require_positive(self, parts=parts)  # type: ignore[arg-type]
         self.parts, self.axis = parts, axis
 
     def forward(self, x: Array) -> tuple[Array, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module
 from handgrad.layer import Layer, run_forward
-from handgrad.layers.checks import integers_below, normal_axes
+from handgrad.layers.checks import integers_below, normal_axes, require_positive
 from handgrad.tensor import Tensor
 
 
@@ -130,6 +130,7 @@ class OneHot(WithoutGradient):
     """
 
     def __init__(self, classes: int, dtype: Any = np.float64):
+        require_positive(self, classes=classes)
         self.classes, self.dtype = classes, dtype
 
     def forward(self, labels: Array) -> Array:
@@ -165,6 +166,7 @@ class TopK(WithoutGradient):
     """
 
     def __init__(self, k: int, axis: int = -1):
+        require_positive(self, k=k)
         self.k, self.axis = k, axis
 
     def forward(self, x: Array) -> Array:

@@ -107,6 +107,7 @@ class TrainState:
         return {name: getattr(self, name) for name in names} | {
             "sums": {name: list(pair) for name, pair in self.sums.items()},
             "history": self.history.to_dict(),
+            "rule": type(self.optimizer).__name__,
             "optimizer": self.optimizer.state_dict(),
             "callbacks": {
                 str(i): c.state_dict()
