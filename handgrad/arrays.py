@@ -83,10 +83,10 @@ def float_dtype(dtype: Any) -> np.dtype[Any]:
 
 
 def require_seed(seed: Any) -> int:
-    """The seed itself, if it is an integer from 0, below 2⁶⁴. Raises ValueError otherwise."""
+    """The seed as an int, if it is one from 0, below 2⁶⁴. Raises ValueError otherwise."""
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
         raise ValueError(f"seed: an integer ≥ 0, below 2**64, is needed, got {seed!r}")
-    return seed  # type: ignore[return-value]
+    return int(seed)
 
 
 class Stream:
