@@ -24,9 +24,9 @@ from handgrad.layers.samples import SAMPLES
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
 from handgrad.prove import check
-from handgrad.prove.discover import Found, discover
-from handgrad.prove.html import report_html
+from handgrad.prove.files.discover import Found, discover
 from handgrad.prove.proof import Proof, prove_network
+from handgrad.prove.show.html import report_html
 from handgrad.terminal import Refused, complain, patient, plain_errors, say
 from handgrad.train import (
     DivergenceError,

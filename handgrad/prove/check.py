@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove import doctor, peers
-from handgrad.prove.blame import blame
-from handgrad.prove.prepare import prepare
+from handgrad.prove.diagnosis import doctor
+from handgrad.prove.diagnosis.blame import blame
 from handgrad.prove.report import UNKNOWN, WRONG, Report
-from handgrad.prove.sandbox import Sandbox, SubjectError
-from handgrad.prove.subject import adapt
-from handgrad.prove.trial import Case
+from handgrad.prove.subject import peers
+from handgrad.prove.subject.adapt import adapt
+from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.prove.verdict.prepare import prepare
+from handgrad.prove.verdict.trial import Case
 
 
 def check(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handgrad.prove.html import report_html
+from handgrad.prove.show.html import report_html
 
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "cannot tell"
 

@@ -8,7 +8,7 @@ from typing import Any
 from handgrad.arrays import ShapeError
 from handgrad.layers import Affine, ReLU, Standardize
 from handgrad.network import Network, Sequential
-from handgrad.prove.discover import load_module
+from handgrad.prove.files.discover import load_module
 from handgrad.train.loading import Dataset
 
 

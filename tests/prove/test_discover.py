@@ -5,8 +5,8 @@ import textwrap
 import numpy as np
 import pytest
 
-from handgrad.prove.discover import Target, best_guess, discover, load_module
-from handgrad.prove.guess import _documented
+from handgrad.prove.files.discover import Target, best_guess, discover, load_module
+from handgrad.prove.files.guess import _documented
 from tests.prove.zoo.right import FAMILIES
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove import check
-from handgrad.prove.mutation import mutations
+from handgrad.prove.diagnosis.text import mutations
 
 FORMULA = "(g - g.mean(0) - self.h * (g * self.h).mean(0)) / self.s"
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove.check import check
-from handgrad.prove.peers import adapt
+from handgrad.prove.subject.peers import adapt
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 W = np.random.default_rng(1).normal(size=(4, 2))

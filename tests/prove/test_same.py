@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from handgrad import Affine, Sequential, Tanh
-from handgrad.prove import check, doctor
-from handgrad.prove.effort import effort_of
+from handgrad.prove import check
+from handgrad.prove.diagnosis import doctor
+from handgrad.prove.measure.effort import effort_of
 
 X = np.random.default_rng(0).normal(size=(8, 9))
 

@@ -1,0 +1,1 @@
+"""The diagnosis: which mistake explains what was measured."""

@@ -1,0 +1,65 @@
+"""Blame: in a network whose check fails, the first layer that is wrong by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from handgrad.layer import is_layer
+from handgrad.prove.report import RIGHT, Report
+from handgrad.prove.subject.copying import duplicate
+from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.trial import Case, fresh
+
+
+def blame(case: Case, check: Callable[..., Report]) -> tuple[str, Report] | None:
+    """The name of the first wrong layer, in the order of forward, and its report.
+
+    None for a single layer, and for a network whose layers are all right: then it is the
+    network's own code that puts them together wrongly.
+    """
+    for name, layer, inputs in _uses(case):
+        report = check(layer, inputs)
+        if report.verdict != RIGHT:
+            return name, report
+    return None
+
+
+def _uses(case: Case) -> list[tuple[str, Any, tuple]]:
+    """Every layer inside, as it was when forward first came to it, and what it was given."""
+    uses: list[tuple[str, Any, tuple]] = []
+    network = case.subject.copy()
+    for name, layer in list(_inside(network.thing)):
+        _listen(name, layer, uses)
+    with suppress(SubjectError):  # the layer in which it fails has been noted
+        network.forward([fresh(x) for x in case.inputs])
+    return uses
+
+
+def _listen(name: str, layer: Any, uses: list) -> None:
+    """Note the first call of a layer's forward."""
+    forward = layer.forward
+    before = duplicate(layer)
+
+    def noted(*inputs: Any) -> Any:
+        if all(layer_name != name for layer_name, _, _ in uses):
+            uses.append((name, before, tuple(fresh(x) for x in inputs)))
+        return forward(*inputs)
+
+    layer.forward = noted
+
+
+def _inside(thing: Any) -> Iterator[tuple[str, Any]]:
+    """The innermost layers, with their paths."""
+    for name, value in getattr(thing, "__dict__", {}).items():
+        members: Any = [(None, value)]
+        if isinstance(value, list | tuple):
+            members = enumerate(value)
+        elif isinstance(value, dict):
+            members = value.items()
+        for key, inner in members:
+            path = name if key is None else f"{name}[{key!r}]"
+            if is_layer(inner) and inner is not thing and name != "followed_by":
+                deeper = [(f"{path}.{n}", layer) for n, layer in _inside(inner)]
+                yield from deeper or [(path, inner)]

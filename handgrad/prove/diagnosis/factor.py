@@ -1,0 +1,139 @@
+"""Explanations by a factor: zero, a sign, a constant, in all of a gradient or a part of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.diagnosis.hypothesis import Hypothesis
+from handgrad.prove.measure.point import DOUBLE, Part
+from handgrad.prove.report import Finding
+from handgrad.prove.verdict.inputs import nearby
+from handgrad.prove.verdict.trial import Case, Outcome
+
+
+def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """The gradient is zero, or was never given."""
+    missing = hypothesis.case.subject.parameters.get(hypothesis.name)
+    if hypothesis.base.run.gradients[hypothesis.name] is None:
+        what = "is never set" if missing else "is None where forward depends on the input"
+    elif not np.any(hypothesis.mismatch.analytic):
+        what = "is zero everywhere"
+    else:
+        return
+    cause = "missing_param_grad" if missing else "missing_term"
+    yield hypothesis.finding(cause, 0.95 if missing else 0.7, f"the gradient {what}")
+
+
+def constant(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """The gradient is a constant times the right one, here and at other inputs."""
+    given, right = hypothesis.given, hypothesis.numeric
+    square = float(right @ right)
+    if not square or not np.any(given):
+        return
+    ratio = float(given @ right) / square
+    if not hypothesis.explains(ratio * right) or not _holds_elsewhere(hypothesis, ratio):
+        return
+    if abs(ratio + 1) < 1e-3:
+        yield hypothesis.finding("wrong_sign", 0.91, "every entry has the opposite sign")
+    else:
+        text = f"every entry is {named(ratio, lengths(hypothesis))} times what it should be"
+        yield hypothesis.finding("wrong_scale", 0.9, text)
+
+
+def slight(case: Case, base: Outcome) -> Iterator[Finding]:
+    """A factor so close to one that every entry alone would pass: but it is the same in all."""
+    if base.point is None or base.point.noise != DOUBLE or base.mismatches:
+        return
+    upstream = base.run.flat_upstream
+    for name in base.parts:
+        gradient = base.run.gradients[name]
+        if gradient is None or gradient.size < 3:
+            continue
+        flat, part = gradient.reshape(-1), base.parts[name]
+        entries = part.index[np.argsort(-abs(flat[part.index]))[:6]]
+        if not _all_off(flat, part, upstream):
+            continue
+        best = [base.point.careful(name, int(k)) for k in entries]
+        low, high = np.array([b.range(upstream) for b in best]).T
+        right = (low + high) / 2
+        doubt = np.array([b.error @ abs(upstream) for b in best]) + high - low  # a kink
+        if not np.all(right) or np.ptp(abs(right)) < 1e-3 * abs(right).max():
+            continue
+        off = flat[entries] / right - 1
+        factor = float(np.median(off))
+        sure = np.all(doubt < 0.01 * abs(factor * right))
+        if 1e-5 < abs(factor) < 1e-2 and sure and np.all(abs(off - factor) < 0.01 * abs(factor)):
+            text = f"d{name}: every entry is {1 + factor:.9g} times what it should be."
+            yield Finding("wrong_scale", 0.9, text, name)
+
+
+def _all_off(flat: Array, part: Part, upstream: Array) -> bool:
+    """Whether no entry of notable size is right to seven digits: else there is no factor."""
+    right = part.expected(upstream)
+    notable = abs(right) > 1e-3 * abs(right).max(initial=0)
+    off = abs(flat[part.index] - right) > 1e-6 * abs(right) + part.doubt(upstream)
+    return bool(np.all(off[notable]))
+
+
+def partial(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """Some entries are right, and all others are off by the same factor."""
+    bad = hypothesis.bad & (abs(hypothesis.numeric) > 1e-9 * abs(hypothesis.numeric).max(initial=0))
+    if bad.all() or bad.sum() < 2 or (hypothesis.bad & ~bad).any():
+        return
+    ratios = hypothesis.given[bad] / hypothesis.numeric[bad]
+    ratio = float(np.median(ratios))
+    if not np.all(abs(ratios - ratio) <= 2e-3 * abs(ratio - 1)):
+        return
+    count = f"{int(bad.sum())} of {bad.size} entries"
+    if abs(ratio) < 1e-9:
+        yield hypothesis.finding("missing_term", 0.6, f"{count} are zero and should not be")
+    elif abs(ratio + 1) < 1e-3:
+        yield hypothesis.finding("wrong_sign", 0.7, f"{count} have the opposite sign")
+    else:
+        text = f"{count} are {named(ratio, lengths(hypothesis))} times what they should be"
+        yield hypothesis.finding("wrong_scale", 0.6, text)
+
+
+def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
+    """Whether the same factor explains the gradient at other inputs of the same shapes."""
+    case = hypothesis.case
+    if case.large:
+        return True
+    outcome = case.verify(nearby(case, inputs=hypothesis.base.run.inputs), effort=1e5)
+    if outcome is None or outcome.point is None or hypothesis.name not in outcome.parts:
+        return True
+    part = outcome.parts[hypothesis.name]
+    right = part.expected(outcome.run.flat_upstream)
+    gradient = outcome.run.gradients[hypothesis.name]
+    assert gradient is not None
+    given = gradient.reshape(-1)[part.index]
+    return hypothesis.near(given, ratio * right, abs(given - right))
+
+
+def lengths(hypothesis: Hypothesis) -> dict[str, int]:
+    """Lengths of axes, and their products, by a name for them."""
+    sizes: dict[str, int] = {}
+    arrays: list[tuple[str, Array]] = [("output", y) for y in hypothesis.base.run.outputs]
+    inputs = zip(hypothesis.case.names, hypothesis.base.run.inputs)
+    arrays += [(n, x) for n, x in inputs if isinstance(x, np.ndarray)]
+    for name, array in arrays:
+        for axis, length in enumerate(array.shape):
+            sizes.setdefault(f"the length of axis {axis} of {name}", length)
+        if array.ndim > 1:
+            sizes.setdefault(f"the size of {name}", array.size)
+            sizes.setdefault(f"the size of an image of {name}", int(np.prod(array.shape[2:])))
+            sizes.setdefault(f"the size of a row of {name}", int(np.prod(array.shape[1:])))
+    sizes["the number of outputs"] = len(hypothesis.base.run.outputs)
+    return {name: size for name, size in sizes.items() if size > 1}
+
+
+def named(ratio: float, sizes: dict[str, int]) -> str:
+    """A factor with what it may be."""
+    for name, size in sizes.items():
+        for value, text in ((size, name), (1 / size, f"1 / {name}")):
+            if abs(abs(ratio) - value) < 2e-3 * value:
+                return f"{ratio:.6g} ({'-' if ratio < 0 else ''}{text})"
+    return f"{ratio:.6g}"

@@ -1,0 +1,75 @@
+"""What explains the difference between a wrong gradient and the numerical one?
+
+An explanation says what backward would give if one certain mistake had been made. It is accepted
+when it leaves next to nothing of the difference unexplained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.diagnosis import arrangement, factor, mutation, region, summation, upstream_use
+from handgrad.prove.diagnosis.hypothesis import Hypothesis
+from handgrad.prove.measure.compare import Mismatch
+from handgrad.prove.measure.point import differentiate
+from handgrad.prove.report import Finding
+from handgrad.prove.verdict.trial import Case, Outcome
+
+EXPLANATIONS = (
+    factor.absent,
+    arrangement.swapped,
+    arrangement.transposed,
+    arrangement.transposed_parameter,
+    arrangement.stretched,
+    factor.constant,
+    factor.partial,
+    upstream_use.other_upstream,
+    summation.over_other_axis,
+    summation.of_some_rows,
+    summation.of_one_entry,
+    summation.across_rows,
+    region.rounded,
+    region.left_over,
+    region.at_edges,
+)
+
+EXPLAINED = 0.85  # from this weight on an explanation needs no other
+
+
+def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Findings that explain the mismatches of a trial, the default last."""
+    hypotheses = [_hypothesis(case, base, mismatch) for mismatch in base.mismatches]
+    found = [finding for hypothesis in hypotheses for finding in _explained(hypothesis)]
+    yield from found
+    sure = [f for f in found if f.weight >= EXPLAINED and f.cause != "transpose"]
+    if hypotheses and not sure:
+        yield from mutation.undone_by_mutation(hypotheses)
+
+
+def _explained(hypothesis: Hypothesis) -> Iterator[Finding]:
+    given = hypothesis.base.run.gradients[hypothesis.name]
+    if hypothesis.mismatch.part is None and given is not None:
+        yield from arrangement.misshapen(hypothesis)
+        return
+    for explanation in EXPLANATIONS:
+        yield from explanation(hypothesis)
+    yield hypothesis.finding("wrong_formula", 0.3, "no simple mistake explains the difference")
+
+
+def misfit(name: str, shape: tuple[int, ...], gradient: Array) -> Mismatch:
+    """The mismatch of a gradient that has not the shape of its argument."""
+    return Mismatch(name, shape, gradient, None, np.empty(0), np.empty(0))
+
+
+def _hypothesis(case: Case, base: Outcome, mismatch: Mismatch) -> Hypothesis:
+    assert base.point is not None
+    for name in [g.name for g in base.mismatches] + case.wanted:
+        if name not in base.parts:
+            base.parts[name] = differentiate(base.point, name, 1e5, case.rng)
+    part = base.parts[mismatch.name]
+    numeric = mismatch.numeric if mismatch.part is part else part.expected(base.run.flat_upstream)
+    bad = mismatch.bad if mismatch.part is part else np.ones(len(part.index), dtype=bool)
+    return Hypothesis(case, base, mismatch, part, numeric, bad)

@@ -1,0 +1,94 @@
+"""A hypothesis: one wrong gradient, with what is needed to test explanations of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.measure.compare import Mismatch
+from handgrad.prove.measure.point import DOUBLE, Part
+from handgrad.prove.report import Finding
+from handgrad.prove.verdict.trial import Case, Outcome
+
+_LEFT, _LEFT_SINGLE = 1e-3, 0.05  # share of the difference that may be left unexplained
+
+
+@dataclass
+class Hypothesis:
+    """A mismatch, the columns of the Jacobian for it, and the trial in which it was seen."""
+
+    case: Case
+    base: Outcome
+    mismatch: Mismatch
+    part: Part
+    numeric: Array  # at part.index
+    bad: Array  # mask over part.index
+
+    @property
+    def name(self) -> str:
+        return self.mismatch.name
+
+    @property
+    def is_parameter(self) -> bool:
+        return self.name in self.case.subject.parameters
+
+    @property
+    def serves_batch(self) -> bool:
+        """Whether it is a parameter, or one that is given as an input: `forward(x, W, b)`."""
+        if self.is_parameter:
+            return True
+        names, inputs = self.case.names, self.base.run.inputs
+        if len(names) < 3 or self.name == names[0]:
+            return False
+        batch, own = np.shape(inputs[0])[:1], np.shape(inputs[names.index(self.name)])[:1]
+        return bool(batch and own) and own != batch
+
+    @property
+    def whole(self) -> bool:
+        """Whether every entry was differentiated."""
+        return len(self.part.index) == int(np.prod(self.mismatch.shape))
+
+    @property
+    def given(self) -> Array:
+        """What backward gave, at part.index."""
+        return self.mismatch.analytic.reshape(-1)[self.part.index]
+
+    @property
+    def upstream(self) -> list[Array]:
+        return self.base.run.upstream
+
+    def at(self, array: Array) -> Array:
+        """The entries of a whole gradient that were differentiated."""
+        return array.reshape(-1)[self.part.index]
+
+    def explains(self, gradient: Array) -> bool:
+        """Whether backward's result is this, and the numerical one is not."""
+        return self.near(self.given, gradient, abs(self.given - self.numeric))
+
+    def near(self, a: Array, b: Array, difference: Array | None = None) -> bool:
+        """Whether a and b are equal, measured against a difference that needs explaining."""
+        size = abs(self.numeric).max(initial=1e-300) if difference is None else difference.max()
+        left = abs(a - b).max(initial=0)
+        assert self.base.point is not None
+        share = _LEFT if self.base.point.noise == DOUBLE else _LEFT_SINGLE
+        return bool(np.isfinite(left) and left <= share * size)
+
+    def pulled(self, upstream: Array) -> Array:
+        """The right gradient, at part.index, for another upstream gradient (flat)."""
+        return self.part.expected(upstream)
+
+    def again(self) -> tuple[list[Array], Array]:
+        """Another upstream gradient, of the other sign on the whole, and what backward gives."""
+        noise = self.case.upstream(self.upstream)
+        second = [-0.7 * u + 0.2 * n for u, n in zip(self.upstream, noise)]
+        gradient = self.case.run(self.base.run.inputs, second).gradients[self.name]
+        if gradient is None or gradient.shape != self.mismatch.analytic.shape:
+            return second, np.full(self.given.shape, np.nan)
+        return second, gradient.reshape(-1)[self.part.index]
+
+    def finding(self, cause: str, weight: float, sentence: str) -> Finding:
+        """A finding about this gradient."""
+        text = f"d{self.name}: {sentence}."
+        return Finding(cause, weight, text, self.name, self.mismatch.where())

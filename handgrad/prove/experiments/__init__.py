@@ -1,1 +1,0 @@
-"""The doctor's experiments: each looks for one kind of mistake, on copies."""

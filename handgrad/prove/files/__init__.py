@@ -1,0 +1,1 @@
+"""What a Python file offers to be checked, and with which inputs."""

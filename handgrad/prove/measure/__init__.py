@@ -1,0 +1,1 @@
+"""Numerical differentiation with its error, and gradients held against it."""

@@ -1,0 +1,184 @@
+"""Analytic against numerical gradients: which entries are wrong, beyond doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.measure.numeric import quick
+from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
+from handgrad.prove.report import Where
+
+RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
+ABSOLUTE = 1e-7  # of the terms that are added up
+NOISE = 1e-10  # of the largest entry of all gradients
+
+
+@dataclass
+class Mismatch:
+    """A gradient that differs from the numerical one."""
+
+    name: str  # the argument's
+    shape: tuple[int, ...]  # the argument's
+    analytic: Array  # what backward gave, whole
+    part: Part | None  # columns of the Jacobian; None when the shape alone is wrong
+    numeric: Array  # at part.index
+    bad: Array  # mask over part.index
+
+    @property
+    def given(self) -> Array:
+        """What backward gave at part.index."""
+        assert self.part is not None
+        return self.analytic.reshape(-1)[self.part.index]
+
+    def where(self) -> Where | None:
+        """The worst entry."""
+        if self.part is None or not self.bad.any():
+            return None
+        off = np.where(self.bad, abs(self.given - self.numeric), -1.0)
+        off[np.isnan(off)] = np.inf
+        worst = int(np.argmax(off))
+        index = np.unravel_index(int(self.part.index[worst]), self.shape)
+        return Where(
+            f"d{self.name}" if "." not in self.name else self.name,
+            tuple(int(i) for i in index),
+            float(self.given[worst]),
+            float(self.numeric[worst]),
+        )
+
+
+def compare(
+    point: Point, part: Part, upstream: Array, analytic: Array, top: float = 0.0, looks: int = 24
+) -> tuple[Mismatch, bool]:
+    """The mismatch with the numerical gradient, and whether all entries could be judged.
+
+    An entry within tolerance is right. One that is not, or whose difference quotient is in
+    doubt, is differentiated with care; there any subgradient is right. `top` is the largest entry
+    of all gradients; `looks`, how many entries get that care before the rest is believed.
+    """
+    shape = point.value(part.name).shape
+    numeric = part.expected(upstream).copy()
+    given = analytic.reshape(-1)[part.index]
+    doubt, size = part.doubt(upstream), part.size(upstream)
+    loose = RELATIVE if point.noise < SINGLE else 3e-3
+    floor = ABSOLUTE * size + 1e-3 * ABSOLUTE * abs(upstream).max(initial=0) * _top(point.base)
+    floor += NOISE * top + 1e-14 * abs(upstream).max(initial=0)
+    allowed = loose * abs(numeric) + floor
+    suspect = ~(abs(given - numeric) <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
+    suspect &= ~(abs(given - numeric) + doubt <= allowed)
+    bad = np.zeros(len(part.index), dtype=bool)
+    unknown = 0
+    order = np.argsort(-np.nan_to_num(abs(given - numeric), nan=np.inf) * suspect)
+    for count, k in enumerate(order[: int(suspect.sum())]):
+        if count >= looks and bad[order[:looks]].all():
+            bad[k] = True  # all that were looked at are wrong: so are the rest
+            continue
+        if count >= looks and not bad.any():
+            break  # kinks, all of them
+        entry = int(part.index[k])
+        if entry not in part.trouble:
+            part.trouble[entry] = point.careful(part.name, entry)
+        best = part.trouble[entry]
+        low, high = best.range(upstream)
+        error = 3 * float(np.sqrt(best.error**2 @ upstream**2))
+        slack = loose * max(abs(low), abs(high)) + floor[k] + error
+        if not np.isfinite(low + high + error):
+            unknown += 1  # forward has no derivative here
+            continue
+        outside = not low - slack <= given[k] <= high + slack
+        if outside and (high - low > slack or point.has_ties):
+            low, high = _around(point, part.name, entry, upstream, low, high)
+            slack += loose * max(abs(low), abs(high))
+            if point.is_network and high - low > slack:
+                low = high = given[k]  # several kinks at once: see `Point.is_network`
+        numeric[k] = min(max(given[k], low), high) if np.isfinite(given[k]) else low
+        bad[k] = not low - slack <= given[k] <= high + slack
+        if bad[k] and error > 0.1 * abs(given[k] - numeric[k]):
+            bad[k] = False  # the reference itself is too uncertain here
+            unknown += 1
+    judged = 2 * unknown <= len(part.index)
+    return Mismatch(part.name, shape, analytic, part, numeric, bad), judged
+
+
+def _around(
+    point: Point, name: str, entry: int, upstream: Array, low: float, high: float
+) -> tuple[float, float]:
+    """The range of a derivative that jumps, from many points close by.
+
+    A subgradient is a mean of the gradients around: at a tie of more than two, one entry's two
+    sides do not show them all.
+    """
+    rng = np.random.default_rng(5)
+    real = [n for n in point.names if point.is_real(n)] + list(point.start.parameters)
+    for _ in range(24):
+        shift = {n: 1e-4 * rng.uniform(-1, 1, point.value(n).shape) for n in real}
+        shift.setdefault(name, np.zeros(point.value(name).shape))
+        line = point.beside(shift, name, entry)
+        derivative = float(quick(line, 1e-8, point.noise)[0] @ upstream)
+        low, high = min(low, derivative), max(high, derivative)
+    return low, high
+
+
+def probe(
+    point: Point, upstream: Array, analytic: dict[str, Array], rng: np.random.Generator
+) -> bool:
+    """Whether gradients agree with one derivative along a random direction in all arguments."""
+    moves = {n: signs(rng, point.value(n)) for n in analytic}
+    return _agrees(point, upstream, analytic, moves)
+
+
+def signs(rng: np.random.Generator, value: Array) -> Array:
+    """A random direction: every entry at least half, of either sign."""
+    scale = rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1.0, 1.0], value.shape)
+    return scale * max(1.0, min(_top(value), 10.0))
+
+
+def _agrees(point: Point, upstream: Array, analytic: dict, moves: dict[str, Array]) -> bool:
+    terms = [analytic[n] * v for n, v in moves.items()]
+    total, size = sum(t.sum() for t in terms), np.sqrt(sum((t**2).sum() for t in terms))
+    value, error = quick(point.along(moves), point.step() / 10, point.noise)
+    floor = 1e-10 * abs(upstream).max(initial=0) * _top(point.base)
+    off, doubt = abs(value @ upstream - total), np.sqrt(error**2 @ upstream**2)
+    tight = 3e-7 if point.noise < SINGLE else 1e-4
+    return bool(off <= tight * size + 10 * doubt + floor and doubt <= 1e-4 * size + floor)
+
+
+def bisect(
+    point: Point, name: str, upstream: Array, analytic: Array, rng: np.random.Generator
+) -> int | None:
+    """The flat index of a wrong entry, by halving: about log2(size) probes; None if all agree."""
+    direction = signs(rng, point.value(name)).reshape(-1)
+    low, high = 0, direction.size
+
+    def wrong(a: int, b: int) -> bool:
+        move = np.zeros_like(direction)
+        move[a:b] = direction[a:b]
+        shaped = move.reshape(point.value(name).shape)
+        return not _agrees(point, upstream, {name: analytic}, {name: shaped})
+
+    if not wrong(low, high):
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if wrong(low, middle) else (middle, high)
+    return low
+
+
+def widen(point: Point, part: Part, entry: int) -> Part:
+    """The part with one more entry."""
+    if entry in part.index:
+        return part
+    more = differentiate_at(point, part.name, np.array([entry]))
+    return Part(
+        part.name,
+        np.concatenate([part.index, more.index]),
+        np.concatenate([part.value, more.value]),
+        np.concatenate([part.error, more.error]),
+        part.trouble,
+    )
+
+
+def _top(value: Array) -> float:
+    return float(abs(value).max(initial=0))

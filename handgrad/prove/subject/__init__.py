@@ -1,0 +1,1 @@
+"""Anything with a forward and a backward, run without harm."""

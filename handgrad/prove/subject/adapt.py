@@ -1,0 +1,284 @@
+"""Any thing with a forward and a backward, behind one small protocol."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.subject import copying
+from handgrad.prove.subject.parameters import (
+    Parameter,
+    as_array,
+    discover,
+    owners,
+    put,
+    reach,
+)
+from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+
+_CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
+
+
+class Pair:
+    """Two functions as one layer: `forward(*inputs)` and `backward(*gradients)`.
+
+    State may live in a closure that the two share, or travel by hand: where forward returns
+    (output, cache) and backward takes (gradient, cache), in either order, the cache is kept here.
+    """
+
+    def __init__(self, forward: Callable, backward: Callable):
+        self.forward_function, self.backward_function = forward, backward
+        names = [p.name for p in positional(backward)]
+        self.cache_place = next((i for i, n in enumerate(names) if n.lower() in _CACHES), None)
+
+    def forward(self, *inputs: Any) -> Any:
+        result = self.forward_function(*inputs)
+        if self.cache_place is None:
+            return result
+        if not isinstance(result, tuple) or len(result) < 2:
+            raise TypeError("backward wants a cache, and forward returned none beside its output")
+        *outputs, self.cache = result
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def backward(self, *gradients: Any) -> Any:
+        given = list(gradients)
+        if self.cache_place is not None:
+            given.insert(self.cache_place, self.cache)
+        return self.backward_function(*given)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pair:
+        clone = object.__new__(Pair)
+        clone.__dict__.update({k: copying.duplicate(v, memo) for k, v in vars(self).items()})
+        return clone
+
+
+class Statics:
+    """What the classes of a subject hold themselves, to be put back: `cache = {}` in a class."""
+
+    def __init__(self, thing: Any):
+        classes = {c for owner in owners(thing) for c in type(owner).__mro__}
+        self.held = {
+            c: {n: (v, copying.duplicate(v)) for n, v in vars(c).items() if _is_data(n, v)}
+            for c in classes
+            if c.__module__.split(".")[0] not in ("builtins", "handgrad", "abc", "typing")
+        }
+
+    def restore(self) -> None:
+        for cls, held in self.held.items():
+            for name in [n for n, v in vars(cls).items() if _is_data(n, v) and n not in held]:
+                delattr(cls, name)
+            for name, (own, value) in held.items():
+                if isinstance(value, _UNCHANGING) and vars(cls).get(name) is own:
+                    continue
+                setattr(cls, name, _refilled(own, copying.duplicate(value)))
+
+
+def _refilled(own: Any, content: Any) -> Any:
+    """The same array, list or dict as before with its first content: others may hold it too."""
+    if isinstance(own, np.ndarray) and own.flags.writeable and own.shape == content.shape:
+        own[...] = content
+    elif isinstance(own, list):
+        own[:] = content
+    elif isinstance(own, dict):
+        own.clear()
+        own.update(content)
+    else:
+        return content
+    return own
+
+
+_CODE: tuple[Any, ...] = (property, staticmethod, classmethod)
+_CODE += (types.GetSetDescriptorType, types.MemberDescriptorType)
+_UNCHANGING = (int, float, str, bool, bytes, tuple, frozenset, types.NoneType)
+
+
+def _is_data(name: str, value: Any) -> bool:
+    return not (name.startswith("__") or callable(value) or isinstance(value, _CODE))
+
+
+class Subject:
+    """A layer under examination: copies of it, its calls, and its parameters by name."""
+
+    def __init__(self, thing: Any, sandbox: Sandbox, maker: Callable[[], Any] | None = None):
+        self.thing, self.sandbox, self.maker = thing, sandbox, maker
+        self.statics = Statics(thing)
+        self.capacity: int | None = None  # upstream gradients that backward takes
+        self.parameters: dict[str, Parameter] = {}
+        self.notes: set[str] = set()
+
+    @property
+    def name(self) -> str:
+        if isinstance(self.thing, Pair):
+            return getattr(self.thing.forward_function, "__name__", "the pair")
+        return type(self.thing).__name__
+
+    @property
+    def input_names(self) -> list[str]:
+        """What forward calls its inputs."""
+        forward = self.thing.forward
+        if isinstance(self.thing, Pair):
+            forward = self.thing.forward_function
+        return [p.name for p in positional(forward) if p.kind is not p.VAR_POSITIONAL]
+
+    def around(self, thing: Any) -> Subject:
+        """The same subject around another object."""
+        other = object.__new__(Subject)
+        other.__dict__.update(self.__dict__, thing=thing)
+        return other
+
+    def copy(self) -> Subject:
+        """An independent copy in the same state; what the class itself holds is put back."""
+        self.statics.restore()
+        return self.around(copying.duplicate(self.thing))
+
+    def cast(self, dtype: Any) -> Subject:
+        """An independent copy whose arrays have another dtype."""
+        return self.around(copying.cast(self.thing, dtype))
+
+    def sibling(self) -> Subject | None:
+        """Another instance made by the constructor itself; None where that cannot be done."""
+        try:
+            thing = self.maker() if self.maker else _made_again(self.thing)
+        except Exception:  # a constructor that wants what is not kept: no sibling
+            return None
+        return None if thing is None else self.around(thing)
+
+    def forward(self, inputs: Sequence[Any], seed: int | None = None) -> list[Array]:
+        """The outputs, as arrays."""
+        result = self.sandbox.call("forward", self.thing.forward, *inputs, seed=seed)
+        return self._outputs(result)
+
+    def backward(self, gradients: Sequence[Any], seed: int = 1) -> list[Array | None]:
+        """The gradients of the inputs, as arrays or None."""
+        zero_grad = getattr(self.thing, "zero_grad", None) or getattr(
+            self.thing, "zero_grads", None
+        )
+        if callable(zero_grad):
+            self.sandbox.call("backward", zero_grad)
+        given = gradients[: self.upstream_count(len(gradients))]
+        seed += self.sandbox.seed
+        result = self.sandbox.call("backward", self.thing.backward, *given, seed=seed)
+        return self._input_gradients(result)
+
+    def upstream_count(self, outputs: int) -> int:
+        """How many upstream gradients backward takes, of one for each output."""
+        if self.capacity is None:
+            backward, hidden = self.thing.backward, 0
+            if isinstance(self.thing, Pair):
+                backward = self.thing.backward_function
+                hidden = int(self.thing.cache_place is not None)
+            parameters = positional(backward)
+            several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+            self.capacity = 1_000_000 if several else len(parameters) - hidden
+        return min(outputs, self.capacity)
+
+    def get(self, name: str) -> Array:
+        """A parameter's value."""
+        return np.asarray(reach(self.thing, self.parameters[name].path))
+
+    def put(self, name: str, value: Array) -> None:
+        """Change a parameter's value."""
+        put(self.thing, self.parameters[name].path, value)
+
+    def gradient(self, name: str) -> Array | None:
+        """A parameter's gradient, as the last backward left it."""
+        path = self.parameters[name].gradient
+        return None if path is None else as_array(reach(self.thing, path))
+
+    def find_parameters(self, missing: bool = True) -> None:
+        """Look for parameters; forward and backward have run."""
+        self.parameters = {p.name: p for p in discover(self.thing, missing)}
+
+    def _outputs(self, result: Any) -> list[Array]:
+        if type(result) is np.ndarray and result.dtype.kind == "f":
+            return [result]
+        if result is None:
+            raise SubjectError("forward", "forward returns None; it has to return its output")
+        if isinstance(result, list | tuple) and not all(_plain_number(v) for v in result):
+            items = list(result)
+            if isinstance(result, list) and all(isinstance(v, list) for v in items):
+                items = [items]
+        else:
+            items = [result]
+        if isinstance(result, list):
+            self.notes.add("forward returns a list; it was read as arrays")
+        items = items[: max(self.upstream_count(len(items)), 1)]  # the rest is for other uses
+        arrays = [as_array(getattr(v, "data", v) if _is_tensor(v) else v) for v in items]
+        if any(a is None for a in arrays):
+            kinds = ", ".join(type(v).__name__ for v in items)
+            raise SubjectError("forward", f"forward returns {kinds} where arrays are needed")
+        return [a for a in arrays if a is not None]
+
+    def _input_gradients(self, result: Any) -> list[Array | None]:
+        if isinstance(result, list):
+            self.notes.add("backward returns a list; it was read as arrays")
+            if all(isinstance(v, list) for v in result):
+                result = np.asarray(result)
+        if isinstance(result, dict):
+            result = tuple(result.get(n, result.get(f"d{n}")) for n in self.input_names)
+        several = isinstance(result, list | tuple) and not all(_plain_number(v) for v in result)
+        if isinstance(result, tuple) and len(self.input_names) > 1:
+            several = True
+        return [as_array(v) for v in result] if several else [as_array(result)]
+
+
+def adapt(thing: Any, sandbox: Sandbox) -> Subject:
+    """The subject in anything that `check` accepts; TypeError in plain words for the rest."""
+    if isinstance(thing, list | tuple) and thing and isinstance(thing[0], type):
+        thing = functools.partial(thing[0], *thing[1:])
+    if isinstance(thing, type | functools.partial):
+        made = sandbox.call("constructor", thing)
+        return _with_methods(made, sandbox, thing)
+    if isinstance(thing, list | tuple) and len(thing) == 2 and all(callable(f) for f in thing):
+        return Subject(Pair(*thing), sandbox)
+    return _with_methods(thing, sandbox, None)
+
+
+def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable | None) -> Subject:
+    lacking = [m for m in ("forward", "backward") if not callable(getattr(thing, m, None))]
+    if lacking:
+        raise TypeError(
+            f"{type(thing).__name__} has no {' and no '.join(lacking)}; check wants an object "
+            "with forward and backward, a pair of functions (forward, backward), or "
+            "(Class, *constructor arguments)"
+        )
+    return Subject(thing, sandbox, maker)
+
+
+def positional(function: Callable) -> list[inspect.Parameter]:
+    """The parameters that can be given by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):  # a built-in without a signature: takes anything
+        return [inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]
+    keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    return [p for p in parameters if p.kind not in keyword]
+
+
+def _made_again(thing: Any) -> Any:
+    """type(thing)(...) with arguments read from the attributes of the constructor's names."""
+    if isinstance(thing, Pair | types.ModuleType):
+        return None
+    given = {}
+    for p in positional(type(thing)):
+        if p.kind is p.VAR_POSITIONAL or isinstance(p.default, list | dict | set | np.ndarray):
+            continue
+        if p.name in vars(thing):
+            given[p.name] = copying.duplicate(vars(thing)[p.name])
+        elif p.default is p.empty:
+            return None
+    return type(thing)(**given)
+
+
+def _plain_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, np.ndarray)
+
+
+def _is_tensor(value: Any) -> bool:
+    return type(value).__module__.startswith("handgrad.tensor")

@@ -1,0 +1,166 @@
+"""Calling code that may raise, hang, print, warn or draw random numbers, without harm."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import io
+import linecache
+import random
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_NUMPY = str(Path(np.__file__).parent)
+_HERE = str(Path(__file__).parents[1])
+
+
+class SubjectError(Exception):
+    """The subject failed: `phase` says in what, `refused` that it did so on purpose."""
+
+    def __init__(self, phase: str, sentence: str, refused: bool = False, line: str | None = None):
+        super().__init__(sentence)
+        self.phase, self.sentence, self.refused, self.line = phase, sentence, refused, line
+
+
+class Hang(BaseException):
+    """Raised inside the thread of a subject that runs too long."""
+
+
+_ENTROPY: Any = np.random.bit_generator  # its `randbits` seeds generators made without a seed
+_turn = threading.Lock()  # output, warnings and random state belong to the process
+_within = threading.local()
+
+
+class Sandbox:
+    """Runs a subject's code: random numbers from one seed, output caught, time limited.
+
+    Several threads take turns. A thread that checks nothing keeps its output and its unseeded
+    generators. effort: units of one call (see effort.py); spent: those of all calls so far.
+    """
+
+    def __init__(self, seed: int = 0, timeout: float = 20.0):
+        self.seed, self.timeout = seed, timeout
+        self.effort, self.spent = 40.0, 0.0
+        self.ident = threading.get_ident()  # of the thread in which the subject runs
+        self.phase = ""
+        self.started: float | None = None
+        self.printed = io.StringIO()
+
+    def call(self, phase: str, function: Callable, *args: Any, seed: int | None = None) -> Any:
+        """function(*args); what it raises becomes a SubjectError that says where and why."""
+        np.random.seed((self.seed if seed is None else seed) % 2**32)
+        random.seed(self.seed if seed is None else seed)
+        self.phase, self.started = phase, time.monotonic()
+        self.spent += self.effort
+        try:
+            return function(*args)
+        except Exception as error:
+            raise _described(phase, error) from error
+        except SystemExit as error:
+            raise SubjectError(phase, f"{phase} calls exit()") from error
+        finally:
+            self.started = None
+
+    def run(self, work: Callable[[], Any]) -> Any:
+        """work() in a thread that is given up when a single call of the subject hangs."""
+        outcome: dict[str, Any] = {}
+
+        def body() -> None:
+            self.ident, _within.check = threading.get_ident(), True
+            try:
+                with np.errstate(all="ignore"):
+                    outcome["value"] = work()
+            except BaseException as error:  # handed to the caller, below
+                outcome["error"] = error
+
+        nested = getattr(_within, "check", False)  # by a subject that checks something itself
+        with contextlib.nullcontext() if nested else _turn, self._quiet():
+            self._await(threading.Thread(target=body, daemon=True))
+        if "error" in outcome:
+            raise outcome["error"]
+        return outcome["value"]
+
+    def _await(self, thread: threading.Thread) -> None:
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.05 if self.timeout > 0.5 else self.timeout / 4)
+            started = self.started
+            if started is not None and time.monotonic() - started > self.timeout:
+                _interrupt(thread)
+                raise SubjectError(
+                    self.phase, f"{self.phase} did not return within {self.timeout:g} s"
+                )
+
+    @contextlib.contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """No output, no warnings, and the process's random state as it was, afterwards."""
+        states = np.random.get_state(), random.getstate()
+        fresh = _ENTROPY.randbits
+
+        def randbits(count: int) -> int:
+            # A generator made inside a layer without a seed follows the sandbox's.
+            own = threading.get_ident() == self.ident
+            return random.getrandbits(count) if own else fresh(count)
+
+        try:
+            with (
+                contextlib.redirect_stdout(_Apart(self, sys.stdout)),
+                contextlib.redirect_stderr(_Apart(self, sys.stderr)),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter("ignore")
+                _ENTROPY.randbits = randbits
+                yield
+        finally:
+            _ENTROPY.randbits = fresh
+            np.random.set_state(states[0])
+            random.setstate(states[1])
+
+
+class _Apart(io.TextIOBase):
+    """What the subject's thread writes is kept back; the other threads write where they did."""
+
+    def __init__(self, sandbox: Sandbox, outside: Any):
+        self.sandbox, self.outside = sandbox, outside
+
+    def write(self, text: str) -> int:
+        own = threading.get_ident() == self.sandbox.ident
+        if not own and self.outside is None:  # a process without output
+            return len(text)
+        return (self.sandbox.printed if own else self.outside).write(text)
+
+    def flush(self) -> None:
+        if self.outside is not None:
+            self.outside.flush()
+
+
+def _interrupt(thread: threading.Thread) -> None:
+    """Ask a thread to stop at its next Python instruction."""
+    ident = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Hang))
+
+
+def _described(phase: str, error: Exception) -> SubjectError:
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not f.filename.startswith((_NUMPY, _HERE))
+    ]
+    line, code = None, ""
+    if frames:
+        last = frames[-1]
+        code = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
+        line = f"{last.filename}:{last.lineno}: {code}"
+    deepest = traceback.extract_tb(error.__traceback__)[-1]
+    on_purpose = code.startswith(("raise", "assert")) and not deepest.filename.startswith(_NUMPY)
+    refused = on_purpose or isinstance(error, NotImplementedError)
+    verb = "refuses" if refused else "raises"
+    return SubjectError(phase, f"{phase} {verb}: {type(error).__name__}: {error}", refused, line)

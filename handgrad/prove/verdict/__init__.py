@@ -1,0 +1,1 @@
+"""The verdict: gradients and contract, by experiment alone."""

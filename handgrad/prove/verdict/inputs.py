@@ -1,0 +1,156 @@
+"""Other inputs for a subject, made from those at hand and like them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.trial import Case, fresh
+
+
+def is_real(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.floating) and x.dtype.kind == "f"
+
+
+def differentiable(case: Case) -> list[int]:
+    """Indices of the inputs that have a gradient."""
+    return [k for k, n in enumerate(case.names) if n in case.wanted]
+
+
+def replaced(case: Case, change: Any) -> list[Any]:
+    """The inputs with `change` applied to those that have a gradient."""
+    wanted = set(movable(case))
+    return [change(x) if k in wanted else fresh(x) for k, x in enumerate(case.inputs)]
+
+
+def movable(case: Case) -> list[int]:
+    """Indices of the inputs with a gradient; without the shares among them, if others are not."""
+    indices = differentiable(case)
+    free = [k for k in indices if not _is_share(case.inputs[k])]
+    return free or indices
+
+
+def _is_share(x: Any) -> bool:
+    """Whether all elements lie between 0 and 1: probabilities, targets, masks."""
+    x = np.asarray(x)
+    return bool(x.size and x.min() >= 0 and x.max() <= 1)
+
+
+def nearby(case: Case, seed: int = 7, inputs: Sequence[Any] | None = None) -> list[Any]:
+    """Inputs of the same shapes and signs, with other values; labels stay."""
+    rng = np.random.default_rng(seed)
+    wanted = set(movable(case))
+    return [
+        np.asarray(x) * rng.uniform(0.6, 1.2, np.shape(x)) if k in wanted else fresh(x)
+        for k, x in enumerate(case.inputs if inputs is None else inputs)
+    ]
+
+
+def shuffled(case: Case, rng: np.random.Generator) -> list[Any]:
+    """Another batch: the rows of the inputs in another order, slightly changed; labels too."""
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]
+    if not arrays:
+        return nearby(case, 11)
+    rows = arrays[0].shape[0]
+    order = np.roll(np.arange(rows), 1)
+    wanted = set(differentiable(case))
+    given = [_rows(x, order, rows, rng) for x in case.inputs]
+    return [np.flip(x, -1) if k in wanted and np.ndim(x) else x for k, x in enumerate(given)]
+
+
+def resized(case: Case, axis: int, length: int, rng: np.random.Generator) -> list[Any] | None:
+    """Inputs whose axis has another length, in every array that shares it; None if none has."""
+    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim > axis]
+    if not arrays:
+        return None
+    old = arrays[0].shape[axis]
+    order = np.arange(length) % max(old, 1)
+    if old == 0 or length == old:
+        return None
+    if axis and any(_is_label(case, k, axis, old) for k in range(len(case.inputs))):
+        return None  # a target that is made longer is no target any more
+    tied = _tied(case, old) if axis == 0 else range(len(case.inputs))
+    return [_rows(x, order, old, rng, axis) if k in tied else fresh(x)
+            for k, x in enumerate(case.inputs)]  # fmt: skip
+
+
+def _is_label(case: Case, k: int, axis: int, old: int) -> bool:
+    """Whether an input without gradient has an axis of this length here."""
+    x = case.inputs[k]
+    has_axis = isinstance(x, np.ndarray) and x.ndim > axis and x.shape[axis] == old
+    return has_axis and is_real(x) and case.names[k] not in case.wanted
+
+
+def _tied(case: Case, rows: int) -> set[int]:
+    """Indices of the inputs whose length is that of the batch, not by chance the same number.
+
+    One that forward does not need longer or shorter when the others are has no part in it.
+    """
+    if case.tied is None:
+        equal = {k for k, x in enumerate(case.inputs)
+                 if isinstance(x, np.ndarray) and x.ndim and x.shape[0] == rows}  # fmt: skip
+        first = min(equal)
+        free = {k for k in equal - {first} if rows > 1 and _goes(case, equal - {k}, rows)}
+        case.tied = equal - free
+    return case.tied
+
+
+def _goes(case: Case, indices: set[int], rows: int) -> bool:
+    """Whether forward takes these inputs, and not the others, with a row more and a row less."""
+    for length in (rows + 1, max(rows - 1, 1)):
+        order = np.arange(length) % rows
+        inputs = [np.take(x, order, 0) if k in indices else fresh(x)
+                  for k, x in enumerate(case.inputs)]  # fmt: skip
+        try:
+            case.forward(case.subject.copy(), inputs)
+        except SubjectError:
+            return False
+    return True
+
+
+def resized_alike(case: Case, old: int, length: int, rng: np.random.Generator) -> list[Any]:
+    """Inputs in which every axis of length `old`, wherever it stands, has another length."""
+    order = np.arange(length) % old
+    inputs = [fresh(x) for x in case.inputs]
+    for axis in range(max(np.ndim(x) for x in inputs)):
+        inputs = [_rows(x, order, old, rng, axis) for x in inputs]
+    return inputs
+
+
+def resized_odd(case: Case, rng: np.random.Generator) -> list[Any] | None:
+    """A single input with an odd number of entries; None where there are others to fit."""
+    if len(case.inputs) != 1 or not np.size(case.inputs[0]) or np.size(case.inputs[0]) % 2:
+        return None
+    x = np.asarray(case.inputs[0])
+    for axis, length in enumerate(x.shape):
+        x = _rows(x, np.arange(length | 1) % length, length, rng, axis)
+    return [x]
+
+
+def resized_alone(case: Case, k: int, axis: int, rng: np.random.Generator) -> list[Any]:
+    """Inputs of which one has one axis longer by one."""
+    old = case.inputs[k].shape[axis]
+    order = np.arange(old + 1) % max(old, 1)
+    return [_rows(x, order, old, rng, axis) if j == k else fresh(x)
+            for j, x in enumerate(case.inputs)]  # fmt: skip
+
+
+def _rows(x: Any, order: Array, old: int, rng: np.random.Generator, axis: int = 0) -> Any:
+    if not isinstance(x, np.ndarray) or x.ndim <= axis or x.shape[axis] != old:
+        return fresh(x)
+    taken = np.take(x, order, axis)
+    if x.dtype.kind != "f" or np.all((x == 0) | (x == 1)):
+        return taken
+    return taken * rng.uniform(0.8, 1.1, taken.shape)
+
+
+def with_indices(case: Case, values: Sequence[int]) -> Iterator[list[Any]]:
+    """Inputs in which an array of integers holds only the given values, in turn."""
+    for k, x in enumerate(case.inputs):
+        if isinstance(x, np.ndarray) and x.dtype.kind in "iu" and x.size:
+            filled = np.resize(np.asarray(values, dtype=x.dtype), x.shape)
+            yield [filled if j == k else fresh(y) for j, y in enumerate(case.inputs)]

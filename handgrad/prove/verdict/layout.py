@@ -1,0 +1,102 @@
+"""Memory layout: equal elements, lying otherwise in memory, give equal results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.measure.compare import NOISE
+from handgrad.prove.measure.point import SINGLE
+from handgrad.prove.report import Finding
+from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh
+
+
+def _by_columns(a: Array) -> Array:
+    return np.asfortranarray(a)
+
+
+def _strided(a: Array) -> Array:
+    wide = np.zeros((*a.shape[:-1], 2 * a.shape[-1]))
+    wide[..., ::2] = a
+    return wide[..., ::2]
+
+
+def _reversed(a: Array) -> Array:
+    return a[..., ::-1].copy()[..., ::-1]
+
+
+def _offset(a: Array) -> Array:
+    deep = np.zeros((a.shape[0] + 2, *a.shape[1:]))
+    deep[1:-1] = a
+    return deep[1:-1]
+
+
+def _swapped(a: Array) -> Array:
+    return np.swapaxes(np.swapaxes(a, 0, -1).copy(), 0, -1)
+
+
+_LAYOUTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("stored by columns", _by_columns),
+    ("with a stride", _strided),
+    ("with a negative stride", _reversed),
+    ("inside a larger array", _offset),
+    ("transposed in memory", _swapped),
+)
+
+
+def layouts(case: Case, base: Outcome) -> Iterator[Finding]:
+    """The upstream gradient, then the inputs, in each layout; then a zero-stride gradient."""
+    upstream = base.run.upstream
+    for name, change in _LAYOUTS:
+        other = [change(u) if u.ndim else u for u in upstream]
+        yield from _held_against(
+            case, base, base.run, case.inputs, other, f"an upstream gradient {name}"
+        )
+        inputs = [change(x) if _is_real(x) else x for x in case.inputs]
+        yield from _held_against(case, base, base.run, inputs, upstream, f"an input {name}")
+    constant = [np.full(u.shape, 0.75) for u in upstream]
+    stretched = [np.lib.stride_tricks.as_strided(np.array(0.75), u.shape, (0,) * u.ndim)
+                 for u in upstream]  # fmt: skip
+    right = case.run(upstream=constant)
+    what = "an upstream gradient broadcast"
+    yield from _held_against(case, base, right, case.inputs, stretched, what)
+
+
+def _is_real(x: Any) -> bool:
+    return isinstance(x, np.ndarray) and x.dtype.kind == "f" and x.ndim > 0
+
+
+def _held_against(
+    case: Case, base: Outcome, right: Run, inputs, upstream, what: str
+) -> Iterator[Finding]:
+    subject = case.subject.copy()
+    try:
+        outputs = case.forward(subject, [x if _is_real(x) else fresh(x) for x in inputs])
+        returned = subject.backward(upstream)
+    except SubjectError as error:
+        if not error.refused:
+            text = f"With {what} {error.sentence}."
+            yield Finding("layout", 0.88, text, line=error.line)
+        return
+    gradients = case.named(subject, returned)
+    tolerance = 1e-7 if base.point is None or base.point.noise < SINGLE else 1e-4
+    if not all(close(a, b, tolerance) for a, b in zip(outputs, right.outputs)):
+        yield Finding("layout", 0.88, f"With {what} forward gives another result.")
+        return
+    found = [g for g in base.run.gradients.values() if g is not None]
+    top = max((abs(g).max(initial=0) for g in found), default=0.0)
+    for name in case.wanted:
+        a, b, ordinary = gradients[name], right.gradients[name], base.run.gradients.get(name)
+        if a is None or b is None or ordinary is None:
+            continue
+        # What cancels is noise, beside its usual size or beside all gradients.
+        usual = max(tolerance * abs(ordinary).max(initial=0), NOISE * top)
+        if not close(a, b, tolerance) and not abs(a - b).max(initial=0) <= usual:
+            text = f"With {what}, equal number for number, d{name} is another."
+            yield Finding("layout", 0.88, text, name)
+            return

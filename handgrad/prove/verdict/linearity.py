@@ -1,0 +1,88 @@
+"""backward is linear in the upstream gradient: doubled, it doubles; zero, it is zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.measure.point import DOUBLE
+from handgrad.prove.report import Finding
+from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.trial import Case, Outcome, vanishing
+
+Gradients = dict[str, Array]
+
+
+def linear(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Sums, zero, parts and large multiples of upstream gradients."""
+    if case.subject.upstream_count(1) == 0:
+        return
+    first = base.run.upstream
+    second = case.upstream(first)
+    tolerance = 1e-7 if base.point and base.point.noise == DOUBLE else 1e-3
+    one, two = _given(case, first), _given(case, second)
+    zero = _given(case, [0 * u for u in first])
+    for name, gradient in one.items():
+        if name not in two or name not in zero or not np.any(gradient):
+            continue
+        if close(gradient, two[name], tolerance) and np.any(zero[name]):
+            text = f"d{name} does not depend on the upstream gradient at all."
+            yield Finding("upstream_ignored", 0.96, text, name)
+            return
+        if abs(zero[name]).max(initial=0) > tolerance * abs(gradient).max(initial=0):
+            text = f"d{name} is not zero when the upstream gradient is."
+            yield Finding("upstream_ignored", 0.93, text, name)
+            return
+    yield from _unused(case, base)
+    if tolerance < 1e-3:
+        yield from _rounded(one, two, _given(case, [a + b for a, b in zip(first, second)]))
+    yield from _combined(case, first, second, one, two, tolerance)
+
+
+def _unused(case: Case, base: Outcome) -> Iterator[Finding]:
+    """With several outputs: one whose upstream gradient makes no difference to anything."""
+    upstream = base.run.upstream
+    for k in range(len(upstream)) if base.mismatches and len(upstream) > 1 else ():
+        without = _given(case, [0 * u if j == k else u for j, u in enumerate(upstream)])
+        whole = _given(case, upstream)
+        if all(close(whole[n], without[n]) for n in whole):
+            text = f"The upstream gradient of output {k} is not used."
+            yield Finding("upstream_ignored", 0.94, text)
+
+
+def _rounded(one: Gradients, two: Gradients, both: Gradients) -> Iterator[Finding]:
+    """A sum that is off by the rounding of single precision, in double."""
+    for name, gradient in both.items():
+        if name in one and name in two and gradient.dtype == np.float64:
+            off = abs(one[name] + two[name] - gradient).max(initial=0)
+            size = abs(one[name]).max(initial=0) + abs(two[name]).max(initial=0)
+            if 1e-9 * size < off < 1e-6 * size:
+                text = f"d{name} is computed with the rounding of float32, not of float64."
+                yield Finding("dtype", 0.9, text, name)
+
+
+def _combined(case, first, second, one: Gradients, two: Gradients, tolerance: float):
+    mixed = _given(case, [0.75 * a - 1.25 * b for a, b in zip(first, second)])
+    sums = {n: 0.75 * one[n] - 1.25 * two[n] for n in one if n in two}
+    sentence = "of a sum of upstream gradients is not the sum of its values"
+    yield from _differs(mixed, sums, tolerance, sentence)
+    for factor in (1e5, 1e-5, -1.0):
+        scaled = _given(case, [factor * a for a in first])
+        sentence = f"is not {factor:g} times as large when the upstream gradient is"
+        yield from _differs(scaled, {n: factor * g for n, g in one.items()}, tolerance, sentence)
+
+
+def _differs(given: Gradients, right: Gradients, tolerance: float, sentence: str):
+    for name, gradient in right.items():
+        if name in given and not close(given[name], gradient, tolerance):
+            yield Finding("upstream_ignored", 0.92, f"d{name} {sentence}.", name)
+            return
+
+
+def _given(case: Case, upstream: list[Array]) -> Gradients:
+    gradients = case.run(upstream=upstream).gradients
+    nothing = vanishing(gradients)
+    real = {n: g for n, g in gradients.items() if g is not None and g.dtype.kind == "f"}
+    return {n: g for n, g in real.items() if n not in nothing}

@@ -1,0 +1,159 @@
+"""From a subject and inputs to a case: float64 copies, parameters found, gradients matched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.layer import Layer
+from handgrad.prove.subject.adapt import Subject
+from handgrad.prove.subject.copying import duplicate
+from handgrad.prove.subject.parameters import owners
+from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.trial import Case, fresh, same
+
+# Inputs with these names need no gradient: targets, indices, masks, modes.
+_LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", "mask", "idx"}
+_LABELS |= {"index", "indices", "ids", "weight_mask", "train_flg", "training", "lengths", "tgt"}
+_PARAMETERS = {"W", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
+LARGE = 400_000  # elements in a subject and its inputs, from which on it is copied once only, ...
+HUGE = 4_000_000  # ... and from which on not even to float64
+
+
+def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
+    """The case in float64, with `wanted`: the arguments whose gradients can be proved."""
+    given = [_array(x, subject.notes) for x in inputs]
+    elements = _elements(subject, given)
+    if elements > HUGE:
+        return _large(subject, given)
+    real = [x.astype(np.float64) if _is_float(x) else x for x in given]
+    if elements > LARGE:
+        return _large(_built(subject, given).cast(np.float64), real)
+    case = Case(_built(subject, real).cast(np.float64), real, subject.sandbox.seed)
+    try:
+        _name_parameters(case)
+    except SubjectError as error:
+        if not error.refused or all(x is y for x, y in zip(real, given)):
+            raise
+        subject.notes.add("it takes no float64, and was checked in the precision it came in")
+        case = Case(_built(subject, given), given, subject.sandbox.seed)
+        case.dtype = np.float32
+        _name_parameters(case)
+    case.original, case.given = subject, given
+    run = case.run()
+    if _counts_as_real(case, run.gradients):
+        run = case.run()
+    case.wanted = [n for n in case.names if _wants(case, n, run.gradients[n], run.outputs)]
+    case.wanted += list(case.subject.parameters)
+    return case
+
+
+def _elements(subject: Subject, inputs: list[Any]) -> int:
+    held = [v for owner in owners(subject.thing) for v in vars(owner).values()]
+    arrays = {id(v): v.size for v in (*held, *inputs) if isinstance(v, np.ndarray)}
+    return sum(arrays.values())
+
+
+def _large(subject: Subject, inputs: list[Any]) -> Case:
+    """The case of a large subject, in the precision it has."""
+    case = Case(_built(subject, inputs), inputs, subject.sandbox.seed)
+    case.large = True
+    used = case.subject.copy()
+    outputs = case.forward(used, [fresh(x) for x in inputs])
+    returned = used.backward([u.astype(y.dtype) for u, y in zip(case.upstream(outputs), outputs)])
+    used.find_parameters()
+    case.subject.parameters = used.parameters
+    gradients = case.named(used, returned, copies=False)
+    case.wanted = [n for n in case.names if _wants(case, n, gradients[n], outputs)]
+    case.wanted += list(used.parameters)
+    return case
+
+
+def _array(x: Any, notes: set[str]) -> Any:
+    if isinstance(x, str | bytes):
+        raise TypeError(f"inputs have to be arrays or numbers, got {type(x).__name__}")
+    if isinstance(x, list | tuple):
+        notes.add("a list among the inputs was converted to an array")
+        return np.asarray(x, dtype=np.float64 if np.asarray(x).dtype.kind == "f" else None)
+    return x
+
+
+def _is_float(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.floating) and x.dtype.kind == "f"
+
+
+def _built(subject: Subject, inputs: list[Any]) -> Subject:
+    """The subject with its parameters made, where it makes them from the first inputs."""
+    if not isinstance(subject.thing, Layer):
+        return subject
+    subject = subject.copy()
+    subject.sandbox.call("forward", subject.thing.build, *duplicate(inputs))
+    return subject
+
+
+def _name_parameters(case: Case) -> None:
+    """Find the parameters: what looks like one and is the same after another forward."""
+    used = case.subject.copy()
+    outputs = case.forward(used, [fresh(x) for x in case.inputs])
+    used.backward(case.upstream(outputs))
+    used.find_parameters()
+    before = {n: used.get(n).copy() for n in used.parameters}
+    other = [x * 1.25 + 0.1 if _is_float(x) else fresh(x) for x in case.inputs]
+    with suppress(SubjectError):  # if it does not take them, nothing is learned
+        case.forward(used, other)
+    case.subject.parameters = dict(used.parameters)
+    made = {n: _made(case.subject, before, n) for n in used.parameters}
+    found = {
+        n: p
+        for n, p in used.parameters.items()
+        if (made[n] or p.gradient) and (made[n] or same(before[n], used.get(n)))
+    }
+    if not all(made[n] for n in found):  # some are made by the first forward
+        lazy = case.subject.copy()
+        case.forward(lazy, [fresh(x) for x in case.inputs])
+        case.subject = lazy
+    case.subject.parameters = found
+
+
+def _made(start: Subject, used: dict[str, Array], name: str) -> bool:
+    """Whether the constructor made it. What changes in every forward is state, though it may
+    have the look of a parameter; names as usual as W are parameters all the same."""
+    value = start.get(name)
+    return (
+        value.dtype.kind == "f"
+        and value.shape == used[name].shape
+        and (same(value, used[name]) or name.split(".")[-1] in _PARAMETERS)
+    )
+
+
+def _counts_as_real(case: Case, gradients: dict[str, Array | None]) -> bool:
+    """Turn integers that have a gradient, and that forward takes as reals, into float64."""
+    changed = False
+    for k, name in enumerate(case.names):
+        x = case.inputs[k]
+        number = isinstance(x, int | np.integer) and not isinstance(x, bool | np.bool_)
+        whole = number or (isinstance(x, np.ndarray) and x.dtype.kind in "iu")
+        if gradients[name] is None or not (whole or isinstance(x, float)):
+            continue
+        real = np.float64(x) if not isinstance(x, np.ndarray) else x.astype(np.float64)
+        inputs = [real if j == k else y for j, y in enumerate(case.inputs)]
+        try:
+            case.forward(case.subject.copy(), [fresh(y) for y in inputs])
+        except SubjectError:  # an index
+            continue
+        case.inputs, changed = inputs, True
+    return changed
+
+
+def _wants(case: Case, name: str, gradient: Array | None, outputs: list[Array]) -> bool:
+    x = case.inputs[case.names.index(name)]
+    if not (_is_float(x) or isinstance(x, float)):
+        return False
+    if gradient is not None:
+        return True
+    loss = all(y.size == 1 for y in outputs) and name != case.names[0]
+    return not loss and name.lower() not in _LABELS and np.size(x) > 0
