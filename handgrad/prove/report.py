@@ -54,18 +54,6 @@ class Where:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One mistake that one experiment saw, and how sure it makes us."""
-
-    cause: str
-    weight: float
-    sentence: str
-    gradient: str = ""
-    where: Where | None = None
-    line: str | None = None
-
-
-@dataclass(frozen=True)
 class Row:
     """One gradient in the table: its shape, its largest error, and whether it is right."""
 

@@ -12,8 +12,8 @@ import pytest
 
 from handgrad import Affine, Sequential, Tanh
 from handgrad.prove import check
-from handgrad.prove.diagnosis import doctor
 from handgrad.prove.measure.effort import effort_of
+from handgrad.prove.verdict import judge
 
 X = np.random.default_rng(0).normal(size=(8, 9))
 
@@ -75,8 +75,8 @@ def busy(work=lambda: None):
 @pytest.fixture(autouse=True)
 def _little_effort(monkeypatch):
     """So that not every entry is differentiated, and the tests are short."""
-    monkeypatch.setattr(doctor, "EFFORT", 2e4)
-    monkeypatch.setattr(doctor, "PATIENCE", 1e5)
+    monkeypatch.setattr(judge, "EFFORT", 2e4)
+    monkeypatch.setattr(judge, "PATIENCE", 1e5)
 
 
 @pytest.mark.parametrize("make", [Slow, Wrong, Draws, shared])

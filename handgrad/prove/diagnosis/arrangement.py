@@ -12,7 +12,7 @@ from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.compare import signs
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import Point, differentiate_at
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 
 
 def misshapen(hypothesis: Hypothesis) -> Iterator[Finding]:

@@ -1,64 +1,22 @@
-"""The doctor: runs the experiments, weighs what they saw, and names the cause."""
+"""The doctor: weighs what the verdict saw, tries to explain it, and names the cause."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 
-from handgrad.prove.diagnosis import factor, formula, forward, guard
+from handgrad.prove.diagnosis import formula, forward
 from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
-from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Finding, Report, Row, Where
-from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict import (
-    chance,
-    labels,
-    layout,
-    linearity,
-    precision,
-    sizes,
-    state,
-    values,
-)
-from handgrad.prove.verdict.large import examine_large
+from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where
+from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
 
-Experiment = Callable[[Case, Outcome], Iterable[Finding]]
-
-# Is the subject consistent with itself? These need no numerical gradient.
-BEHAVIOUR: list[Experiment] = [
-    chance.backward_draws,
-    linearity.linear,
-    factor.slight,
-    state.calls_in_turn,
-    state.backward_twice,
-    state.new_parameters,
-    state.two_instances,
-    state.held_by_class,
-    state.results_last,
-    layout.layouts,
-]
-# Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
-ELSEWHERE: list[Experiment] = [
-    values.ordinary,
-    values.ties,
-    sizes.batches,
-    sizes.lengths,
-    sizes.broadcasting,
-    sizes.indices,
-    labels.other_form,
-    labels.certain,
-    precision.integers,
-    precision.single,
-    precision.own_dtype,
-    precision.large,
-    precision.undefined,
-]
-
-PATIENCE = 4e6  # effort after which no further experiment at other inputs begins
-EFFORT = 5e5  # for differentiating everything at the given inputs
+_TELLING = ("wrong_scale", "wrong_axis", "transpose")  # whatever the size at which they show
 
 
 def examine(case: Case, reference: Callable | None = None) -> Report:
@@ -66,42 +24,29 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
     if not case.wanted:
         reason = "there is no gradient to prove: no input is real, and no parameter was found."
         return Report(case.subject.name, UNKNOWN, evidence=[reason])
-    if case.large:
-        outcome, found = examine_large(case)
-        return conclude(case, outcome, found)
-    case.measure()
-    base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
-    if base is not None and base.mismatches and guard.explains(case, case.inputs):
-        base.mismatches.clear()
-    findings = list(forward.against_name(case, base))
+    base, seen = judge(case)
+    findings = [] if case.large else list(forward.against_name(case, base))
     if reference is not None:
         findings += forward.against_reference(case, base, reference)
     if base is None:
         return _not_finite(case, findings)
     if base.mismatches:
         findings += formula.diagnose(case, base)
-    for experiment in BEHAVIOUR:
-        findings += _tried(experiment, case, base)
-    limit = case.subject.sandbox.spent + PATIENCE
-    for experiment in [] if base.mismatches else ELSEWHERE:
-        if case.subject.sandbox.spent > limit:
-            what = experiment.__name__.replace("_", " ")
-            case.subject.notes.add(f"it is slow: not tried at other inputs, from {what} on")
-            break
-        findings += _tried(experiment, case, base)
-    findings += dict.fromkeys(case.writes)
+    for finding in seen:
+        findings += [finding, *_explained(case, finding)]
     return conclude(case, base, findings)
 
 
-def _tried(experiment: Experiment, case: Case, base: Outcome) -> list[Finding]:
-    found: list[Finding] = []
-    try:
-        for finding in experiment(case, base):
-            found.append(finding)
-    except SubjectError as error:
-        if "did not return" in error.sentence:
-            raise
-    return found
+def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
+    """What explains a gradient that is wrong at other inputs than the given ones."""
+    if finding.outcome is None:
+        return
+    found = formula.diagnose(case, finding.outcome)
+    for other in [f for f in found if f.weight >= formula.EXPLAINED][:1]:
+        sentence = f"With {finding.what} {other.sentence}"
+        weight = 0.82 if other.cause in _TELLING and finding.cause == "boundary" else 0.6
+        weight = other.weight if finding.weight < 0.5 else weight
+        yield replace(other, weight=weight, sentence=sentence, line=None)
 
 
 def _not_finite(case: Case, findings: list[Finding]) -> Report:

@@ -8,10 +8,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
-from handgrad.prove.measure.point import DOUBLE, Part
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby
-from handgrad.prove.verdict.trial import Case, Outcome
 
 
 def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -41,41 +39,6 @@ def constant(hypothesis: Hypothesis) -> Iterator[Finding]:
     else:
         text = f"every entry is {named(ratio, lengths(hypothesis))} times what it should be"
         yield hypothesis.finding("wrong_scale", 0.9, text)
-
-
-def slight(case: Case, base: Outcome) -> Iterator[Finding]:
-    """A factor so close to one that every entry alone would pass: but it is the same in all."""
-    if base.point is None or base.point.noise != DOUBLE or base.mismatches:
-        return
-    upstream = base.run.flat_upstream
-    for name in base.parts:
-        gradient = base.run.gradients[name]
-        if gradient is None or gradient.size < 3:
-            continue
-        flat, part = gradient.reshape(-1), base.parts[name]
-        entries = part.index[np.argsort(-abs(flat[part.index]))[:6]]
-        if not _all_off(flat, part, upstream):
-            continue
-        best = [base.point.careful(name, int(k)) for k in entries]
-        low, high = np.array([b.range(upstream) for b in best]).T
-        right = (low + high) / 2
-        doubt = np.array([b.error @ abs(upstream) for b in best]) + high - low  # a kink
-        if not np.all(right) or np.ptp(abs(right)) < 1e-3 * abs(right).max():
-            continue
-        off = flat[entries] / right - 1
-        factor = float(np.median(off))
-        sure = np.all(doubt < 0.01 * abs(factor * right))
-        if 1e-5 < abs(factor) < 1e-2 and sure and np.all(abs(off - factor) < 0.01 * abs(factor)):
-            text = f"d{name}: every entry is {1 + factor:.9g} times what it should be."
-            yield Finding("wrong_scale", 0.9, text, name)
-
-
-def _all_off(flat: Array, part: Part, upstream: Array) -> bool:
-    """Whether no entry of notable size is right to seven digits: else there is no factor."""
-    right = part.expected(upstream)
-    notable = abs(right) > 1e-3 * abs(right).max(initial=0)
-    off = abs(flat[part.index] - right) > 1e-6 * abs(right) + part.doubt(upstream)
-    return bool(np.all(off[notable]))
 
 
 def partial(hypothesis: Hypothesis) -> Iterator[Finding]:

@@ -10,12 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from handgrad.arrays import Array
 from handgrad.prove.diagnosis import arrangement, factor, mutation, region, summation, upstream_use
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import differentiate
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome
 
 EXPLANATIONS = (
@@ -57,11 +56,6 @@ def _explained(hypothesis: Hypothesis) -> Iterator[Finding]:
     for explanation in EXPLANATIONS:
         yield from explanation(hypothesis)
     yield hypothesis.finding("wrong_formula", 0.3, "no simple mistake explains the difference")
-
-
-def misfit(name: str, shape: tuple[int, ...], gradient: Array) -> Mismatch:
-    """The mismatch of a gradient that has not the shape of its argument."""
-    return Mismatch(name, shape, gradient, None, np.empty(0), np.empty(0))
 
 
 def _hypothesis(case: Case, base: Outcome, mismatch: Mismatch) -> Hypothesis:

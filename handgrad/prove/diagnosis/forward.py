@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby, replaced
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
 

@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import DOUBLE, Part
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome
 
 _LEFT, _LEFT_SINGLE = 1e-3, 0.05  # share of the difference that may be left unexplained

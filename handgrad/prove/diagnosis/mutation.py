@@ -20,9 +20,9 @@ from handgrad.arrays import Array
 from handgrad.prove.diagnosis.factor import lengths, named
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.diagnosis.text import Mutation, mutations
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.adapt import Pair, Subject
 from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby
 from handgrad.prove.verdict.trial import fresh
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.parameters import owners
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, fresh
 
 

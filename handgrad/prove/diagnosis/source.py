@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.adapt import Pair, Subject, positional
+from handgrad.prove.verdict.evidence import Finding
 
 _IN_FORWARD = ("forward", "A later call changes the output")  # how its findings begin
 

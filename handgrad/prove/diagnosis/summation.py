@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.point import Point, differentiate_at
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 
 
 def over_other_axis(hypothesis: Hypothesis) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.diagnosis.region import moves
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 
 Reading = tuple[str, float, str, Array]  # cause, weight, sentence, upstream
 

@@ -49,6 +49,11 @@ class Mismatch:
         )
 
 
+def misfit(name: str, shape: tuple[int, ...], gradient: Array) -> Mismatch:
+    """The mismatch of a gradient that has not the shape of its argument."""
+    return Mismatch(name, shape, gradient, None, np.empty(0), np.empty(0))
+
+
 def compare(
     point: Point, part: Part, upstream: Array, analytic: Array, top: float = 0.0, looks: int = 24
 ) -> tuple[Mismatch, bool]:

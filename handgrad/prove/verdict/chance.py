@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Stream
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
 
 _TOLERANCE = 1e-9

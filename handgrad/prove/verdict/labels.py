@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict import state
 from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import is_real, movable
 from handgrad.prove.verdict.sizes import elsewhere
 from handgrad.prove.verdict.trial import Case, Outcome, fresh

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.diagnosis import formula
-from handgrad.prove.measure.compare import compare, widen
+from handgrad.prove.measure.compare import compare, misfit, widen
 from handgrad.prove.measure.numeric import Derivative, Line, quick
 from handgrad.prove.measure.point import DOUBLE, SINGLE, Point, differentiate_at
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh, same
 
 _PIECE = 1 << 18
@@ -154,7 +153,7 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         shape = point.value(name).shape
         if gradient is None or gradient.shape != shape:
             gradient = np.zeros(shape) if gradient is None else gradient
-            outcome.mismatches.append(formula.misfit(name, shape, gradient))
+            outcome.mismatches.append(misfit(name, shape, gradient))
             continue
         if point.agrees(name, gradient, upstream, 0, gradient.size):
             continue
@@ -167,9 +166,8 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         outcome.parts[name] = part
         outcome.judged &= judged
         outcome.mismatches += [mismatch] if mismatch.bad.any() else []
-    findings = list(formula.diagnose(case, outcome)) if outcome.mismatches else []
     gradient = None  # their memory is needed for the next ones
-    return outcome, findings + case.writes + list(_repeated(case, worker, run))
+    return outcome, case.writes + list(_repeated(case, worker, run))
 
 
 def _wrong_entry(point: Lean, name: str, gradient: Array, upstream: Array) -> int:

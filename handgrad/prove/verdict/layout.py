@@ -10,9 +10,9 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import NOISE
 from handgrad.prove.measure.point import SINGLE
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh
 
 

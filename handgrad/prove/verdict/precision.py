@@ -10,9 +10,9 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.diagnosis.region import low_precision_state
 from handgrad.prove.measure.point import DOUBLE
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import is_real, movable, replaced
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh, vanishing
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.diagnosis import formula, guard
+from handgrad.prove.diagnosis import guard
 from handgrad.prove.diagnosis.source import class_source
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import (
     differentiable,
     resized,
@@ -21,9 +21,6 @@ from handgrad.prove.verdict.inputs import (
     with_indices,
 )
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
-
-_EXPLAINED = 0.85  # an explanation of this weight may say more than the size at which it shows
-_TELLING = ("wrong_scale", "wrong_axis", "transpose")
 
 
 def elsewhere(
@@ -39,13 +36,8 @@ def elsewhere(
     if outcome is None or not outcome.mismatches or guard.explains(case, inputs):
         return
     mismatch = outcome.mismatches[0]
-    found = [f for f in formula.diagnose(case, outcome) if f.weight >= _EXPLAINED]
     text = f"With {what} d{mismatch.name} is wrong."
-    yield Finding(cause, weight, text, mismatch.name, mismatch.where())
-    for finding in found[:1]:
-        sentence = f"With {what} {finding.sentence}"
-        likely = 0.82 if finding.cause in _TELLING and cause == "boundary" else 0.6
-        yield Finding(finding.cause, likely, sentence, finding.gradient, finding.where)
+    yield Finding(cause, weight, text, mismatch.name, mismatch.where(), None, outcome, what)
 
 
 def batches(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -64,12 +56,7 @@ def batches(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _larger_batch(case: Case, inputs: list[Any], length: int) -> Iterator[Finding]:
     """A mistake that a batch of one had hidden: first of all, a sum over it that is missing."""
-    outcome = case.verify(inputs)
-    if outcome is None or not outcome.mismatches:
-        return
-    for finding in formula.diagnose(case, outcome):
-        text = f"With a batch of {length} {finding.sentence}"
-        yield Finding(finding.cause, finding.weight, text, finding.gradient, finding.where)
+    yield from elsewhere(case, inputs, "wrong_formula", f"a batch of {length}", 0.3)
 
 
 def lengths(case: Case, base: Outcome) -> Iterator[Finding]:

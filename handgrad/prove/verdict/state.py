@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.report import Finding
 from handgrad.prove.subject.adapt import Pair, Subject
 from handgrad.prove.subject.copying import duplicate
 from handgrad.prove.subject.parameters import owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby, resized, shuffled
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh, same
 

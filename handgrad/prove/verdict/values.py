@@ -13,7 +13,7 @@ from handgrad.prove.diagnosis import guard
 from handgrad.prove.diagnosis.source import class_source
 from handgrad.prove.measure.numeric import careful
 from handgrad.prove.measure.point import DOUBLE
-from handgrad.prove.report import Finding
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import movable, nearby, replaced, shuffled
 from handgrad.prove.verdict.sizes import elsewhere
 from handgrad.prove.verdict.trial import Case, Outcome

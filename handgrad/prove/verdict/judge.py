@@ -1,0 +1,90 @@
+"""The verdict on a case: right, wrong, or not to be told, by experiments alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from handgrad.prove.diagnosis import guard
+from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict import (
+    chance,
+    labels,
+    layout,
+    linearity,
+    precision,
+    sizes,
+    state,
+    values,
+)
+from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.large import examine_large
+from handgrad.prove.verdict.trial import Case, Outcome
+
+Experiment = Callable[[Case, Outcome], Iterable[Finding]]
+
+# Is the subject consistent with itself? These need no numerical gradient.
+BEHAVIOUR: list[Experiment] = [
+    chance.backward_draws,
+    linearity.linear,
+    linearity.slight,
+    state.calls_in_turn,
+    state.backward_twice,
+    state.new_parameters,
+    state.two_instances,
+    state.held_by_class,
+    state.results_last,
+    layout.layouts,
+]
+# Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
+ELSEWHERE: list[Experiment] = [
+    values.ordinary,
+    values.ties,
+    sizes.batches,
+    sizes.lengths,
+    sizes.broadcasting,
+    sizes.indices,
+    labels.other_form,
+    labels.certain,
+    precision.integers,
+    precision.single,
+    precision.own_dtype,
+    precision.large,
+    precision.undefined,
+]
+
+PATIENCE = 4e6  # effort after which no further experiment at other inputs begins
+EFFORT = 5e5  # for differentiating everything at the given inputs
+
+
+def judge(case: Case) -> tuple[Outcome | None, list[Finding]]:
+    """The trial at the given inputs, None where forward is not finite, and what is broken."""
+    if case.large:
+        return examine_large(case)
+    case.measure()
+    base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
+    if base is None:
+        return None, []
+    if base.mismatches and guard.explains(case, case.inputs):
+        base.mismatches.clear()
+    findings: list[Finding] = []
+    for experiment in BEHAVIOUR:
+        findings += _tried(experiment, case, base)
+    limit = case.subject.sandbox.spent + PATIENCE
+    for experiment in [] if base.mismatches else ELSEWHERE:
+        if case.subject.sandbox.spent > limit:
+            what = experiment.__name__.replace("_", " ")
+            case.subject.notes.add(f"it is slow: not tried at other inputs, from {what} on")
+            break
+        findings += _tried(experiment, case, base)
+    return base, findings + list(dict.fromkeys(case.writes))
+
+
+def _tried(experiment: Experiment, case: Case, base: Outcome) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        for finding in experiment(case, base):
+            found.append(finding)
+    except SubjectError as error:
+        if "did not return" in error.sentence:
+            raise
+    return found
