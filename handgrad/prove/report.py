@@ -139,6 +139,17 @@ class Report:
             "blame": None if self.blame is None else self.blame.to_dict(),
         }  # fmt: skip
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Report:
+        """The report of which `to_dict` made these values."""
+        where, blame = values["where"], values["blame"]
+        if where is not None:
+            where = {k: v for k, v in where.items() if k != "ratio"}
+            where = Where(**where | {"index": tuple(where["index"])})
+        rows = [Row(**row | {"shape": tuple(row["shape"])}) for row in values["table"]]
+        blame = None if blame is None else cls.from_dict(blame)
+        return cls(**values | {"where": where, "table": rows, "blame": blame})
+
     def to_html(self) -> str:
         """A page that needs no other file."""
         return report_html(self)
