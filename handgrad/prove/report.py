@@ -79,6 +79,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     layer: str | None = None  # in a network: the first wrong layer, ...
     blame: Report | None = None  # ... and its own report
+    entries: list[dict[str, Any]] = field(default_factory=list)  # see show/arrays.py
 
     def __bool__(self) -> bool:
         return self.verdict == RIGHT
@@ -137,6 +138,7 @@ class Report:
             "notes": list(self.notes),
             "layer": self.layer,
             "blame": None if self.blame is None else self.blame.to_dict(),
+            "entries": list(self.entries),
         }  # fmt: skip
 
     @classmethod

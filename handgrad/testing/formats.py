@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from handgrad.prove.files.discover import Found
 from handgrad.prove.report import ADVICE, CAUSES, Report
-from handgrad.testing.discover import Found
 
 
 def to_json(found: Sequence[Found]) -> bytes:
@@ -45,7 +45,8 @@ def to_junit(found: Sequence[Found]) -> bytes:
     plural = {"failure": "failures", "error": "errors", "skipped": "skipped"}
     suite.attrib.update({plural[kind]: str(count) for kind, count in counts.items()})
     ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    content: bytes = ElementTree.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return content
 
 
 def to_sarif(found: Sequence[Found], version: str) -> bytes:

@@ -41,11 +41,13 @@ def pytest_runtest_makereport(
     """A failed `assert check(...)` shows the whole report: pytest shortens what is asserted."""
     result = yield
     seen = item.stash.get(_SEEN, []) if call.when == "call" else []
-    result.handgrad = [report.to_dict() for report in seen]
-    if result.failed and hasattr(result.longrepr, "addsection"):
+    vars(result)["handgrad"] = [report.to_dict() for report in seen]
+    add_section: Any = getattr(result.longrepr, "addsection", None)  # None where the test passed
+    if add_section is not None:
+        shown = result.longreprtext
         for report in seen:
-            if not report and str(report) not in result.longreprtext:
-                result.longrepr.addsection("handgrad check", str(report))
+            if not report and str(report) not in shown:
+                add_section("handgrad check", str(report))
     return result
 
 

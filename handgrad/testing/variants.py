@@ -58,7 +58,10 @@ def gradient_check(
             setattr(test, attribute, getattr(make, attribute))
         own = inspect.Parameter("handgrad_variant", inspect.Parameter.POSITIONAL_OR_KEYWORD)
         test.__signature__ = inspect.Signature([own, *taken])  # type: ignore[attr-defined]
-        return pytest.mark.parametrize("handgrad_variant", cases, ids=str)(test)
+        parametrized: Callable[..., None] = pytest.mark.parametrize(
+            "handgrad_variant", cases, ids=str
+        )(test)
+        return parametrized
 
     return decorate
 
