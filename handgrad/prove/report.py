@@ -79,6 +79,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     layer: str | None = None  # in a network: the first wrong layer, ...
     blame: Report | None = None  # ... and its own report
+    entries: list[dict[str, Any]] = field(default_factory=list)  # see show/arrays.py
 
     def __bool__(self) -> bool:
         return self.verdict == RIGHT
@@ -137,7 +138,19 @@ class Report:
             "notes": list(self.notes),
             "layer": self.layer,
             "blame": None if self.blame is None else self.blame.to_dict(),
+            "entries": list(self.entries),
         }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Report:
+        """The report of which `to_dict` made these values."""
+        where, blame = values["where"], values["blame"]
+        if where is not None:
+            where = {k: v for k, v in where.items() if k != "ratio"}
+            where = Where(**where | {"index": tuple(where["index"])})
+        rows = [Row(**row | {"shape": tuple(row["shape"])}) for row in values["table"]]
+        blame = None if blame is None else cls.from_dict(blame)
+        return cls(**values | {"where": where, "table": rows, "blame": blame})
 
     def to_html(self) -> str:
         """A page that needs no other file."""

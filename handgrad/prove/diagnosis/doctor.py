@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from handgrad.prove.diagnosis import formula, forward
 from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where
+from handgrad.prove.show.arrays import window
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
@@ -72,7 +74,21 @@ def conclude(case: Case, base: Outcome, findings: list[Finding]) -> Report:
     line = next((f.line for f in chosen if f.line), None) or line_of(case.subject, chosen[0])
     evidence = list(dict.fromkeys(f.sentence for f in chosen))[:4]
     others = {c: w for c, w in weights.items() if c != cause}
-    return Report(name, WRONG, cause, where, evidence, line, table, others)
+    report = Report(name, WRONG, cause, where, evidence, line, table, others)
+    report.entries = _entries(base.mismatches)
+    return report
+
+
+def _entries(mismatches: list[Mismatch]) -> list[dict[str, Any]]:
+    """Both gradients side by side, where their shapes are equal."""
+    found = []
+    for mismatch in mismatches:
+        where = mismatch.where()
+        if mismatch.part is not None and where is not None:
+            analytic, part = mismatch.analytic.reshape(mismatch.shape), mismatch.part
+            found.append(window(where.gradient, analytic, mismatch.numeric, part.index,
+                                mismatch.bad, where.index))  # fmt: skip
+    return [one for one in found if one is not None]
 
 
 def weigh(findings: list[Finding]) -> dict[str, float]:
