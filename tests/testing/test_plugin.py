@@ -56,15 +56,14 @@ def test_unrelated_failure():
 """
 
 
-def run_pytest(folder, *options):
-    (folder / "test_it.py").write_text(TESTS)
+def pytest_run(folder, tests, *options):
+    """pytest with the plug-in, and no other that happens to be installed, on a file of tests."""
+    (folder / "test_it.py").write_text(tests)
     plugins = ["-p", "handgrad.testing.plugin", "-p", "xdist", "-p", "no:cacheprovider"]
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
     environment.pop("PYTEST_ADDOPTS", None)
     command = [sys.executable, "-m", "pytest", *plugins, *options, "test_it.py"]
-    run = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert run.returncode == 1, run.stdout + run.stderr
-    return run.stdout
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +72,10 @@ def runs(tmp_path_factory):
     found = []
     for name, options in (("one", []), ("two", ["-n", "2"])):
         folder = tmp_path_factory.mktemp(name)
-        text = run_pytest(folder, *options, "--handgrad-html", "page.html")
+        run = pytest_run(folder, TESTS, *options, "--handgrad-html", "page.html")
+        assert run.returncode == 1, run.stdout + run.stderr
         page = (folder / "page.html").read_text()
-        found.append((text, page.replace(str(folder), "")))
+        found.append((run.stdout, page.replace(str(folder), "")))
     return found
 
 
@@ -112,9 +112,5 @@ def test_the_page_holds_all_reports_in_one_order(runs):
     assert "handgrad: 11 right, 4 wrong, written to page.html" in runs[0][0].replace(";", ",")
 
 
-def test_pytest_lists_the_option_and_the_fixture(tmp_path):
-    assert "--handgrad-html" in subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "handgrad.testing.plugin", "--help"],
-        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path, capture_output=True, text=True,
-    ).stdout  # fmt: skip
+def test_pytest_lists_the_option(tmp_path):
+    assert "--handgrad-html" in pytest_run(tmp_path, TESTS, "--help").stdout
