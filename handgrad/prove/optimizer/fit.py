@@ -1,0 +1,107 @@
+"""Which formula, with which settings, takes the steps that were measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.optimizer.formulas import Variant, settings_of, simulate
+
+EXACT = 1e-7  # largest error, as a share of an entry's steps, at which a formula is the rule's
+SHARES = (0.0, 0.6, 0.9, 0.95, 0.99, 0.999)
+SMALL = (1e-16, 1e-10, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2, 0.1)
+
+
+class Fit(NamedTuple):
+    """A formula with its settings, its η, the largest error of its steps, and their mean one."""
+
+    variant: Variant
+    settings: dict[str, float]
+    lr: float
+    error: float
+    size: float
+
+
+def coarse(variant: Variant, gradients: Array, steps: Array, numbers: Iterable[float]) -> Fit:
+    """The settings in a grid and the η with which a formula comes closest.
+
+    numbers: those that the rule holds, which enter the grid besides the usual ones.
+    """
+    names = settings_of(variant)
+    grid = np.meshgrid(*(_candidates(name, numbers) for name in names))
+    points = np.array([axis.ravel() for axis in grid]).reshape(len(names), -1 if names else 1)
+    few = gradients[:6, ::2], steps[:6, ::2]
+    size, *_ = _sizes(variant, points, *few)
+    points = points[:, size <= 1.01 * size.min() + EXACT][:, :64]
+    if size.min() < EXACT:
+        few = gradients, steps
+    return _fit(variant, _best(variant, points, *few), *few)
+
+
+def fine(found: Fit, gradients: Array, steps: Array) -> Fit:
+    """The same formula with better settings: Newton's steps while they help."""
+    point = np.array([[v] for v in found.settings.values()]).reshape(len(found.settings), 1)
+    found = _fit(found.variant, point, gradients, steps)
+    for _ in range(20 if found.settings else 0):
+        point = np.array([[v] for v in found.settings.values()])
+        better = _fit(
+            found.variant, _newton(found.variant, point, gradients, steps), gradients, steps
+        )
+        if not better.size < 0.8 * found.size or found.error < EXACT * 1e-3:
+            break
+        found = better
+    return found
+
+
+def _fit(variant: Variant, point: Array, gradients: Array, steps: Array) -> Fit:
+    (size,), (lr,), rest = _sizes(variant, point, gradients, steps)
+    settings = dict(zip(settings_of(variant), point[:, 0].tolist()))
+    return Fit(variant, settings, float(lr), float(abs(rest).max()), float(size))
+
+
+def _candidates(name: str, numbers: Iterable[float]) -> Array:
+    if name in ("eps", "start"):
+        return np.array(sorted({*SMALL, *(n for n in numbers if 0 < n < 2)}))
+    both = {round(share, 12) for n in numbers if 1e-3 < n < 1 for share in (n, 1 - n)}
+    return np.array(sorted({*SHARES, *both}))
+
+
+def _simulate(variant: Variant, points: Array, gradients: Array) -> Array:
+    columns = {name: p[:, None] for name, p in zip(settings_of(variant), points)}
+    return simulate(variant, columns, gradients)
+
+
+def _sizes(variant: Variant, points: Array, gradients: Array, steps: Array) -> Any:
+    """Root mean square (K) of what is left of the steps (T, E), the best η (K), the rest."""
+    scale = np.sqrt(np.mean(steps**2, axis=0)) + 1e-300
+    a, b = _simulate(variant, points, gradients) / scale, (steps / scale)[:, None]
+    with np.errstate(all="ignore"):
+        rates = (a * b).sum(axis=(0, 2)) / (a * a).sum(axis=(0, 2))
+        rest = np.nan_to_num(rates[:, None] * a - b, nan=np.inf, posinf=np.inf, neginf=np.inf)
+        return np.sqrt((rest**2).mean(axis=(0, 2))), rates, rest
+
+
+def _best(variant: Variant, points: Array, gradients: Array, steps: Array) -> Array:
+    return points[:, [np.argmin(_sizes(variant, points, gradients, steps)[0])]]
+
+
+def _newton(variant: Variant, point: Array, gradients: Array, steps: Array) -> Array:
+    """The best of some Gauss-Newton steps in log(1 - share) and log(eps), η fitted along."""
+    names = settings_of(variant)
+    small = np.array([[n in ("eps", "start")] for n in names])
+    x = np.log(np.where(small, point, 1 - point))
+    near = x + 1e-6 * np.eye(len(names), 1 + len(names), 1)
+    rest = _sizes(variant, _back(near, small), gradients, steps)[2]
+    rest = np.moveaxis(rest, 1, 0).reshape(1 + len(names), -1)
+    move, *_ = np.linalg.lstsq((rest[1:] - rest[0]).T / 1e-6, -rest[0], rcond=None)
+    near = x + move[:, None] * np.array([0, 0.03, 0.1, 0.3, 1])
+    return _best(variant, _back(near, small), gradients, steps)
+
+
+def _back(x: Array, small: Array) -> Array:
+    """Settings from their logarithms."""
+    e = np.exp(np.minimum(x, np.where(small, 1.0, 0.0)))
+    return np.where(small, e, 1 - e)
