@@ -24,6 +24,19 @@ class Fit(NamedTuple):
     error: float
     size: float
 
+    def __str__(self) -> str:
+        settings = {"lr": self.lr, **self.settings}
+        words = f" ({self.variant.words})" if self.variant.words else ""
+        return f"{self.variant.rule}{words} with " + ", ".join(
+            f"{name} = {value:.6g}" for name, value in settings.items()
+        )
+
+
+def predicted(found: Fit, gradients: Array) -> Array:
+    """The steps of a formula with its settings, at η = 1."""
+    columns = {name: np.array([[value]]) for name, value in found.settings.items()}
+    return simulate(found.variant, columns, gradients)[:, 0]
+
 
 def coarse(variant: Variant, gradients: Array, steps: Array, numbers: Iterable[float]) -> Fit:
     """The settings in a grid and the η with which a formula comes closest.

@@ -1,8 +1,8 @@
 """The update rules as their papers write them, with their conventions and the usual mistakes.
 
-A formula gives the step u of p ← p - η u from g, the gradient of update t = 1, 2, …; s is its state,
-h its settings, each a column of many values at once, and `how` the words in which a variant
-differs from the paper. Only η is missing: the steps are linear in it, so it is fitted.
+A formula gives the step u of p ← p - η u from g, the gradient of update t = 1, 2, …; s is its
+state, h its settings, each a column of many values at once, and `how` the words in which a
+variant differs from the paper. Only η is missing: the steps are linear in it, so it is fitted.
 """
 
 from __future__ import annotations
@@ -144,73 +144,60 @@ SETTINGS = {
 }  # fmt: skip
 INSIDE = "eps inside the root"
 UNCORRECTED = "eps added to the root before its correction"
-BIAS = "missing_bias_correction"
+BIAS, FORM = "missing_bias_correction", "wrong_formula"
 
 
-def _table() -> list[Variant]:
-    right = [
-        ("sgd", sgd, "", ""), ("sgd", sgd, "sign", "the sign of the gradient alone"),
-        ("momentum", momentum, "", ""), ("nesterov", momentum, "nesterov", ""),
-        ("adagrad", adagrad, "", ""), ("adagrad", adagrad, "inside", INSIDE),
-        ("rmsprop", rmsprop, "", ""), ("rmsprop", rmsprop, "inside", INSIDE),
-        ("adam", adam, "", ""), ("adam", adam, "uncorrected", UNCORRECTED),
-        ("adam", adam, "inside", INSIDE),
-        ("adam", adam, "inside uncorrected", f"{INSIDE}, before its correction"),
-        ("adadelta", adadelta, "", ""), ("adadelta", adadelta, "outside", "eps outside the roots"),
-        ("lion", lion, "", ""), ("adamax", adamax, "", ""),
-        ("adamax", adamax, "outside", "eps added to the largest"),
-        ("nadam", nadam, "", "Dozat's schedule of beta1"),
-        ("nadam", adam, "nadam", "without a schedule of beta1"),
-        ("nadam", adam, "nadam ahead", "without a schedule of beta1, m corrected one step ahead"),
-        ("radam", radam, "", ""), ("radam", radam, "corrected", "eps after the correction"),
-        ("amsgrad", adam, "amsgrad", "the largest v, then corrected"),
-        ("amsgrad", adam, "amsgrad of-corrected", "the largest of the corrected v"),
-        ("amsgrad", adam, "amsgrad biased-m biased-v", "without corrections, as in the paper"),
-        ("amsgrad", adam, "amsgrad biased-v", "only m corrected"),
-        ("adabelief", adam, "belief", "v the mean of (g - m)²"),
-        ("rmsprop", rmsprop, "centred", "centred"),
-        ("rmsprop", rmsprop, "centred inside", f"centred, {INSIDE}"),
-    ]  # fmt: skip
-    wrong = [
-        ("adagrad", adagrad, "rootless", "h without its square root"),
-        ("adagrad", adagrad, "unsquared", "h a sum of |g|, not of g²"),
-        ("rmsprop", rmsprop, "rootless", "the mean of g² without its square root"),
-        ("rmsprop", rmsprop, "unsquared", "a mean of |g|, not of g²"),
-        ("rmsprop", rmsprop, "unsquared rootless", "a mean of |g|, not the root of that of g²"),
-        ("adam", adam, "biased-m biased-v", "neither m nor v corrected for its start at 0", BIAS),
-        ("adam", adam, "biased-v", "v not corrected for its start at 0", BIAS),
-        ("adam", adam, "biased-m", "m not corrected for its start at 0", BIAS),
-        ("adam", adam, "biased-m biased-v inside", "neither m nor v corrected", BIAS),
-        ("adam", adam, "late", "t one too large: it has to be 1 in the first step", BIAS),
-        ("adam", adam, "late uncorrected", "t one too large: it has to be 1 at first", BIAS),
-        ("adam", adam, "c2-whole", "the correction of v used without its root"),
-        ("adam", adam, "c2-whole uncorrected", "the correction of v without its root"),
-        ("adam", adam, "crossed", "m corrected with beta2 and v with beta1"),
-        ("adam", adam, "rootless", "v without its square root"),
-        ("adam", adam, "rootless biased-m biased-v", "v without its square root, uncorrected"),
-        ("adam", adam, "unsquared", "v a mean of |g|, not of g²"),
-        ("adam", adam, "of-m", "v a mean of m², not of g²"),
-        ("adam", adam, "kept", "the corrected m and v kept as state, and corrected again"),
-        ("adadelta", adadelta, "gradients", "d a mean of squared gradients, not of squared steps"),
-        (
-            "nesterov",
-            momentum,
-            "nesterov twice",
-            "mu applied once more: v is used after its update",
-        ),
-    ]
-    last = [
-        ("rmsprop", rmsprop, "momentum", "with momentum"),
-        ("rmsprop", rmsprop, "momentum inside", f"with momentum, {INSIDE}"),
-        ("adagrad", adagrad, "started", "with h starting above 0"),
-        ("adagrad", adagrad, "started inside", f"with h starting above 0, {INSIDE}"),
-        ("momentum", momentum, "undamped", "damped, as in PyTorch"),
-    ]  # the ones that have a setting more, and so cover others
-    broken = [Variant(*w[:4], w[4] if len(w) > 4 else "wrong_formula") for w in wrong]
-    return [*(Variant(*r) for r in right), *(Variant(*r) for r in last), *broken]
-
-
-VARIANTS = _table()
+VARIANTS = [Variant(*row) for row in (
+    ("sgd", sgd), ("sgd", sgd, "sign", "the sign of the gradient alone"),
+    ("momentum", momentum), ("nesterov", momentum, "nesterov"),
+    ("adagrad", adagrad), ("adagrad", adagrad, "inside", INSIDE),
+    ("rmsprop", rmsprop), ("rmsprop", rmsprop, "inside", INSIDE),
+    ("adam", adam), ("adam", adam, "uncorrected", UNCORRECTED),
+    ("adam", adam, "inside", INSIDE),
+    ("adam", adam, "inside uncorrected", f"{INSIDE}, before its correction"),
+    ("adadelta", adadelta), ("adadelta", adadelta, "outside", "eps outside the roots"),
+    ("lion", lion),
+    ("adamax", adamax), ("adamax", adamax, "outside", "eps added to the maximum"),
+    ("nadam", nadam, "", "with Dozat's schedule of beta1"),
+    ("nadam", adam, "nadam", "without a schedule of beta1"),
+    ("nadam", adam, "nadam ahead", "without a schedule of beta1, m corrected one step ahead"),
+    ("radam", radam), ("radam", radam, "corrected", "eps after the correction"),
+    ("amsgrad", adam, "amsgrad", "the maximum of v, then corrected"),
+    ("amsgrad", adam, "amsgrad of-corrected", "the maximum of the corrected v"),
+    ("amsgrad", adam, "amsgrad biased-m biased-v", "without corrections, as in the paper"),
+    ("amsgrad", adam, "amsgrad biased-v", "only m corrected"),
+    ("adabelief", adam, "belief", "v the mean of (g - m)²"),
+    ("rmsprop", rmsprop, "centred", "centred"),
+    ("rmsprop", rmsprop, "centred inside", f"centred, {INSIDE}"),
+    # those with a setting more, which cover others
+    ("rmsprop", rmsprop, "momentum", "with momentum"),
+    ("rmsprop", rmsprop, "momentum inside", f"with momentum, {INSIDE}"),
+    ("adagrad", adagrad, "started", "h starting above 0"),
+    ("adagrad", adagrad, "started inside", f"h starting above 0, {INSIDE}"),
+    ("momentum", momentum, "undamped", "damped, as in PyTorch"),
+    # mistakes
+    ("adagrad", adagrad, "rootless", "h without its square root", FORM),
+    ("adagrad", adagrad, "unsquared", "h a sum of |g|, not of g²", FORM),
+    ("rmsprop", rmsprop, "rootless", "the mean of g² without its square root", FORM),
+    ("rmsprop", rmsprop, "unsquared", "a mean of |g|, not of g²", FORM),
+    ("rmsprop", rmsprop, "unsquared rootless", "a mean of |g|, not the root of that of g²", FORM),
+    ("adam", adam, "biased-m biased-v", "neither m nor v corrected for its start at 0", BIAS),
+    ("adam", adam, "biased-v", "v not corrected for its start at 0", BIAS),
+    ("adam", adam, "biased-m", "m not corrected for its start at 0", BIAS),
+    ("adam", adam, "biased-m biased-v inside", f"neither m nor v corrected, {INSIDE}", BIAS),
+    ("adam", adam, "late", "t one too large: 2 in the first step", BIAS),
+    ("adam", adam, "late uncorrected", "t one too large: 2 in the first step", BIAS),
+    ("adam", adam, "c2-whole", "the correction of v used without its root", FORM),
+    ("adam", adam, "c2-whole uncorrected", "the correction of v used without its root", FORM),
+    ("adam", adam, "crossed", "m corrected with beta2 and v with beta1", FORM),
+    ("adam", adam, "rootless", "v without its square root", FORM),
+    ("adam", adam, "rootless biased-m biased-v", "v without its square root, uncorrected", FORM),
+    ("adam", adam, "unsquared", "v a mean of |g|, not of g²", FORM),
+    ("adam", adam, "of-m", "v a mean of m², not of g²", FORM),
+    ("adam", adam, "kept", "the corrected m and v kept, and corrected again", FORM),
+    ("adadelta", adadelta, "gradients", "d a mean of squared gradients, not of steps", FORM),
+    ("nesterov", momentum, "nesterov twice", "v used after its update, times mu again", FORM),
+)]  # fmt: skip
 RULES = tuple(dict.fromkeys(v.rule for v in VARIANTS))
 
 

@@ -1,8 +1,8 @@
 """Any optimizer as one thing: fresh runs of it, each on parameters of its own.
 
-    update(params, grads)    dicts, lists or one array, changed in place or returned; also step()
+    update(params, grads)    dicts, lists or one array, changed in place or returned
     Class(params)            then step() with gradients in p.grad, or step(grads)
-    torch.optim              on torch Parameters in float64
+    torch.optim              on torch Parameters
 
 How a rule is called is found by trying: the first way in which it moves a parameter.
 """
@@ -28,76 +28,81 @@ LR = 0.01  # for a constructor that asks for one
 class Box:
     """A parameter with `data` and `grad`, as small libraries have it."""
 
-    def __init__(self, data: Array):
+    def __init__(self, data: Any):
         self.data, self.grad = data, None
 
 
 class Way(NamedTuple):
-    """How a rule is made from its parameters, and in which form these are: see FORMS."""
+    """How a rule is made from its parameters, their form, and whether it then holds them."""
 
     make: Callable[[Any], Any]
     form: str
+    held: bool = False
 
 
-def _boxed(params: Arrays) -> list:
-    return [Box(p) for p in params.values()]
+def _cells(form: str, arrays: Arrays) -> Any:
+    """Parameters, or their gradients, in the form that a rule takes."""
+    values = list(arrays.values())
+    if form == "torch":
+        return [sys.modules["torch"].nn.Parameter(sys.modules["torch"].tensor(p)) for p in values]
+    forms = {"dict": dict(arrays), "array": values[0], "boxes": [Box(p) for p in values]}
+    return forms.get(form, values)
 
 
-def _tensors(params: Arrays) -> list:
-    torch = sys.modules["torch"]
-    return [torch.nn.Parameter(torch.tensor(p)) for p in params.values()]
-
-
-FORMS: dict[str, Callable[[Arrays], Any]] = {
-    "dict": dict,
-    "list": lambda params: list(params.values()),
-    "array": lambda params: next(iter(params.values())),
-    "boxes": _boxed,
-    "torch": _tensors,
-}
+def _values(params: Any) -> list:
+    return [*(params.values() if isinstance(params, dict) else params)]
 
 
 class Run:
-    """A fresh rule and its parameters; `wrote` says which gradient it has written into."""
+    """A fresh rule and its parameters; wrote: an entry of a gradient that it changed."""
 
     def __init__(self, way: Way, arrays: Arrays, sandbox: Sandbox):
-        self.names, self.form, self.sandbox, self.wrote = list(arrays), way.form, sandbox, ""
-        self.held = FORMS[way.form]({name: array.copy() for name, array in arrays.items()})
-        self.rule = sandbox.call("the constructor", way.make, self.held)
+        self.names, self.way, self.sandbox = list(arrays), way, sandbox
+        self.wrote: tuple[float, float] | None = None
+        self.params = _cells(way.form, {name: array.copy() for name, array in arrays.items()})
+        self.shapes = {name: array.shape for name, array in arrays.items()}
+        self.rule = sandbox.call("the constructor", way.make, self.params)
 
     def step(self, grads: Mapping[str, Array | None]) -> None:
         """One update; a gradient that is None is left out of a dict, and None elsewhere."""
-        before = [(name, g, g.tobytes()) for name, g in grads.items() if g is not None]
+        before = [(g, g.copy()) for g in grads.values() if g is not None]
         self.sandbox.call("the update", self._update, grads)
-        self.wrote = next((name for name, g, was in before if g.tobytes() != was), self.wrote)
+        for name, value in self.values().items():
+            if value.shape != self.shapes[name]:
+                text = f"A parameter {self.shapes[name]} becomes one {value.shape}"
+                raise SubjectError("shape", text)
+        for g, was in before:
+            if g.tobytes() != was.tobytes():
+                e = int(np.argmax(g != was))
+                self.wrote = (float(was.flat[e]), float(g.flat[e]))
 
-    def _update(self, grads: Mapping[str, Array | None]) -> None:
-        update = next(
-            (m for n in ("update", "step") if (m := getattr(self.rule, n, None))), self.rule
-        )
-        if self.form in ("boxes", "torch"):
-            for p, g in zip(self.held, (grads[name] for name in self.names)):
-                p.grad = (
-                    g if g is None or self.form == "boxes" else sys.modules["torch"].from_numpy(g)
-                )
-            getattr(self.rule, "step", update)()
+    def _update(self, grads: Mapping[str, Any]) -> None:
+        order = ("step", "update") if self.way.form in ("boxes", "torch") else ("update", "step")
+        update = next((m for n in order if (m := getattr(self.rule, n, None))), self.rule)
+        if not callable(update):
+            raise TypeError("there is neither update(params, grads) nor step()")
+        if self.way.form in ("boxes", "torch"):
+            convert = sys.modules["torch"].from_numpy if self.way.form == "torch" else np.asarray
+            for p, name in zip(self.params, self.names):
+                p.grad = None if grads[name] is None else convert(grads[name])
+            update()
             return
-        if self.form == "dict":
-            given: Any = {name: g for name, g in grads.items() if g is not None}
+        if self.way.form == "dict":
+            grads = {name: g for name, g in grads.items() if g is not None}
         else:
-            given = FORMS[self.form]({name: grads[name] for name in self.names})
-        new = update(self.held, given)
-        if isinstance(new, type(self.held)) or isinstance(new, tuple) and self.form == "list":
-            self.held = list(new) if self.form == "list" else new
+            grads = {name: grads[name] for name in self.names}
+        given = _cells(self.way.form, grads)
+        new = update(given) if self.way.held else update(self.params, given)
+        kind = list | tuple if self.way.form == "list" else type(self.params)
+        if isinstance(new, kind) and all(hasattr(p, "shape") for p in _values(new)):
+            self.params = list(new) if self.way.form == "list" else new
 
     def cell(self, name: str) -> Any:
-        """The parameter as it is held: an array, or an array of the other library."""
-        if self.form == "array":
-            return self.held
-        cell = self.held[name if self.form == "dict" else self.names.index(name)]
-        return (
-            cell.data if self.form == "boxes" else cell.detach() if self.form == "torch" else cell
-        )
+        """The parameter as it is held: an array, NumPy's or the other library's."""
+        if self.way.form == "array":
+            return self.params
+        cell = self.params[name if self.way.form == "dict" else self.names.index(name)]
+        return getattr(cell, "data", cell) if self.way.form in ("boxes", "torch") else cell
 
     def values(self) -> dict[str, Array]:
         """The parameters, as they are now, copied."""
@@ -106,9 +111,8 @@ class Run:
     def reset(self, arrays: Arrays) -> None:
         """Give the parameters other values, in place."""
         for name, array in arrays.items():
-            self.cell(name)[...] = (
-                array if self.form != "torch" else sys.modules["torch"].tensor(array)
-            )
+            torch = self.way.form == "torch"
+            self.cell(name)[...] = sys.modules["torch"].tensor(array) if torch else array
 
 
 def ways(thing: Any) -> Iterator[Way]:
@@ -117,48 +121,21 @@ def ways(thing: Any) -> Iterator[Way]:
     if isinstance(thing, str):
         thing = import_module("handgrad.optim").make_optimizer(thing)  # the room beside this one
     if torch and isinstance(thing, torch.optim.Optimizer):
-        kind, options = type(thing), dict(thing.defaults)
-        yield Way(lambda held: kind(held, **options), "torch")
+        yield Way(lambda params: type(thing)(params, **thing.defaults), "torch", True)
         return
-    of_torch = torch and isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer)
-    forms = ("dict", "list", "array", "boxes") if not of_torch else ()
-    if not isinstance(thing, type) and hasattr(thing, "update") | hasattr(thing, "step"):
-        yield from (Way(lambda held: duplicate(thing), form) for form in forms[:3])
+    forms = ("dict", "list", "array")
+    made = hasattr(thing, "update") or hasattr(thing, "step") or not callable(thing)
+    if made and not isinstance(thing, type):
+        yield from (Way(lambda _: duplicate(thing), form) for form in forms)
         return
-    makers: list[Callable] = [lambda held: thing(), lambda held: thing(LR)]
-    yield from (Way(make, form) for make, form in itertools.product(makers, forms[:3]))
-    if not isinstance(thing, type):  # itself a function of params and grads
-        yield from (Way(lambda held: duplicate(thing), form) for form in forms[:3])
-    makers = [lambda held: thing(held), lambda held: thing(held, LR)]
-    bound = ("boxes", "list", "dict", "array") if forms else ()
-    for form in (*bound, "torch") if torch else bound:
-        yield from (Way(_bound(make, form), form) for make in makers)
-
-
-def _bound(make: Callable, form: str) -> Callable:
-    """A rule that is given its parameters when it is made, and only gradients in an update."""
-
-    def bound(held: Any) -> Any:
-        rule = make(held)
-        if form in ("boxes", "torch"):
-            return rule
-        update = next(m for n in ("update", "step") if (m := getattr(rule, n, None)))
-        return Held(rule, update)
-
-    return bound
-
-
-class Held:
-    """A rule whose update takes the gradients alone."""
-
-    def __init__(self, rule: Any, update: Callable):
-        self.__dict__.update(rule=rule, update=lambda held, grads: update(grads))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["rule"], name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self.__dict__["rule"], name, value)
+    if not (torch and isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer)):
+        makers: list[Callable] = [lambda _: thing(), lambda _: thing(LR)]
+        if not isinstance(thing, type):  # perhaps itself a function of params and grads
+            makers.append(lambda _: duplicate(thing))
+        yield from itertools.starmap(Way, itertools.product(makers, forms))
+    for form in ("boxes", "list", "dict", "torch") if torch else ("boxes", "list", "dict"):
+        yield Way(thing, form, True)
+        yield Way(lambda params: thing(params, LR), form, True)
 
 
 def find_way(thing: Any, sandbox: Sandbox) -> Way:
@@ -188,10 +165,6 @@ def find_way(thing: Any, sandbox: Sandbox) -> Way:
 def is_own(error: SubjectError) -> bool:
     """Whether an error lies in the rule itself, however it is called: a name it does not have."""
     cause = error.__cause__
-    home = type(getattr(cause, "obj", None)).__module__.split(".")[0]
-    strange = isinstance(cause, AttributeError) and home not in ("builtins", "numpy", "torch")
-    return (
-        isinstance(cause, NameError | ZeroDivisionError)
-        or strange
-        and not isinstance(cause.obj, Box)
-    )
+    if isinstance(cause, AttributeError) and not isinstance(cause.obj, Box):
+        return type(cause.obj).__module__.split(".")[0] not in ("builtins", "numpy", "torch")
+    return isinstance(cause, NameError | ZeroDivisionError)

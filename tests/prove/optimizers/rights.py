@@ -189,4 +189,34 @@ def gradient_descent(params, grads):
 
 
 right(gradient_descent, name="a function", against="sgd")
-right(hg.SGD(CosineDecay(0.1, steps=1000)), name="handgrad schedule", against="contract")
+right(hg.SGD(CosineDecay(0.1, steps=1000)), name="handgrad schedule", against="sgd")
+right(hg.Adam(CosineDecay(0.1, steps=1000)), name="handgrad Adam schedule")
+
+
+@right
+class DecayingMomentum:
+    """The learning rate falls after every update."""
+
+    def __init__(self, lr=0.1, decay=0.999):
+        self.lr, self.decay, self.v = lr, decay, {}
+
+    def update(self, params, grads):
+        for k in params:
+            self.v[k] = 0.9 * self.v.get(k, 0) - self.lr * grads[k]
+            params[k] += self.v[k]
+        self.lr *= self.decay
+
+
+@right
+class KerasSGD:
+    """lr / (1 + decay t)."""
+
+    def __init__(self, lr=0.1, decay=0.01):
+        self.lr, self.decay, self.t = lr, decay, 0
+        self.now = lr
+
+    def update(self, params, grads):
+        self.now = self.lr / (1 + self.decay * self.t)
+        self.t += 1
+        for p, g in zip(params, grads):
+            p -= self.now * g
