@@ -13,7 +13,7 @@ from handgrad.prove.optimizer.formulas import RULES
 from handgrad.prove.optimizer.identify import Identity
 from handgrad.prove.optimizer.subject import find_way, is_own
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG
-from handgrad.prove.sandbox import Sandbox, SubjectError
+from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 KINDS = ("coupled", "decoupled", "none")
 NAMES = (*RULES, "adamw", "contract")

@@ -13,8 +13,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.optimizer.causes import Finding
-from handgrad.prove.optimizer.subject import Arrays, Run, Way
-from handgrad.prove.sandbox import Sandbox, SubjectError
+from handgrad.prove.optimizer.subject import Arrays, Run, Way, is_refusal
+from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 STEPS = 6
 SAVERS = (("state_dict", "load_state_dict"), ("get_state", "set_state"), ("to_dict", "from_dict"))
@@ -177,14 +177,15 @@ def kinds(lab: Lab) -> Iterator[Finding]:
     """A dtype stays a dtype, also for arrays of several shapes."""
     shapes = {"W": (2, 3), "b": (3,), "c": (1, 3)} if lab.several else {"W": (1, 3)}
     for dtype in (np.float32, np.float64):
-        run = lab.start({name: np.ones(shape, dtype) for name, shape in shapes.items()})
         try:
+            run = lab.start({name: np.ones(shape, dtype) for name, shape in shapes.items()})
             for _ in range(3):
                 run.step({name: np.full(shape, 0.1, dtype) for name, shape in shapes.items()})
         except SubjectError as error:
-            if not error.refused:
+            if not is_refusal(error):
                 raise
-            lab.notes.append(f"for parameters {[*shapes.values()]}, {error.sentence}")
+            lab.notes.append(f"with parameters {[*shapes.values()]}, {error.sentence}")
+            return
         for value in run.values().values():
             if value.dtype != dtype:
                 yield Finding("dtype", f"{np.dtype(dtype)} parameters become {value.dtype}.")
@@ -202,7 +203,7 @@ def absent(lab: Lab) -> Iterator[Finding]:
             if t not in (0, 3):
                 yield Finding("missing_gradient", "One step after W1 had no gradient, "
                               f"{error.sentence}.")  # fmt: skip
-            elif not isinstance(error.__cause__, ValueError):
+            elif not is_refusal(error):
                 lab.notes.append(f"if a parameter has no gradient, {error.sentence}")
             return
     if not np.isfinite(flat(run)).all():

@@ -14,7 +14,7 @@ from handgrad.prove.optimizer.contract import Lab
 from handgrad.prove.optimizer.fit import EXACT, Fit, coarse, fine, predicted
 from handgrad.prove.optimizer.formulas import VARIANTS
 from handgrad.prove.optimizer.subject import Run
-from handgrad.prove.sandbox import SubjectError
+from handgrad.prove.subject.sandbox import SubjectError
 
 COUNT = 60  # steps that are compared
 SIZES = np.array([1, 1, 0.5, 0.3, 0.1, 0.1, 1e-2, 1e-2, 1e-3, 1e-4, 1e-5, 1e-7])  # of gradients
@@ -95,7 +95,7 @@ class Identity:
         """The first formula that fits, that rule's own before all others, or the closest one."""
         order = VARIANTS
         if rule:
-            order = sorted(VARIANTS, key=lambda v: (v.rule != rule, v.wrong != ""))
+            order = sorted(VARIANTS, key=lambda v: (v.wrong != "", v.rule != rule))
         fits = []
         for variant in order:
             fits.append(coarse(variant, self.g, self.steps, self.numbers))

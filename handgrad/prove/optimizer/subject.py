@@ -13,13 +13,14 @@ import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from opcode import opmap
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.copying import duplicate
-from handgrad.prove.sandbox import Sandbox, SubjectError
+from handgrad.prove.subject.copying import duplicate
+from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 Arrays = Mapping[str, Array]
 LR = 0.01  # for a constructor that asks for one
@@ -122,7 +123,7 @@ def ways(thing: Any) -> Iterator[Way]:
         thing = import_module("handgrad.optim").make_optimizer(thing)  # the room beside this one
     if torch and isinstance(thing, torch.optim.Optimizer):
         yield Way(lambda params: type(thing)(params, **thing.defaults), "torch", True)
-        return
+        return  # an object with the same options
     forms = ("dict", "list", "array")
     made = hasattr(thing, "update") or hasattr(thing, "step") or not callable(thing)
     if made and not isinstance(thing, type):
@@ -133,6 +134,8 @@ def ways(thing: Any) -> Iterator[Way]:
         if not isinstance(thing, type):  # perhaps itself a function of params and grads
             makers.append(lambda _: duplicate(thing))
         yield from itertools.starmap(Way, itertools.product(makers, forms))
+    if torch:  # its first optimizer imports much of it, for seconds: not on the rule's time
+        torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
     for form in ("boxes", "list", "dict", "torch") if torch else ("boxes", "list", "dict"):
         yield Way(thing, form, True)
         yield Way(lambda params: thing(params, LR), form, True)
@@ -157,14 +160,25 @@ def find_way(thing: Any, sandbox: Sandbox) -> Way:
         if not np.array_equal(run.values()["W"], p):
             return way
         idle = idle or way
-    if idle is None:
-        raise next((e for e in errors if is_own(e)), errors[0])
+    own = [error for error in errors if is_own(error)]
+    if idle is None or any(error.phase == "shape" for error in own):
+        raise (own or errors)[0]
     return idle
 
 
 def is_own(error: SubjectError) -> bool:
-    """Whether an error lies in the rule itself, however it is called: a name it does not have."""
+    """Whether an error lies in the rule itself, however it is called."""
     cause = error.__cause__
     if isinstance(cause, AttributeError) and not isinstance(cause.obj, Box):
         return type(cause.obj).__module__.split(".")[0] not in ("builtins", "numpy", "torch")
-    return isinstance(cause, NameError | ZeroDivisionError)
+    return error.phase == "shape" or isinstance(cause, NameError | ZeroDivisionError)
+
+
+def is_refusal(error: SubjectError) -> bool:
+    """Whether a raise statement made the error, not an operation that failed."""
+    trace = error.__cause__.__traceback__ if error.__cause__ else None
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    if trace is None or str(trace.tb_frame.f_globals.get("__name__")).startswith("numpy"):
+        return False
+    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]

@@ -299,7 +299,7 @@ class RMSPropSavesRate:
 
 class _Torch(torch.optim.Optimizer):
     def __init__(self, params, lr=1e-2):
-        super().__init__(params, dict(lr=lr))
+        super().__init__(params, {"lr": lr})
 
 
 @wrong("wrong_sign")
