@@ -9,12 +9,14 @@ import pytest
 import handgrad as hg
 from handgrad import check_optimizer
 from handgrad.prove.optimizer.causes import ADVICE
-from handgrad.prove.optimizer.formulas import VARIANTS
+from handgrad.prove.optimizer.fit import EXACT, Fit, coarse, fine, predicted
+from handgrad.prove.optimizer.formulas import VARIANTS, settings_of
+from tests.prove.optimizers.score import judged, load
 
 pytest.importorskip("torch", reason="torch, the peer, is not installed")
 
-from tests.prove.optimizers import held_out, rights, wrong_dict, wrong_list, wrong_torch  # noqa
-from tests.prove.optimizers.specimen import RIGHT, WRONG
+WRONG, RIGHT = load()
+RULES = {s.name.rpartition(".")[2]: s.rule for s in WRONG + RIGHT}
 
 
 class Descent:
@@ -26,25 +28,19 @@ class Descent:
             params[k] -= self.lr * grads[k]
 
 
-def reports(specimens):
-    return [(s, check_optimizer(s.rule, **s.said)) for s in specimens]
-
-
 def test_mistakes_are_found_and_named():
-    assert len(WRONG) >= 110
-    found = reports(WRONG)
-    missed = [s.name for s, r in found if r.verdict != "wrong"]
-    misnamed = [
-        (s.name, r.cause) for s, r in found if r.verdict == "wrong" and r.cause not in s.causes
-    ]
+    assert len(WRONG) >= 120
+    found = [(s, *judged(s)) for s in WRONG]
+    missed = [s.name for s, report, _ in found if report.verdict != "wrong"]
     assert len(missed) <= 0.02 * len(WRONG), missed
-    assert misnamed == []
-    assert {r.cause for _, r in found if r.cause} == set(ADVICE)
+    wrong = [(s.name, r.cause) for s, r, named in found if r.cause and not named]
+    assert wrong == []
+    assert {r.cause for _, r, _ in found if r.cause} == set(ADVICE)
 
 
 def test_right_rules_are_not_called_wrong():
-    assert len(RIGHT) >= 60
-    assert [(s.name, str(r)) for s, r in reports(RIGHT) if not r] == []
+    assert len(RIGHT) >= 75
+    assert [str(report) for report, agrees in map(judged, RIGHT) if not agrees] == []
 
 
 def test_specimens_have_names_of_their_own():
@@ -53,19 +49,9 @@ def test_specimens_have_names_of_their_own():
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: f"{v.rule} {v.how}".strip())
-def test_a_formula_is_told_from_all_others(variant):
-    """Its own steps, with settings that are in no grid, lead back to it or to its equal."""
-    from handgrad.prove.optimizer.fit import EXACT, Fit, coarse, fine, predicted, settings_of
-
-    values = {
-        "beta1": 0.9,
-        "beta2": 0.993,
-        "eps": 3e-8,
-        "rho": 0.93,
-        "mu": 0.9,
-        "tau": 0.3,
-        "start": 0.1,
-    }
+def test_the_settings_of_a_formula_are_found(variant):
+    values = {"beta1": 0.9, "beta2": 0.993, "eps": 3e-8, "rho": 0.93, "mu": 0.9, "tau": 0.3,
+              "start": 0.1}  # fmt: skip
     settings = {name: values[name] for name in settings_of(variant)}
     g = np.random.default_rng(0).normal(size=(60, 12)) * np.logspace(0, -7, 12)
     steps = 0.01 * predicted(Fit(variant, settings, 0.01, 0.0, 0.0), g)
@@ -76,7 +62,7 @@ def test_a_formula_is_told_from_all_others(variant):
 
 
 def test_the_first_step_of_adam_is_compared_in_numbers():
-    said = str(check_optimizer(wrong_dict.AdamUncorrected))
+    said = str(check_optimizer(RULES["AdamUncorrected"]))
     assert "moves by 0.0031622" in said.replace("\n", " ")
     assert "should by 0.001." in said.replace("\n", " ")
     assert "1 - beta1^t" in said
@@ -100,9 +86,9 @@ def test_settings_are_measured():
 
 
 def test_the_report_is_plain_and_always_the_same():
-    report = check_optimizer(wrong_list.AdamIterations, seed=3)
+    report = check_optimizer(RULES["AdamIterations"], seed=3)
     assert json.loads(json.dumps(report.to_dict())) == report.to_dict()
-    assert str(check_optimizer(wrong_list.AdamIterations, seed=3)) == str(report) == repr(report)
+    assert str(check_optimizer(RULES["AdamIterations"], seed=3)) == str(report) == repr(report)
     assert not report
 
 
@@ -114,7 +100,7 @@ def test_what_is_given_stays_as_it_is(capsys):
     assert rule.state["v"].size == 0
     assert (np.random.get_state()[1] == states[0]).all()
     assert random.getstate() == states[1]
-    assert "it printed" in str(check_optimizer(held_out.Prints))
+    assert "it printed" in str(check_optimizer(RULES["Prints"]))
     assert capsys.readouterr().out == ""
 
 

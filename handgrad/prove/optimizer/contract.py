@@ -230,11 +230,11 @@ def saved(lab: Lab) -> Iterator[Finding]:
 
 
 def descends(lab: Lab) -> Iterator[Finding]:
-    """½ Σ cᵢ pᵢ², with 1/c and distance in the rule's own steps, falls in 200 of them."""
+    """½ Σ cᵢ pᵢ², with 1/c and distance in the rule's own steps, falls in 120 of them."""
     far = 20 * abs(lab.trace(np.ones((6, 4, 3)), p=0 * lab.p)[-1]).mean() / 6
     start, c = far * np.sign(lab.p), np.linspace(0.3, 1, 12) / far
     run, losses = lab.start(lab.parts(start)), [1.0]
-    while len(losses) <= 200 and losses[-1] < 1e3:
+    while len(losses) <= 120 and losses[-1] < 1e3:
         run.step(lab.parts((c * flat(run)).reshape(4, 3)))
         losses.append(float((c * flat(run) ** 2).sum() / c.sum() / far**2))
     if not np.mean(losses[-20:]) < 0.5:

@@ -12,7 +12,7 @@ from handgrad.prove.optimizer.formulas import Variant, settings_of, simulate
 
 EXACT = 1e-7  # largest error, as a share of an entry's steps, at which a formula is the rule's
 SHARES = (0.0, 0.6, 0.9, 0.95, 0.99, 0.999)
-SMALL = (1e-16, 1e-10, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2, 0.1)
+SMALL = (1e-16, 1e-14, 1e-12, 1e-10, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2, 0.1)
 
 
 class Fit(NamedTuple):
@@ -38,20 +38,23 @@ def predicted(found: Fit, gradients: Array) -> Array:
     return simulate(found.variant, columns, gradients)[:, 0]
 
 
-def coarse(variant: Variant, gradients: Array, steps: Array, numbers: Iterable[float]) -> Fit:
+def coarse(
+    variant: Variant, gradients: Array, steps: Array, numbers: Iterable[float], free: bool = False
+) -> Fit:
     """The settings in a grid and the η with which a formula comes closest.
 
-    numbers: those that the rule holds, which enter the grid besides the usual ones.
+    numbers: those that the rule holds, which enter the grid besides the usual ones. free: any η in
+    each step, not the same in all.
     """
     names = settings_of(variant)
     grid = np.meshgrid(*(_candidates(name, numbers) for name in names))
     points = np.array([axis.ravel() for axis in grid]).reshape(len(names), -1 if names else 1)
     few = gradients[:6, ::2], steps[:6, ::2]
-    size, *_ = _sizes(variant, points, *few)
+    size, *_ = _sizes(variant, points, *few, free)
     points = points[:, size <= 1.01 * size.min() + EXACT][:, :64]
     if size.min() < EXACT:
         few = gradients, steps
-    return _fit(variant, _best(variant, points, *few), *few)
+    return _fit(variant, _best(variant, points, *few, free), *few, free)
 
 
 def fine(found: Fit, gradients: Array, steps: Array) -> Fit:
@@ -60,17 +63,16 @@ def fine(found: Fit, gradients: Array, steps: Array) -> Fit:
     found = _fit(found.variant, point, gradients, steps)
     for _ in range(20 if found.settings else 0):
         point = np.array([[v] for v in found.settings.values()])
-        better = _fit(
-            found.variant, _newton(found.variant, point, gradients, steps), gradients, steps
-        )
+        point = _newton(found.variant, point, gradients, steps)
+        better = _fit(found.variant, point, gradients, steps)
         if not better.size < 0.8 * found.size or found.error < EXACT * 1e-3:
             break
         found = better
     return found
 
 
-def _fit(variant: Variant, point: Array, gradients: Array, steps: Array) -> Fit:
-    (size,), (lr,), rest = _sizes(variant, point, gradients, steps)
+def _fit(variant: Variant, point: Array, gradients: Array, steps: Array, free: bool = False) -> Fit:
+    (size,), (lr,), rest = _sizes(variant, point, gradients, steps, free)
     settings = dict(zip(settings_of(variant), point[:, 0].tolist()))
     return Fit(variant, settings, float(lr), float(abs(rest).max()), float(size))
 
@@ -87,18 +89,19 @@ def _simulate(variant: Variant, points: Array, gradients: Array) -> Array:
     return simulate(variant, columns, gradients)
 
 
-def _sizes(variant: Variant, points: Array, gradients: Array, steps: Array) -> Any:
+def _sizes(variant: Variant, points: Array, g: Array, steps: Array, free: bool = False) -> Any:
     """Root mean square (K) of what is left of the steps (T, E), the best η (K), the rest."""
     scale = np.sqrt(np.mean(steps**2, axis=0)) + 1e-300
-    a, b = _simulate(variant, points, gradients) / scale, (steps / scale)[:, None]
+    a, b = _simulate(variant, points, g) / scale, (steps / scale)[:, None]
+    axes = 2 if free else (0, 2)
     with np.errstate(all="ignore"):
-        rates = (a * b).sum(axis=(0, 2)) / (a * a).sum(axis=(0, 2))
-        rest = np.nan_to_num(rates[:, None] * a - b, nan=np.inf, posinf=np.inf, neginf=np.inf)
-        return np.sqrt((rest**2).mean(axis=(0, 2))), rates, rest
+        rates = (a * b).sum(axes, keepdims=True) / (a * a).sum(axes, keepdims=True)
+        rest = np.nan_to_num(rates * a - b, nan=np.inf, posinf=np.inf, neginf=np.inf)
+        return np.sqrt((rest**2).mean(axis=(0, 2))), rates[0, :, 0], rest
 
 
-def _best(variant: Variant, points: Array, gradients: Array, steps: Array) -> Array:
-    return points[:, [np.argmin(_sizes(variant, points, gradients, steps)[0])]]
+def _best(variant: Variant, points: Array, g: Array, steps: Array, free: bool = False) -> Array:
+    return points[:, [np.argmin(_sizes(variant, points, g, steps, free)[0])]]
 
 
 def _newton(variant: Variant, point: Array, gradients: Array, steps: Array) -> Array:

@@ -16,6 +16,7 @@ from handgrad.prove.optimizer.formulas import VARIANTS
 from handgrad.prove.optimizer.subject import Run
 from handgrad.prove.subject.sandbox import SubjectError
 
+PLAIN = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop")  # rules without corrections
 COUNT = 60  # steps that are compared
 SIZES = np.array([1, 1, 0.5, 0.3, 0.1, 0.1, 1e-2, 1e-2, 1e-3, 1e-4, 1e-5, 1e-7])  # of gradients
 
@@ -61,7 +62,8 @@ class Identity:
         run = lab.start({"W": lab.p})
         self.numbers = numbers(run)
         self.options = {name: float(where[key]) for name, (where, key) in options(run).items()}
-        self.knobs = [name for name in self.options if self._scales(name)]
+        self.ratios = {name: self._ratio(name) for name in self.options}
+        self.knobs = [name for name, ratio in self.ratios.items() if np.isclose(ratio, 2)]
 
     def measure(self, gradients: Array, p: Any = 0.0) -> Array:
         """The steps (T, 12), taken from the same p each time, that these gradients lead to."""
@@ -83,13 +85,13 @@ class Identity:
             run.step({"W": g.reshape(4, 3).copy()})
         return -run.values()["W"].ravel()
 
-    def _scales(self, name: str) -> bool:
-        """Whether doubling a number before the first step doubles that step."""
+    def _ratio(self, name: str) -> float:
+        """By what factor doubling a number before the first step changes all of that step."""
         try:
-            first = self.turned(name, 2, 0, 1)
+            ratios = self.turned(name, 2, 0, 1) / self.steps[0]
         except SubjectError:  # no learning rate
-            return False
-        return bool(first.any()) and np.allclose(first, 2 * self.steps[0], rtol=1e-6, atol=0)
+            return 1.0
+        return float(ratios[0]) if np.allclose(ratios, ratios[0], rtol=1e-6) else 1.0
 
     def search(self, rule: str | None) -> tuple[Fit, bool]:
         """The first formula that fits, that rule's own before all others, or the closest one."""
@@ -108,21 +110,26 @@ class Identity:
         return min(fits, key=lambda f: f.size), False
 
     def scheduled(self) -> Fit | None:
-        """The formula that fits with a learning rate that the rule changes by itself, if any."""
+        """The formula that fits with a learning rate that the rule changes by itself, if any.
+
+        Any change, where the formula has no correction that it could hide; else one that is held.
+        """
+        plain = [v for v in VARIANTS if v.rule in PLAIN and not v.wrong]
+        tries = [(self.g, self.steps, plain, True)]
         run, rows = self.lab.start({"W": self.lab.p}), []
-        for t, g in enumerate(self.g):
+        for t, g in enumerate((*self.g, self.g[0])):
             rows.append(_rates(run, t))
             run.step({"W": g.reshape(4, 3).copy()})
-        rows.append(_rates(run, COUNT))
         for name, first in rows[0].items():
             series = np.array([row.get(name, np.nan) for row in rows])
-            if not np.isfinite(series).all() or np.ptp(series) == 0 or not series[0]:
-                continue
-            for rate in (series[:-1, None] / first, series[1:, None] / first):
-                for g, steps in ((self.g, self.steps / rate), (self.g * rate, self.steps)):
-                    fits = (coarse(v, g, steps, self.numbers) for v in VARIANTS if not v.wrong)
-                    if found := next((f for f in fits if f.error < EXACT), None):
-                        return found
+            if np.isfinite(series).all() and np.ptp(series) and first:
+                for rate in (series[:-1, None] / first, series[1:, None] / first):
+                    tries += [(self.g, self.steps / rate, VARIANTS, False),
+                              (self.g * rate, self.steps, plain, False)]  # fmt: skip
+        for g, steps, variants, free in tries:
+            fits = (coarse(v, g, steps, self.numbers, free) for v in variants if not v.wrong)
+            if found := next((f for f in fits if f.error < EXACT), None):
+                return found
         return None
 
     def holds(self, number: float) -> bool:
@@ -142,6 +149,11 @@ class Identity:
             yield Finding("wrong_formula", f"{it}: beta1 and beta2 are exchanged.")
         if len(self.knobs) == 1:
             yield from self._factor(found, shares, f"{it}, although {self.knobs[0]}")
+        for name, ratio in self.ratios.items():
+            if not self.knobs and any(np.isclose(ratio, r) for r in (2**0.5, 4)):
+                yield Finding(
+                    "wrong_scale", f"{it}, but twice {name} makes them {ratio:.6g} times."
+                )
         same = [n for n, v in self.options.items() if np.isclose(v, found.lr, rtol=1e-6)]
         if same and not self.knobs:
             yield Finding("stale_lr", f"{it}, but doubling {same[0]} before step 1 changes none.")
