@@ -9,7 +9,7 @@ import pytest
 import handgrad as hg
 from handgrad import check_optimizer
 from handgrad.prove.optimizer.causes import ADVICE
-from handgrad.prove.optimizer.fit import EXACT, Fit, coarse, fine, predicted
+from handgrad.prove.optimizer.fit import EXACT, Fit, fine, predicted
 from handgrad.prove.optimizer.formulas import VARIANTS, settings_of
 from tests.prove.optimizers.score import judged, load
 
@@ -55,7 +55,7 @@ def test_the_settings_of_a_formula_are_found(variant):
     settings = {name: values[name] for name in settings_of(variant)}
     g = np.random.default_rng(0).normal(size=(60, 12)) * np.logspace(0, -7, 12)
     steps = 0.01 * predicted(Fit(variant, settings, 0.01, 0.0, 0.0), g)
-    found = fine(coarse(variant, g, steps, list(settings.values())), g, steps)
+    found = fine(variant, g, steps, list(settings.values()))
     assert found.error < EXACT
     assert found.lr == pytest.approx(0.01)
     assert found.settings == pytest.approx(settings)

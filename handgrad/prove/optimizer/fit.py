@@ -46,9 +46,7 @@ def coarse(
     numbers: those that the rule holds, which enter the grid besides the usual ones. free: any η in
     each step, not the same in all.
     """
-    names = settings_of(variant)
-    grid = np.meshgrid(*(_candidates(name, numbers) for name in names))
-    points = np.array([axis.ravel() for axis in grid]).reshape(len(names), -1 if names else 1)
+    points = _grid(variant, numbers)
     few = gradients[:6, ::2], steps[:6, ::2]
     size, *_ = _sizes(variant, points, *few, free)
     points = points[:, size <= 1.01 * size.min() + EXACT][:, :64]
@@ -57,18 +55,23 @@ def coarse(
     return _fit(variant, _best(variant, points, *few, free), *few, free)
 
 
-def fine(found: Fit, gradients: Array, steps: Array) -> Fit:
-    """The same formula with better settings: Newton's steps while they help."""
-    point = np.array([[v] for v in found.settings.values()]).reshape(len(found.settings), 1)
-    found = _fit(found.variant, point, gradients, steps)
+def fine(variant: Variant, gradients: Array, steps: Array, numbers: Iterable[float]) -> Fit:
+    """The same by Newton's steps, as long as they help, from the best of more steps."""
+    point = _best(variant, _grid(variant, numbers), gradients[:24], steps[:24])
+    found = _fit(variant, point, gradients, steps)
     for _ in range(20 if found.settings else 0):
-        point = np.array([[v] for v in found.settings.values()])
-        point = _newton(found.variant, point, gradients, steps)
-        better = _fit(found.variant, point, gradients, steps)
+        point = _newton(variant, point, gradients, steps)
+        better = _fit(variant, point, gradients, steps)
         if not better.size < 0.8 * found.size or found.error < EXACT * 1e-3:
             break
         found = better
     return found
+
+
+def _grid(variant: Variant, numbers: Iterable[float]) -> Array:
+    names = settings_of(variant)
+    grid = np.meshgrid(*(_candidates(name, numbers) for name in names))
+    return np.array([axis.ravel() for axis in grid]).reshape(len(names), -1 if names else 1)
 
 
 def _fit(variant: Variant, point: Array, gradients: Array, steps: Array, free: bool = False) -> Fit:

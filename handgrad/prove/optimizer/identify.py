@@ -104,7 +104,7 @@ class Identity:
             if fits[-1].error < EXACT:
                 return fits[-1], True
         for i in sorted(sorted(range(len(fits)), key=lambda i: fits[i].size)[:6]):
-            fits[i] = fine(fits[i], self.g, self.steps)
+            fits[i] = fine(fits[i].variant, self.g, self.steps, self.numbers)
             if fits[i].error < EXACT:
                 return fits[i], True
         return min(fits, key=lambda f: f.size), False
