@@ -74,6 +74,7 @@ def test_a_name_decides_nothing():
 
     assert check_optimizer(Adam)
     assert check_optimizer(Adam).rule == "sgd"
+    assert "its name suggests adam" in str(check_optimizer(Adam))
     assert check_optimizer(Adam, against="adam").cause == "wrong_formula"
     assert check_optimizer(Adam, against="SGD")
 

@@ -142,6 +142,9 @@ def _formula(lab: Lab, report: OptimizerReport, asked: Asked) -> Iterator[Findin
     unused = [n for n, v in found.settings.items() if v == 0 and not identity.holds(0)]
     if wanted and (unused or found.variant.rule != wanted):
         yield Finding("wrong_formula", f"Its steps are not those of {wanted}, but of {found}.")
+    named = [name for name in RULES if name in report.subject.lower()]
+    if not wanted and named and found.variant.rule not in named:
+        lab.notes.append(f"its name suggests {named[0]}: for a verdict on that, say against=")
     report.rule, report.settings = found.variant.rule, {"lr": found.lr, **found.settings}
     report.evidence.append(f"Its steps are those of {found}, to {found.error:.1g} of a step.")
     kind, size = identity.decay(found)
