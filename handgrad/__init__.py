@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from handgrad import explain as explain
     from handgrad import prove as prove
     from handgrad import train as train
-    from handgrad.prove import Report, check, numerical_gradient
+    from handgrad.prove import Report, check, check_optimizer, numerical_gradient
     from handgrad.train import (
         DivergenceError,
         EarlyStopping,
@@ -48,7 +48,8 @@ __all__ = [
     "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping", "History",
     "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Report",
     "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient", "optim", "save",
+    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient",
+    "optim", "save",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -61,7 +62,7 @@ __getattr__, __dir__ = names_of(
     __name__,
     __all__,
     later={
-        "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.prove": ("Report", "check", "check_optimizer", "numerical_gradient"),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
             "fit", "load", "save",
