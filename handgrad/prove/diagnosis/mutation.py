@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.diagnosis.factor import lengths, named
+from handgrad.prove.diagnosis.gradient import named
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.diagnosis.text import Mutation, mutations
 from handgrad.prove.subject.adapt import Pair, Subject
@@ -86,7 +86,7 @@ def _cause(mutation: Mutation, factor: float, hypothesis: Hypothesis) -> str:
         return mutation.cause
     if abs(factor + 1) < 1e-4:
         return "wrong_sign"
-    plain = mutation.is_whole or abs(factor - 2) < 1e-4 or "(" in named(factor, lengths(hypothesis))
+    plain = mutation.is_whole or abs(factor - 2) < 1e-4 or "(" in named(factor, hypothesis)
     return "wrong_scale" if plain and not mutation.on_summand else "wrong_formula"
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.diagnosis.region import low_precision_state
 from handgrad.prove.measure.point import DOUBLE
+from handgrad.prove.subject.parameters import owners
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding, Grade
@@ -61,9 +61,7 @@ def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
         gradient = base.run.gradients[name]
         if gradient is None:
             continue
-        telling = gradient[gradient != np.round(gradient * 64) / 64]
-        cut = telling.size > 1 and np.all(telling == telling.astype(np.float32))
-        if gradient.dtype.kind == "f" and (gradient.dtype.itemsize < 8 or cut):
+        if gradient.dtype.kind == "f" and (gradient.dtype.itemsize < 8 or _is_cut(gradient)):
             text = f"d{name} is cut to {np.float32.__name__}, though everything else is float64."
             yield Finding("dtype", text, name)
         elif _single_state(case, base, name, gradient):
@@ -86,6 +84,25 @@ def _single_state(case: Case, base: Outcome, name: str, gradient: Array) -> bool
         if off > 10 * error and 3e-9 * abs(right) < off < 1e-5 * abs(right):
             return True
     return False
+
+
+def low_precision_state(case: Case) -> bool:
+    """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
+    return any(_is_cut(a) for a in kept_arrays(case))
+
+
+def kept_arrays(case: Case) -> list[Array]:
+    """The real arrays that a subject holds after a forward and a backward, and its outputs."""
+    used = case.subject.copy()
+    run = case.run(start=used, keep=True)
+    held = [v for owner in owners(used.thing) for v in vars(owner).values()]
+    return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+
+
+def _is_cut(array: Array) -> bool:
+    """Whether an array's elements all fit in fewer digits, as computed ones would not."""
+    telling = array[array != np.round(array * 64) / 64]
+    return bool(telling.size > 1 and np.all(telling == telling.astype(np.float32)))
 
 
 def _double(y: Array) -> bool:

@@ -72,7 +72,7 @@ def opinion(specimen):
     start = perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # check itself must not leak a subject's warnings
-        report = check(specimen.make(), *specimen.inputs)
+        report = check(specimen.make(), *specimen.inputs, reference=specimen.reference)
     return Opinion(specimen, report.verdict, report.cause, perf_counter() - start)
 
 
