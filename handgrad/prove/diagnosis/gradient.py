@@ -94,6 +94,9 @@ def swapped(hypothesis: Hypothesis) -> Iterator[Finding]:
             both = any(mismatch.name == other for mismatch in base.mismatches)
             told = hypothesis.finding if both else hypothesis.guess
             yield told("swapped_outputs", f"this is the gradient of {other}")
+    for other, elsewhere in base.run.gradients.items() if hypothesis.gradient is None else ():
+        if elsewhere is not None and other not in base.parts and hypothesis.fits(elsewhere):
+            yield hypothesis.finding("swapped_outputs", f"it was given as that of {other}")
 
 
 def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
