@@ -12,14 +12,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.subject import copying
-from handgrad.prove.subject.parameters import (
-    Parameter,
-    as_array,
-    discover,
-    owners,
-    put,
-    reach,
-)
+from handgrad.prove.subject.outside import Outside
+from handgrad.prove.subject.parameters import Parameter, as_array, discover, put, reach
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
@@ -58,56 +52,12 @@ class Pair:
         return clone
 
 
-class Statics:
-    """What the classes of a subject hold themselves, to be put back: `cache = {}` in a class."""
-
-    def __init__(self, thing: Any):
-        classes = {c for owner in owners(thing) for c in type(owner).__mro__}
-        self.held = {
-            c: {n: (v, copying.duplicate(v)) for n, v in vars(c).items() if _is_data(n, v)}
-            for c in classes
-            if c.__module__.split(".")[0] not in ("builtins", "handgrad", "abc", "typing")
-        }
-
-    def restore(self) -> None:
-        for cls, held in self.held.items():
-            for name in [n for n, v in vars(cls).items() if _is_data(n, v) and n not in held]:
-                delattr(cls, name)
-            for name, (own, value) in held.items():
-                if isinstance(value, _UNCHANGING) and vars(cls).get(name) is own:
-                    continue
-                setattr(cls, name, _refilled(own, copying.duplicate(value)))
-
-
-def _refilled(own: Any, content: Any) -> Any:
-    """The same array, list or dict as before with its first content: others may hold it too."""
-    if isinstance(own, np.ndarray) and own.flags.writeable and own.shape == content.shape:
-        own[...] = content
-    elif isinstance(own, list):
-        own[:] = content
-    elif isinstance(own, dict):
-        own.clear()
-        own.update(content)
-    else:
-        return content
-    return own
-
-
-_CODE: tuple[Any, ...] = (property, staticmethod, classmethod)
-_CODE += (types.GetSetDescriptorType, types.MemberDescriptorType)
-_UNCHANGING = (int, float, str, bool, bytes, tuple, frozenset, types.NoneType)
-
-
-def _is_data(name: str, value: Any) -> bool:
-    return not (name.startswith("__") or callable(value) or isinstance(value, _CODE))
-
-
 class Subject:
     """A layer under examination: copies of it, its calls, and its parameters by name."""
 
     def __init__(self, thing: Any, sandbox: Sandbox, maker: Callable[[], Any] | None = None):
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
-        self.statics = Statics(thing)
+        self.outside = Outside(thing)
         self.capacity: int | None = None  # upstream gradients that backward takes
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
@@ -134,7 +84,7 @@ class Subject:
 
     def copy(self) -> Subject:
         """An independent copy in the same state; what the class itself holds is put back."""
-        self.statics.restore()
+        self.outside.restore()
         return self.around(copying.duplicate(self.thing))
 
     def cast(self, dtype: Any) -> Subject:
@@ -147,7 +97,8 @@ class Subject:
             thing = self.maker() if self.maker else _made_again(self.thing)
         except Exception:  # a constructor that wants what is not kept: no sibling
             return None
-        return None if thing is None else self.around(thing)
+        usable = all(callable(getattr(thing, m, None)) for m in ("forward", "backward"))
+        return self.around(thing) if usable and not self.outside.made_by_factory else None
 
     def forward(self, inputs: Sequence[Any], seed: int | None = None) -> list[Array]:
         """The outputs, as arrays."""

@@ -85,6 +85,6 @@ def _tried(experiment: Experiment, case: Case, base: Outcome) -> list[Finding]:
         for finding in experiment(case, base):
             found.append(finding)
     except SubjectError as error:
-        if "did not return" in error.sentence:
+        if error.kind == "hang":
             raise
     return found
