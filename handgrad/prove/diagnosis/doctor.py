@@ -25,7 +25,7 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         reason = "there is no gradient to prove: no input is real, and no parameter was found."
         return Report(case.subject.name, UNKNOWN, evidence=[reason])
     base, seen = judge(case)
-    findings = [] if case.large else list(forward.against_name(case, base))
+    findings: list[Finding] = []
     if reference is not None:
         findings += forward.against_reference(case, base, reference)
     if base is None:
@@ -41,7 +41,7 @@ def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
     """What explains a gradient that is wrong at other inputs than the given ones."""
     if finding.outcome is None:
         return
-    found = formula.diagnose(case, finding.outcome)
+    found = formula.diagnose(finding.outcome.case, finding.outcome)
     for other in [f for f in found if f.weight >= formula.EXPLAINED][:1]:
         sentence = f"With {finding.what} {other.sentence}"
         weight = 0.82 if other.cause in _TELLING and finding.cause == "boundary" else 0.6

@@ -50,6 +50,13 @@ def nearby(case: Case, seed: int = 7, inputs: Sequence[Any] | None = None) -> li
     ]
 
 
+def smaller(case: Case) -> list[Any] | None:
+    """The inputs scaled down to one; None where they are no larger."""
+    size = max((float(abs(np.asarray(case.inputs[k])).max(initial=0)) for k in movable(case)),
+               default=0.0)  # fmt: skip
+    return replaced(case, lambda x: np.asarray(x) / size) if size > 1 else None
+
+
 def shuffled(case: Case, rng: np.random.Generator) -> list[Any]:
     """Another batch: the rows of the inputs in another order, slightly changed; labels too."""
     arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]
@@ -83,6 +90,12 @@ def _is_label(case: Case, k: int, axis: int, old: int) -> bool:
     x = case.inputs[k]
     has_axis = isinstance(x, np.ndarray) and x.ndim > axis and x.shape[axis] == old
     return has_axis and is_real(x) and case.names[k] not in case.wanted
+
+
+def batched(case: Case) -> set[int]:
+    """Indices of the inputs that share the batch axis of the first array; none without one."""
+    rows = next((len(x) for x in case.inputs if isinstance(x, np.ndarray) and x.ndim), 0)
+    return _tied(case, rows) if rows else set()
 
 
 def _tied(case: Case, rows: int) -> set[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from handgrad.prove.diagnosis import guard
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict import (
     chance,
@@ -12,11 +11,16 @@ from handgrad.prove.verdict import (
     layout,
     linearity,
     precision,
+    rank,
+    settings,
     sizes,
     state,
+    stretch,
     values,
 )
 from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.fade import fades
+from handgrad.prove.verdict.inputs import smaller
 from handgrad.prove.verdict.large import examine_large
 from handgrad.prove.verdict.trial import Case, Outcome
 
@@ -41,7 +45,8 @@ ELSEWHERE: list[Experiment] = [
     values.ties,
     sizes.batches,
     sizes.lengths,
-    sizes.broadcasting,
+    stretch.broadcasting,
+    rank.ranks,
     sizes.indices,
     labels.other_form,
     labels.certain,
@@ -50,6 +55,7 @@ ELSEWHERE: list[Experiment] = [
     precision.own_dtype,
     precision.large,
     precision.undefined,
+    settings.settings,
 ]
 
 PATIENCE = 4e6  # effort after which no further experiment at other inputs begins
@@ -64,7 +70,8 @@ def judge(case: Case) -> tuple[Outcome | None, list[Finding]]:
     base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
     if base is None:
         return None, []
-    if base.mismatches and guard.explains(case, case.inputs):
+    small = smaller(case) if base.mismatches else None
+    if small is not None and fades(case, case.inputs, small):
         base.mismatches.clear()
     findings: list[Finding] = []
     for experiment in BEHAVIOUR:

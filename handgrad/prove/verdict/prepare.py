@@ -52,6 +52,15 @@ def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
     return case
 
 
+def beside(case: Case, subject: Subject, inputs: list[Any]) -> Case:
+    """A case of another subject that has gradients for the same inputs."""
+    other = Case(subject, inputs, case.seed)
+    _name_parameters(other)
+    other.names, other.original, other.given = case.names, subject, inputs
+    other.wanted = [n for n in case.names if n in case.wanted] + list(other.subject.parameters)
+    return other
+
+
 def _elements(subject: Subject, inputs: list[Any]) -> int:
     held = [v for owner in owners(subject.thing) for v in vars(owner).values()]
     arrays = {id(v): v.size for v in (*held, *inputs) if isinstance(v, np.ndarray)}

@@ -46,6 +46,7 @@ class Outcome:
     point: Point | None = None
     parts: dict[str, Part] = field(default_factory=dict)
     judged: bool = True
+    case: Any = None  # whose trial it is
 
 
 class Case:
@@ -66,6 +67,11 @@ class Case:
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
         self.mutation_effort = 2e6  # left for trying mutations of its text
+
+    def shape(self, name: str, inputs: Sequence[Any]) -> tuple[int, ...]:
+        """The shape of an argument, among these inputs."""
+        held = inputs[self.names.index(name)] if name in self.names else self.subject.get(name)
+        return np.shape(held)
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
@@ -179,7 +185,7 @@ class Case:
             return None
         if not run.finite():
             return None
-        outcome = Outcome(run)
+        outcome = Outcome(run, case=self)
         try:
             self._differentiate(outcome, start, inputs, effort)
         except SubjectError:  # forward fails in the neighbourhood
