@@ -58,10 +58,13 @@ def _examine(
     thing, inputs = peers.adapt(thing, inputs)
     subject = adapt(thing, sandbox)
     _bind(subject.thing.forward, inputs, subject.name)
-    case = prepare(subject, inputs)
-    report = doctor.examine(case, reference)
-    if report.verdict == WRONG:
-        _blame(report, case, sandbox)
+    try:
+        case = prepare(subject, inputs)
+        report = doctor.examine(case, reference)
+        if report.verdict == WRONG:
+            _blame(report, case, sandbox)
+    finally:
+        subject.outside.restore()
     report.notes += sorted(subject.notes | case.subject.notes)
     return report
 

@@ -102,6 +102,7 @@ class Subject:
 
     def forward(self, inputs: Sequence[Any], seed: int | None = None) -> list[Array]:
         """The outputs, as arrays."""
+        self.outside.rewind()
         result = self.sandbox.call("forward", self.thing.forward, *inputs, seed=seed)
         return self._outputs(result)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Stream
 from handgrad.prove.subject.copying import duplicate
 from handgrad.prove.subject.parameters import owners
 
@@ -40,6 +39,9 @@ class Outside:
                 value = f.__globals__.get(name)
                 if name in f.__globals__ and _can_be_put_back(value):
                     self.globals[id(f.__globals__), name] = (f.__globals__, value, duplicate(value))
+        held_outside = [(own, value) for _, own, value in (*self.cells, *self.globals.values())]
+        held_outside += [pair for names in self.classes.values() for pair in names.values()]
+        self.streams = [(own, v) for own, v in held_outside if isinstance(own, _GENERATORS)]
         self.made_by_factory = any(c.cell_contents is not type(thing) for c in cells.values()
                                    if id(c) not in held)  # fmt: skip
 
@@ -55,14 +57,18 @@ class Outside:
         for (_, name), (module, own, value) in self.globals.items():
             module[name] = _refilled(own, value)
 
+    def rewind(self) -> None:
+        """Random generators outside are where they were, so that a forward can be repeated."""
+        for own, value in self.streams:
+            _refilled(own, value)
+
     def generators(self, thing: Any) -> list[Any]:
         """Every random generator that the subject can reach, in itself or outside."""
-        held = [own for _, own, _ in (*self.cells, *self.globals.values())]
-        held += [own for names in self.classes.values() for own, _ in names.values()]
+        held = [own for own, _ in self.streams]
         held += [v for owner in owners(thing) for v in _contents(owner)]
         held += [c.cell_contents for f in _own_functions(thing) for c in f.__closure__ or ()
                  if _is_filled(c)]  # fmt: skip
-        return list({id(g): g for g in held if isinstance(g, (*_GENERATORS, Stream))}.values())
+        return list({id(g): g for g in held if isinstance(g, _GENERATORS)}.values())
 
 
 def _contents(owner: Any) -> Iterator[Any]:

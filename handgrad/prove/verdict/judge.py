@@ -13,6 +13,7 @@ from handgrad.prove.verdict import (
     precision,
     rank,
     settings,
+    sharing,
     sizes,
     state,
     stretch,
@@ -37,6 +38,9 @@ BEHAVIOUR: list[Experiment] = [
     state.two_instances,
     state.held_by_class,
     state.results_last,
+    sharing.apart,
+    sharing.same_arrays_again,
+    sharing.assigned,
     layout.layouts,
 ]
 # Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.

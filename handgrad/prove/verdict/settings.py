@@ -165,7 +165,7 @@ def _proved(case: Case, base: Outcome, subject: Subject, what: str) -> Iterator[
             other = beside(case, subject, inputs)
             outcome = other.verify(inputs)
         except SubjectError:  # not meant
-            return
+            continue
         for mismatch in outcome.mismatches if outcome is not None else ():
             if not _left_out(base, outcome.run.gradients[mismatch.name], mismatch.name):
                 text = f"With {what} d{mismatch.name} is wrong."

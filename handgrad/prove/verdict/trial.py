@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -104,6 +104,7 @@ class Case:
         *,
         keep: bool = False,
         seed: int = 1,
+        between: Callable[[Subject], None] | None = None,
     ) -> Run:
         """forward and backward on a copy of `start`, or on itself with `keep`."""
         given = [fresh(x) for x in (self.inputs if inputs is None else inputs)]
@@ -116,6 +117,8 @@ class Case:
         if upstream is None:
             upstream = [u.astype(self.dtype) for u in self.upstream(outputs)]
         dout = [fresh(u) for u in upstream]
+        if between is not None:
+            between(subject)
         returned = subject.backward(dout, seed=seed)
         writes += self._written("backward", given, before, subject, held)
         writes += _dout_written(dout, upstream)
