@@ -11,7 +11,7 @@ import numpy as np
 from handgrad.prove.diagnosis import guard
 from handgrad.prove.diagnosis.source import class_source
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import (
     differentiable,
     resized,
@@ -23,21 +23,21 @@ from handgrad.prove.verdict.inputs import (
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
 
 
-def elsewhere(
-    case: Case, inputs: Sequence[Any], cause: str, what: str, weight: float = 0.8
-) -> Iterator[Finding]:
+def elsewhere(case: Case, inputs: Sequence[Any], cause: str, what: str) -> Iterator[Finding]:
     """Findings at other inputs: what explains the mismatch there, else the cause that is given."""
     try:
         outcome = case.verify(inputs)
     except SubjectError as error:  # forward worked, backward did not
         if not error.refused:
-            yield Finding(cause, 0.85, f"With {what} {error.sentence}.", line=error.line)
+            text = f"With {what} {error.sentence}."
+            yield Finding(cause, text, line=error.line, grade=Grade.ELSEWHERE)
         return
     if outcome is None or not outcome.mismatches or guard.explains(case, inputs):
         return
     mismatch = outcome.mismatches[0]
     text = f"With {what} d{mismatch.name} is wrong."
-    yield Finding(cause, weight, text, mismatch.name, mismatch.where(), None, outcome, what)
+    where = mismatch.where()
+    yield Finding(cause, text, mismatch.name, where, None, outcome, what, Grade.ELSEWHERE)
 
 
 def batches(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -56,7 +56,7 @@ def batches(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _larger_batch(case: Case, inputs: list[Any], length: int) -> Iterator[Finding]:
     """A mistake that a batch of one had hidden: first of all, a sum over it that is missing."""
-    yield from elsewhere(case, inputs, "wrong_formula", f"a batch of {length}", 0.3)
+    yield from elsewhere(case, inputs, "wrong_formula", f"a batch of {length}")
 
 
 def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -175,8 +175,7 @@ def indices(case: Case, base: Outcome) -> Iterator[Finding]:
         (list(range(top + 1)), "boundary", "every index in turn"),
     ):
         for inputs in with_indices(case, values):
-            weight = 0.83 if cause == "missing_batch_sum" else 0.8
-            yield from elsewhere(case, inputs, cause, what, weight)
+            yield from elsewhere(case, inputs, cause, what)
 
 
 def _classes(case: Case, base: Outcome, high: int) -> int:
