@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,23 @@ def check(
         report = Report(name, UNKNOWN, evidence=[f"{error}."])
     if sandbox.printed.getvalue():
         report.notes.append("the subject printed while it was checked; that was kept back")
+    for seen in _watching:
+        seen.append(report)
     return report
+
+
+_watching: list[list[Report]] = []
+
+
+@contextmanager
+def watched() -> Iterator[list[Report]]:
+    """The list of all reports that `check` makes inside the block."""
+    seen: list[Report] = []
+    _watching.append(seen)
+    try:
+        yield seen
+    finally:
+        _watching[:] = [other for other in _watching if other is not seen]
 
 
 def _examine(

@@ -146,10 +146,10 @@ def test_mistakes_that_a_sample_hides():
     assert check(BothTies, X).cause == "boundary"
 
 
-def test_other_causes_are_listed_with_their_weight():
+def test_what_else_was_seen_is_listed():
     report = check(affine("dx = -dout @ self.W.T", DW, DB, "dout *= 0"), X)
     assert report.cause == "inplace_dout"
-    assert 0 < report.others["wrong_sign"] < 1
+    assert report.others[0] == "wrong_sign"
 
 
 def test_families():

@@ -14,15 +14,15 @@ from handgrad.prove.verdict.inputs import nearby
 
 def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The gradient is zero, or was never given."""
-    missing = hypothesis.case.subject.parameters.get(hypothesis.name)
-    if hypothesis.base.run.gradients[hypothesis.name] is None:
-        what = "is never set" if missing else "is None where forward depends on the input"
+    cause = "missing_param_grad" if hypothesis.is_parameter else "missing_term"
+    if hypothesis.gradient is None:
+        what = "is never set" if hypothesis.is_parameter else "is None, and forward depends on it"
     elif not np.any(hypothesis.mismatch.analytic):
         what = "is zero everywhere"
     else:
         return
-    cause = "missing_param_grad" if missing else "missing_term"
-    yield hypothesis.finding(cause, 0.95 if missing else 0.7, f"the gradient {what}")
+    sure = hypothesis.is_parameter and not hypothesis.elsewhere
+    yield (hypothesis.finding if sure else hypothesis.guess)(cause, f"the gradient {what}")
 
 
 def constant(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -35,10 +35,10 @@ def constant(hypothesis: Hypothesis) -> Iterator[Finding]:
     if not hypothesis.explains(ratio * right) or not _holds_elsewhere(hypothesis, ratio):
         return
     if abs(ratio + 1) < 1e-3:
-        yield hypothesis.finding("wrong_sign", 0.91, "every entry has the opposite sign")
+        yield hypothesis.finding("wrong_sign", "every entry has the opposite sign")
     else:
         text = f"every entry is {named(ratio, lengths(hypothesis))} times what it should be"
-        yield hypothesis.finding("wrong_scale", 0.9, text)
+        yield hypothesis.finding("wrong_scale", text)
 
 
 def partial(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -52,20 +52,23 @@ def partial(hypothesis: Hypothesis) -> Iterator[Finding]:
         return
     count = f"{int(bad.sum())} of {bad.size} entries"
     if abs(ratio) < 1e-9:
-        yield hypothesis.finding("missing_term", 0.6, f"{count} are zero and should not be")
+        yield hypothesis.guess("missing_term", f"{count} are zero and should not be")
     elif abs(ratio + 1) < 1e-3:
-        yield hypothesis.finding("wrong_sign", 0.7, f"{count} have the opposite sign")
+        yield hypothesis.guess("wrong_sign", f"{count} have the opposite sign")
     else:
         text = f"{count} are {named(ratio, lengths(hypothesis))} times what they should be"
-        yield hypothesis.finding("wrong_scale", 0.6, text)
+        yield hypothesis.guess("wrong_scale", text)
 
 
 def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
     """Whether the same factor explains the gradient at other inputs of the same shapes."""
-    case = hypothesis.case
+    case, here = hypothesis.case, hypothesis.base.run.inputs
     if case.large:
         return True
-    outcome = case.verify(nearby(case, inputs=hypothesis.base.run.inputs), effort=1e5)
+    alike = [np.shape(x) for x in here] == [np.shape(x) for x in case.inputs]
+    outcome = case.verify(
+        case.inputs if hypothesis.elsewhere and alike else nearby(case, inputs=here), effort=1e5
+    )
     if outcome is None or outcome.point is None or hypothesis.name not in outcome.parts:
         return True
     part = outcome.parts[hypothesis.name]

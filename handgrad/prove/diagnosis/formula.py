@@ -14,7 +14,7 @@ from handgrad.prove.diagnosis import arrangement, factor, mutation, region, summ
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import differentiate
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome
 
 EXPLANATIONS = (
@@ -26,16 +26,14 @@ EXPLANATIONS = (
     factor.constant,
     factor.partial,
     upstream_use.other_upstream,
+    region.at_edges,
     summation.over_other_axis,
     summation.of_some_rows,
     summation.of_one_entry,
     summation.across_rows,
     region.rounded,
     region.left_over,
-    region.at_edges,
 )
-
-EXPLAINED = 0.85  # from this weight on an explanation needs no other
 
 
 def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -43,19 +41,20 @@ def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
     hypotheses = [_hypothesis(case, base, mismatch) for mismatch in base.mismatches]
     found = [finding for hypothesis in hypotheses for finding in _explained(hypothesis)]
     yield from found
-    sure = [f for f in found if f.weight >= EXPLAINED and f.cause != "transpose"]
+    sure = [f for f in found if f.grade < Grade.UNEXPLAINED and f.cause != "transpose"]
     if hypotheses and not sure:
         yield from mutation.undone_by_mutation(hypotheses)
 
 
 def _explained(hypothesis: Hypothesis) -> Iterator[Finding]:
-    given = hypothesis.base.run.gradients[hypothesis.name]
+    given = hypothesis.gradient
     if hypothesis.mismatch.part is None and given is not None:
         yield from arrangement.misshapen(hypothesis)
         return
-    for explanation in EXPLANATIONS:
-        yield from explanation(hypothesis)
-    yield hypothesis.finding("wrong_formula", 0.3, "no simple mistake explains the difference")
+    found = [f for explanation in EXPLANATIONS for f in explanation(hypothesis)]
+    yield from found
+    if not found:
+        yield hypothesis.guess("wrong_formula", "no simple mistake explains the difference")
 
 
 def _hypothesis(case: Case, base: Outcome, mismatch: Mismatch) -> Hypothesis:

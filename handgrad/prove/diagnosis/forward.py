@@ -112,7 +112,7 @@ KNOWN |= {"times": KNOWN["mul"], "logistic": KNOWN["sigmoid"], "l1": KNOWN["mae"
 
 def against_reference(case: Case, base: Outcome | None, reference: Callable) -> Iterator[Finding]:
     """forward beside the function that it should be."""
-    yield from _held_against(case, [reference], "reference", 1.0)
+    yield from _held_against(case, [reference], "reference")
 
 
 def against_name(case: Case, base: Outcome | None) -> Iterator[Finding]:
@@ -120,7 +120,7 @@ def against_name(case: Case, base: Outcome | None) -> Iterator[Finding]:
     name = plain_name(case.subject.name)
     functions = KNOWN.get(name) or _affine(case, name)
     if functions:
-        yield from _held_against(case, functions, f"what {name} means", 0.97)
+        yield from _held_against(case, functions, f"what {name} means")
 
 
 def plain_name(name: str) -> str:
@@ -160,9 +160,7 @@ def _normalized(name: str, values: dict[str, Array], training: bool) -> list[Cal
     return [lambda x, a=a: normal(x, a) for a in usual]
 
 
-def _held_against(
-    case: Case, functions: list[Callable], what: str, weight: float
-) -> Iterator[Finding]:
+def _held_against(case: Case, functions: list[Callable], what: str) -> Iterator[Finding]:
     batches = [case.inputs, nearby(case)]
     if plain_name(case.subject.name) in ("sigmoid", "relu", "tanh", "softplus", "softmax"):
         rng = np.random.default_rng(2)
@@ -173,7 +171,7 @@ def _held_against(
             given = case.forward(case.subject.copy(), [fresh(x) for x in inputs])[0]
         except SubjectError as error:
             if not error.refused:
-                yield Finding("forward_bug", weight, f"{error.sentence}.", line=error.line)
+                yield Finding("forward_bug", f"{error.sentence}.", line=error.line)
             return
         right = [_value(f, inputs) for f in left]
         known = [r for r in right if r is not None and np.isfinite(r).all()]
@@ -186,7 +184,7 @@ def _held_against(
             k = np.unravel_index(int(np.argmax(off)), given.shape)
             position = f"[{', '.join(map(str, k))}]" if k else ""
             text = f"forward is not {what}: output{position} is {given[k]:.6g}, not {near[k]:.6g}."
-            yield Finding("forward_bug", weight, text)
+            yield Finding("forward_bug", text)
             return
 
 

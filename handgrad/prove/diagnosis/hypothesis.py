@@ -9,8 +9,8 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import DOUBLE, Part
-from handgrad.prove.verdict.evidence import Finding
-from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.prove.verdict.evidence import Finding, Grade
+from handgrad.prove.verdict.trial import Case, Outcome, same
 
 _LEFT, _LEFT_SINGLE = 1e-3, 0.05  # share of the difference that may be left unexplained
 
@@ -29,6 +29,16 @@ class Hypothesis:
     @property
     def name(self) -> str:
         return self.mismatch.name
+
+    @property
+    def gradient(self) -> Array | None:
+        """What backward gave, whole; None for a gradient that was never set."""
+        return self.base.run.gradients.get(self.name, self.mismatch.analytic)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the inputs are others than the given ones."""
+        return not all(map(same, self.base.run.inputs, self.case.inputs))
 
     @property
     def is_parameter(self) -> bool:
@@ -88,7 +98,11 @@ class Hypothesis:
             return second, np.full(self.given.shape, np.nan)
         return second, gradient.reshape(-1)[self.part.index]
 
-    def finding(self, cause: str, weight: float, sentence: str) -> Finding:
-        """A finding about this gradient."""
+    def finding(self, cause: str, sentence: str, grade: Grade = Grade.EXPLAINED) -> Finding:
+        """A mistake that explains the whole difference of this gradient."""
         text = f"d{self.name}: {sentence}."
-        return Finding(cause, weight, text, self.name, self.mismatch.where())
+        return Finding(cause, text, self.name, self.mismatch.where(), grade=grade)
+
+    def guess(self, cause: str, sentence: str) -> Finding:
+        """A mistake that would explain a part of the difference."""
+        return self.finding(cause, sentence, Grade.UNEXPLAINED)

@@ -50,8 +50,7 @@ def undone_by_mutation(hypotheses: list[Hypothesis]) -> Iterator[Finding]:
             sentence = f"with `{_after(mutation, factor)}` in place of `{before}` it is right"
             line = f"{text.file}:{text.first + mutation.statement.lineno - 1}: {before}"
             cause = _cause(mutation, factor, worst)
-            weight = 0.96 if cause == "wrong_axis" else 0.9  # than a transposition that fits too
-            yield replace(worst.finding(cause, weight, sentence), line=line)
+            yield replace(worst.finding(cause, sentence), line=line)
             break
     case.mutation_effort = limit - sandbox.spent
     case.writes[:] = written  # what changed texts write is not the subject's doing
@@ -152,6 +151,7 @@ class _Harness:
         self.upstream, self.inputs = base.run.upstream, base.run.inputs
         self.ready = self.case.subject.copy()
         self.case.forward(self.ready, [fresh(x) for x in self.inputs])
+        self.elsewhere = hypotheses[0].elsewhere
         self.wrong = {c.name: c for c in hypotheses}
         self.right = {n: g for n, g in base.run.gradients.items()
                       if n in self.case.wanted and n not in self.wrong}  # fmt: skip
@@ -208,7 +208,8 @@ class _Harness:
             subject = self.case.subject.copy()
             if not _fitted(subject, self.text, factor):
                 return False
-            outcome = self.case.verify(nearby(self.case, inputs=self.inputs), subject)
+            inputs = self.case.inputs if self.elsewhere else nearby(self.case, inputs=self.inputs)
+            outcome = self.case.verify(inputs, subject)
         except SubjectError:
             return False
         finally:

@@ -20,7 +20,7 @@ def at_edges(hypothesis: Hypothesis) -> Iterator[Finding]:
     assert hypothesis.base.point is not None
     value = hypothesis.base.point.value(hypothesis.name).reshape(-1)[hypothesis.part.index]
     if np.all(value[hypothesis.bad] == 0) and not np.all(value == 0):
-        yield hypothesis.finding("boundary", 0.85, "it is wrong exactly where the input is zero")
+        yield hypothesis.finding("boundary", "it is wrong exactly where the input is zero")
         return
     rest = ~hypothesis.bad
     off = abs(hypothesis.given - hypothesis.numeric)[rest].max(initial=0)
@@ -31,7 +31,7 @@ def at_edges(hypothesis: Hypothesis) -> Iterator[Finding]:
         end = int(np.prod(hypothesis.mismatch.shape)) - 1
         last = hypothesis.part.index[hypothesis.bad][0] == end and not moves(hypothesis)
         text = "only the last entry is wrong" if last else "a single entry is wrong"
-        yield hypothesis.finding(*(("boundary", 0.86) if last else ("wrong_formula", 0.86)), text)
+        yield hypothesis.finding("boundary" if last else "wrong_formula", text)
         return
     for axis, (at, length) in enumerate(zip(positions, hypothesis.mismatch.shape)):
         ends = length > 2 and np.all((at == 0) | (at == length - 1))
@@ -39,12 +39,11 @@ def at_edges(hypothesis: Hypothesis) -> Iterator[Finding]:
             return  # it is the values there that matter, not the position
         for end, text in ((length - 1, "last"), (0, "first")):
             if length > 2 and np.all(at == end):
-                weight = 0.86 if end else 0.55
                 text = f"only the {text} along axis {axis} is wrong"
-                yield hypothesis.finding("boundary", weight, text)
+                yield (hypothesis.finding if end else hypothesis.guess)("boundary", text)
                 return
         if length > 3 and np.all((at == 0) | (at == length - 1)):
-            yield hypothesis.finding("boundary", 0.7, f"only the ends of axis {axis} are wrong")
+            yield hypothesis.guess("boundary", f"only the ends of axis {axis} are wrong")
             return
 
 
@@ -87,10 +86,10 @@ def left_over(hypothesis: Hypothesis) -> Iterator[Finding]:
     if before is None or before.shape != hypothesis.mismatch.shape or not np.any(before):
         return
     if hypothesis.explains(hypothesis.numeric + hypothesis.at(before)):
-        yield hypothesis.finding("accumulates", 0.97, "it was added to the gradient that was there")
+        yield hypothesis.finding("accumulates", "it was added to the gradient that was there")
     elif hypothesis.explains(hypothesis.at(before)):
         text = "it is not set: it is what it was before"
-        yield hypothesis.finding("missing_param_grad", 0.9, text)
+        yield hypothesis.finding("missing_param_grad", text)
 
 
 def low_precision_state(case: Case) -> bool:
@@ -118,23 +117,23 @@ def rounded(hypothesis: Hypothesis) -> Iterator[Finding]:
     with np.errstate(over="ignore"):
         half = right.astype(np.float16).astype(np.float64)
     if any(a.dtype == np.float16 for a in _kept(hypothesis.case)):
-        yield hypothesis.finding("dtype", 0.94, "state is kept in half precision")
+        yield hypothesis.finding("dtype", "state is kept in half precision")
         return
-    gradient = hypothesis.base.run.gradients[hypothesis.name]
+    gradient = hypothesis.gradient
     kind = hypothesis.mismatch.analytic.dtype if gradient is None else gradient.dtype
     with np.errstate(all="ignore"):
         ratios = (hypothesis.given / right)[abs(right) > 1e-3 * abs(right).max(initial=0)]
     varied = len(ratios) > 1 and np.ptp(ratios) > 0.1 * abs(ratios - 1).max()
     if varied and np.all(abs(ratios - 1) < 3e-3) and low_precision_state(hypothesis.case):
         text = "it is off by rounding: state is kept in low precision"
-        yield hypothesis.finding("dtype", 0.92, text)
+        yield hypothesis.finding("dtype", text)
     telling = abs(right - np.round(right)).max(initial=0) > 1e-3
     for name, values in (("integers", np.trunc(right)), ("integers", np.round(right))):
         if telling and np.any(values) and abs(hypothesis.given - values).max(initial=0) < 1e-9:
-            yield hypothesis.finding("dtype", 0.9, f"it is the right one cut to {name}")
+            yield hypothesis.finding("dtype", f"it is the right one cut to {name}")
             return
     off, whole = abs(hypothesis.given - half), abs(hypothesis.given - right)
-    if off.max(initial=0) <= 1e-2 * whole.max(initial=0):
-        yield hypothesis.finding("dtype", 0.96, "it is the right one in half precision")
+    if off.max(initial=0) <= 1e-2 * whole.max(initial=0) and np.any(half[hypothesis.bad]):
+        yield hypothesis.finding("dtype", "it is the right one in half precision")
     elif kind.kind in "iub" or kind == np.float16:
-        yield hypothesis.finding("dtype", 0.9, f"its dtype is {kind}")
+        yield hypothesis.finding("dtype", f"its dtype is {kind}")

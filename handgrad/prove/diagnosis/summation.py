@@ -28,7 +28,7 @@ def over_other_axis(hypothesis: Hypothesis) -> Iterator[Finding]:
                 if reduced.size == size and hypothesis.explains(reduced.reshape(-1)):
                     spelled = ", ".join(map(str, axes))
                     text = f"it was {verb} over axis {spelled} of the output"
-                    yield hypothesis.finding("wrong_axis", 0.9, text)
+                    yield hypothesis.finding("wrong_axis", text)
                     return
 
 
@@ -45,9 +45,9 @@ def of_some_rows(hypothesis: Hypothesis) -> Iterator[Finding]:
         for text, kept in _selections(rows):
             if not hypothesis.explains(kept @ pieces):
                 continue
-            one_off = kept.sum() == rows - 1 and (rows > 2 or axis)
+            one_off = kept.sum() == rows - 1 and (rows > 2 or axis or hypothesis.elsewhere)
             cause = "boundary" if one_off or (axis and kept.sum() > 1) else "missing_batch_sum"
-            yield hypothesis.finding(cause, 0.9, f"of axis {axis} of the output {text} counted")
+            yield hypothesis.finding(cause, f"of axis {axis} of the output {text} counted")
             return
 
 
@@ -65,7 +65,7 @@ def of_one_entry(hypothesis: Hypothesis) -> Iterator[Finding]:
                 if hypothesis.explains(hypothesis.pulled(kept.reshape(-1))):
                     spelled = ", ".join(map(str, axes))
                     text = f"of axes {spelled} of the output only the {word} index is counted"
-                    yield hypothesis.finding("missing_batch_sum", 0.9, text)
+                    yield hypothesis.finding("missing_batch_sum", text)
                     return
     yield from _of_one_sample(hypothesis)
 
@@ -83,7 +83,7 @@ def _of_one_sample(hypothesis: Hypothesis) -> Iterator[Finding]:
         part = differentiate_at(point, hypothesis.name, hypothesis.part.index)
         if hypothesis.explains(part.expected(base.run.flat_upstream)):
             text = f"number {row} of the batch is taken for every one"
-            yield hypothesis.finding("missing_batch_sum", 0.9, text)
+            yield hypothesis.finding("missing_batch_sum", text)
             return
 
 
@@ -119,7 +119,7 @@ def across_rows(hypothesis: Hypothesis) -> Iterator[Finding]:
             rest = abs(np.delete(given, row, axis)).max()
             if rest > 1e-4 * abs(given).max(initial=1e-300):
                 text = f"slices along axis {axis} are mixed, which forward keeps apart"
-                yield hypothesis.finding("wrong_axis", 0.8, text)
+                yield hypothesis.guess("wrong_axis", text)
                 return
 
 

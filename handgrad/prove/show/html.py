@@ -10,6 +10,8 @@ from html import escape
 from math import isfinite
 from typing import Any
 
+from handgrad.prove.show.arrays import side_by_side
+
 LONGEST = 60  # lines of source that are shown around the marked one
 
 
@@ -63,9 +65,10 @@ def _section(report: Any, anchor: str) -> str:
         f'<span class="chip {_kind(report.verdict)}">{report.verdict}</span>{cause}</header>',
         f"<p>{escape(report.paragraph)}</p>",
         _where(report.where),
+        side_by_side(report.entries),
         _source(report.line),
         _table(report.table),
-        _list("Less likely", [f"{c}, weight {w:.2f}" for c, w in report.others.items()]),
+        _list("Also seen", report.others),
         _list("Notes", report.notes),
     ]
     if report.blame is not None:
@@ -250,6 +253,22 @@ pre {
 .line i {
   display: inline-block; width: 2.6rem; margin-right: 1rem; text-align: right; font-style: normal;
   color: var(--quiet); user-select: none;
+}
+.beside { display: flex; flex-wrap: wrap; gap: .4rem 2rem; }
+.scroll { overflow-x: auto; max-width: 100%; }
+.entries { font-variant-numeric: tabular-nums; }
+.entries caption { text-align: left; color: var(--quiet); font-size: .85em; }
+.entries td { text-align: right; padding: .1rem .7rem .1rem 0; white-space: nowrap; }
+.entries .bad { background: var(--mark); }
+@media (max-width: 30rem) {
+  main { padding: 1.2rem .7rem 2rem; }
+  section { padding: .8rem .8rem 1rem; }
+  td, th { padding-right: .6rem; }
+  .contents .quiet, .where td:nth-child(3), .gradients :is(td, th):nth-child(4) { display: none; }
+  .contents { table-layout: fixed; }
+  .contents td, code { overflow-wrap: anywhere; }
+  .entries { font-size: .8rem; }
+  .line i { width: 1.6rem; margin-right: .5rem; }
 }
 .marked { background: var(--mark); box-shadow: inset 3px 0 var(--wrong); }
 """

@@ -23,7 +23,7 @@ def backward_draws(case: Case, base: Outcome) -> Iterator[Finding]:
             second = other.gradients[name]
             if first is not None and second is not None and not close(first, second):
                 text = f"Called again from the same state, backward gives another d{name}."
-                yield Finding("nondeterministic", 0.98, text, name)
+                yield Finding("nondeterministic", text, name)
                 return
 
 

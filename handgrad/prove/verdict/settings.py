@@ -18,7 +18,7 @@ from handgrad.arrays import Array
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.subject.making import constructed, numbers_held, recipe, strings_known
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import resized
 from handgrad.prove.verdict.prepare import beside
 from handgrad.prove.verdict.trial import Case, Outcome, fresh, same
@@ -171,7 +171,8 @@ def _proved(case: Case, base: Outcome, subject: Subject, what: str) -> Iterator[
                 text = f"With {what} d{mismatch.name} is wrong."
                 where = mismatch.where()
                 yield Finding(
-                    "wrong_formula", 0.5, text, mismatch.name, where, None, outcome, what
+                    "wrong_formula", text, mismatch.name, where, None, outcome, what,
+                    Grade.ELSEWHERE,
                 )
                 return
 

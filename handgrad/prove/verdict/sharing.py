@@ -34,11 +34,11 @@ def _apart(case: Case, inputs: list) -> Iterator[Finding]:
     for (i, a), (j, b) in combinations(enumerate(returned[: len(case.names)]), 2):
         if _one(a, b) and not any(np.may_share_memory(a, u) for u in dout):
             text = f"d{case.names[i]} and d{case.names[j]} are one array: who adds to one changes both."
-            yield Finding("aliasing", 0.9, text, case.names[j])
+            yield Finding("aliasing", text, case.names[j])
             return
     for (_, a), (j, b) in combinations(enumerate(outputs), 2):
         if _one(a, b) and not any(np.may_share_memory(a, x) for x in given if _array(x)):
-            yield Finding("aliasing", 0.9, f"Output {j} is the same array as another output.")
+            yield Finding("aliasing", f"Output {j} is the same array as another output.")
             return
     before = {n: used.gradient(n) for n in used.parameters}
     kept = {n: None if g is None else g.copy() for n, g in before.items()}
@@ -49,7 +49,7 @@ def _apart(case: Case, inputs: list) -> Iterator[Finding]:
         now = used.gradient(name)
         if then is not None and now is not None and not same(now, then):
             text = f"d{name} changes when the caller writes into the upstream gradient: a copy is needed."
-            yield Finding("aliasing", 0.9, text, name)
+            yield Finding("aliasing", text, name)
             return
 
 
@@ -87,7 +87,7 @@ def same_arrays_again(case: Case, base: Outcome) -> Iterator[Finding]:
         a, b = gradients[name], alone.gradients[name]
         if a is not None and b is not None and not close(a, b, 1e-7):
             text = f"When the same arrays come again with other numbers, d{name} is that of the old ones."
-            yield Finding("stale_state", 0.9, text, name)
+            yield Finding("stale_state", text, name)
             return
 
 
@@ -113,5 +113,5 @@ def assigned(case: Case, base: Outcome) -> Iterator[Finding]:
             name = outcome.mismatches[0].name
             text = f"After other arrays were assigned to the parameters d{name} is wrong: it, or "
             text += "forward, still uses the old ones."
-            yield Finding("stale_state", 0.9, text, name, outcome.mismatches[0].where())
+            yield Finding("stale_state", text, name, outcome.mismatches[0].where())
             return

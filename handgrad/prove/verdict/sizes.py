@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.fade import fades
 from handgrad.prove.verdict.inputs import (
     resized,
@@ -20,21 +20,21 @@ from handgrad.prove.verdict.inputs import (
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
 
 
-def elsewhere(
-    case: Case, inputs: Sequence[Any], cause: str, what: str, weight: float = 0.8
-) -> Iterator[Finding]:
+def elsewhere(case: Case, inputs: Sequence[Any], cause: str, what: str) -> Iterator[Finding]:
     """Findings at other inputs: what explains the mismatch there, else the cause that is given."""
     try:
         outcome = case.verify(inputs)
     except SubjectError as error:  # forward worked, backward did not
         if not error.refused:
-            yield Finding(cause, 0.85, f"With {what} {error.sentence}.", line=error.line)
+            text = f"With {what} {error.sentence}."
+            yield Finding(cause, text, line=error.line, grade=Grade.ELSEWHERE)
         return
     if outcome is None or not outcome.mismatches or fades(case, inputs, case.inputs):
         return
     mismatch = outcome.mismatches[0]
     text = f"With {what} d{mismatch.name} is wrong."
-    yield Finding(cause, weight, text, mismatch.name, mismatch.where(), None, outcome, what)
+    where = mismatch.where()
+    yield Finding(cause, text, mismatch.name, where, None, outcome, what, Grade.ELSEWHERE)
 
 
 def batches(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -46,7 +46,7 @@ def batches(case: Case, base: Outcome) -> Iterator[Finding]:
             continue
         cause = "broadcasting" if length == 1 else "boundary"
         if length > 1 and rows == 1:  # first of all, a sum over the batch that is missing
-            yield from elsewhere(case, inputs, "wrong_formula", f"a batch of {length}", 0.3)
+            yield from elsewhere(case, inputs, "wrong_formula", f"a batch of {length}")
         else:
             yield from elsewhere(case, inputs, cause, f"a batch of {length}")
 
@@ -115,8 +115,7 @@ def indices(case: Case, base: Outcome) -> Iterator[Finding]:
         (list(range(top + 1)), "boundary", "every index in turn"),
     ):
         for inputs in with_indices(case, values):
-            weight = 0.83 if cause == "missing_batch_sum" else 0.8
-            yield from elsewhere(case, inputs, cause, what, weight)
+            yield from elsewhere(case, inputs, cause, what)
 
 
 def _classes(case: Case, base: Outcome, high: int) -> int:

@@ -125,7 +125,7 @@ class Case:
         changed = [k for k, (y, now) in enumerate(zip(outputs, raw)) if not same(y, now)]
         if changed:
             writes.append(Finding(
-                "aliasing", 0.9, "backward changes the output that forward had returned."
+                "aliasing", "backward changes the output that forward had returned."
             ))  # fmt: skip
         self.writes += writes
         gradients = self.named(subject, returned)
@@ -156,13 +156,13 @@ class Case:
         for name, now, then in zip(self.names, given, before):
             if isinstance(then, np.ndarray) and not same(now, then):
                 found.append(Finding(
-                    "inplace_input", 1.0, f"{phase} writes into its input {name}.", name
+                    "inplace_input", f"{phase} writes into its input {name}.", name
                 ))  # fmt: skip
                 now[...] = then
         for name, then in held.items():
             if not same(subject.get(name), then):
                 sentence = f"{phase} changes the parameter {name}."
-                found.append(Finding("inplace_input", 1.0, sentence, name))
+                found.append(Finding("inplace_input", sentence, name))
                 held[name] = subject.get(name).copy()
         return found
 
@@ -238,7 +238,7 @@ class Case:
 def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]:
     if all(same(now, then) for now, then in zip(dout, upstream)):
         return []
-    return [Finding("inplace_dout", 1.0, "backward writes into the gradient it was given.")]
+    return [Finding("inplace_dout", "backward writes into the gradient it was given.")]
 
 
 def vanishing(gradients: dict[str, Array | None]) -> set[str]:

@@ -11,7 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.measure.numeric import careful
 from handgrad.prove.measure.point import DOUBLE
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import movable, nearby, replaced, shuffled
 from handgrad.prove.verdict.sizes import elsewhere
 from handgrad.prove.verdict.trial import Case, Outcome
@@ -132,4 +132,4 @@ def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
                 f"With equal values d{' + d'.join(together)} adds up to {total:.6g}, and moving "
                 f"them together gives {low:.6g}: a tie is counted more than once, or not at all."
             )
-            yield Finding("boundary", 0.84, text, together[0])
+            yield Finding("boundary", text, together[0], grade=Grade.ELSEWHERE)
