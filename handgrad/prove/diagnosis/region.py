@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
-from handgrad.prove.subject.parameters import owners
+from handgrad.prove.subject.parameters import attributes, owners
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, fresh
 
@@ -101,7 +101,7 @@ def _kept(case: Case) -> list[np.ndarray]:
     """The real arrays that a subject holds after a forward and a backward, and its outputs."""
     used = case.subject.copy()
     run = case.run(start=used, keep=True)
-    held = [v for owner in owners(used.thing) for v in vars(owner).values()]
+    held = [v for owner in owners(used.thing) for v in attributes(owner).values()]
     return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -61,6 +60,7 @@ class Subject:
         self.capacity: int | None = None  # upstream gradients that backward takes
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
+        self.declared = 0  # gradients that the last backward returned in a tuple or a list
 
     @property
     def name(self) -> str:
@@ -90,15 +90,6 @@ class Subject:
     def cast(self, dtype: Any) -> Subject:
         """An independent copy whose arrays have another dtype."""
         return self.around(copying.cast(self.thing, dtype))
-
-    def sibling(self) -> Subject | None:
-        """Another instance made by the constructor itself; None where that cannot be done."""
-        try:
-            thing = self.maker() if self.maker else _made_again(self.thing)
-        except Exception:  # a constructor that wants what is not kept: no sibling
-            return None
-        usable = all(callable(getattr(thing, m, None)) for m in ("forward", "backward"))
-        return self.around(thing) if usable and not self.outside.made_by_factory else None
 
     def forward(self, inputs: Sequence[Any], seed: int | None = None) -> list[Array]:
         """The outputs, as arrays."""
@@ -174,6 +165,7 @@ class Subject:
                 result = np.asarray(result)
         if isinstance(result, dict):
             result = tuple(result.get(n, result.get(f"d{n}")) for n in self.input_names)
+        self.declared = len(result) if isinstance(result, list | tuple) else 0
         several = isinstance(result, list | tuple) and not all(_plain_number(v) for v in result)
         if isinstance(result, tuple) and len(self.input_names) > 1:
             several = True
@@ -211,21 +203,6 @@ def positional(function: Callable) -> list[inspect.Parameter]:
         return [inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]
     keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
     return [p for p in parameters if p.kind not in keyword]
-
-
-def _made_again(thing: Any) -> Any:
-    """type(thing)(...) with arguments read from the attributes of the constructor's names."""
-    if isinstance(thing, Pair | types.ModuleType):
-        return None
-    given = {}
-    for p in positional(type(thing)):
-        if p.kind is p.VAR_POSITIONAL or isinstance(p.default, list | dict | set | np.ndarray):
-            continue
-        if p.name in vars(thing):
-            given[p.name] = copying.duplicate(vars(thing)[p.name])
-        elif p.default is p.empty:
-            return None
-    return type(thing)(**given)
 
 
 def _plain_number(value: Any) -> bool:

@@ -42,7 +42,7 @@ def recipe(subject: Subject) -> dict[str, Any] | None:
         else:
             unknown.append(p.name)
     if not unknown:
-        return given or None
+        return given
     return _guessed(subject, given, unknown)
 
 
@@ -72,6 +72,12 @@ def constructed(subject: Subject, args: dict[str, Any]) -> Subject | None:
         if isinstance(now, np.ndarray) and now.shape == value.shape and name not in args:
             put(thing, parameter.path, value.astype(now.dtype))
     return subject.around(thing).cast(np.float64)
+
+
+def sibling(subject: Subject) -> Subject | None:
+    """Another instance made by the constructor itself; None where that cannot be done."""
+    args = recipe(subject)
+    return None if args is None else constructed(subject, args)
 
 
 def strings_known(subject: Subject) -> list[str]:

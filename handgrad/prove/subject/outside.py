@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.parameters import owners
+from handgrad.prove.subject.parameters import attributes, owners
 
 _LIBRARIES = ("builtins", "handgrad", "numpy", "abc", "typing", "torch", "jax", "functools")
 _CODE: tuple[Any, ...] = (property, staticmethod, classmethod, functools.cached_property)
@@ -42,7 +42,7 @@ class Outside:
         held_outside = [(own, value) for _, own, value in (*self.cells, *self.globals.values())]
         held_outside += [pair for names in self.classes.values() for pair in names.values()]
         self.streams = [(own, v) for own, v in held_outside if isinstance(own, _GENERATORS)]
-        self.made_by_factory = any(c.cell_contents is not type(thing) for c in cells.values()
+        self.made_by_factory = any(not isinstance(c.cell_contents, type) for c in cells.values()
                                    if id(c) not in held)  # fmt: skip
 
     def restore(self) -> None:
@@ -72,7 +72,7 @@ class Outside:
 
 
 def _contents(owner: Any) -> Iterator[Any]:
-    for value in getattr(owner, "__dict__", {}).values():
+    for value in attributes(owner).values():
         yield value
         if isinstance(value, list | tuple):
             yield from value
@@ -125,7 +125,7 @@ def _can_be_put_back(value: Any) -> bool:
 
 def _own_functions(thing: Any) -> list[types.FunctionType]:
     """Functions that the object holds itself: a copy of it has copies of them."""
-    values = [v for owner in owners(thing) for v in getattr(owner, "__dict__", {}).values()]
+    values = [v for owner in owners(thing) for v in attributes(owner).values()]
     return [v for v in values if isinstance(v, types.FunctionType)]
 
 

@@ -106,6 +106,9 @@ def _tied(case: Case, rows: int) -> set[int]:
     if case.tied is None:
         equal = {k for k, x in enumerate(case.inputs)
                  if isinstance(x, np.ndarray) and x.ndim and x.shape[0] == rows}  # fmt: skip
+        if _goes(case, equal, rows):
+            case.tied = equal
+            return equal
         first = min(equal)
         free = {k for k in equal - {first} if rows > 1 and _goes(case, equal - {k}, rows)}
         case.tied = equal - free

@@ -17,6 +17,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.subject.making import constructed, numbers_held, recipe, strings_known
+from handgrad.prove.subject.parameters import attributes
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import resized
@@ -38,7 +39,7 @@ def settings(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _variants(case: Case, base: Outcome) -> Iterator[tuple[set[str], str, Subject]]:
     made = recipe(case.subject)
-    if made is None:
+    if not made:
         yield from _changed(case, base)
         return
     options = {n: list(lawful(v, case)) for n, v in made.items()}
@@ -49,9 +50,10 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[set[str], str, Subjec
             yield set(change), what, subject
     for name in [n for n, v in made.items() if isinstance(v, bool)]:
         subject = case.subject.copy()  # a mode is switched after a call in the other one
-        if vars(subject.thing).get(name) is made[name]:
+        if attributes(subject.thing).get(name) is made[name]:
             case.run(start=subject, keep=True)
             setattr(subject.thing, name, not made[name])
+            subject.parameters = {}
             yield {name}, f"{name} = {not made[name]} after a call with {made[name]}", subject
 
 
@@ -162,7 +164,7 @@ def _spelled(value: Any) -> str:
 def _proved(case: Case, base: Outcome, subject: Subject, what: str) -> Iterator[Finding]:
     for inputs in _fitted(case, subject):
         try:
-            other = beside(case, subject, inputs)
+            other = beside(case, subject, inputs, bool(subject.parameters))
             outcome = other.verify(inputs)
         except SubjectError:  # not meant
             continue

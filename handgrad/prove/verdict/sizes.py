@@ -11,6 +11,7 @@ from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.fade import fades
 from handgrad.prove.verdict.inputs import (
+    batched,
     resized,
     resized_alike,
     resized_alone,
@@ -55,7 +56,11 @@ def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
     """Other lengths of the other axes: odd, and not square."""
     for what, inputs in _lengths(case):
         if inputs is not None and _follows(case, base, inputs):
-            yield from elsewhere(case, inputs, "boundary", what)
+            moved = _moved(case, inputs)
+            for finding in elsewhere(case, inputs, "boundary", what):
+                p = finding.gradient
+                if not (p in case.subject.parameters and moved & set(case.shape(p, inputs))):
+                    yield finding  # else a length of the input that was the parameter's too
 
 
 def _lengths(case: Case) -> Iterator[tuple[str, list[Any] | None]]:
@@ -72,9 +77,10 @@ def _lengths(case: Case) -> Iterator[tuple[str, list[Any] | None]]:
     labels = {n for k, x in arrays if case.names[k] not in case.wanted for n in x.shape[1:]}
     for old in sorted({n for _, x in arrays for n in x.shape if n > 1} - labels):
         yield f"every axis of {old} longer by one", resized_alike(case, old, old + 1, case.rng)
+    tied = batched(case)
     for k, x in arrays:
         for axis in range(x.ndim):
-            if x.shape[axis] > 1:
+            if x.shape[axis] > 1 and not (axis == 0 and k in tied and len(tied) > 1):
                 what = f"axis {axis} of {case.names[k]} longer by one"
                 yield what, resized_alone(case, k, axis, case.rng)
 
@@ -84,14 +90,19 @@ def _length(case: Case, axis: int) -> int:
     return arrays[0].shape[axis] if arrays else 0
 
 
+def _moved(case: Case, inputs: list[Any]) -> set[int]:
+    """Lengths of the given inputs that these have not."""
+    return {old for x, z in zip(case.inputs, inputs)
+            for old, new in zip(np.shape(x), np.shape(z)) if old != new}  # fmt: skip
+
+
 def _follows(case: Case, base: Outcome, inputs: list[Any]) -> bool:
     """Whether the outputs have the same rank, and follow the lengths that they had from inputs."""
     try:
         outputs = case.forward(case.subject.copy(), [fresh(x) for x in inputs])
     except SubjectError:
         return False
-    moved = {old for x, z in zip(case.inputs, inputs)
-             for old, new in zip(np.shape(x), np.shape(z)) if old != new}  # fmt: skip
+    moved = _moved(case, inputs)
     for y, z in zip(base.run.outputs, outputs):
         if y.ndim != z.ndim or (y.shape == z.shape and moved & set(y.shape)):
             return False

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.prove.subject.parameters import attributes
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import differentiable
@@ -79,9 +80,10 @@ def _keeps_shapes(case: Case, a: Shape, b: Shape) -> bool:
     """Whether forward leaves the shapes of both inputs on the object."""
     used = case.subject.copy()
     case.forward(used, [np.array(x) for x in case.inputs])
-    held: list[Any] = list(getattr(used.thing, "__dict__", {}).values())
+    held: list[Any] = list(attributes(used.thing).values())
     held += [w for v in held if isinstance(v, list | tuple) for w in v]
-    return sum(isinstance(v, tuple) and v in (a, b) for v in held) > 1
+    shapes = [v for v in held if isinstance(v, tuple) and all(isinstance(n, int) for n in v)]
+    return sum(v in (a, b) for v in shapes) > 1
 
 
 def _like(case: Case, original: Any, shape: Shape) -> np.ndarray:

@@ -28,6 +28,7 @@ class Run:
     upstream: list[Array]
     gradients: dict[str, Array | None]
     writes: list[Finding] = field(default_factory=list)
+    declared: int = 0  # how many gradients backward returned as a tuple or list
 
     @property
     def flat_upstream(self) -> Array:
@@ -129,7 +130,7 @@ class Case:
             ))  # fmt: skip
         self.writes += writes
         gradients = self.named(subject, returned)
-        return Run(before, outputs, list(upstream), gradients, writes)
+        return Run(before, outputs, list(upstream), gradients, writes, subject.declared)
 
     def named(
         self, subject: Subject, returned: list[Array | None], copies: bool = True
