@@ -58,6 +58,7 @@ class Subject:
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
         self.outside = Outside(thing)
         self.capacity: int | None = None  # upstream gradients that backward takes
+        self.gathers = False  # a list of outputs has one list of gradients
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
         self.declared = 0  # gradients that the last backward returned in a tuple or a list
@@ -105,6 +106,7 @@ class Subject:
         if callable(zero_grad):
             self.sandbox.call("backward", zero_grad)
         given = gradients[: self.upstream_count(len(gradients))]
+        given = [list(given)] if self.gathers else given
         seed += self.sandbox.seed
         result = self.sandbox.call("backward", self.thing.backward, *given, seed=seed)
         return self._input_gradients(result)
@@ -119,7 +121,7 @@ class Subject:
             parameters = positional(backward)
             several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
             self.capacity = 1_000_000 if several else len(parameters) - hidden
-        return min(outputs, self.capacity)
+        return outputs if self.gathers else min(outputs, self.capacity)
 
     def get(self, name: str) -> Array:
         """A parameter's value."""
@@ -151,6 +153,8 @@ class Subject:
             items = [result]
         if isinstance(result, list):
             self.notes.add("forward returns a list; it was read as arrays")
+            self.gathers, arrays = False, len(items) > 1 and all(isinstance(v, np.ndarray) for v in items)
+            self.gathers = arrays and self.upstream_count(2) == 1
         items = items[: max(self.upstream_count(len(items)), 1)]  # the rest is for other uses
         arrays = [as_array(getattr(v, "data", v) if _is_tensor(v) else v) for v in items]
         if any(a is None for a in arrays):

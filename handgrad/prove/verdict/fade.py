@@ -17,15 +17,26 @@ from handgrad.prove.measure.compare import RELATIVE, signs
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import Point
 from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.inputs import movable
 from handgrad.prove.verdict.trial import Case
 
 _SMALL, _TINY = 1e-4, 1e-7  # between them a difference is fading
 
 
-def fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
-    """Whether the difference between backward and differentiation fades on the way home."""
-    if any(np.shape(a) != np.shape(b) for a, b in zip(inputs, home)):
-        return False
+def fades(case: Case, inputs: Sequence[Any]) -> bool:
+    """Whether the difference between backward and differentiation fades towards other inputs:
+    towards the given ones, or towards these scaled down."""
+    fits = all(np.shape(a) == np.shape(b) for a, b in zip(inputs, case.inputs))
+    homes = [case.inputs] if fits else []
+    size = max((float(abs(np.asarray(inputs[k])).max(initial=0)) for k in movable(case)),
+               default=0.0)  # fmt: skip
+    if size > 1:
+        homes.append([np.asarray(x) / size if k in movable(case) else x
+                      for k, x in enumerate(inputs)])  # fmt: skip
+    return any(_fades(case, inputs, home) for home in homes)
+
+
+def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
     near = _difference(case, inputs, home, 0.0)
     if not near <= RELATIVE:
         return False

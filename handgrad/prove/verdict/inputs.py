@@ -50,13 +50,6 @@ def nearby(case: Case, seed: int = 7, inputs: Sequence[Any] | None = None) -> li
     ]
 
 
-def smaller(case: Case) -> list[Any] | None:
-    """The inputs scaled down to one; None where they are no larger."""
-    size = max((float(abs(np.asarray(case.inputs[k])).max(initial=0)) for k in movable(case)),
-               default=0.0)  # fmt: skip
-    return replaced(case, lambda x: np.asarray(x) / size) if size > 1 else None
-
-
 def shuffled(case: Case, rng: np.random.Generator) -> list[Any]:
     """Another batch: the rows of the inputs in another order, slightly changed; labels too."""
     arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]

@@ -19,9 +19,9 @@ from handgrad.prove.verdict import (
     stretch,
     values,
 )
+from handgrad.prove.verdict.domain import beyond
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.fade import fades
-from handgrad.prove.verdict.inputs import smaller
 from handgrad.prove.verdict.large import examine_large
 from handgrad.prove.verdict.trial import Case, Outcome
 
@@ -73,9 +73,13 @@ def judge(case: Case) -> tuple[Outcome | None, list[Finding]]:
     case.measure()
     base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
     if base is None:
-        return None, []
-    small = smaller(case) if base.mismatches else None
-    if small is not None and fades(case, case.inputs, small):
+        near, findings = beyond(case)
+        return (near if near is not None and near.mismatches else None), findings
+    if base.mismatches and fades(case, case.inputs):
+        for m in base.mismatches:
+            base.nearest[m.name] = m.given
+            what = f"d{m.name} differs by what fades, as the guard in log(y + 1e-7) does"
+            case.subject.notes.add(what)
         base.mismatches.clear()
     findings: list[Finding] = []
     for experiment in BEHAVIOUR:

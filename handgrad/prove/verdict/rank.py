@@ -50,12 +50,12 @@ def _proved(
     shapes = {n: (g, case.shape(n, inputs)) for n, g in run.gradients.items()
               if n in case.wanted and g is not None}  # fmt: skip
     misshapen = [n for n, (g, shape) in shapes.items() if g.shape != shape]
-    found = list(elsewhere(case, inputs, "wrong_axis", what))
-    if misshapen and found:
-        wrong = {m.name for m in found[0].outcome.mismatches} if found[0].outcome else set()
-        right = [n for n in shapes if n not in wrong and n in case.subject.parameters]
-        found = found if right else []
-    yield from found
+    for finding in elsewhere(case, inputs, "wrong_axis", what):
+        wrong = {m.name for m in finding.outcome.mismatches} if finding.outcome else set()
+        learned = set(case.subject.parameters)
+        telling = misshapen or (whole is not None and wrong <= learned)
+        if not telling or learned - wrong:
+            yield finding
 
 
 def _same_by_slices(case: Case, whole: list[Any], slices: list[list[Any]]) -> bool:

@@ -100,11 +100,11 @@ def assigned(case: Case, base: Outcome) -> Iterator[Finding]:
         for k, (name, parameter) in enumerate(used.parameters.items()):
             owner, (kind, key) = reach(used.thing, parameter.path[:-1]), parameter.path[-1]
             value = used.get(name) * (1.1 + 0.05 * k) + 0.01
-            if not value.ndim or type(owner).__module__.startswith("handgrad."):
-                return
+            if kind != "." or not value.ndim or type(owner).__module__.startswith("handgrad."):
+                return  # a list or dict of parameters is there to be changed in place
             try:
-                setattr(owner, key, value) if kind == "." else owner.__setitem__(key, value)
-            except (AttributeError, TypeError):  # it may not be assigned to
+                setattr(owner, key, value)
+            except AttributeError:  # it may not be assigned to
                 return
         if not used.parameters:
             return

@@ -30,7 +30,7 @@ def elsewhere(case: Case, inputs: Sequence[Any], cause: str, what: str) -> Itera
             text = f"With {what} {error.sentence}."
             yield Finding(cause, text, line=error.line, grade=Grade.ELSEWHERE)
         return
-    if outcome is None or not outcome.mismatches or fades(case, inputs, case.inputs):
+    if outcome is None or not outcome.mismatches or fades(case, inputs):
         return
     mismatch = outcome.mismatches[0]
     text = f"With {what} d{mismatch.name} is wrong."
@@ -58,8 +58,8 @@ def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
         if inputs is not None and _follows(case, base, inputs):
             moved = _moved(case, inputs)
             for finding in elsewhere(case, inputs, "boundary", what):
-                p = finding.gradient
-                if not (p in case.subject.parameters and moved & set(case.shape(p, inputs))):
+                p, alone = finding.gradient, what.startswith("only") and finding.outcome is None
+                if not alone and not (p in case.subject.parameters and moved & set(case.shape(p, inputs))):
                     yield finding  # else a length of the input that was the parameter's too
 
 
@@ -81,7 +81,7 @@ def _lengths(case: Case) -> Iterator[tuple[str, list[Any] | None]]:
     for k, x in arrays:
         for axis in range(x.ndim):
             if x.shape[axis] > 1 and not (axis == 0 and k in tied and len(tied) > 1):
-                what = f"axis {axis} of {case.names[k]} longer by one"
+                what = f"only axis {axis} of {case.names[k]} longer by one"
                 yield what, resized_alone(case, k, axis, case.rng)
 
 

@@ -46,6 +46,7 @@ class Outcome:
     mismatches: list[Mismatch] = field(default_factory=list)
     point: Point | None = None
     parts: dict[str, Part] = field(default_factory=dict)
+    nearest: dict[str, Array] = field(default_factory=dict)  # right values, or subgradients
     judged: bool = True
     case: Any = None  # whose trial it is
 
@@ -67,6 +68,8 @@ class Case:
         self.dtype: Any = np.float64  # of upstream gradients
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
+        self.tried: dict[str, dict[tuple[int, ...], None]] = {}  # shapes that were right
+        self.reason = ""  # why nothing can be told
         self.mutation_effort = 2e6  # left for trying mutations of its text
 
     def shape(self, name: str, inputs: Sequence[Any]) -> tuple[int, ...]:
@@ -194,6 +197,9 @@ class Case:
             self._differentiate(outcome, start, inputs, effort)
         except SubjectError:  # forward fails in the neighbourhood
             return None
+        if not outcome.mismatches:
+            for name, x in zip(self.names, inputs):
+                self.tried.setdefault(name, {})[np.shape(x)] = None
         return outcome
 
     def _is_finite(self, start: Subject, inputs: Sequence[Any]) -> bool:
@@ -230,7 +236,7 @@ class Case:
                 if entry is not None:
                     part = widen(point, part, entry)
                     mismatch, judged = compare(point, part, flat, gradient, top, looks)
-            outcome.parts[name] = part
+            outcome.parts[name], outcome.nearest[name] = part, mismatch.numeric
             outcome.judged &= judged
             if mismatch.bad.any():
                 outcome.mismatches.append(mismatch)
