@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
-from handgrad.prove.subject.parameters import attributes, owners
 from handgrad.prove.verdict.evidence import Finding
-from handgrad.prove.verdict.trial import Case, fresh
+from handgrad.prove.verdict.precision import kept_arrays, low_precision_state
+from handgrad.prove.verdict.trial import fresh
 
 
 def at_edges(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -92,31 +92,12 @@ def left_over(hypothesis: Hypothesis) -> Iterator[Finding]:
         yield hypothesis.finding("missing_param_grad", text)
 
 
-def low_precision_state(case: Case) -> bool:
-    """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
-    return any(_cut(a) for a in _kept(case))
-
-
-def _kept(case: Case) -> list[np.ndarray]:
-    """The real arrays that a subject holds after a forward and a backward, and its outputs."""
-    used = case.subject.copy()
-    run = case.run(start=used, keep=True)
-    held = [v for owner in owners(used.thing) for v in attributes(owner).values()]
-    return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
-
-
-def _cut(array: np.ndarray) -> bool:
-    """Whether an array's elements all fit in fewer digits, as computed ones would not."""
-    telling = array[array != np.round(array * 64) / 64]
-    return bool(telling.size > 1 and np.all(telling == telling.astype(np.float32)))
-
-
 def rounded(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The gradient is the right one, rounded to integers or to half precision."""
     right = hypothesis.numeric
     with np.errstate(over="ignore"):
         half = right.astype(np.float16).astype(np.float64)
-    if any(a.dtype == np.float16 for a in _kept(hypothesis.case)):
+    if any(a.dtype == np.float16 for a in kept_arrays(hypothesis.case)):
         yield hypothesis.finding("dtype", "state is kept in half precision")
         return
     gradient = hypothesis.gradient

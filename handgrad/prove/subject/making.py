@@ -1,4 +1,4 @@
-"""Other instances of a subject: made by its constructor with other arguments, or changed in place."""
+"""Other instances of a subject: made by its constructor, or with a number changed in place."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ def strings_known(subject: Subject) -> list[str]:
     for method in (type(subject.thing).__init__, getattr(type(subject.thing), "forward", None)):
         constants = getattr(getattr(method, "__code__", None), "co_consts", ())[1:]
         for c in constants:
-            found |= {c} if isinstance(c, str) else set()
-            found |= {v for v in c if isinstance(v, str)} if isinstance(c, tuple | frozenset) else set()
+            words = c if isinstance(c, tuple | frozenset) else (c,)
+            found |= {w for w in words if isinstance(w, str)}
     return sorted(c for c in found if c.isidentifier())
 
 

@@ -112,10 +112,9 @@ def _is_data(name: str, value: Any) -> bool:
 
 def _is_filled(cell: Any) -> bool:
     try:
-        cell.cell_contents
+        return [cell.cell_contents] != []
     except ValueError:  # a variable that has no value yet
         return False
-    return True
 
 
 def _can_be_put_back(value: Any) -> bool:

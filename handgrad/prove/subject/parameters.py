@@ -55,7 +55,8 @@ def attributes(owner: Any) -> dict[str, Any]:
 
 def _computed(owner: Any, name: str) -> Any:
     """An attribute that is held, or worked out by a property; None where there is none."""
-    return attributes(owner).get(name) if not _is_property(owner, name) else reach(owner, ((".", name),))
+    held = attributes(owner)
+    return held[name] if name in held else reach(owner, ((".", name),))
 
 
 def _is_property(owner: Any, name: str) -> bool:

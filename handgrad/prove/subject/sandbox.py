@@ -174,7 +174,7 @@ def _described(phase: str, error: Exception) -> SubjectError:
 
 
 def _on_purpose(error: Exception, own: list) -> bool:
-    """Whether the subject's code raised it by an instruction of its own, not something it called."""
+    """Whether the subject's code raised it by an instruction of its own."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next

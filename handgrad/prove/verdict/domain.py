@@ -1,4 +1,4 @@
-"""Given inputs at which forward is not finite: is it right close by, and is that the only trouble?"""
+"""Given inputs at which forward is not finite: is it right close by, and was it only overflow?"""
 
 from __future__ import annotations
 

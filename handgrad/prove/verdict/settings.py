@@ -62,10 +62,10 @@ def _changes(made: dict[str, Any], options: dict[str, list]) -> list[dict[str, A
     changes = [{n: v} for n, values in options.items() for v in values]
     names = sorted(n for n, v in made.items() if _is_whole(v) or isinstance(v, bool))
     arrays = {n: v for n, v in made.items() if isinstance(v, np.ndarray) and v.ndim}
-    for n, k in [(n, k) for n in names for k in options[n] if k in (2, 3) and k is not True]:
-        for length in {len(v) for v in arrays.values()}:
-            alike = {a: np.repeat(v, k, 0) for a, v in arrays.items() if len(v) == length}
-            changes.append({n: k, **alike})
+    for name, times in product(names, (2, 3)):
+        for length in sorted({len(v) for v in arrays.values()}) if times in options[name] else ():
+            alike = {a: np.repeat(v, times, 0) for a, v in arrays.items() if len(v) == length}
+            changes.append({name: times, **alike})
     changes += [{a: x, b: y} for i, a in enumerate(names) for b in names[i + 1 :]
                 for x, y in product(options[a][:2], options[b][:2])]  # fmt: skip
     return changes
@@ -82,7 +82,8 @@ def _changed(case: Case, base: Outcome) -> Iterator[tuple[set[str], str, Subject
             put(subject.thing, other)
             if _reads(case, base, subject) == (True, False) and any(
                 _reads(case, base, _nudged(case, v, p)) == (False, True)
-                for n, v, p in held if n != name
+                for n, v, p in held
+                if n != name
             ):
                 return
             yield {name}, f"{name} = {other!r}", subject
@@ -126,7 +127,8 @@ def lawful(value: Any, case: Case) -> Iterator[Any]:
         yield from (s for s in strings_known(case.subject) if s != value)
     elif isinstance(value, tuple | list) and value and all(map(_is_whole, value)):
         for k, v in enumerate(value):
-            yield from (type(value)((*value[:k], o, *value[k + 1 :])) for o in (v + 1, max(v - 1, 0)))
+            for other in (v + 1, max(v - 1, 0)):
+                yield type(value)((*value[:k], other, *value[k + 1 :]))
     elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size:
         yield from _arrays(value)
 
@@ -173,7 +175,13 @@ def _proved(case: Case, base: Outcome, subject: Subject, what: str) -> Iterator[
                 text = f"With {what} d{mismatch.name} is wrong."
                 where = mismatch.where()
                 yield Finding(
-                    "wrong_formula", text, mismatch.name, where, None, outcome, what,
+                    "wrong_formula",
+                    text,
+                    mismatch.name,
+                    where,
+                    None,
+                    outcome,
+                    what,
                     Grade.ELSEWHERE,
                 )
                 return

@@ -33,7 +33,8 @@ def _apart(case: Case, inputs: list) -> Iterator[Finding]:
     returned = used.backward(dout)
     for (i, a), (j, b) in combinations(enumerate(returned[: len(case.names)]), 2):
         if _one(a, b) and not any(np.may_share_memory(a, u) for u in dout):
-            text = f"d{case.names[i]} and d{case.names[j]} are one array: who adds to one changes both."
+            one, two = case.names[i], case.names[j]
+            text = f"d{one} and d{two} are one array: who adds to one changes both."
             yield Finding("aliasing", text, case.names[j])
             return
     for (_, a), (j, b) in combinations(enumerate(outputs), 2):
@@ -48,7 +49,7 @@ def _apart(case: Case, inputs: list) -> Iterator[Finding]:
     for name, then in kept.items():
         now = used.gradient(name)
         if then is not None and now is not None and not same(now, then):
-            text = f"d{name} changes when the caller writes into the upstream gradient: a copy is needed."
+            text = f"d{name} changes when the caller writes into the upstream gradient."
             yield Finding("aliasing", text, name)
             return
 
@@ -86,7 +87,7 @@ def same_arrays_again(case: Case, base: Outcome) -> Iterator[Finding]:
     for name in case.wanted:
         a, b = gradients[name], alone.gradients[name]
         if a is not None and b is not None and not close(a, b, 1e-7):
-            text = f"When the same arrays come again with other numbers, d{name} is that of the old ones."
+            text = f"When the same arrays come again with other numbers, d{name} is the old one."
             yield Finding("stale_state", text, name)
             return
 

@@ -58,9 +58,11 @@ def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
         if inputs is not None and _follows(case, base, inputs):
             moved = _moved(case, inputs)
             for finding in elsewhere(case, inputs, "boundary", what):
-                p, alone = finding.gradient, what.startswith("only") and finding.outcome is None
-                if not alone and not (p in case.subject.parameters and moved & set(case.shape(p, inputs))):
-                    yield finding  # else a length of the input that was the parameter's too
+                p, failed = finding.gradient, finding.outcome is None
+                # A length that was a parameter's too was not free, though forward took it.
+                tied = p in case.subject.parameters and moved & set(case.shape(p, inputs))
+                if not tied and not (failed and what.startswith("only")):
+                    yield finding
 
 
 def _lengths(case: Case) -> Iterator[tuple[str, list[Any] | None]]:
