@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.measure.point import DOUBLE
-from handgrad.prove.subject.parameters import attributes, owners
+from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding, Grade
@@ -58,8 +58,9 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _widened(case: Case, run: Run) -> Iterator[Finding]:
     """float64 among results of float32; code that is double throughout may be meant so."""
-    held = [*case.given, *map(case.original.get, case.subject.parameters)]
-    asked = all(x.dtype.itemsize <= 4 for x in map(np.asarray, held) if is_real(x))
+    paths = [p.path for p in case.subject.parameters.values()]
+    held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
+    asked = all(x.dtype.itemsize <= 4 for x in held if is_real(x))
     wide = [y for y in run.outputs if y.dtype == np.float64]
     if wide and asked and any(map(is_real, held)) and wide[0].ndim:
         yield Finding("dtype", "forward gives float64 though all that it got is float32.")
