@@ -27,7 +27,7 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
     base, seen = judge(case)
     findings = [] if reference is None else list(forward.against_reference(case, reference))
     if base is None:
-        return _not_finite(case, findings)
+        return _not_finite(case, findings + seen)
     if base.mismatches:
         findings += formula.diagnose(case, base)
     for finding in seen:
@@ -52,10 +52,12 @@ def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
 
 
 def _not_finite(case: Case, findings: list[Finding]) -> Report:
-    said = [f.sentence for f in findings]
-    sentence = "forward gives NaN or infinity for these inputs."
-    line = line_of(case.subject, Finding("forward_bug", sentence))
-    return Report(case.subject.name, WRONG, "forward_bug", None, [sentence, *said], line)
+    if not findings:
+        return Report(case.subject.name, UNKNOWN, evidence=[case.reason])
+    cause = ranked(findings)[0]
+    said = [f.sentence for f in findings if f.cause == cause]
+    line = line_of(case.subject, Finding(cause, said[0]))
+    return Report(case.subject.name, WRONG, cause, None, said, line)
 
 
 def conclude(case: Case, base: Outcome, findings: list[Finding]) -> Report:
@@ -114,7 +116,7 @@ def _table(base: Outcome) -> list[Row]:
         misshapen = name in wrong and wrong[name].part is None
         if name in base.parts and gradient is not None and not misshapen:
             part = base.parts[name]
-            numeric = part.expected(base.run.flat_upstream)
+            numeric = base.nearest.get(name, part.expected(base.run.flat_upstream))
             numeric = wrong[name].numeric if name in wrong else numeric
             off = abs(gradient.reshape(-1)[part.index] - numeric)
             error = float(np.max(off / (abs(numeric).max(initial=0) + 1e-30), initial=0.0))

@@ -45,6 +45,7 @@ def _forms(x: Any, label: Any) -> Iterator[tuple[Array, str]]:
     whole = label.shape == shape[:-1] and label.dtype.kind in "iu"
     if whole and np.all((label >= 0) & (label < classes)):
         yield np.eye(classes)[label], "labels as one-hot vectors"
+        yield label[..., None], "labels as a column"
 
 
 def is_one_hot(label: Array) -> bool:

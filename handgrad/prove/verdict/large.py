@@ -167,7 +167,9 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         outcome.judged &= judged
         outcome.mismatches += [mismatch] if mismatch.bad.any() else []
     gradient = None  # their memory is needed for the next ones
-    return outcome, case.writes + list(_repeated(case, worker, run))
+    findings = case.writes + list(_repeated(case, worker, run))
+    run.gradients.update({m.name: m.analytic for m in outcome.mismatches})
+    return outcome, findings
 
 
 def _wrong_entry(point: Lean, name: str, gradient: Array, upstream: Array) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.measure.point import DOUBLE
-from handgrad.prove.subject.parameters import owners
+from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding, Grade
@@ -31,6 +31,15 @@ def integers(case: Case, base: Outcome) -> Iterator[Finding]:
         except SubjectError:  # refused
             continue
         yield from _differs(case, given, right, 1e-6, "With integers as input")
+    if case.subject.upstream_count(1):
+        whole = [np.copysign(np.ceil(2 * abs(u)), u) for u in base.run.upstream]
+        try:
+            right = case.run(upstream=whole)
+            given = case.run(upstream=[u.astype(np.int64) for u in whole])
+        except SubjectError:  # refused
+            return
+        what = "With integers as upstream gradient"
+        yield from _differs(case, given, right, 1e-6, what)
 
 
 def single(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -43,7 +52,24 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
             text = f"In float32 {error.sentence}."
             yield Finding("dtype", text, line=error.line, grade=Grade.ELSEWHERE)
         return
-    yield from _differs(case, given, right, 2e-3, "In float32")
+    found = list(_differs(case, given, right, 2e-3, "In float32"))
+    yield from found or _widened(case, given)
+
+
+def _widened(case: Case, run: Run) -> Iterator[Finding]:
+    """float64 among results of float32; code that is double throughout may be meant so."""
+    paths = [p.path for p in case.subject.parameters.values()]
+    held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
+    asked = all(x.dtype.itemsize <= 4 for x in held if is_real(x))
+    wide = [y for y in run.outputs if y.dtype == np.float64]
+    if wide and asked and any(map(is_real, held)) and wide[0].ndim:
+        yield Finding("dtype", "forward gives float64 though all that it got is float32.")
+    for name in case.wanted if asked or not wide else ():
+        gradient = run.gradients[name]
+        if gradient is not None and gradient.dtype == np.float64 and gradient.ndim:
+            text = f"In float32 d{name} is float64: something that it is made with is."
+            yield Finding("dtype", text, name, grade=Grade.ELSEWHERE)
+            return
 
 
 def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -61,7 +87,9 @@ def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
         gradient = base.run.gradients[name]
         if gradient is None:
             continue
-        if gradient.dtype.kind == "f" and (gradient.dtype.itemsize < 8 or _is_cut(gradient)):
+        telling = gradient[gradient != np.round(gradient * 64) / 64]
+        cut = telling.size > 1 and np.all(telling == telling.astype(np.float32))
+        if gradient.dtype.kind == "f" and (gradient.dtype.itemsize < 8 or cut):
             text = f"d{name} is cut to {np.float32.__name__}, though everything else is float64."
             yield Finding("dtype", text, name)
         elif _single_state(case, base, name, gradient):
@@ -88,18 +116,18 @@ def _single_state(case: Case, base: Outcome, name: str, gradient: Array) -> bool
 
 def low_precision_state(case: Case) -> bool:
     """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
-    return any(_is_cut(a) for a in kept_arrays(case))
+    return any(_cut(a) for a in kept_arrays(case))
 
 
-def kept_arrays(case: Case) -> list[Array]:
+def kept_arrays(case: Case) -> list[np.ndarray]:
     """The real arrays that a subject holds after a forward and a backward, and its outputs."""
     used = case.subject.copy()
     run = case.run(start=used, keep=True)
-    held = [v for owner in owners(used.thing) for v in vars(owner).values()]
+    held = [v for owner in owners(used.thing) for v in attributes(owner).values()]
     return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
 
 
-def _is_cut(array: Array) -> bool:
+def _cut(array: np.ndarray) -> bool:
     """Whether an array's elements all fit in fewer digits, as computed ones would not."""
     telling = array[array != np.round(array * 64) / 64]
     return bool(telling.size > 1 and np.all(telling == telling.astype(np.float32)))

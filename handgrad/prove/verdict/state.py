@@ -10,7 +10,8 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.subject.adapt import Pair, Subject
 from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.parameters import owners, reach
+from handgrad.prove.subject.making import sibling
+from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding
@@ -127,7 +128,7 @@ def backward_twice(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _kept(thing: Any) -> dict[str, tuple[Array, Array]]:
     """Arrays that an object keeps, other than gradients, by name, with copies."""
-    held = [(n, v) for owner in owners(thing) for n, v in vars(owner).items()]
+    held = [(n, v) for owner in owners(thing) for n, v in attributes(owner).items()]
     held += [(n, w) for n, v in held if isinstance(v, list | tuple) for w in v]
     return {n: (v, v.copy()) for n, v in held
             if isinstance(v, np.ndarray) and not n.startswith(("d", "grad"))}  # fmt: skip
@@ -168,14 +169,12 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def two_instances(case: Case, base: Outcome) -> Iterator[Finding]:
     """Two instances used in turn do not disturb each other."""
-    if isinstance(case.subject.thing, Pair):
+    if isinstance(case.subject.thing, Pair) or case.subject.outside.made_by_factory:
         return
-    others = [case.subject.copy(), case.subject.sibling()]
-    for other in others:
-        if other is None:
+    for make in (case.subject.copy, lambda: sibling(case.subject)):
+        one, other = make(), make()
+        if one is None or other is None:
             continue
-        one = case.subject.sibling() if other is others[1] else case.subject.copy()
-        assert one is not None
         if any(one.get(n).dtype.kind != "f" for n in one.parameters):
             return  # parameters still to be made
         yield from _interleaved(case, one, other)
@@ -187,7 +186,7 @@ def held_by_class(case: Case, base: Outcome) -> Iterator[Finding]:
     shared = [v for c in kinds for v in vars(c).values() if isinstance(v, list | dict | np.ndarray)]
     subject = case.original.around(duplicate(case.original.thing, {id(v): v for v in shared}))
     case.run(case.given, start=subject, keep=True)
-    mine = [v for owner in owners(subject.thing) for v in vars(owner).values()]
+    mine = [v for owner in owners(subject.thing) for v in attributes(owner).values()]
     held = {id(v) for v in shared} & {id(v) for v in mine}
     for name, parameter in case.subject.parameters.items():
         path = parameter.gradient or ()

@@ -21,10 +21,3 @@ class Specimen:
     def explained_by(self, cause: str | None) -> bool:
         """True when `cause` is of a family that describes this mistake."""
         return any(cause in family(known) for known in (self.cause, *self.also))
-
-    @property
-    def reference(self) -> Callable | None:
-        """What forward should compute, for a mistake that nothing else can tell."""
-        if self.cause != "forward_bug" or self.right is None:
-            return None
-        return lambda *inputs: self.right().forward(*inputs)
