@@ -75,10 +75,13 @@ def _examine(
     thing, inputs = peers.adapt(thing, inputs)
     subject = adapt(thing, sandbox)
     _bind(subject.thing.forward, inputs, subject.name)
-    case = prepare(subject, inputs)
-    report = doctor.examine(case, reference)
-    if report.verdict == WRONG:
-        _blame(report, case, sandbox)
+    try:
+        case = prepare(subject, inputs)
+        report = doctor.examine(case, reference)
+        if report.verdict == WRONG:
+            _blame(report, case, sandbox)
+    finally:
+        subject.outside.restore()
     report.notes += sorted(subject.notes | case.subject.notes)
     return report
 
@@ -106,23 +109,21 @@ def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
         ) from None
 
 
+_CAUSES: dict[type, str] = {AttributeError: "stale_state", KeyError: "stale_state"}
+_CAUSES |= {NameError: "stale_state", ValueError: "shape", IndexError: "shape"}
+
+
 def _failed(name: str, error: SubjectError, inputs: Sequence[Any]) -> Report:
     """The report on a subject that did not survive its first forward and backward."""
     sentence = f"{error.sentence.rstrip()}."
-    shapes = ("shape", "align", "broadcast", "matmul", "reshape", "dimension", "axis", "axes")
-    misfit = any(s in error.sentence.lower() for s in shapes)
-    if error.phase == "forward" and misfit:
+    kind = error.type or type(None)
+    if error.phase == "forward" and issubclass(kind, ValueError | IndexError | TypeError):
         given = ", ".join(str(np.shape(x)) for x in inputs)
         sentence += f" The inputs were of shape {given}: if it wants others, give it those."
-    slip = any(e in error.sentence for e in ("IndexError", "KeyError", "ZeroDivisionError"))
-    refused = error.refused and not slip  # those are no answer to a wrong input
-    if refused or error.phase == "constructor" or "did not return" in error.sentence:
+    if error.kind in ("refused", "hang") or error.phase == "constructor":
         return Report(name, UNKNOWN, evidence=[sentence], line=error.line)
-    if error.phase == "forward":
-        return Report(name, WRONG, "forward_bug", evidence=[sentence], line=error.line)
-    cause = "shape" if misfit else "wrong_formula"
-    if "AttributeError" in error.sentence:
-        cause = "stale_state"
+    cause = next((c for t, c in _CAUSES.items() if issubclass(kind, t)), "wrong_formula")
+    cause = "forward_bug" if error.phase == "forward" else cause
     return Report(name, WRONG, cause, evidence=[sentence], line=error.line)
 
 

@@ -7,30 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from handgrad.prove.diagnosis.causes import CAUSES, FAMILIES, family
 from handgrad.prove.show.html import report_html
 
+__all__ = ["CAUSES", "FAMILIES", "Report", "Row", "Where", "family"]
+
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "cannot tell"
-
-# Causes that cannot always be told apart from outside.
-FAMILIES = (
-    ("wrong_formula", "missing_term"),
-    ("wrong_sign", "wrong_scale"),
-    ("upstream_ignored",),
-    ("missing_batch_sum", "wrong_axis"),
-    ("transpose", "swapped_outputs", "shape"),
-    ("inplace_dout", "inplace_input", "aliasing"),
-    ("stale_state", "accumulates", "missing_param_grad"),
-    ("nondeterministic",),
-    ("broadcasting", "layout", "boundary"),
-    ("dtype", "numeric_instability"),
-    ("forward_bug",),
-)
-CAUSES = tuple(cause for family in FAMILIES for cause in family)
-
-
-def family(cause: str | None) -> tuple[str, ...]:
-    """The causes that count as the same mistake."""
-    return next((f for f in FAMILIES if cause in f), ())
 
 
 @dataclass(frozen=True)
@@ -75,7 +57,7 @@ class Report:
     evidence: list[str] = field(default_factory=list)
     line: str | None = None  # path:number: code
     table: list[Row] = field(default_factory=list)
-    others: dict[str, float] = field(default_factory=dict)  # other causes and their weight
+    others: list[str] = field(default_factory=list)  # causes that were seen beside it
     notes: list[str] = field(default_factory=list)
     layer: str | None = None  # in a network: the first wrong layer, ...
     blame: Report | None = None  # ... and its own report
@@ -90,8 +72,8 @@ class Report:
         parts = [self._headline(), *self.evidence]
         if self.where and str(self.where) not in " ".join(parts):
             parts.insert(1, f"{self.where}.")
-        if self.cause and self.cause in ADVICE:
-            parts.append(ADVICE[self.cause])
+        if self.cause:
+            parts.append(CAUSES[self.cause].advice)
         if self.line:
             line, _, code = self.line.partition(": ")
             parts.append(f"Look at {Path(line).name}: {code}")
@@ -100,8 +82,7 @@ class Report:
     def __str__(self) -> str:
         lines = [textwrap.fill(self.paragraph, 92)]
         if self.others:
-            rest = ", ".join(f"{c} ({w:.2f})" for c, w in self.others.items())
-            lines.append(f"Less likely: {rest}.")
+            lines.append(f"Also seen: {', '.join(self.others)}.")
         if self.blame is not None:
             lines.append(textwrap.indent(str(self.blame), "  "))
         lines += [f"Note: {note}." for note in self.notes]
@@ -134,7 +115,7 @@ class Report:
             "evidence": list(self.evidence),
             "line": self.line,
             "table": [vars(row) | {"shape": list(row.shape)} for row in self.table],
-            "others": dict(self.others),
+            "others": list(self.others),
             "notes": list(self.notes),
             "layer": self.layer,
             "blame": None if self.blame is None else self.blame.to_dict(),
@@ -160,38 +141,3 @@ class Report:
 def _spell(row: Row) -> str:
     shape = "x".join(map(str, row.shape)) or "scalar"
     return f"  {row.gradient:<12} {shape:<14} error {row.error:<10.3g} {row.verdict}"
-
-
-ADVICE = {
-    "wrong_formula": "The derivative is another function: derive it again from the forward.",
-    "missing_term": "A part of the derivative is left out: every path from the input to the "
-    "output adds one term.",
-    "wrong_sign": "A sign is wrong.",
-    "wrong_scale": "A constant factor is wrong.",
-    "upstream_ignored": "By the chain rule every gradient is the local derivative times the "
-    "upstream gradient, and so linear in it.",
-    "missing_batch_sum": "What is used by every row of the batch gets the sum of the gradients "
-    "of all rows.",
-    "wrong_axis": "A sum or an index runs along another axis than in the forward.",
-    "transpose": "The values are right but lie transposed.",
-    "swapped_outputs": "The gradients are exchanged: return them in the order of "
-    "forward's inputs.",
-    "shape": "A gradient has the shape of what it is the gradient of.",
-    "inplace_dout": "The array belongs to the caller, who may use it again (a skip connection "
-    "does): make a new one.",
-    "inplace_input": "The array belongs to the caller: make a new one.",
-    "aliasing": "Two things that should be apart share memory: return a new array.",
-    "stale_state": "backward uses something left over from an earlier call.",
-    "accumulates": "backward sets gradients; it does not add to the last ones.",
-    "missing_param_grad": "backward has to set the gradient of every parameter, every time.",
-    "nondeterministic": "Draw random numbers in forward alone, and keep them for backward.",
-    "broadcasting": "An input that was stretched by broadcasting gets the sum over the "
-    "stretched axes.",
-    "layout": "Equal values in another memory layout have to give the same answer.",
-    "boundary": "Look at the edges: zeros, ties, padding, the rest that a stride leaves, the "
-    "last element.",
-    "dtype": "Keep real numbers in the precision they came in, and integers out.",
-    "numeric_instability": "Rewrite the expression so that no intermediate overflows or "
-    "cancels.",
-    "forward_bug": "The forward itself is not what it should be.",
-}  # fmt: skip

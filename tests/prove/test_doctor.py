@@ -68,7 +68,7 @@ class Sigmoid(learners.LogSigmoid):
 def test_sigmoid_with_log_for_exp():
     report = check(Sigmoid, -abs(X) - 0.5)
     assert report.cause == "forward_bug"
-    assert "what sigmoid means" in str(report)
+    assert "backward is right for the sigmoid, and forward is not the sigmoid" in str(report)
     assert check(Sigmoid, X).cause == "forward_bug"  # NaN on the positive half
     assert not check(learners.LogSigmoid, -abs(X) - 0.5)
 
@@ -146,10 +146,10 @@ def test_mistakes_that_a_sample_hides():
     assert check(BothTies, X).cause == "boundary"
 
 
-def test_other_causes_are_listed_with_their_weight():
+def test_what_else_was_seen_is_listed():
     report = check(affine("dx = -dout @ self.W.T", DW, DB, "dout *= 0"), X)
     assert report.cause == "inplace_dout"
-    assert 0 < report.others["wrong_sign"] < 1
+    assert report.others[0] == "wrong_sign"
 
 
 def test_families():

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from handgrad.prove.diagnosis import formula, forward
+from handgrad.prove.diagnosis.causes import CAUSES
 from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where
 from handgrad.prove.show.arrays import window
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
-
-_TELLING = ("wrong_scale", "wrong_axis", "transpose")  # whatever the size at which they show
 
 
 def examine(case: Case, reference: Callable | None = None) -> Report:
@@ -27,16 +25,21 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         reason = "there is no gradient to prove: no input is real, and no parameter was found."
         return Report(case.subject.name, UNKNOWN, evidence=[reason])
     base, seen = judge(case)
-    findings = [] if case.large else list(forward.against_name(case, base))
-    if reference is not None:
-        findings += forward.against_reference(case, base, reference)
+    findings = [] if reference is None else list(forward.against_reference(case, reference))
     if base is None:
-        return _not_finite(case, findings)
+        return _not_finite(case, findings + seen)
     if base.mismatches:
         findings += formula.diagnose(case, base)
     for finding in seen:
         findings += [finding, *_explained(case, finding)]
-    return conclude(case, base, findings)
+    note = None if case.large or reference is not None else forward.note_on_name(case)
+    if note and base.mismatches:
+        findings += forward.right_for_its_name(case, base)
+    report = conclude(case, base, findings)
+    if note and report.cause != "forward_bug":
+        right = "its gradients are right; but " if report.verdict == RIGHT else ""
+        report.notes.append(right + note)
+    return report
 
 
 def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
@@ -44,36 +47,32 @@ def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
     if finding.outcome is None:
         return
     found = formula.diagnose(case, finding.outcome)
-    for other in [f for f in found if f.weight >= formula.EXPLAINED][:1]:
-        sentence = f"With {finding.what} {other.sentence}"
-        weight = 0.82 if other.cause in _TELLING and finding.cause == "boundary" else 0.6
-        weight = other.weight if finding.weight < 0.5 else weight
-        yield replace(other, weight=weight, sentence=sentence, line=None)
+    for other in [f for f in found if f.grade == Grade.EXPLAINED][:1]:
+        yield replace(other, sentence=f"With {finding.what} {other.sentence}", line=None)
 
 
 def _not_finite(case: Case, findings: list[Finding]) -> Report:
-    said = [f.sentence for f in findings]
-    sentence = "forward gives NaN or infinity for these inputs."
-    line = line_of(case.subject, Finding("forward_bug", 1.0, sentence))
-    return Report(case.subject.name, WRONG, "forward_bug", None, [sentence, *said], line)
+    if not findings:
+        return Report(case.subject.name, UNKNOWN, evidence=[case.reason])
+    cause = ranked(findings)[0]
+    said = [f.sentence for f in findings if f.cause == cause]
+    line = line_of(case.subject, Finding(cause, said[0]))
+    return Report(case.subject.name, WRONG, cause, None, said, line)
 
 
 def conclude(case: Case, base: Outcome, findings: list[Finding]) -> Report:
-    """The cause is the one whose findings weigh most; the others are listed."""
+    """The cause is that of the surest findings; the others are listed."""
     name, table = case.subject.name, _table(base)
     if not findings:
         if base.judged:
             return Report(name, RIGHT, table=table)
         reason = "the differences are within what rounding in this precision can explain."
         return Report(name, UNKNOWN, evidence=[reason], table=table)
-    weights = weigh(findings)
-    cause = next(iter(weights))
-    chosen = [f for f in findings if f.cause == cause]
-    chosen.sort(key=lambda f: -f.weight)
+    cause, *others = ranked(findings)
+    chosen = sorted((f for f in findings if f.cause == cause), key=lambda f: f.grade)
     where = next((f.where for f in chosen if f.where), None) or _worst(base.mismatches)
     line = next((f.line for f in chosen if f.line), None) or line_of(case.subject, chosen[0])
     evidence = list(dict.fromkeys(f.sentence for f in chosen))[:4]
-    others = {c: w for c, w in weights.items() if c != cause}
     report = Report(name, WRONG, cause, where, evidence, line, table, others)
     report.entries = _entries(base.mismatches)
     return report
@@ -91,16 +90,14 @@ def _entries(mismatches: list[Mismatch]) -> list[dict[str, Any]]:
     return [one for one in found if one is not None]
 
 
-def weigh(findings: list[Finding]) -> dict[str, float]:
-    """Weight of each cause, largest first: the doubts of its findings multiply."""
-    strongest = {c: max(f.weight for f in findings if f.cause == c) for c in _causes(findings)}
-    doubts = {c: prod(1 - 0.2 * f.weight for f in findings if f.cause == c) for c in strongest}
-    order = sorted(strongest, key=lambda c: (-strongest[c], doubts[c]))
-    return {c: round(strongest[c], 3) for c in order}
+def ranked(findings: list[Finding]) -> list[str]:
+    """The causes that were found: by grade, then by rank, then those found more often."""
 
+    def order(cause: str) -> tuple[int, int, int]:
+        grades = sorted(f.grade for f in findings if f.cause == cause)
+        return grades[0], CAUSES[cause].rank, -grades.count(grades[0])
 
-def _causes(findings: list[Finding]) -> list[str]:
-    return list(dict.fromkeys(f.cause for f in findings))
+    return sorted(dict.fromkeys(f.cause for f in findings), key=order)
 
 
 def _worst(mismatches: list[Mismatch]) -> Where | None:
@@ -119,7 +116,7 @@ def _table(base: Outcome) -> list[Row]:
         misshapen = name in wrong and wrong[name].part is None
         if name in base.parts and gradient is not None and not misshapen:
             part = base.parts[name]
-            numeric = part.expected(base.run.flat_upstream)
+            numeric = base.nearest.get(name, part.expected(base.run.flat_upstream))
             numeric = wrong[name].numeric if name in wrong else numeric
             off = abs(gradient.reshape(-1)[part.index] - numeric)
             error = float(np.max(off / (abs(numeric).max(initial=0) + 1e-30), initial=0.0))

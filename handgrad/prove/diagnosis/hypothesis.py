@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.compare import Mismatch
-from handgrad.prove.measure.point import DOUBLE, Part
-from handgrad.prove.verdict.evidence import Finding
-from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.prove.measure.compare import Mismatch, signs
+from handgrad.prove.measure.numeric import quick
+from handgrad.prove.measure.point import DOUBLE, Part, Point, differentiate_at
+from handgrad.prove.verdict.evidence import Finding, Grade
+from handgrad.prove.verdict.trial import Case, Outcome, same
 
 _LEFT, _LEFT_SINGLE = 1e-3, 0.05  # share of the difference that may be left unexplained
 
@@ -31,6 +33,25 @@ class Hypothesis:
         return self.mismatch.name
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The argument's."""
+        return self.mismatch.shape
+
+    @property
+    def gradient(self) -> Array | None:
+        """What backward gave, whole; None for a gradient that was never set."""
+        return self.base.run.gradients.get(self.name, self.mismatch.analytic)
+
+    @property
+    def misshapen(self) -> bool:
+        return self.mismatch.analytic.shape != self.shape
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the inputs are others than the given ones."""
+        return not all(map(same, self.base.run.inputs, self.case.inputs))
+
+    @property
     def is_parameter(self) -> bool:
         return self.name in self.case.subject.parameters
 
@@ -48,7 +69,7 @@ class Hypothesis:
     @property
     def whole(self) -> bool:
         """Whether every entry was differentiated."""
-        return len(self.part.index) == int(np.prod(self.mismatch.shape))
+        return len(self.part.index) == prod(self.shape)
 
     @property
     def given(self) -> Array:
@@ -56,16 +77,29 @@ class Hypothesis:
         return self.mismatch.analytic.reshape(-1)[self.part.index]
 
     @property
+    def off(self) -> Array:
+        """What has to be explained."""
+        return abs(self.given - self.numeric)
+
+    @property
     def upstream(self) -> list[Array]:
         return self.base.run.upstream
 
-    def at(self, array: Array) -> Array:
-        """The entries of a whole gradient that were differentiated."""
-        return array.reshape(-1)[self.part.index]
+    @property
+    def contributions(self) -> Array:
+        """What each entry of the only output adds to each entry of the gradient."""
+        return (self.part.value * self.base.run.flat_upstream).reshape(-1, *self.upstream[0].shape)
 
     def explains(self, gradient: Array) -> bool:
         """Whether backward's result is this, and the numerical one is not."""
-        return self.near(self.given, gradient, abs(self.given - self.numeric))
+        return self.near(self.given, gradient, self.off)
+
+    def fits(self, array: Array) -> bool:
+        """Whether a whole array is the right gradient, where backward's was not."""
+        if array.size != prod(self.shape):
+            return False
+        there = array.reshape(-1)[self.part.index].astype(np.float64)
+        return self.near(there, self.numeric, None if self.misshapen else self.off)
 
     def near(self, a: Array, b: Array, difference: Array | None = None) -> bool:
         """Whether a and b are equal, measured against a difference that needs explaining."""
@@ -76,8 +110,8 @@ class Hypothesis:
         return bool(np.isfinite(left) and left <= share * size)
 
     def pulled(self, upstream: Array) -> Array:
-        """The right gradient, at part.index, for another upstream gradient (flat)."""
-        return self.part.expected(upstream)
+        """The right gradient, at part.index, for another upstream gradient."""
+        return self.part.expected(upstream.reshape(-1))
 
     def again(self) -> tuple[list[Array], Array]:
         """Another upstream gradient, of the other sign on the whole, and what backward gives."""
@@ -88,7 +122,27 @@ class Hypothesis:
             return second, np.full(self.given.shape, np.nan)
         return second, gradient.reshape(-1)[self.part.index]
 
-    def finding(self, cause: str, weight: float, sentence: str) -> Finding:
-        """A finding about this gradient."""
+    def is_right_at(self, point: Point) -> bool:
+        """Whether backward's result is the right gradient of another point.
+
+        Along one direction first: that is cheap.
+        """
+        move = signs(np.random.default_rng(3), point.value(self.name))
+        derivative = quick(point.along({self.name: move}), point.step() / 10, point.noise)[0]
+        upstream, given = self.base.run.flat_upstream, self.mismatch.analytic * move
+        if derivative.size != upstream.size:
+            return False
+        off = abs(derivative @ upstream - given.sum())
+        if not off <= 1e-3 * np.sqrt((given**2).sum()):
+            return False
+        part = differentiate_at(point, self.name, self.part.index)
+        return self.explains(part.expected(upstream))
+
+    def finding(self, cause: str, sentence: str, grade: Grade = Grade.EXPLAINED) -> Finding:
+        """A mistake that explains the whole difference of this gradient."""
         text = f"d{self.name}: {sentence}."
-        return Finding(cause, weight, text, self.name, self.mismatch.where())
+        return Finding(cause, text, self.name, self.mismatch.where(), grade=grade)
+
+    def guess(self, cause: str, sentence: str) -> Finding:
+        """A mistake that would explain a part of the difference."""
+        return self.finding(cause, sentence, Grade.UNEXPLAINED)

@@ -91,6 +91,7 @@ def compare(
         slack = loose * max(abs(low), abs(high)) + floor[k] + error
         if not np.isfinite(low + high + error):
             unknown += 1  # forward has no derivative here
+            numeric[k] = given[k]
             continue
         outside = not low - slack <= given[k] <= high + slack
         if outside and (high - low > slack or point.has_ties):
@@ -101,7 +102,7 @@ def compare(
         numeric[k] = min(max(given[k], low), high) if np.isfinite(given[k]) else low
         bad[k] = not low - slack <= given[k] <= high + slack
         if bad[k] and error > 0.1 * abs(given[k] - numeric[k]):
-            bad[k] = False  # the reference itself is too uncertain here
+            bad[k], numeric[k] = False, given[k]  # the reference itself is too uncertain here
             unknown += 1
     judged = 2 * unknown <= len(part.index)
     return Mismatch(part.name, shape, analytic, part, numeric, bad), judged

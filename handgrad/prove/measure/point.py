@@ -69,7 +69,7 @@ class Point:
         try:
             for name in held:
                 subject.put(name, moved[name])
-            outputs = subject.forward(given)[: self.outputs]
+            outputs = [np.array(y) for y in subject.forward(given)[: self.outputs]]
         except SubjectError:
             if not moved:
                 raise
@@ -77,7 +77,7 @@ class Point:
         finally:
             for name, value in held.items():
                 subject.put(name, value)
-        return np.concatenate([np.array(y).reshape(-1) for y in outputs])
+        return np.concatenate([y.reshape(-1) for y in outputs])
 
     def along(self, directions: dict[str, Array]) -> Line:
         """The line through the point in which several arguments move at once."""

@@ -68,7 +68,7 @@ def _section(report: Any, anchor: str) -> str:
         side_by_side(report.entries),
         _source(report.line),
         _table(report.table),
-        _list("Less likely", [f"{c}, weight {w:.2f}" for c, w in report.others.items()]),
+        _list("Also seen", report.others),
         _list("Notes", report.notes),
     ]
     if report.blame is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,14 +11,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.subject import copying
-from handgrad.prove.subject.parameters import (
-    Parameter,
-    as_array,
-    discover,
-    owners,
-    put,
-    reach,
-)
+from handgrad.prove.subject.outside import Outside
+from handgrad.prove.subject.parameters import Parameter, as_array, discover, put, reach
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
@@ -58,59 +51,17 @@ class Pair:
         return clone
 
 
-class Statics:
-    """What the classes of a subject hold themselves, to be put back: `cache = {}` in a class."""
-
-    def __init__(self, thing: Any):
-        classes = {c for owner in owners(thing) for c in type(owner).__mro__}
-        self.held = {
-            c: {n: (v, copying.duplicate(v)) for n, v in vars(c).items() if _is_data(n, v)}
-            for c in classes
-            if c.__module__.split(".")[0] not in ("builtins", "handgrad", "abc", "typing")
-        }
-
-    def restore(self) -> None:
-        for cls, held in self.held.items():
-            for name in [n for n, v in vars(cls).items() if _is_data(n, v) and n not in held]:
-                delattr(cls, name)
-            for name, (own, value) in held.items():
-                if isinstance(value, _UNCHANGING) and vars(cls).get(name) is own:
-                    continue
-                setattr(cls, name, _refilled(own, copying.duplicate(value)))
-
-
-def _refilled(own: Any, content: Any) -> Any:
-    """The same array, list or dict as before with its first content: others may hold it too."""
-    if isinstance(own, np.ndarray) and own.flags.writeable and own.shape == content.shape:
-        own[...] = content
-    elif isinstance(own, list):
-        own[:] = content
-    elif isinstance(own, dict):
-        own.clear()
-        own.update(content)
-    else:
-        return content
-    return own
-
-
-_CODE: tuple[Any, ...] = (property, staticmethod, classmethod)
-_CODE += (types.GetSetDescriptorType, types.MemberDescriptorType)
-_UNCHANGING = (int, float, str, bool, bytes, tuple, frozenset, types.NoneType)
-
-
-def _is_data(name: str, value: Any) -> bool:
-    return not (name.startswith("__") or callable(value) or isinstance(value, _CODE))
-
-
 class Subject:
     """A layer under examination: copies of it, its calls, and its parameters by name."""
 
     def __init__(self, thing: Any, sandbox: Sandbox, maker: Callable[[], Any] | None = None):
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
-        self.statics = Statics(thing)
+        self.outside = Outside(thing)
         self.capacity: int | None = None  # upstream gradients that backward takes
+        self.gathers = False  # a list of outputs has one list of gradients
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
+        self.declared = 0  # gradients that the last backward returned in a tuple or a list
 
     @property
     def name(self) -> str:
@@ -134,23 +85,16 @@ class Subject:
 
     def copy(self) -> Subject:
         """An independent copy in the same state; what the class itself holds is put back."""
-        self.statics.restore()
+        self.outside.restore()
         return self.around(copying.duplicate(self.thing))
 
     def cast(self, dtype: Any) -> Subject:
         """An independent copy whose arrays have another dtype."""
         return self.around(copying.cast(self.thing, dtype))
 
-    def sibling(self) -> Subject | None:
-        """Another instance made by the constructor itself; None where that cannot be done."""
-        try:
-            thing = self.maker() if self.maker else _made_again(self.thing)
-        except Exception:  # a constructor that wants what is not kept: no sibling
-            return None
-        return None if thing is None else self.around(thing)
-
     def forward(self, inputs: Sequence[Any], seed: int | None = None) -> list[Array]:
         """The outputs, as arrays."""
+        self.outside.rewind()
         result = self.sandbox.call("forward", self.thing.forward, *inputs, seed=seed)
         return self._outputs(result)
 
@@ -162,6 +106,7 @@ class Subject:
         if callable(zero_grad):
             self.sandbox.call("backward", zero_grad)
         given = gradients[: self.upstream_count(len(gradients))]
+        given = [list(given)] if self.gathers else given
         seed += self.sandbox.seed
         result = self.sandbox.call("backward", self.thing.backward, *given, seed=seed)
         return self._input_gradients(result)
@@ -176,7 +121,7 @@ class Subject:
             parameters = positional(backward)
             several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
             self.capacity = 1_000_000 if several else len(parameters) - hidden
-        return min(outputs, self.capacity)
+        return outputs if self.gathers else min(outputs, self.capacity)
 
     def get(self, name: str) -> Array:
         """A parameter's value."""
@@ -208,6 +153,9 @@ class Subject:
             items = [result]
         if isinstance(result, list):
             self.notes.add("forward returns a list; it was read as arrays")
+            self.gathers = False
+            arrays = len(items) > 1 and all(isinstance(v, np.ndarray) for v in items)
+            self.gathers = arrays and self.upstream_count(2) == 1
         items = items[: max(self.upstream_count(len(items)), 1)]  # the rest is for other uses
         arrays = [as_array(getattr(v, "data", v) if _is_tensor(v) else v) for v in items]
         if any(a is None for a in arrays):
@@ -222,6 +170,7 @@ class Subject:
                 result = np.asarray(result)
         if isinstance(result, dict):
             result = tuple(result.get(n, result.get(f"d{n}")) for n in self.input_names)
+        self.declared = len(result) if isinstance(result, list | tuple) else 0
         several = isinstance(result, list | tuple) and not all(_plain_number(v) for v in result)
         if isinstance(result, tuple) and len(self.input_names) > 1:
             several = True
@@ -259,21 +208,6 @@ def positional(function: Callable) -> list[inspect.Parameter]:
         return [inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]
     keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
     return [p for p in parameters if p.kind not in keyword]
-
-
-def _made_again(thing: Any) -> Any:
-    """type(thing)(...) with arguments read from the attributes of the constructor's names."""
-    if isinstance(thing, Pair | types.ModuleType):
-        return None
-    given = {}
-    for p in positional(type(thing)):
-        if p.kind is p.VAR_POSITIONAL or isinstance(p.default, list | dict | set | np.ndarray):
-            continue
-        if p.name in vars(thing):
-            given[p.name] = copying.duplicate(vars(thing)[p.name])
-        elif p.default is p.empty:
-            return None
-    return type(thing)(**given)
 
 
 def _plain_number(value: Any) -> bool:

@@ -163,5 +163,10 @@ def _rebuild(value: Any, change: Change, dtype: np.dtype, seen: dict[int, Any]) 
                 value.__dict__[name] = dtype.type if isinstance(inner, type) else dtype
             else:
                 value.__dict__[name] = _rebuild(inner, change, dtype, seen)
+    elif hasattr(type(value), "__slots__") and not isinstance(value, type):
+        seen[id(value)] = (value, value)
+        for name in type(value).__slots__:
+            if hasattr(value, name):
+                object.__setattr__(value, name, _rebuild(getattr(value, name), change, dtype, seen))
     seen[id(value)] = (new, value)  # the old value is kept so that its id stays taken
     return new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
@@ -36,9 +37,31 @@ def reach(thing: Any, path: Path) -> Any:
     for kind, key in path:
         try:
             thing = getattr(thing, key) if kind == "." else thing[key]
-        except (AttributeError, KeyError, IndexError, TypeError):
+        except Exception:  # a property may raise anything
             return None
     return thing
+
+
+def attributes(owner: Any) -> dict[str, Any]:
+    """What an object holds, in its `__dict__` or in slots."""
+    held = dict(getattr(owner, "__dict__", {}))
+    for cls in type(owner).__mro__:
+        slots = vars(cls).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            if hasattr(owner, name) and name not in ("__dict__", "__weakref__"):
+                held[name] = getattr(owner, name)
+    return held
+
+
+def _computed(owner: Any, name: str) -> Any:
+    """An attribute that is held, or worked out by a property; None where there is none."""
+    held = attributes(owner)
+    return held[name] if name in held else reach(owner, ((".", name),))
+
+
+def _is_property(owner: Any, name: str) -> bool:
+    kinds = (property, functools.cached_property)
+    return isinstance(getattr(type(owner), name, None), kinds)
 
 
 def put(thing: Any, path: Path, value: Any) -> None:
@@ -88,9 +111,9 @@ def _owners(value: Any, path: Path, seen: set[int]) -> Iterator[tuple[Any, Path]
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _owners(inner, (*path, ("[]", key)), seen)
-    elif hasattr(value, "__dict__"):
+    elif hasattr(value, "__dict__") or hasattr(type(value), "__slots__"):
         yield value, path
-        for name, inner in vars(value).items():
+        for name, inner in attributes(value).items():
             if name != "followed_by":
                 yield from _owners(inner, (*path, (".", name)), seen)
 
@@ -98,37 +121,54 @@ def _owners(value: Any, path: Path, seen: set[int]) -> Iterator[tuple[Any, Path]
 def _own(owner: Any, path: Path, missing: bool) -> Iterator[Parameter]:
     """The parameters that one object holds itself."""
     declared = owner.params if isinstance(owner, Layer) else ()
-    names = vars(owner)
-    for name, value in names.items():
+    held = attributes(owner)
+    found, unset = [], []
+    for name, value in held.items():
         where = (*path, (".", name))
         if isinstance(value, TensorParameter):
-            yield Parameter(spell(where), (*where, (".", "data")), (*where, (".", "grad")))
+            found.append(Parameter(spell(where), (*where, (".", "data")), (*where, (".", "grad"))))
         elif name in declared or (_real(value) and name not in _STATE):
-            gradient = next((g for g in _gradient_names(name) if g in names), None)
-            if gradient is not None and (names[gradient] is None or _numeric(names[gradient])):
-                yield Parameter(spell(where), where, (*path, (".", gradient)))
-            elif isinstance(names.get("grads"), dict) and name in names["grads"]:
-                yield Parameter(spell(where), where, (*path, (".", "grads"), ("[]", name)))
-            elif missing and (name in declared or name in _USUAL) and _array(value):
-                yield Parameter(spell(where), where, None)
-    yield from _paired(names, path)
-
-
-def _paired(names: dict[str, Any], path: Path) -> Iterator[Parameter]:
-    """Parameters and gradients in two lists, or two dicts, side by side."""
+            gradient = _gradient_of(owner, held, name)
+            if gradient is not None:
+                found.append(Parameter(spell(where), where, (*path, *gradient)))
+            elif (name in declared or name in _USUAL) and _array(value):
+                unset.append(Parameter(spell(where), where, None))
     for left, right in _PAIRS:
-        params, grads = names.get(left), names.get(right)
-        if isinstance(params, dict) and isinstance(grads, dict):
-            keys: list[Any] = [k for k in params if k in grads or f"d{k}" in grads]
-        elif isinstance(params, list) and isinstance(grads, list) and len(params) == len(grads):
-            keys = list(range(len(params)))
-        else:
-            continue
-        for key in keys:
+        params, grads = held.get(left), _computed(owner, right)
+        for parameter in _paired(params, grads, (*path, (".", left)), (*path, (".", right))):
+            (unset if parameter.gradient is None else found).append(parameter)
+    yield from found
+    if missing and (found or declared):  # else nothing is learned here, whatever it is called
+        yield from unset
+
+
+def _gradient_of(owner: Any, held: dict[str, Any], name: str) -> Path | None:
+    """The path from an object to the gradient of what it holds under this name."""
+    for gradient in _gradient_names(name):
+        if _is_property(owner, gradient):
+            return ((".", gradient),)
+        if gradient in held and (held[gradient] is None or _numeric(held[gradient])):
+            return ((".", gradient),)
+    grads = _computed(owner, "grads")
+    if isinstance(grads, dict) and name in grads:
+        return ((".", "grads"), ("[]", name))
+    lone = name in ("value", "data", "val", "array") and "grad" in held
+    return ((".", "grad"),) if lone else None
+
+
+def _paired(params: Any, grads: Any, where: Path, there: Path) -> Iterator[Parameter]:
+    """Parameters and gradients in two lists, or two dicts, side by side."""
+    if isinstance(params, dict) and isinstance(grads, dict) and grads:
+        for key in params:
+            other = next((k for k in (key, f"d{key}") if k in grads), None)
             if _array(params[key]):
-                other = key if not isinstance(grads, dict) or key in grads else f"d{key}"
-                where = (*path, (".", left), ("[]", key))
-                yield Parameter(spell(where), where, (*path, (".", right), ("[]", other)))
+                gradient = None if other is None else (*there, ("[]", other))
+                yield Parameter(spell((*where, ("[]", key))), (*where, ("[]", key)), gradient)
+    elif isinstance(params, list) and isinstance(grads, list | tuple) and len(params) == len(grads):
+        for key in range(len(params)):
+            if _array(params[key]):
+                at = (*where, ("[]", key))
+                yield Parameter(spell(at), at, (*there, ("[]", key)))
 
 
 def _gradient_names(name: str) -> tuple[str, ...]:

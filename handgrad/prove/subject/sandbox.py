@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import dis
 import io
 import linecache
 import random
@@ -23,11 +24,23 @@ _HERE = str(Path(__file__).parents[1])
 
 
 class SubjectError(Exception):
-    """The subject failed: `phase` says in what, `refused` that it did so on purpose."""
+    """The subject failed: in which phase, in which way, and with an exception of which type.
 
-    def __init__(self, phase: str, sentence: str, refused: bool = False, line: str | None = None):
+    kind: "raised"; "refused", by a raise or an assert of the subject's own; "hang"; "exit";
+    "value", something returned that cannot be used.
+    """
+
+    def __init__(
+        self, phase: str, sentence: str, kind: str = "value", line: str | None = None,
+        type: type | None = None,
+    ):  # fmt: skip
         super().__init__(sentence)
-        self.phase, self.sentence, self.refused, self.line = phase, sentence, refused, line
+        self.phase, self.sentence, self.kind = phase, sentence, kind
+        self.line, self.type = line, type
+
+    @property
+    def refused(self) -> bool:
+        return self.kind == "refused"
 
 
 class Hang(BaseException):
@@ -65,7 +78,7 @@ class Sandbox:
         except Exception as error:
             raise _described(phase, error) from error
         except SystemExit as error:
-            raise SubjectError(phase, f"{phase} calls exit()") from error
+            raise SubjectError(phase, f"{phase} calls exit()", "exit") from error
         finally:
             self.started = None
 
@@ -95,9 +108,8 @@ class Sandbox:
             started = self.started
             if started is not None and time.monotonic() - started > self.timeout:
                 _interrupt(thread)
-                raise SubjectError(
-                    self.phase, f"{self.phase} did not return within {self.timeout:g} s"
-                )
+                text = f"{self.phase} did not return within {self.timeout:g} s"
+                raise SubjectError(self.phase, text, "hang")
 
     @contextlib.contextmanager
     def _quiet(self) -> Iterator[None]:
@@ -149,18 +161,23 @@ def _interrupt(thread: threading.Thread) -> None:
 
 
 def _described(phase: str, error: Exception) -> SubjectError:
-    frames = [
-        f
-        for f in traceback.extract_tb(error.__traceback__)
-        if not f.filename.startswith((_NUMPY, _HERE))
-    ]
-    line, code = None, ""
-    if frames:
-        last = frames[-1]
-        code = (last.line or linecache.getline(last.filename, last.lineno or 0)).strip()
-        line = f"{last.filename}:{last.lineno}: {code}"
-    deepest = traceback.extract_tb(error.__traceback__)[-1]
-    on_purpose = code.startswith(("raise", "assert")) and not deepest.filename.startswith(_NUMPY)
-    refused = on_purpose or isinstance(error, NotImplementedError)
-    verb = "refuses" if refused else "raises"
-    return SubjectError(phase, f"{phase} {verb}: {type(error).__name__}: {error}", refused, line)
+    frames = list(traceback.walk_tb(error.__traceback__))
+    own = [(f, n) for f, n in frames if not f.f_code.co_filename.startswith((_NUMPY, _HERE))]
+    line = None
+    if own:
+        file, number = own[-1][0].f_code.co_filename, own[-1][1]
+        line = f"{file}:{number}: {linecache.getline(file, number).strip()}"
+    refused = isinstance(error, NotImplementedError) or _on_purpose(error, own)
+    kind, verb = ("refused", "refuses") if refused else ("raised", "raises")
+    text = f"{phase} {verb}: {type(error).__name__}: {error}"
+    return SubjectError(phase, text, kind, line, type(error))
+
+
+def _on_purpose(error: Exception, own: list) -> bool:
+    """Whether the subject's code raised it by an instruction of its own."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or not own or last.tb_frame is not own[-1][0]:
+        return False
+    return last.tb_frame.f_code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]

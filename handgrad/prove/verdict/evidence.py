@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from handgrad.prove.report import Where
+
+
+class Grade(IntEnum):
+    """How a finding is known, the surest first."""
+
+    OBSERVED = 0  # a breach of the contract was seen directly
+    EXPLAINED = 1  # one mistake explains the whole difference, also for another upstream or input
+    ELSEWHERE = 2  # it shows only in a variant: other inputs, sizes, precisions, layouts
+    UNEXPLAINED = 3  # the gradient is wrong, and at most a part of the difference is explained
 
 
 @dataclass(frozen=True)
@@ -17,10 +27,10 @@ class Finding:
     """
 
     cause: str
-    weight: float
     sentence: str
     gradient: str = ""
     where: Where | None = None
     line: str | None = None
     outcome: Any = None
     what: str = ""
+    grade: Grade = Grade.OBSERVED

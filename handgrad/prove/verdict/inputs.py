@@ -85,6 +85,12 @@ def _is_label(case: Case, k: int, axis: int, old: int) -> bool:
     return has_axis and is_real(x) and case.names[k] not in case.wanted
 
 
+def batched(case: Case) -> set[int]:
+    """Indices of the inputs that share the batch axis of the first array; none without one."""
+    rows = next((len(x) for x in case.inputs if isinstance(x, np.ndarray) and x.ndim), 0)
+    return _tied(case, rows) if rows else set()
+
+
 def _tied(case: Case, rows: int) -> set[int]:
     """Indices of the inputs whose length is that of the batch, not by chance the same number.
 
@@ -93,6 +99,9 @@ def _tied(case: Case, rows: int) -> set[int]:
     if case.tied is None:
         equal = {k for k, x in enumerate(case.inputs)
                  if isinstance(x, np.ndarray) and x.ndim and x.shape[0] == rows}  # fmt: skip
+        if _goes(case, equal, rows):
+            case.tied = equal
+            return equal
         first = min(equal)
         free = {k for k in equal - {first} if rows > 1 and _goes(case, equal - {k}, rows)}
         case.tied = equal - free

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from handgrad.prove.diagnosis import guard
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict import (
     chance,
@@ -12,11 +11,17 @@ from handgrad.prove.verdict import (
     layout,
     linearity,
     precision,
+    rank,
+    settings,
+    sharing,
     sizes,
     state,
+    stretch,
     values,
 )
+from handgrad.prove.verdict.domain import beyond
 from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.fade import fades
 from handgrad.prove.verdict.large import examine_large
 from handgrad.prove.verdict.trial import Case, Outcome
 
@@ -33,6 +38,9 @@ BEHAVIOUR: list[Experiment] = [
     state.two_instances,
     state.held_by_class,
     state.results_last,
+    sharing.apart,
+    sharing.same_arrays_again,
+    sharing.assigned,
     layout.layouts,
 ]
 # Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
@@ -41,7 +49,8 @@ ELSEWHERE: list[Experiment] = [
     values.ties,
     sizes.batches,
     sizes.lengths,
-    sizes.broadcasting,
+    stretch.broadcasting,
+    rank.ranks,
     sizes.indices,
     labels.other_form,
     labels.certain,
@@ -50,6 +59,7 @@ ELSEWHERE: list[Experiment] = [
     precision.own_dtype,
     precision.large,
     precision.undefined,
+    settings.settings,
 ]
 
 PATIENCE = 4e6  # effort after which no further experiment at other inputs begins
@@ -63,8 +73,13 @@ def judge(case: Case) -> tuple[Outcome | None, list[Finding]]:
     case.measure()
     base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
     if base is None:
-        return None, []
-    if base.mismatches and guard.explains(case, case.inputs):
+        near, findings = beyond(case)
+        return (near if near is not None and near.mismatches else None), findings
+    if base.mismatches and fades(case, case.inputs):
+        for m in base.mismatches:
+            base.nearest[m.name] = m.given
+            what = f"d{m.name} differs by what fades, as the guard in log(y + 1e-7) does"
+            case.subject.notes.add(what)
         base.mismatches.clear()
     findings: list[Finding] = []
     for experiment in BEHAVIOUR:
@@ -85,6 +100,6 @@ def _tried(experiment: Experiment, case: Case, base: Outcome) -> list[Finding]:
         for finding in experiment(case, base):
             found.append(finding)
     except SubjectError as error:
-        if "did not return" in error.sentence:
+        if error.kind == "hang":
             raise
     return found

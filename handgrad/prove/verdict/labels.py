@@ -11,7 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict import state
 from handgrad.prove.verdict.chance import close
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import is_real, movable
 from handgrad.prove.verdict.sizes import elsewhere
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
@@ -45,6 +45,7 @@ def _forms(x: Any, label: Any) -> Iterator[tuple[Array, str]]:
     whole = label.shape == shape[:-1] and label.dtype.kind in "iu"
     if whole and np.all((label >= 0) & (label < classes)):
         yield np.eye(classes)[label], "labels as one-hot vectors"
+        yield label[..., None], "labels as a column"
 
 
 def is_one_hot(label: Array) -> bool:
@@ -76,4 +77,4 @@ def certain(case: Case, base: Outcome) -> Iterator[Finding]:
         return
     if any(np.isnan(y).any() for y in outputs) and is_real(x):
         text = "With probabilities that are exactly 0 and 1, and right, forward is NaN: 0 log 0."
-        yield Finding("numeric_instability", 0.8, text)
+        yield Finding("numeric_instability", text, grade=Grade.ELSEWHERE)

@@ -167,7 +167,9 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         outcome.judged &= judged
         outcome.mismatches += [mismatch] if mismatch.bad.any() else []
     gradient = None  # their memory is needed for the next ones
-    return outcome, case.writes + list(_repeated(case, worker, run))
+    findings = case.writes + list(_repeated(case, worker, run))
+    run.gradients.update({m.name: m.analytic for m in outcome.mismatches})
+    return outcome, findings
 
 
 def _wrong_entry(point: Lean, name: str, gradient: Array, upstream: Array) -> int:
@@ -189,12 +191,12 @@ def _one_run(case: Case, worker: Subject) -> Run:
     returned = worker.backward(dout)
     if not all(map(same, dout, upstream)):
         text = "backward writes into the gradient it was given."
-        case.writes.append(Finding("inplace_dout", 1.0, text))
+        case.writes.append(Finding("inplace_dout", text))
     changed = [n for n, x, y in zip(case.names, inputs, case.inputs) if not same(x, y)]
     changed += [n for n in worker.parameters if not same(worker.get(n), case.subject.get(n))]
     for name in changed:
         text = f"forward or backward writes into {name}."
-        case.writes.append(Finding("inplace_input", 1.0, text, name))
+        case.writes.append(Finding("inplace_input", text, name))
     gradients = case.named(worker, returned, copies=False)
     return Run([fresh(x) for x in case.inputs], [y.copy() for y in outputs], upstream, gradients)
 
@@ -208,7 +210,7 @@ def _repeated(case: Case, worker: Subject, run: Run) -> Iterator[Finding]:
             worker.forward([fresh(x) for x in case.inputs])
             returned = worker.backward([u * u.dtype.type(factor) for u in run.upstream])
         except SubjectError as error:
-            yield Finding("stale_state", 0.8, f"In a second call {error.sentence}.")
+            yield Finding("stale_state", f"In a second call {error.sentence}.")
             return
         again = {n: _print(g) for n, g in case.named(worker, returned, copies=False).items()}
         for name, then in first.items():
@@ -218,10 +220,10 @@ def _repeated(case: Case, worker: Subject, run: Run) -> Iterator[Finding]:
             doubled = np.allclose(again[name], 2 * then, rtol=1e-3)
             if factor == 1.0:
                 cause = "accumulates" if doubled else "stale_state"
-                yield Finding(cause, 0.95, f"In a second, equal call d{name} is another.", name)
+                yield Finding(cause, f"In a second, equal call d{name} is another.", name)
             else:
                 text = f"d{name} is not doubled when the upstream gradient is."
-                yield Finding("upstream_ignored", 0.9, text, name)
+                yield Finding("upstream_ignored", text, name)
             return
 
 

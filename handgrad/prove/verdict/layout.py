@@ -12,7 +12,7 @@ from handgrad.prove.measure.compare import NOISE
 from handgrad.prove.measure.point import SINGLE
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh
 
 
@@ -81,12 +81,12 @@ def _held_against(
     except SubjectError as error:
         if not error.refused:
             text = f"With {what} {error.sentence}."
-            yield Finding("layout", 0.88, text, line=error.line)
+            yield Finding("layout", text, line=error.line, grade=Grade.ELSEWHERE)
         return
     gradients = case.named(subject, returned)
     tolerance = 1e-7 if base.point is None or base.point.noise < SINGLE else 1e-4
     if not all(close(a, b, tolerance) for a, b in zip(outputs, right.outputs)):
-        yield Finding("layout", 0.88, f"With {what} forward gives another result.")
+        yield Finding("layout", f"With {what} forward gives another result.", grade=Grade.ELSEWHERE)
         return
     found = [g for g in base.run.gradients.values() if g is not None]
     top = max((abs(g).max(initial=0) for g in found), default=0.0)
@@ -98,5 +98,5 @@ def _held_against(
         usual = max(tolerance * abs(ordinary).max(initial=0), NOISE * top)
         if not close(a, b, tolerance) and not abs(a - b).max(initial=0) <= usual:
             text = f"With {what}, equal number for number, d{name} is another."
-            yield Finding("layout", 0.88, text, name)
+            yield Finding("layout", text, name, grade=Grade.ELSEWHERE)
             return

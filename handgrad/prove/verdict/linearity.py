@@ -29,11 +29,11 @@ def linear(case: Case, base: Outcome) -> Iterator[Finding]:
             continue
         if close(gradient, two[name], tolerance) and np.any(zero[name]):
             text = f"d{name} does not depend on the upstream gradient at all."
-            yield Finding("upstream_ignored", 0.96, text, name)
+            yield Finding("upstream_ignored", text, name)
             return
         if abs(zero[name]).max(initial=0) > tolerance * abs(gradient).max(initial=0):
             text = f"d{name} is not zero when the upstream gradient is."
-            yield Finding("upstream_ignored", 0.93, text, name)
+            yield Finding("upstream_ignored", text, name)
             return
     yield from _unused(case, base)
     if tolerance < 1e-3:
@@ -49,7 +49,7 @@ def _unused(case: Case, base: Outcome) -> Iterator[Finding]:
         whole = _given(case, upstream)
         if all(close(whole[n], without[n]) for n in whole):
             text = f"The upstream gradient of output {k} is not used."
-            yield Finding("upstream_ignored", 0.94, text)
+            yield Finding("upstream_ignored", text)
 
 
 def _rounded(one: Gradients, two: Gradients, both: Gradients) -> Iterator[Finding]:
@@ -60,7 +60,7 @@ def _rounded(one: Gradients, two: Gradients, both: Gradients) -> Iterator[Findin
             size = abs(one[name]).max(initial=0) + abs(two[name]).max(initial=0)
             if 1e-9 * size < off < 1e-6 * size:
                 text = f"d{name} is computed with the rounding of float32, not of float64."
-                yield Finding("dtype", 0.9, text, name)
+                yield Finding("dtype", text, name)
 
 
 def _combined(case, first, second, one: Gradients, two: Gradients, tolerance: float):
@@ -77,7 +77,7 @@ def _combined(case, first, second, one: Gradients, two: Gradients, tolerance: fl
 def _differs(given: Gradients, right: Gradients, tolerance: float, sentence: str):
     for name, gradient in right.items():
         if name in given and not close(given[name], gradient, tolerance):
-            yield Finding("upstream_ignored", 0.92, f"d{name} {sentence}.", name)
+            yield Finding("upstream_ignored", f"d{name} {sentence}.", name)
             return
 
 
@@ -112,7 +112,7 @@ def slight(case: Case, base: Outcome) -> Iterator[Finding]:
         sure = np.all(doubt < 0.01 * abs(factor * right))
         if 1e-5 < abs(factor) < 1e-2 and sure and np.all(abs(off - factor) < 0.01 * abs(factor)):
             text = f"d{name}: every entry is {1 + factor:.9g} times what it should be."
-            yield Finding("wrong_scale", 0.9, text, name)
+            yield Finding("wrong_scale", text, name)
 
 
 def _all_off(flat: Array, part: Part, upstream: Array) -> bool:

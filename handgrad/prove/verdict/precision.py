@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.diagnosis.region import low_precision_state
 from handgrad.prove.measure.point import DOUBLE
+from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import is_real, movable, replaced
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh, vanishing
 
@@ -30,7 +30,16 @@ def integers(case: Case, base: Outcome) -> Iterator[Finding]:
             given = case.run(cut, right.upstream)
         except SubjectError:  # refused
             continue
-        yield from _differs(case, given, right, 1e-6, "dtype", 0.9, "With integers as input")
+        yield from _differs(case, given, right, 1e-6, "With integers as input")
+    if case.subject.upstream_count(1):
+        whole = [np.copysign(np.ceil(2 * abs(u)), u) for u in base.run.upstream]
+        try:
+            right = case.run(upstream=whole)
+            given = case.run(upstream=[u.astype(np.int64) for u in whole])
+        except SubjectError:  # refused
+            return
+        what = "With integers as upstream gradient"
+        yield from _differs(case, given, right, 1e-6, what)
 
 
 def single(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -40,9 +49,27 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
         given = _in_dtype(case, np.float32, case.inputs, right.upstream)
     except SubjectError as error:
         if not error.refused:
-            yield Finding("dtype", 0.88, f"In float32 {error.sentence}.", line=error.line)
+            text = f"In float32 {error.sentence}."
+            yield Finding("dtype", text, line=error.line, grade=Grade.ELSEWHERE)
         return
-    yield from _differs(case, given, right, 2e-3, "dtype", 0.88, "In float32")
+    found = list(_differs(case, given, right, 2e-3, "In float32"))
+    yield from found or _widened(case, given)
+
+
+def _widened(case: Case, run: Run) -> Iterator[Finding]:
+    """float64 among results of float32; code that is double throughout may be meant so."""
+    paths = [p.path for p in case.subject.parameters.values()]
+    held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
+    asked = all(x.dtype.itemsize <= 4 for x in held if is_real(x))
+    wide = [y for y in run.outputs if y.dtype == np.float64]
+    if wide and asked and any(map(is_real, held)) and wide[0].ndim:
+        yield Finding("dtype", "forward gives float64 though all that it got is float32.")
+    for name in case.wanted if asked or not wide else ():
+        gradient = run.gradients[name]
+        if gradient is not None and gradient.dtype == np.float64 and gradient.ndim:
+            text = f"In float32 d{name} is float64: something that it is made with is."
+            yield Finding("dtype", text, name, grade=Grade.ELSEWHERE)
+            return
 
 
 def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -52,7 +79,7 @@ def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
         kinds = [g.dtype for g in base.run.gradients.values() if g is not None]
         if np.float64 in kinds:  # code that is single throughout may be meant so
             text = f"forward gives {outputs[0].dtype} where it got float64, backward float64."
-            yield Finding("dtype", 0.93, text)
+            yield Finding("dtype", text)
     if base.point is None or base.point.noise != DOUBLE or not all(_double(y) for y in outputs):
         return
     nothing = vanishing(base.run.gradients)
@@ -64,12 +91,12 @@ def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
         cut = telling.size > 1 and np.all(telling == telling.astype(np.float32))
         if gradient.dtype.kind == "f" and (gradient.dtype.itemsize < 8 or cut):
             text = f"d{name} is cut to {np.float32.__name__}, though everything else is float64."
-            yield Finding("dtype", 0.93, text, name)
+            yield Finding("dtype", text, name)
         elif _single_state(case, base, name, gradient):
             text = f"d{name} is off by what float32 rounds: state is kept in it."
-            yield Finding("dtype", 0.9, text, name)
+            yield Finding("dtype", text, name)
         elif gradient.dtype.kind != "f" and gradient.dtype.kind != "c":
-            yield Finding("dtype", 0.9, f"d{name} has dtype {gradient.dtype}.", name)
+            yield Finding("dtype", f"d{name} has dtype {gradient.dtype}.", name)
 
 
 def _single_state(case: Case, base: Outcome, name: str, gradient: Array) -> bool:
@@ -85,6 +112,25 @@ def _single_state(case: Case, base: Outcome, name: str, gradient: Array) -> bool
         if off > 10 * error and 3e-9 * abs(right) < off < 1e-5 * abs(right):
             return True
     return False
+
+
+def low_precision_state(case: Case) -> bool:
+    """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
+    return any(_cut(a) for a in kept_arrays(case))
+
+
+def kept_arrays(case: Case) -> list[np.ndarray]:
+    """The real arrays that a subject holds after a forward and a backward, and its outputs."""
+    used = case.subject.copy()
+    run = case.run(start=used, keep=True)
+    held = [v for owner in owners(used.thing) for v in attributes(owner).values()]
+    return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+
+
+def _cut(array: np.ndarray) -> bool:
+    """Whether an array's elements all fit in fewer digits, as computed ones would not."""
+    telling = array[array != np.round(array * 64) / 64]
+    return bool(telling.size > 1 and np.all(telling == telling.astype(np.float32)))
 
 
 def _double(y: Array) -> bool:
@@ -143,7 +189,7 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
         given = _in_dtype(case, low, inputs, [_cast(u, low) for u in right.upstream])
     except SubjectError:
         return None
-    ceiling = float(np.finfo(low).max) / 1e4
+    ceiling, cause = float(np.finfo(low).max) / 1e4, "numeric_instability"
     pairs: list[tuple[str, Array | None, Array | None]]
     pairs = [("forward", y, z) for y, z in zip(given.outputs, right.outputs)]
     pairs += [(f"d{n}", given.gradients[n], right.gradients[n]) for n in case.wanted]
@@ -152,7 +198,7 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
             continue
         if not np.isfinite(a).all():
             text = f"With {what} {name} is NaN or infinite, where the answer is finite."
-            return Finding("numeric_instability", 0.92, text, name.removeprefix("d"))
+            return Finding(cause, text, name.removeprefix("d"), grade=Grade.ELSEWHERE)
         if what.startswith("equal") and name != "forward":
             continue  # where all is equal gradients cancel: what is left is rounding
         off, top = abs(a.astype(high) - b).max(initial=0), abs(b).max(initial=0)
@@ -164,7 +210,7 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> F
             continue
         if off > 100 * _shaken(case, inputs, low, high, right).get(name, np.inf):
             text = f"With {what} {name} is rounded to garbage."
-            return Finding("numeric_instability", 0.85, text, name.removeprefix("d"))
+            return Finding(cause, text, name.removeprefix("d"), grade=Grade.ELSEWHERE)
     return None
 
 
@@ -209,7 +255,7 @@ def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
             continue
         if any(np.isnan(y).any() for y in outputs):
             text = f"With {what} forward is NaN: it divides zero by zero."
-            yield Finding("numeric_instability", 0.8, text)
+            yield Finding("numeric_instability", text, grade=Grade.ELSEWHERE)
 
 
 def _in_dtype(case: Case, dtype: Any, inputs: list[Any], upstream: Any) -> Run:
@@ -231,12 +277,11 @@ def _rounded(u: Array) -> Array:
     return u.astype(np.float32).astype(np.float64)
 
 
-def _differs(
-    case: Case, given: Run, right: Run, tolerance: float, cause: str, weight: float, what: str
-) -> Iterator[Finding]:
+def _differs(case: Case, given: Run, right: Run, tolerance: float, what: str) -> Iterator[Finding]:
     for a, b in zip(given.outputs, right.outputs):
         if np.isfinite(b).all() and not close(a, b, tolerance):
-            yield Finding(cause, weight, f"{what} forward gives another result.")
+            text = f"{what} forward gives another result."
+            yield Finding("dtype", text, grade=Grade.ELSEWHERE)
             return
     nothing = vanishing(right.gradients)
     for name in [n for n in case.wanted if n not in nothing]:
@@ -244,5 +289,6 @@ def _differs(
         if mine is None or other is None or not np.isfinite(other).all():
             continue
         if not close(mine, other, tolerance):
-            yield Finding(cause, weight, f"{what} d{name} is another.", name)
+            text = f"{what} d{name} is another."
+            yield Finding("dtype", text, name, grade=Grade.ELSEWHERE)
             return

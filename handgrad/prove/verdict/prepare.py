@@ -12,9 +12,9 @@ from handgrad.arrays import Array
 from handgrad.layer import Layer
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.parameters import owners
+from handgrad.prove.subject.parameters import attributes, owners
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.trial import Case, fresh, same
+from handgrad.prove.verdict.trial import Case, Run, fresh, same
 
 # Inputs with these names need no gradient: targets, indices, masks, modes.
 _LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", "mask", "idx"}
@@ -47,13 +47,23 @@ def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
     run = case.run()
     if _counts_as_real(case, run.gradients):
         run = case.run()
-    case.wanted = [n for n in case.names if _wants(case, n, run.gradients[n], run.outputs)]
+    case.wanted = [n for n in case.names if _wants(case, n, run)]
     case.wanted += list(case.subject.parameters)
     return case
 
 
+def beside(case: Case, subject: Subject, inputs: list[Any], learns: bool = True) -> Case:
+    """A case of another subject that has gradients for the same inputs."""
+    other = Case(subject, inputs, case.seed)
+    if learns:
+        _name_parameters(other)
+    other.names, other.original, other.given = case.names, subject, inputs
+    other.wanted = [n for n in case.names if n in case.wanted] + list(other.subject.parameters)
+    return other
+
+
 def _elements(subject: Subject, inputs: list[Any]) -> int:
-    held = [v for owner in owners(subject.thing) for v in vars(owner).values()]
+    held = [v for owner in owners(subject.thing) for v in attributes(owner).values()]
     arrays = {id(v): v.size for v in (*held, *inputs) if isinstance(v, np.ndarray)}
     return sum(arrays.values())
 
@@ -68,7 +78,8 @@ def _large(subject: Subject, inputs: list[Any]) -> Case:
     used.find_parameters()
     case.subject.parameters = used.parameters
     gradients = case.named(used, returned, copies=False)
-    case.wanted = [n for n in case.names if _wants(case, n, gradients[n], outputs)]
+    run = Run(inputs, outputs, [], gradients, declared=used.declared)
+    case.wanted = [n for n in case.names if _wants(case, n, run)]
     case.wanted += list(used.parameters)
     return case
 
@@ -149,11 +160,15 @@ def _counts_as_real(case: Case, gradients: dict[str, Array | None]) -> bool:
     return changed
 
 
-def _wants(case: Case, name: str, gradient: Array | None, outputs: list[Array]) -> bool:
-    x = case.inputs[case.names.index(name)]
+def _wants(case: Case, name: str, run: Run) -> bool:
+    k = case.names.index(name)
+    x = case.inputs[k]
     if not (_is_float(x) or isinstance(x, float)):
         return False
-    if gradient is not None:
+    if run.gradients[name] is not None:
         return True
-    loss = all(y.size == 1 for y in outputs) and name != case.names[0]
+    if k < run.declared:  # None in a tuple says that there is none
+        case.subject.notes.add(f"backward says by None that {name} has no gradient")
+        return False
+    loss = all(y.size == 1 for y in run.outputs) and name != case.names[0]
     return not loss and name.lower() not in _LABELS and np.size(x) > 0

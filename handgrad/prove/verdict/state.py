@@ -10,7 +10,8 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.subject.adapt import Pair, Subject
 from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.parameters import owners, reach
+from handgrad.prove.subject.making import sibling
+from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding
@@ -66,7 +67,7 @@ def _second(case: Case, inputs: list[Any], complete: bool, wrong: set[str]) -> F
         if error.refused:
             return None
         text = f"{error.sentence}, in {how} though not alone."
-        return Finding("stale_state", 0.85, text, line=error.line)
+        return Finding("stale_state", text, line=error.line)
     if not all(close(a, b) for a, b in zip(after.outputs, alone.outputs)):
         outcome = case.verify(inputs, state, after)  # it keeps a state: ask the differences
         found = [] if outcome is None else outcome.mismatches
@@ -74,14 +75,14 @@ def _second(case: Case, inputs: list[Any], complete: bool, wrong: set[str]) -> F
         if outcome is not None and mismatches:
             name = mismatches[0].name
             text = f"In {how} d{name} does not fit what forward computes."
-            return Finding("stale_state", 0.88, text, name, mismatches[0].where())
+            return Finding("stale_state", text, name, mismatches[0].where())
         return _first_kept(case, after, alone)
     for name in case.wanted:
         a, b = after.gradients[name], alone.gradients[name]
         if a is not None and b is not None and not close(a, b, 1e-7):
             return _named(name, a, b, first, how)
         if a is None and b is not None:
-            return Finding("stale_state", 0.85, f"In {how} d{name} is missing.", name)
+            return Finding("stale_state", f"In {how} d{name} is missing.", name)
     return None
 
 
@@ -92,7 +93,7 @@ def _first_kept(case: Case, after: Run, alone: Run) -> Finding | None:
         return None
     text = f"After another batch the loss is {float(after.outputs[0].reshape(-1)[0]):.6g}, "
     text += f"and {float(alone.outputs[0].reshape(-1)[0]):.6g} without: something was kept."
-    return Finding("stale_state", 0.88, text)
+    return Finding("stale_state", text)
 
 
 def _keeps_state(case: Case) -> bool:
@@ -121,13 +122,13 @@ def backward_twice(case: Case, base: Outcome) -> Iterator[Finding]:
             text = f"A second backward for the same forward gives another d{name}."
             if cause == "aliasing":
                 text += f" The first one wrote into {written[0]}, which forward had kept."
-            yield Finding(cause, 0.86, text, name)
+            yield Finding(cause, text, name)
             return
 
 
 def _kept(thing: Any) -> dict[str, tuple[Array, Array]]:
     """Arrays that an object keeps, other than gradients, by name, with copies."""
-    held = [(n, v) for owner in owners(thing) for n, v in vars(owner).items()]
+    held = [(n, v) for owner in owners(thing) for n, v in attributes(owner).items()]
     held += [(n, w) for n, v in held if isinstance(v, list | tuple) for w in v]
     return {n: (v, v.copy()) for n, v in held
             if isinstance(v, np.ndarray) and not n.startswith(("d", "grad"))}  # fmt: skip
@@ -138,12 +139,12 @@ def _named(name: str, after: Array, alone: Array, first: Run | None, how: str) -
     if before is not None and before.shape == after.shape == alone.shape:
         if close(after, alone + before, 1e-7):
             text = f"In {how} d{name} is the sum of this gradient and the last one."
-            return Finding("accumulates", 0.97, text, name)
+            return Finding("accumulates", text, name)
         if close(after, before, 1e-7):
             text = f"In {how} d{name} is still that of the first."
-            return Finding("stale_state", 0.95, text, name)
+            return Finding("stale_state", text, name)
     text = f"In {how} d{name} is another than in a fresh instance with the same inputs."
-    return Finding("stale_state", 0.93, text, name)
+    return Finding("stale_state", text, name)
 
 
 def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -162,20 +163,18 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
     outcome = case.verify(start=state, run=run)
     for mismatch in outcome.mismatches if outcome and not base.mismatches else ():
         text = f"After the parameters have changed, d{mismatch.name} is wrong: old ones are in use."
-        yield Finding("stale_state", 0.94, text, mismatch.name, mismatch.where())
+        yield Finding("stale_state", text, mismatch.name, mismatch.where())
         return
 
 
 def two_instances(case: Case, base: Outcome) -> Iterator[Finding]:
     """Two instances used in turn do not disturb each other."""
-    if isinstance(case.subject.thing, Pair):
+    if isinstance(case.subject.thing, Pair) or case.subject.outside.made_by_factory:
         return
-    others = [case.subject.copy(), case.subject.sibling()]
-    for other in others:
-        if other is None:
+    for make in (case.subject.copy, lambda: sibling(case.subject)):
+        one, other = make(), make()
+        if one is None or other is None:
             continue
-        one = case.subject.sibling() if other is others[1] else case.subject.copy()
-        assert one is not None
         if any(one.get(n).dtype.kind != "f" for n in one.parameters):
             return  # parameters still to be made
         yield from _interleaved(case, one, other)
@@ -187,13 +186,13 @@ def held_by_class(case: Case, base: Outcome) -> Iterator[Finding]:
     shared = [v for c in kinds for v in vars(c).values() if isinstance(v, list | dict | np.ndarray)]
     subject = case.original.around(duplicate(case.original.thing, {id(v): v for v in shared}))
     case.run(case.given, start=subject, keep=True)
-    mine = [v for owner in owners(subject.thing) for v in vars(owner).values()]
+    mine = [v for owner in owners(subject.thing) for v in attributes(owner).values()]
     held = {id(v) for v in shared} & {id(v) for v in mine}
     for name, parameter in case.subject.parameters.items():
         path = parameter.gradient or ()
         if any(id(reach(subject.thing, path[:k])) in held for k in range(1, len(path) + 1)):
             text = f"d{name} lies in what the class holds: every instance writes over it."
-            yield Finding("aliasing", 0.93, text, name)
+            yield Finding("aliasing", text, name)
 
 
 def _interleaved(case: Case, one: Subject, other: Subject) -> Iterator[Finding]:
@@ -219,14 +218,14 @@ def _in_between(
         returned = one.backward([fresh(u) for u in alone.upstream])
     except SubjectError as error:
         text = f"When another instance is used in between, {error.sentence}."
-        yield Finding("stale_state", 0.93, text, line=error.line)
+        yield Finding("stale_state", text, line=error.line)
         return
     gradients = case.named(one, returned)
     for name in case.wanted:
         a, b = gradients[name], alone.gradients[name]
         if a is not None and b is not None and not close(a, b, 1e-7):
             text = f"When another instance is used in between, d{name} is wrong: they share state."
-            yield Finding("stale_state", 0.95, text, name)
+            yield Finding("stale_state", text, name)
             return
     other.backward([fresh(u) for u in elsewhere.upstream])
     later = case.named(one, returned)
@@ -234,7 +233,7 @@ def _in_between(
     if changed or not all(map(same, kept, outputs)):
         what = f"d{changed[0]}" if changed else "the output"
         text = f"Another instance's call changes {what} of this one."
-        yield Finding("aliasing", 0.93, text)
+        yield Finding("aliasing", text)
 
 
 def _changed(a: Array | None, b: Array | None) -> bool:
@@ -259,4 +258,4 @@ def results_last(case: Case, base: Outcome) -> Iterator[Finding]:
         changed = next((n for n, now, then in after if not same(now, then)), None)
     if changed:
         text = f"A later call changes the {changed} that was returned before."
-        yield Finding("aliasing", 0.95, text)
+        yield Finding("aliasing", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +28,7 @@ class Run:
     upstream: list[Array]
     gradients: dict[str, Array | None]
     writes: list[Finding] = field(default_factory=list)
+    declared: int = 0  # how many gradients backward returned as a tuple or list
 
     @property
     def flat_upstream(self) -> Array:
@@ -45,7 +46,9 @@ class Outcome:
     mismatches: list[Mismatch] = field(default_factory=list)
     point: Point | None = None
     parts: dict[str, Part] = field(default_factory=dict)
+    nearest: dict[str, Array] = field(default_factory=dict)  # right values, or subgradients
     judged: bool = True
+    case: Any = None  # whose trial it is
 
 
 class Case:
@@ -65,7 +68,14 @@ class Case:
         self.dtype: Any = np.float64  # of upstream gradients
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
+        self.tried: dict[str, dict[tuple[int, ...], None]] = {}  # shapes that were right
+        self.reason = ""  # why nothing can be told
         self.mutation_effort = 2e6  # left for trying mutations of its text
+
+    def shape(self, name: str, inputs: Sequence[Any]) -> tuple[int, ...]:
+        """The shape of an argument, among these inputs."""
+        held = inputs[self.names.index(name)] if name in self.names else self.subject.get(name)
+        return np.shape(held)
 
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
@@ -98,6 +108,7 @@ class Case:
         *,
         keep: bool = False,
         seed: int = 1,
+        between: Callable[[Subject], None] | None = None,
     ) -> Run:
         """forward and backward on a copy of `start`, or on itself with `keep`."""
         given = [fresh(x) for x in (self.inputs if inputs is None else inputs)]
@@ -110,17 +121,19 @@ class Case:
         if upstream is None:
             upstream = [u.astype(self.dtype) for u in self.upstream(outputs)]
         dout = [fresh(u) for u in upstream]
+        if between is not None:
+            between(subject)
         returned = subject.backward(dout, seed=seed)
         writes += self._written("backward", given, before, subject, held)
         writes += _dout_written(dout, upstream)
         changed = [k for k, (y, now) in enumerate(zip(outputs, raw)) if not same(y, now)]
         if changed:
             writes.append(Finding(
-                "aliasing", 0.9, "backward changes the output that forward had returned."
+                "aliasing", "backward changes the output that forward had returned."
             ))  # fmt: skip
         self.writes += writes
         gradients = self.named(subject, returned)
-        return Run(before, outputs, list(upstream), gradients, writes)
+        return Run(before, outputs, list(upstream), gradients, writes, subject.declared)
 
     def named(
         self, subject: Subject, returned: list[Array | None], copies: bool = True
@@ -147,13 +160,13 @@ class Case:
         for name, now, then in zip(self.names, given, before):
             if isinstance(then, np.ndarray) and not same(now, then):
                 found.append(Finding(
-                    "inplace_input", 1.0, f"{phase} writes into its input {name}.", name
+                    "inplace_input", f"{phase} writes into its input {name}.", name
                 ))  # fmt: skip
                 now[...] = then
         for name, then in held.items():
             if not same(subject.get(name), then):
                 sentence = f"{phase} changes the parameter {name}."
-                found.append(Finding("inplace_input", 1.0, sentence, name))
+                found.append(Finding("inplace_input", sentence, name))
                 held[name] = subject.get(name).copy()
         return found
 
@@ -179,11 +192,14 @@ class Case:
             return None
         if not run.finite():
             return None
-        outcome = Outcome(run)
+        outcome = Outcome(run, case=self)
         try:
             self._differentiate(outcome, start, inputs, effort)
         except SubjectError:  # forward fails in the neighbourhood
             return None
+        if not outcome.mismatches:
+            for name, x in zip(self.names, inputs):
+                self.tried.setdefault(name, {})[np.shape(x)] = None
         return outcome
 
     def _is_finite(self, start: Subject, inputs: Sequence[Any]) -> bool:
@@ -220,7 +236,7 @@ class Case:
                 if entry is not None:
                     part = widen(point, part, entry)
                     mismatch, judged = compare(point, part, flat, gradient, top, looks)
-            outcome.parts[name] = part
+            outcome.parts[name], outcome.nearest[name] = part, mismatch.numeric
             outcome.judged &= judged
             if mismatch.bad.any():
                 outcome.mismatches.append(mismatch)
@@ -229,7 +245,7 @@ class Case:
 def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]:
     if all(same(now, then) for now, then in zip(dout, upstream)):
         return []
-    return [Finding("inplace_dout", 1.0, "backward writes into the gradient it was given.")]
+    return [Finding("inplace_dout", "backward writes into the gradient it was given.")]
 
 
 def vanishing(gradients: dict[str, Array | None]) -> set[str]:

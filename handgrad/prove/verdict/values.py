@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.diagnosis import guard
-from handgrad.prove.diagnosis.source import class_source
 from handgrad.prove.measure.numeric import careful
 from handgrad.prove.measure.point import DOUBLE
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import movable, nearby, replaced, shuffled
 from handgrad.prove.verdict.sizes import elsewhere
 from handgrad.prove.verdict.trial import Case, Outcome
-
-_DOMAIN = re.compile(r"log|sqrt|clip|power|\*\*|arc|/ *\(?x|/ *self\.x")
 
 
 def ordinary(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -48,7 +44,7 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
     for top in tops:
         scale = top / size
         yield f"values up to {top:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
-    if low < 0 < high or not _DOMAIN.search(class_source(case.subject)):
+    if low < 0 < high or not ends_at_zero(case):
         for sign, word in ((1.0, "positive"), (-1.0, "negative")):
             for top in (1.0, 4.0) if not loss else (1.0,):
                 scale = sign * top / size
@@ -58,11 +54,8 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _rearranged(case: Case) -> Iterator[tuple[str, list[Any]]]:
-    """Values of the other sign, which the sample has not; where forward is finite they count.
-
-    Not where the code guards a logarithm, and so says that it means positive values only.
-    """
-    if guard.is_guarded(case):
+    """Values of the other sign, which the sample has not; where forward is finite they count."""
+    if ends_at_zero(case):
         return
     for scale in (-1.0, -5.0):
         yield "negative values", replaced(case, lambda x, s=scale: s * np.asarray(x))
@@ -98,9 +91,22 @@ def ties(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _has_zeros(case: Case) -> bool:
-    """Whether zero is in the domain, by what the sample shows and the code says."""
+    """Whether zero is in the domain, by what the sample shows and the gradient does."""
     low = min((float(np.min(case.inputs[k], initial=np.inf)) for k in movable(case)), default=0.0)
-    return low <= 0 or not guard.is_guarded(case)
+    return low <= 0 or not ends_at_zero(case)
+
+
+def ends_at_zero(case: Case) -> bool:
+    """Whether gradients grow without end towards zero, as those of a logarithm or a root do."""
+    tops = []
+    for scale in (1.0, 1e-3):
+        try:
+            gradients = case.run(replaced(case, lambda x, s=scale: s * np.asarray(x))).gradients
+        except SubjectError:  # it says itself where its domain ends
+            return True
+        found = [gradients[case.names[k]] for k in movable(case)]
+        tops.append(max((abs(g).max(initial=0) for g in found if g is not None), default=0.0))
+    return not tops[1] <= 30 * tops[0]
 
 
 def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
@@ -126,4 +132,4 @@ def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
                 f"With equal values d{' + d'.join(together)} adds up to {total:.6g}, and moving "
                 f"them together gives {low:.6g}: a tie is counted more than once, or not at all."
             )
-            yield Finding("boundary", 0.84, text, together[0])
+            yield Finding("boundary", text, together[0], grade=Grade.ELSEWHERE)

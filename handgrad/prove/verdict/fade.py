@@ -1,0 +1,77 @@
+"""A difference that fades: log(y + 1e-7) with the gradient of log(y).
+
+Books guard a logarithm or a root by a small number and take the derivative without it. The
+difference is eps/y: it fades smoothly towards inputs at which y is ordinary, through every size
+down to nothing. The difference that a wrong formula makes is as large as the gradient itself, or
+gone at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.prove.measure.compare import RELATIVE, signs
+from handgrad.prove.measure.numeric import quick
+from handgrad.prove.measure.point import Point
+from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.inputs import movable
+from handgrad.prove.verdict.trial import Case
+
+_SMALL, _TINY = 1e-4, 1e-7  # between them a difference is fading
+
+
+def fades(case: Case, inputs: Sequence[Any]) -> bool:
+    """Whether the difference between backward and differentiation fades towards other inputs:
+    towards the given ones, or towards these scaled down."""
+    fits = all(np.shape(a) == np.shape(b) for a, b in zip(inputs, case.inputs))
+    homes = [case.inputs] if fits else []
+    size = max((float(abs(np.asarray(inputs[k])).max(initial=0)) for k in movable(case)),
+               default=0.0)  # fmt: skip
+    if size > 1:
+        homes.append([np.asarray(x) / size if k in movable(case) else x
+                      for k, x in enumerate(inputs)])  # fmt: skip
+    return any(_fades(case, inputs, home) for home in homes)
+
+
+def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
+    near = _difference(case, inputs, home, 0.0)
+    if not near <= RELATIVE:
+        return False
+    low, high = 0.0, 1.0
+    for _ in range(14):
+        middle = (low + high) / 2
+        off = _difference(case, inputs, home, middle)
+        if _TINY < off < _SMALL:
+            return _difference(case, inputs, home, 0.9 * middle) < off
+        low, high = (low, middle) if not off <= _TINY else (middle, high)
+    return False
+
+
+def _difference(case: Case, inputs: Sequence[Any], home: Sequence[Any], share: float) -> float:
+    """How far the gradients are off along one direction, in terms of their size; NaN if unclear."""
+    there = [_between(a, b, share) for a, b in zip(home, inputs)]
+    try:
+        run = case.run(there)
+        point = Point(case.subject, case.names, there, len(run.upstream))
+    except SubjectError:
+        return np.nan
+    rng, moves, total, size = np.random.default_rng(13), {}, 0.0, 0.0
+    for name in case.wanted:
+        gradient = run.gradients[name]
+        if gradient is None or gradient.shape != point.value(name).shape:
+            return np.nan
+        moves[name] = signs(rng, gradient)
+        moves[name] /= max(abs(moves[name]).max(initial=0), 1e-300)
+        total += float((gradient * moves[name]).sum())
+        size += float(((gradient * moves[name]) ** 2).sum())
+    value, error = quick(point.along(moves), 1e-4, point.noise)
+    off, doubt = abs(value @ run.flat_upstream - total), error @ abs(run.flat_upstream)
+    return np.nan if doubt > 0.1 * off and doubt > _TINY * np.sqrt(size) else off / np.sqrt(size)
+
+
+def _between(a: Any, b: Any, share: float) -> Any:
+    a, b = np.asarray(a), np.asarray(b)
+    return a + share * (b - a) if a.dtype.kind == b.dtype.kind == "f" else b
