@@ -11,6 +11,7 @@ import numpy as np
 
 from handgrad.prove.diagnosis import doctor
 from handgrad.prove.diagnosis.blame import blame
+from handgrad.prove.diagnosis.slips import missing_return, slip
 from handgrad.prove.report import UNKNOWN, WRONG, Report
 from handgrad.prove.subject import peers
 from handgrad.prove.subject.adapt import adapt
@@ -46,6 +47,8 @@ def check(
         report = sandbox.run(lambda: _examine(subject, inputs, sandbox, reference))
     except SubjectError as error:
         report = _failed(name, error, inputs)
+        if told := slip(subject, error):
+            report.evidence.append(f"{told}.")
     except TypeError as error:
         report = Report(name, UNKNOWN, evidence=[f"{error}."])
     if sandbox.printed.getvalue():
@@ -78,6 +81,10 @@ def _examine(
     case = prepare(subject, inputs)
     report = doctor.examine(case, reference)
     if report.verdict == WRONG:
+        told = missing_return(subject.thing, "backward")
+        returned = {f"d{name}" for name in subject.input_names}
+        if told and any(row.gradient in returned for row in report.table):
+            report.evidence.append(f"{told}.")
         _blame(report, case, sandbox)
     report.notes += sorted(subject.notes | case.subject.notes)
     return report
