@@ -53,6 +53,8 @@ def check(
         report = Report(name, UNKNOWN, evidence=[f"{error}."])
     if sandbox.printed.getvalue():
         report.notes.append("the subject printed while it was checked; that was kept back")
+    if sandbox.forked:
+        report.notes.append("the subject started processes; they ended with the call that did")
     for seen in _watching:
         seen.append(report)
     return report

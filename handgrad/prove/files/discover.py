@@ -144,10 +144,10 @@ def _subjects(module: ModuleType) -> Iterator[tuple[str, Any]]:
             yield name, thing
 
 
-def _is_abstract(thing: type) -> bool:
+def _is_abstract(thing: Any) -> bool:
     """Whether forward is left to subclasses: not a statement in it, or NotImplementedError."""
     try:
-        code = ast.parse(textwrap.dedent(inspect.getsource(getattr(thing, "forward"))))
+        code = ast.parse(textwrap.dedent(inspect.getsource(thing.forward)))
     except (AttributeError, OSError, TypeError, SyntaxError):
         return inspect.isabstract(thing)
     body = code.body[0].body if isinstance(code.body[0], ast.FunctionDef) else code.body

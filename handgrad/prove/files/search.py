@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -61,31 +61,28 @@ def search(
     """The inputs that get furthest, the most telling ones first; None where nothing runs.
 
     `held`: sizes that the instance holds; `reach`: how far inputs get, 0 where forward fails.
+    Where names settle what is a matrix, and what a vector, their ranks alone are tried.
     """
-    calls = 0
-
-    def counted(inputs: Sequence[Any]) -> int:
-        nonlocal calls
-        calls += 1
-        return reach(inputs) if calls <= MOST else 0
-
     best: Hit | None = None
-    for kinds in _kinds(wanted):
-        for least, ranks in _ranks(kinds):
-            if best is not None and best.rank >= 2 > least:
-                break
-            hit = _at(kinds, ranks, held, counted)
-            if hit is not None and (best is None or hit.reached > best.reached):
+    enough = RETURNED if _settled(wanted) else FITS
+    ran: dict[Any, tuple[int, ...]] = {}  # of each group the order in which a way ran
+    calls, last = 0, None
+    for group, order, rank, make in _ways(wanted, tuple(held)):
+        if calls > MOST or (group != last and best is not None and best.reached >= enough):
+            break
+        last, lower = group, best is not None and best.rank > 1 > rank - 1
+        if order > ran.get(group, order) or (lower and best and best.reached > FINITE):
+            continue
+        for inputs in make():
+            calls += 1
+            hit = _furthest(inputs, reach)
+            if hit is None:
+                continue
+            ran.setdefault(group, order)
+            if hit.reached == FITS:
+                return Hit(hit.inputs, FITS, refused=lower)
+            if best is None or (hit.reached > best.reached and not lower):
                 best = hit
-            if best is not None and best.reached >= (RETURNED if _settled(kinds) else FITS):
-                return best
-    if best is None or best.rank < 2 or best.reached != FINITE:
-        return best
-    for kinds in _kinds(wanted):
-        for least, ranks in _ranks(kinds):
-            hit = _at(kinds, ranks, held, counted) if least < 2 else None
-            if hit is not None and hit.reached == FITS:
-                return Hit(hit.inputs, FITS, refused=True)
     return best
 
 
@@ -100,6 +97,18 @@ def sizes_of(thing: Any) -> list[int]:
                 sizes = v.shape if isinstance(v, np.ndarray) else (v,) if type(v) is int else ()
                 found.update(dict.fromkeys(s for s in sizes if s > 1))
     return list(found)[:6]
+
+
+def _ways(
+    wanted: Sequence[Input], held: Shape
+) -> Iterator[tuple[Any, tuple[int, ...], int, Callable[[], Iterator[list[Any]]]]]:
+    """Ways to give inputs: their group, order in it and largest rank, and what makes them."""
+    for kind, kinds in enumerate(_kinds(wanted)):
+        for ranks in _ranks(kinds):
+            for turn, sizes in enumerate(SIZES if len(ranks) < 3 else SIZES[:1]):
+                for order, shapes in _sized(ranks, held, sizes):
+                    make = partial(_filled, kinds, shapes)
+                    yield (kind, ranks), (turn, *order), max(ranks, default=2), make
 
 
 def _kinds(wanted: Sequence[Input]) -> Iterator[list[Input]]:
@@ -118,57 +127,25 @@ def _settled(wanted: Sequence[Input]) -> bool:
     return bool(names & VECTORS and names - VECTORS - {"a", "A"})
 
 
-def _ranks(wanted: Sequence[Input]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """The largest rank and the ranks of the inputs whose shape is to be found."""
+def _ranks(wanted: Sequence[Input]) -> list[tuple[int, ...]]:
+    """The ranks of the inputs whose shape is to be found: matrices, tensors, vectors, numbers."""
     free = [i for i in wanted if i.kind in ("real", "index") and i.shape is None]
-    settled = _settled(free)
+    n, settled = len(free), _settled(free)
     named = [1 if settled and i.name in VECTORS else 2 * (i.name in MATRICES) for i in free]
-    tried: set[tuple[int, ...]] = set()
-    combinations = [tuple(n or rank for n in named) for rank in (2, 3, 4)]
-    combinations += [(4, 4, *[1] * (len(free) - 2))] if len(free) >= 2 else []
+    found = [tuple(fixed or rank for fixed in named) for rank in (2, 3, 4)]
+    found += [(4, 4, *[1] * (n - 2))] * (n > 1)  # images and filters
     if not settled:
-        combinations += [(rank,) * len(free) for rank in (2, 3, 4)]
-        combinations += sorted(product((1, 2, 3), repeat=min(len(free), 3)), key=_plainest)
-        combinations += [(0,) * len(free)]
-    else:
-        combinations += [(1,) * len(free), (0,) * len(free)]
-    for ranks in combinations:
-        if len(ranks) == len(free) and ranks not in tried:
-            tried.add(ranks)
-            yield (max(ranks, default=2), ranks)
-
-
-def _plainest(ranks: tuple[int, ...]) -> tuple[bool, int, int]:
-    return max(ranks, default=2) < 2, max(ranks, default=2), -sum(ranks)
-
-
-def _at(
-    wanted: list[Input], ranks: tuple[int, ...], held: Sequence[int], reach: Callable
-) -> Hit | None:
-    """The furthest of the first ways to give sizes that run."""
-    best: Hit | None = None
-    for sizes in SIZES:
-        least = None
-        for order, shapes in _sized(ranks, tuple(held), sizes):
-            if least is not None and order > least:
-                break
-            for inputs in _filled(wanted, shapes):
-                hit = _furthest(inputs, reach)
-                if hit is not None:
-                    least = order
-                    if best is None or hit.reached > best.reached:
-                        best = hit
-                    if hit.reached == FITS:
-                        return best
-        if best is not None:
-            return best
-    return best
+        found += [(rank,) * n for rank in (2, 3, 4)]
+        found += sorted(product((1, 2, 3), repeat=n), key=lambda r: (max(r, default=2), -sum(r)))
+    found += [(1,) * n, (0,) * n]
+    several = [r for r in found if max(r, default=2) > 1]
+    return list(dict.fromkeys(several + [r for r in found if r not in several]))
 
 
 @lru_cache(maxsize=256)
 def _sized(
     ranks: tuple[int, ...], held: Shape, sizes: Shape
-) -> list[tuple[tuple[bool, int], tuple[Shape, ...]]]:
+) -> list[tuple[tuple[int, int], tuple[Shape, ...]]]:
     """Every way to give sizes to axes, in order: the most different sizes first.
 
     Axes in front of the last two are shared; of each array one axis has a size that is held.
@@ -198,8 +175,10 @@ def _sized(
         if len(begin) == rank:
             yield begin, used
             return
+        batch = begin[: rank - 2] if len(ranks) > 1 else ()
         for k in range(min(used + 1, len(fresh))):
-            yield from axis((*begin, fresh[k]), rank, max(used, k + 1))
+            if fresh[k] not in batch:
+                yield from axis((*begin, fresh[k]), rank, max(used, k + 1))
         if not any(s in held for s in begin):
             for size in held:
                 yield from axis((*begin, size), rank, used)
@@ -211,7 +190,7 @@ def _sized(
 
 
 def _filled(wanted: list[Input], shapes: Sequence[Shape]) -> Iterator[list[Any]]:
-    """Values of these shapes: labels of each kind, real numbers of each range."""
+    """Values of these shapes; labels of each kind."""
     labelled = any(i.kind == "labels" for i in wanted)
     for labels in ("class", "one-hot", "real") if labelled else ("real",):
         rng, free, inputs = np.random.default_rng(0), iter(shapes), list[Any]()
@@ -220,20 +199,16 @@ def _filled(wanted: list[Input], shapes: Sequence[Shape]) -> Iterator[list[Any]]
             if i.kind == "given":
                 inputs.append(i.value)
             elif i.kind == "labels":
-                fits = i.shape is not None and len(i.shape) == len(first)
-                inputs.append(_labels(i.shape if fits else first, labels, rng))
+                own = i.shape if i.shape and len(i.shape) > 1 else first
+                inputs.append(_labels(own, labels, rng))
             elif i.kind == "mask":
                 inputs.append(rng.random(size=i.shape or first) > 0.5)
             elif i.kind == "index":
                 inputs.append(rng.integers(0, 3, size=i.shape or next(free)))
             else:
-                inputs.append(_real(rng.normal(size=i.shape or next(free))))
+                x = rng.normal(size=i.shape or next(free))  # away from 0, where a kink may be
+                inputs.append(np.where(abs(x) < 0.05, 0.05, x) if np.ndim(x) else float(x))
         yield inputs
-
-
-def _real(x: Array) -> Any:
-    """Away from 0, where a kink may be."""
-    return float(x) if x.ndim == 0 else np.where(abs(x) < 0.05, 0.05, x)
 
 
 def _labels(shape: Shape, kind: str, rng: np.random.Generator) -> Array:

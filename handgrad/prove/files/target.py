@@ -141,7 +141,9 @@ class Trial:
                 return 0
             return FITS
 
-        hit = search(wanted[:1], held, predicts)
+        defaults = [p.default for p in self.target.arguments if isinstance(p.default, tuple)]
+        images = [Input("x", shape=(5, *d)) for d in defaults if d and type(d[0]) is int]
+        hit = search([*images, *wanted][:1], held, predicts)
         if hit is None:
             return wanted
         shape = np.shape(network.predict(*hit.inputs))
@@ -189,7 +191,7 @@ class Trial:
 
         def tried() -> bool:
             try:
-                thing.forward(*given)
+                (thing[0] if isinstance(thing, tuple) else thing.forward)(*given)
             except Exception:
                 return False
             return True
