@@ -8,8 +8,10 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
+from importlib.metadata import version
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -29,8 +31,9 @@ from handgrad.prove.files.discover import discover
 from handgrad.prove.proof import Proof, prove_network
 from handgrad.prove.report import Found
 from handgrad.prove.show.html import report_html
-from handgrad.prove.show.listing import to_json, to_text
+from handgrad.prove.show.listing import to_text
 from handgrad.terminal import Refused, complain, patient, plain_errors, say
+from handgrad.testing.formats import to_json, to_junit, to_sarif
 from handgrad.train import (
     DivergenceError,
     OutputSpec,
@@ -312,9 +315,11 @@ def book(
 
 
 # What `handgrad check` can write, by option: from the list of what was found to the file's bytes.
-WRITERS = {
+WRITERS: dict[str, Callable[[list[Found]], bytes]] = {
     "html": lambda found: report_html([f.report for f in found if f.report is not None]).encode(),
     "json": to_json,
+    "junit": to_junit,
+    "sarif": lambda found: to_sarif(found, version("handgrad")),
 }
 
 
@@ -323,6 +328,8 @@ WRITERS = {
 @click.option("--html", type=click.Path(path_type=Path), help="write a report with all details")
 @click.option("--json", type=click.Path(path_type=Path, allow_dash=True),
               help="write the verdicts for programs; - for the standard output")  # fmt: skip
+@click.option("--junit", type=click.Path(path_type=Path), help="write JUnit's XML, for CI servers")
+@click.option("--sarif", type=click.Path(path_type=Path), help="write SARIF, for code review")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=20.0,
               show_default=True, help="seconds that one call may take")  # fmt: skip
