@@ -90,7 +90,8 @@ class Report:
         parts = [self._headline(), *self.evidence]
         if self.where and str(self.where) not in " ".join(parts):
             parts.insert(1, f"{self.where}.")
-        if self.table and self.cause in ADVICE:
+        crashed = not self.table and self.cause != "forward_bug"  # backward gave nothing to judge
+        if self.cause in ADVICE and not crashed:
             parts.append(ADVICE[self.cause])
         if self.line:
             line, _, code = self.line.partition(": ")
