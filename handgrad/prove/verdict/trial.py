@@ -210,8 +210,6 @@ class Case:
         run = outcome.run
         worker = self.worker if start is self.subject else None
         point = outcome.point = Point(start, self.names, inputs, len(run.upstream), worker)
-        if start is self.subject:
-            self.worker = point.worker
         wanted: dict[str, Array] = {}
         for name in self.wanted:
             gradient = run.gradients[name]
@@ -236,6 +234,8 @@ class Case:
                 if entry is not None:
                     part = widen(point, part, entry)
                     mismatch, judged = compare(point, part, flat, gradient, top, looks)
+            if start is self.subject:
+                self.worker = point.worker
             outcome.parts[name], outcome.nearest[name] = part, mismatch.numeric
             outcome.judged &= judged
             if mismatch.bad.any():
