@@ -178,10 +178,9 @@ def _wants(case: Case, name: str, run: Run) -> bool:
         return False
     if run.gradients[name] is not None:
         return True
-    odd = [n for n, y in zip(case.names, case.inputs) if not (_is_float(y) or isinstance(y, float))]
-    if k < run.declared and all(
-        run.gradients[n] is None for n in odd
-    ):  # None in a tuple says that there is none
+    odd = [n for n, y in zip(case.names, case.inputs) if not isinstance(y, float | np.floating)]
+    odd = [n for n in odd if not _is_float(case.inputs[case.names.index(n)])]
+    if k < run.declared and all(run.gradients[n] is None for n in odd):  # None was meant
         case.subject.notes.add(f"backward says by None that {name} has no gradient")
         return False
     loss = all(y.size == 1 for y in run.outputs) and name != case.names[0]

@@ -11,7 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.subject.parameters import reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import nearby, resized
 from handgrad.prove.verdict.trial import Case, Outcome, fresh, same
 
@@ -50,7 +50,7 @@ def _apart(case: Case, inputs: list, wrong: set[str]) -> Iterator[Finding]:
         now = used.gradient(name)
         if then is not None and now is not None and not same(now, then) and name not in wrong:
             text = f"d{name} changes when the caller writes into the upstream gradient."
-            yield Finding("aliasing", text, name)
+            yield Finding("aliasing", text, name, grade=Grade.ELSEWHERE)
             return
 
 

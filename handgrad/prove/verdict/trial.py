@@ -77,6 +77,20 @@ class Case:
         held = inputs[self.names.index(name)] if name in self.names else self.subject.get(name)
         return np.shape(held)
 
+    def tried_at(self) -> str:
+        """Where the gradients were right, for people: shapes of the inputs, and precisions."""
+        parts = []
+        for name, shapes in self.tried.items():
+            order = list({len(s): s for s in reversed(shapes)}.values())[::-1]
+            first = ", ".join(map(str, [*order, *(s for s in shapes if s not in order)][:5]))
+            more = f" and {len(shapes) - 5} more" if len(shapes) > 5 else ""
+            parts.append(f"{name} {first}{more}")
+        kinds = dict.fromkeys(map(np.dtype, (self.dtype, *self.casts)))
+        text = f"tried: {'; '.join(parts)}; {', '.join(k.name for k in kinds if k.itemsize <= 8)}"
+        if all(len(shape) < 2 for shapes in self.tried.values() for shape in shapes):
+            text += "; no matrix, for none was given and forward takes none: give one"
+        return text
+
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
         if self.subject.upstream_count(1) == 0:  # a loss whose backward takes nothing
