@@ -161,8 +161,12 @@ def _arrays(value: Array) -> Iterator[Array]:
 
 
 def _permutes(value: Any) -> bool:
-    plain = np.ndim(value) == 1 and len(value) > 2 and np.asarray(value).dtype.kind in "iu"
-    return plain and bool(np.array_equal(np.sort(value), np.arange(len(value))))
+    whole = (
+        np.ndim(value) == 1 and value.dtype.kind in "iu"
+        if isinstance(value, np.ndarray)
+        else (all(map(_is_whole, value)))
+    )
+    return whole and len(value) > 2 and sorted(value) == list(range(len(value)))
 
 
 def _is_whole(value: Any) -> bool:

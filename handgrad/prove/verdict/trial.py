@@ -238,6 +238,8 @@ class Case:
         flat = run.flat_upstream
         if not effort and (not wanted or probe(point, flat, wanted, self.rng)):
             return
+        if not effort and len(wanted) > 1:  # which of them disagree
+            wanted = {n: g for n, g in wanted.items() if not probe(point, flat, {n: g}, self.rng)}
         top = max((float(abs(g).max(initial=0)) for g in wanted.values()), default=0.0)
         looks = 24 if effort else 8
         for name, gradient in wanted.items():
