@@ -138,10 +138,19 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
             continue
         if outcome is None:
             continue
-        for mismatch in outcome.mismatches:
-            if not _is_meant(base, outcome, mismatch) and _fits(other, outcome, variant.numbers):
-                yield outcome, mismatch
-                return
+        wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
+        if wrong and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
+            yield outcome, wrong[0]
+            return
+
+
+def _is_right(case: Case, inputs: Inputs) -> bool:
+    """Whether the subject as it is makes no mistake there, which no setting would explain."""
+    try:
+        outcome = case.verify(inputs[: len(case.inputs)])
+    except SubjectError:
+        return False
+    return outcome is None or not outcome.mismatches
 
 
 def _unfit(outcome: Outcome) -> bool:
