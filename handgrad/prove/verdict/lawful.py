@@ -67,8 +67,10 @@ def _arrays(value: Array) -> Iterator[Array]:
 
 
 def _permutes(value: Any) -> bool:
-    plain = np.ndim(value) == 1 and len(value) > 2 and np.asarray(value).dtype.kind in "iu"
-    return plain and bool(np.array_equal(np.sort(value), np.arange(len(value))))
+    """Whether it is an order of three or more."""
+    flat = value.ndim == 1 if isinstance(value, np.ndarray) else True
+    whole = flat and len(value) > 2 and all(map(is_whole, value))
+    return whole and sorted(value) == list(range(len(value)))
 
 
 def is_whole(value: Any) -> bool:
