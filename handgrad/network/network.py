@@ -7,7 +7,7 @@ Python in `__call__`; its forward records, its backward walks the record. Both a
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from reprlib import recursive_repr
 from typing import Any
@@ -22,14 +22,13 @@ from handgrad.layer import (
     adopt,
     apply,
     as_input,
-    backward_anew,
-    run_forward,
     shallow_clone,
     slots,
     walk,
 )
 from handgrad.layers import Concat, Loss, counted, meant
 from handgrad.layers.recurrent.state import forgetting
+from handgrad.network.by_hand import ByHand
 from handgrad.network.flat import Flattened, cast_parameters, require_array
 from handgrad.network.membership import Membership, join, require_layers
 from handgrad.network.summary import table_of_calls
@@ -48,7 +47,7 @@ class Network(Flattened, Layer):
 
     seed = 0
     dtype: Any = np.float32
-    _record: tuple[list[Tensor], Any] | None = None  # of the last forward, unless by hand
+    _record: Any = None  # of the last forward: its inputs and output, or a ByHand
     _held: Membership | None = None  # the layers inside; each has its dtype and random stream
     _numbers = 0  # of random streams that were given to layers
     _built = False  # every parameter has its size
@@ -57,7 +56,6 @@ class Network(Flattened, Layer):
     _inside = False  # a network around this one holds the flat arrays
     _transient: tuple[str, ...] = (  # never copied
         "_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen",
-        "_composite", "_first", "_leading", "_real",
     )  # fmt: skip
 
     def __call__(self, *inputs: Any) -> Any:
@@ -234,10 +232,6 @@ class Sequential(Network):
             if isinstance(layer, Layer):
                 layer.followed_by = following
 
-    _composite: Any = ()  # ids of the layers inside that hold others
-    _first = 0  # how many layers, from the first on, got integers and learn nothing
-    _real = True  # whether x was real numbers
-
     @property
     def members(self) -> tuple[Any, ...]:
         return self.layers
@@ -258,7 +252,7 @@ class Sequential(Network):
             self._adopt()
         if not isinstance(x, Tensor):
             x = as_input(x, self.dtype)
-        return self._run(_use, x)
+        return self._run(_use, self.layers, x)
 
     def forward(self, x: Any) -> Array:
         self.build(x)
@@ -268,53 +262,32 @@ class Sequential(Network):
         if held.took:
             held.took = False
             return super().forward(x)
-        y: Array = self._by_hand(as_input(x, self.dtype), held.composite)
+        if held.by_hand is None:
+            held.by_hand = ByHand(self.layers, Sequential)
+        y: Array = self.run_by_hand(as_input(x, self.dtype), held.by_hand)
         return y
 
-    def _by_hand(self, x: Any, composite: Any) -> Any:
-        self._record, self._composite = None, composite
-        self._real = x.dtype.kind == "f"
-        self._first, self._leading = 0, not self._real
-        for i, layer in enumerate(self.layers):
-            if isinstance(layer, Layer):
-                layer.needs_input_grad = i > 0 or (self._real and self.needs_input_grad)
-        return self._run(self._forward, x)
-
-    def _forward(self, layer: Any, x: Any) -> Any:
-        kind = getattr(getattr(x, "dtype", None), "kind", "")
-        if self._leading:
-            self._leading = kind not in ("f", "") and not slots(layer)
-            self._first += self._leading
-        if isinstance(layer, Sequential) and type(layer).forward is Sequential.forward:
-            return layer._by_hand(as_input(x, layer.dtype), self._composite)
-        return layer.forward(x) if kind == "f" else run_forward(layer, x)
+    def run_by_hand(self, x: Any, by_hand: ByHand) -> Any:
+        """forward, with the state on the layers."""
+        self._record = by_hand
+        by_hand.begin(x, self.needs_input_grad)
+        return self._run(by_hand.use, by_hand.steps, x)
 
     def backward(self, dy: Any) -> Any:
-        if self._record is not None:
-            return super().backward(dy)
-        for i in range(len(self.layers) - 1, self._first - 1, -1):
-            layer = self.layers[i]
-            if isinstance(layer, Network):  # it does the same for its own
-                dy = layer.backward(dy)
-            else:
-                dy = backward_anew(layer, dy, id(layer) in self._composite)
-            if dy is None and i > self._first:
-                raise ValueError(
-                    f"{type(layer).__name__}: backward returned no gradient for the layer before "
-                    f"(layer {i} of the {type(self).__name__})"
-                )
-        return dy if self._real else None
+        if isinstance(self._record, ByHand):
+            return self._record.backward(dy, type(self).__name__)
+        return super().backward(dy)
 
-    def _run(self, use: Callable[[Any, Any], Any], x: Any) -> Any:
+    def _run(self, use: Callable[[Any, Any], Any], steps: Sequence[Any], x: Any) -> Any:
         i = 0
         try:
-            for i, layer in enumerate(self.layers):
-                if isinstance(x, tuple) and isinstance(layer, Layer):
+            for i, step in enumerate(steps):
+                if isinstance(x, tuple) and isinstance(self.layers[i], Layer):
                     raise ValueError(
                         f"{type(self).__name__}: layer {i - 1} gives {len(x)} outputs, and layer "
                         f"{i} takes one; write a Network whose __call__ says what goes where"
                     )
-                x = use(layer, x)
+                x = use(step, x)
         except ShapeError as error:
             raise ShapeError(f"{error} (layer {i} of the {type(self).__name__})") from None
         except TypeError:
