@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from reprlib import recursive_repr
 from typing import Any
 
@@ -138,15 +138,33 @@ class Network(Flattened, Layer):
         for slot in slots(self):
             require_array(slot)
 
+    def _set_mode(self, training: bool) -> Any:
+        for layer in self._with_mode():
+            layer.training = training
+        return self
+
+    def _with_mode(self) -> list[Any]:
+        """The layers inside that have a mode, and the network."""
+        held = self._held
+        known = held is not None and held.network() is self and held.is_right(self)
+        inner = held.inner if held is not None and known else list(walk(self))[1:]
+        return [self, *(layer for _, layer in inner if hasattr(layer, "training"))]
+
     @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Inside, every layer is in evaluation mode; afterwards in the mode that it had."""
-        modes = [(layer, layer.training) for _, layer in walk(self) if hasattr(layer, "training")]
+    def mode(self, training: bool) -> Iterator[Any]:
+        """Inside, every layer is in this mode; afterwards in the one that it had."""
+        modes = [(layer, layer.training) for layer in self._with_mode()]
         try:
-            yield self.eval()
+            for layer, _ in modes:
+                layer.training = training
+            yield self
         finally:
-            for layer, mode in modes:
-                layer.training = mode
+            for layer, before in modes:
+                layer.training = before
+
+    def evaluating(self) -> AbstractContextManager[Any]:
+        """Inside, every layer is in evaluation mode; afterwards in the mode that it had."""
+        return self.mode(False)
 
     def astype(self, dtype: Any) -> Any:
         """A copy of this network with its parameters in another dtype."""

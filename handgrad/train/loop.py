@@ -232,7 +232,7 @@ class Trainer:
 
     def call(self, event: str) -> None:
         """Tell the callbacks."""
-        for callback in sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False)):
+        for callback in self._told:
             method = getattr(callback, event, None)
             if method is not None:
                 method(self)
@@ -247,6 +247,7 @@ class Trainer:
         engine = self._prepared()
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self.state.begin()
+        self._told = sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False))
         guards = training_mode(self.network), first_ctrl_c(self._interrupt)
         with guards[0], guards[1], np.errstate(all="ignore"):  # numbers are checked each step
             self.call("on_start")

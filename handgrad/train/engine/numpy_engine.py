@@ -43,7 +43,7 @@ class NumPyEngine(Engine):
         # The sum of squares is one fast pass; where it overflows, each element is looked at.
         if not math.isfinite(np.dot(gradients, gradients)) and not np.isfinite(gradients).all():
             raise DivergenceError("a gradient is no longer finite", backward_origin(network))
-        flat = network.flat
+        flat = self.flat
         state.optimizer.step(Gradients(flat.parameters, gradients, flat.layout, flat.frozen))
         return Updates.one(sums)
 
@@ -51,20 +51,23 @@ class NumPyEngine(Engine):
         """The gradient of some batches together, and what was measured."""
         number = self.task.number(self.state.epoch, self.state.position)
         sums = self.measure(batches[0], number)
+        gradients = self.flat.collect()
         if len(batches) == 1:
-            return self.state.network.gradients, sums
+            return gradients, sums
         whole = sums["loss"][1]
-        total = self.state.network.gradients * np.float64(whole)
+        total = gradients * np.float64(whole)
         for i, samples in enumerate(batches[1:], 1):
             more = self.measure(samples, number + i)
-            total += self.state.network.gradients * np.float64(more["loss"][1])
+            total += self.flat.collect() * np.float64(more["loss"][1])
             whole = together(self.task.loss, whole, more["loss"][1])
             sums = summed(self.task.loss, sums, more)
-        return (total / (whole or 1)).astype(self.state.network.dtype), sums
+        return (total / (whole or 1)).astype(gradients.dtype), sums
 
     def measure(self, samples: Array, number: int) -> dict[str, Pair]:
-        """Forward and backward for some samples: what was measured; the gradients are in the
-        network after it."""
+        """Forward and backward for some samples: what was measured.
+
+        The gradients are in the network after it, and `flat` is its arrays.
+        """
         task, network, optimizer = self.task, self.state.network, self.state.optimizer
         x, t = task.x[samples], task.t[samples]
         if task.augment is not None:
@@ -75,10 +78,12 @@ class NumPyEngine(Engine):
         if not math.isfinite(value):
             raise DivergenceError(f"the loss became {value}", forward_origin(network, x))
         network.backward(_first(task.loss.backward()))
+        self.flat = network.flat
         if optimizer.l2:
             value += optimizer.penalty(network)
         whole = denominator(task.loss, len(samples))
-        return {"loss": (value * whole, whole)} | measured(task, y, t)
+        sums = {"loss": (value * whole, whole)}
+        return sums | measured(task, y, t) if task.metrics else sums
 
 
 def denominator(loss: Any, samples: int) -> float:
