@@ -79,7 +79,15 @@ class Updates:
     @classmethod
     def one(cls, sums: dict[str, Pair]) -> Updates:
         """A single update."""
-        return cls(1, {name: ([a], [b]) for name, (a, b) in sums.items()})
+        return cls.of([sums])
+
+    @classmethod
+    def of(cls, each: list[dict[str, Pair]]) -> Updates:
+        """Updates that each measured a numerator and a denominator under the same names."""
+        names = each[0] if each else ()
+        return cls(
+            len(each), {name: tuple(zip(*(sums[name] for sums in each))) for name in names}
+        )  # fmt: skip
 
 
 def running(before: float, numbers: Any, position: int, updates: int) -> Any:
