@@ -16,7 +16,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, float_dtype, require_seed
 from handgrad.attributes import short
-from handgrad.engines import predictions
+from handgrad.engines import check_name, predictions
 from handgrad.layer import (
     Layer,
     adopt,
@@ -26,7 +26,7 @@ from handgrad.layer import (
     slots,
     walk,
 )
-from handgrad.layers import Concat, Loss, counted, meant
+from handgrad.layers import Concat, Loss, counted, meant, value_of
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.network.by_hand import ByHand
 from handgrad.network.flat import Flattened, cast_parameters, require_array
@@ -49,9 +49,9 @@ class Network(Flattened, Layer):
     dtype: Any = np.float32
     _record: Any = None  # of the last forward: its inputs and output, or a ByHand
     _held: Membership | None = None  # the layers inside; each has its dtype and random stream
-    _numbers = 0  # of random streams that were given to layers
+    _streams = 0  # how many random streams were given to layers
     _built = False  # every parameter has its size
-    engine = "auto"  # of predictions and training, where nothing else is asked for
+    _engine = "auto"
     _programs: Any = None  # of the native engine
     _inside = False  # a network around this one holds the flat arrays
     _transient: tuple[str, ...] = (  # never copied
@@ -106,9 +106,9 @@ class Network(Flattened, Layer):
         held = self._held
         if held is not None and (held.network() is not self or held.is_right(self)):
             return  # a clone looks at nothing
-        adopt(self, self.seed, self.dtype, self._numbers)
+        adopt(self, self.seed, self.dtype, self._streams)
         self._held = join(self)
-        self._numbers += len(self._held.ids)
+        self._streams += len(self._held.ids)
         for _, inner in walk(self):
             if isinstance(inner, Network) and inner is not self:
                 inner._inside = True
@@ -173,6 +173,18 @@ class Network(Flattened, Layer):
         other._adopt()
         return other
 
+    @property
+    def engine(self) -> str:
+        """Of predictions and training where nothing else is asked for: "auto", "native", "numpy".
+
+        Raises ValueError for another name.
+        """
+        return self._engine
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        self._engine = check_name(name)
+
     # -- use ----------------------------------------------------------------------------------
 
     def predict(self, x: Any, *, batch: int = 1024, engine: str | None = None) -> Array:
@@ -215,7 +227,7 @@ class Network(Flattened, Layer):
         loss, t = meant(t, y, loss, self.members[-1] if self.members else None)
         if isinstance(loss := shallow_clone(loss), Loss):
             loss.normalizer = None
-        results = {"loss": float(loss.forward(y, t))}
+        results = {"loss": value_of(loss, y, t)}
         seen = counted(loss, y, t)
         return results | {metric.__name__: metric(*seen) for metric in metrics}
 
