@@ -52,7 +52,7 @@ def as_float(x: Any, dtype: Any = None) -> Array:
     float64, and in a network the network's own. Raises ValueError for text, objects and complex
     numbers.
     """
-    array = x
+    array: Array = x
     if type(x) is not np.ndarray and (not hasattr(x, "dtype") or isinstance(x, np.generic)):
         array = np.asarray(x)
     kind = array.dtype.kind

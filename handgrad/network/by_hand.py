@@ -92,11 +92,13 @@ class ByHand:
 
 def _step(layer: Any, kind: Any) -> Step:
     if isinstance(layer, Flattened):
-        nested = isinstance(layer, kind) and type(layer).forward is kind.forward
-        by_hand = ByHand(layer.layers, kind) if nested else None
+        by_hand = None
+        if isinstance(layer, kind) and type(layer).forward is kind.forward:
+            by_hand = ByHand(layer.layers, kind)
         return Step(layer, {}, frozenset(), [], by_hand)
+    cls: Any = type(layer)
     gradients = dict.fromkeys("d" + name for name in parameter_names(layer))
-    written = gradients.keys() - assigned(type(layer), "backward")
+    written = frozenset(gradients) - assigned(cls, "backward")
     composite = next(sublayers(layer), None) is not None
     return Step(layer, gradients, written, slots(layer) if composite else [], None)
 

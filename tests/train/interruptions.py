@@ -97,7 +97,8 @@ def kill(rng: random.Random, path: Path, kind: tuple[str, str]) -> None:
     """Let another process train, and kill it at some moment."""
     command = [sys.executable, "-m", "tests.train.interruptions", str(path), *kind]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"going\n"
+        line = process.stdout.readline() if process.stdout else b""
+        assert line == b"going\n"
         time.sleep(rng.random() * 0.6)
         process.kill()
 
@@ -116,9 +117,7 @@ def straight(kind: tuple[str, str]) -> tuple[tuple[str, bytes], float]:
         return result(whole), sum(whole.history["seconds"])
 
 
-def interrupted(
-    rng: random.Random, kind: tuple[str, str], seconds: float, kills: int = 0
-) -> tuple:
+def interrupted(rng: random.Random, kind: tuple[str, str], seconds: float, kills: int = 0) -> tuple:
     """The result of one that is killed so often, and then interrupted until it is three times;
     and how often it was."""
     with tempfile.TemporaryDirectory() as folder:

@@ -84,10 +84,11 @@ class Updates:
     @classmethod
     def of(cls, each: list[dict[str, Pair]]) -> Updates:
         """Updates that each measured a numerator and a denominator under the same names."""
-        names = each[0] if each else ()
-        return cls(
-            len(each), {name: tuple(zip(*(sums[name] for sums in each))) for name in names}
-        )  # fmt: skip
+        sums: dict[str, Pair] = {}
+        for name in each[0] if each else ():
+            above, below = zip(*(measured[name] for measured in each))
+            sums[name] = above, below
+        return cls(len(each), sums)
 
 
 def running(before: float, numbers: Any, position: int, updates: int) -> Any:
