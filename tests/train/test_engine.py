@@ -359,7 +359,7 @@ def test_what_numpy_keeps_does_not_depend_on_the_clock(good, monkeypatch):
     for seconds in (0.0, 60.0):
         monkeypatch.setattr("handgrad.train.engine.numpy_engine.SLICE", seconds)
         network = mlp()
-        sgd = hg.SGD(lambda steps: 0.01 if steps < good else 1e30)
+        sgd = hg.SGD(lambda steps: 0.01 if steps < good else 1e38)
         try:
             history = hg.fit(network, X, LABELS, epochs=12, batch=2, engine="numpy",
                              optimizer=sgd, progress=False, metrics=[])  # fmt: skip
