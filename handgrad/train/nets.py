@@ -8,8 +8,8 @@ from typing import Any
 from handgrad.arrays import ShapeError
 from handgrad.layers import Affine, ReLU, Standardize
 from handgrad.network import Network, Sequential
-from handgrad.prove.files.discover import load_module
 from handgrad.train.loading import Dataset
+from handgrad.train.module import load_module
 
 
 def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, list[type]]:

@@ -166,7 +166,7 @@ def _fits(case: Case, outcome: Outcome, numbers: tuple[tuple[int, int], ...]) ->
     Equal lengths hide that they do not: so the batch is made longer; and where the setting was a
     length of the inputs, what is wrong is wrong too when they follow it.
     """
-    rows = np.shape(case.inputs[0])[:1]
+    rows = np.shape(case.inputs[0])[:1] if case.inputs else ()
     others = [resized(case, 0, rows[0] + 1, case.rng) if rows else None]
     lengths, given = {n for x in case.inputs for n in np.shape(x)}, case.inputs
     for old, new in numbers:

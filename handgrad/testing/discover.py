@@ -23,7 +23,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import difflib
-import importlib.util
 import inspect
 import random
 import sys
@@ -37,12 +36,13 @@ import numpy as np
 
 from handgrad.prove.check import check
 from handgrad.prove.diagnosis.slips import slip
-from handgrad.prove.files.guess import Guess
-from handgrad.prove.files.network import at_one
-from handgrad.prove.files.search import Hit
-from handgrad.prove.files.target import Target, Trial, Unfit
 from handgrad.prove.report import RIGHT, UNKNOWN, Found, Report
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.testing.guess import Guess
+from handgrad.testing.network import at_one
+from handgrad.testing.search import Hit
+from handgrad.testing.target import Target, Trial, Unfit
+from handgrad.train.module import load_module
 
 
 def discover(
@@ -98,31 +98,6 @@ def _apart() -> Iterator[None]:
         sys.stdin = read
         np.random.set_state(states[0])
         random.setstate(states[1])
-
-
-def load_module(path: Path) -> ModuleType:
-    """Execute a Python file as a module; files beside it can be imported by it.
-
-    Raises ValueError, in one line, where the file is missing or its code fails.
-    """
-    if not path.is_file() or path.suffix != ".py":
-        raise ValueError(f"{path} is not a Python file (FILE.py)")
-    name = f"handgrad_file_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path.resolve())
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} cannot be loaded as a Python module")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        what = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"{path} cannot be executed: {what}") from error
-    finally:
-        sys.path.remove(str(path.resolve().parent))
-    return module
 
 
 def _subjects(module: ModuleType) -> Iterator[tuple[str, Any]]:

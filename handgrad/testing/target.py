@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.files.guess import Guess, constructors, exampled, wanted_inputs
-from handgrad.prove.files.network import LossNetwork
-from handgrad.prove.files.search import (
+from handgrad.prove.subject import peers
+from handgrad.prove.subject.adapt import adapt
+from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.testing.guess import Guess, constructors, exampled, wanted_inputs
+from handgrad.testing.network import LossNetwork
+from handgrad.testing.search import (
     FINITE,
     FITS,
     FORWARD,
@@ -22,9 +25,6 @@ from handgrad.prove.files.search import (
     search,
     sizes_of,
 )
-from handgrad.prove.subject import peers
-from handgrad.prove.subject.adapt import adapt
-from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,14 @@ class Target:
         return isinstance(self.thing, type) and not isinstance(static, staticmethod)
 
     @property
-    def forward(self) -> Callable:
+    def forward(self) -> Callable[..., Any]:
         thing = self.thing
+        found: Callable[..., Any] = getattr(thing, "forward", thing)
         if isinstance(thing, tuple):
-            return thing[0]
-        return thing.loss if self.is_network else getattr(thing, "forward", thing)
+            found = thing[0]
+        elif self.is_network:
+            found = thing.loss
+        return found
 
     @property
     def inputs(self) -> list[inspect.Parameter]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.files.search import INDICES, LABELS, MASKS, Input, Shape
+from handgrad.testing.search import INDICES, LABELS, MASKS, Input, Shape
 
 # Sizes of the letters in which docstrings give shapes; another letter gets another size.
 LETTERS = {

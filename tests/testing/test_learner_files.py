@@ -9,9 +9,9 @@ import threading
 import numpy as np
 import pytest
 
-from handgrad.prove.files.discover import discover
 from handgrad.prove.show.listing import to_text
-from tests.prove.learner_files import FILES
+from handgrad.testing.discover import discover
+from tests.testing.learner_files import FILES
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -73,7 +73,8 @@ def test_the_process_is_as_it_was(tmp_path):
 
 def test_a_function_of_jax_with_a_rule_of_its_own_is_a_subject(tmp_path):
     pytest.importorskip("jax", reason="JAX is not installed")
-    from handgrad.prove.files.discover import _subjects, load_module
+    from handgrad.testing.discover import _subjects
+    from handgrad.train.module import load_module
 
     path = tmp_path / "mine.py"
     path.write_text(

@@ -5,11 +5,12 @@ import textwrap
 import numpy as np
 import pytest
 
-from handgrad.prove.files.discover import discover, load_module
-from handgrad.prove.files.guess import documented_shapes
-from handgrad.prove.files.search import FITS
-from handgrad.prove.files.target import Target, Trial
 from handgrad.prove.subject.sandbox import Sandbox
+from handgrad.testing.discover import discover
+from handgrad.testing.guess import documented_shapes
+from handgrad.testing.search import FITS
+from handgrad.testing.target import Target, Trial
+from handgrad.train.module import load_module
 from tests.prove.zoo.right import FAMILIES
 
 

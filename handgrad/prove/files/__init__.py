@@ -1,1 +1,0 @@
-"""What a Python file offers to be checked, and with which inputs."""
