@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from handgrad import explain as explain
     from handgrad import prove as prove
     from handgrad import train as train
+    from handgrad.optimcheck import check_optimizer
     from handgrad.prove import Report, check, numerical_gradient
     from handgrad.train import (
         DivergenceError,
@@ -48,7 +49,8 @@ __all__ = [
     "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping", "History",
     "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Report",
     "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient", "optim", "save",
+    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient",
+    "optim", "save",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -62,6 +64,7 @@ __getattr__, __dir__ = names_of(
     __all__,
     later={
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.optimcheck": ("check_optimizer",),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
             "fit", "load", "save",

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from handgrad.prove.files.discover import Found
-from handgrad.prove.report import ADVICE, CAUSES, Report
+from handgrad.prove.report import CAUSES, Found, Report
 
 
 def to_json(found: Sequence[Found]) -> bytes:
@@ -53,7 +52,7 @@ def to_sarif(found: Sequence[Found], version: str) -> bytes:
     """One result for each subject that is not right, with the line that the report points to."""
     rules = [
         {"id": cause, "shortDescription": {"text": cause.replace("_", " ")},
-         "help": {"text": ADVICE[cause]}}
+         "help": {"text": CAUSES[cause].advice}}
         for cause in CAUSES
     ]  # fmt: skip
     driver = {"name": "handgrad", "version": version, "rules": rules}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove import check
-from handgrad.prove.diagnosis.text import mutations
+from handgrad.prove.diagnosis.rules import mutations
 
 FORMULA = "(g - g.mean(0) - self.h * (g * self.h).mean(0)) / self.s"
 
@@ -31,7 +31,7 @@ class Normalization:
     ("wrong", "cause", "fixed"),
     [
         ("(g - g.mean(1, keepdims=True) - self.h * (g * self.h).mean(0)) / self.s",
-         "wrong_axis", "g.mean(0, keepdims=True)"),
+         "wrong_axis", "g.mean(axis=0, keepdims=True)"),
         ("(g - g.mean(0) + self.h * (g * self.h).mean(0)) / self.s", "wrong_sign", "g.mean(0) - "),
         ("(g - g.mean(0) - 0.5 * self.h * (g * self.h).mean(0)) / self.s",
          "wrong_scale", "2 * 0.5"),

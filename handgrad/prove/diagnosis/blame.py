@@ -7,23 +7,27 @@ from contextlib import suppress
 from typing import Any
 
 from handgrad.layer import is_layer
-from handgrad.prove.report import RIGHT, Report
+from handgrad.prove.report import WRONG, Report
 from handgrad.prove.subject.copying import duplicate
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.trial import Case, fresh
 
 
 def blame(case: Case, check: Callable[..., Report]) -> tuple[str, Report] | None:
-    """The name of the first wrong layer, in the order of forward, and its report.
+    """The name of the first layer that is measured wrong by itself, and its report.
 
-    None for a single layer, and for a network whose layers are all right: then it is the
+    The first with a wrong gradient for what it is given here; without one, the first that is wrong
+    at all. None for a single layer, and for a network whose layers are all right: then it is the
     network's own code that puts them together wrongly.
     """
+    first = None
     for name, layer, inputs in _uses(case):
         report = check(layer, inputs)
-        if report.verdict != RIGHT:
+        if any(row.verdict == WRONG for row in report.table):
             return name, report
-    return None
+        if report.verdict == WRONG and first is None:
+            first = name, report
+    return first
 
 
 def _uses(case: Case) -> list[tuple[str, Any, tuple]]:

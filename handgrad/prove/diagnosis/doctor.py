@@ -25,23 +25,28 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         reason = "there is no gradient to prove: no input is real, and no parameter was found."
         return Report(case.subject.name, UNKNOWN, evidence=[reason])
     base, seen = judge(case)
-    findings: list[Finding] = []
-    if reference is not None:
-        findings += forward.against_reference(case, base, reference)
+    findings = [] if reference is None else list(forward.against_reference(case, reference))
     if base is None:
         return _not_finite(case, findings + seen)
     if base.mismatches:
         findings += formula.diagnose(case, base)
     for finding in seen:
         findings += [finding, *_explained(case, finding)]
-    return conclude(case, base, findings)
+    note = None if case.large or reference is not None else forward.note_on_name(case)
+    if note and base.mismatches:
+        findings += forward.right_for_its_name(case, base)
+    report = conclude(case, base, findings)
+    if note and report.cause != "forward_bug":
+        right = "its gradients are right; but " if report.verdict == RIGHT else ""
+        report.notes.append(right + note)
+    return report
 
 
 def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
     """What explains a gradient that is wrong at other inputs than the given ones."""
     if finding.outcome is None:
         return
-    found = formula.diagnose(finding.outcome.case, finding.outcome)
+    found = formula.diagnose(case, finding.outcome)
     for other in [f for f in found if f.grade == Grade.EXPLAINED][:1]:
         yield replace(other, sentence=f"With {finding.what} {other.sentence}", line=None)
 

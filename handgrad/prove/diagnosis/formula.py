@@ -10,34 +10,35 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from handgrad.prove.diagnosis import arrangement, factor, mutation, region, summation, upstream_use
+from handgrad.prove.diagnosis import gradient, mutation, points, slices, sums, upstream
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import differentiate
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome
 
+# The simplest first: for a mismatch in a variant, the first that explains it is told.
 EXPLANATIONS = (
-    factor.absent,
-    arrangement.swapped,
-    arrangement.transposed,
-    arrangement.transposed_parameter,
-    arrangement.stretched,
-    factor.constant,
-    factor.partial,
-    upstream_use.other_upstream,
-    region.at_edges,
-    summation.over_other_axis,
-    summation.of_some_rows,
-    summation.of_one_entry,
-    summation.across_rows,
-    region.rounded,
-    region.left_over,
+    gradient.absent,
+    gradient.swapped,
+    gradient.arranged,
+    gradient.left_over,
+    gradient.constant,
+    gradient.partial,
+    gradient.rounded,
+    points.of_another_point,
+    slices.wrong_slices,
+    upstream.other_upstream,
+    sums.over_other_axis,
+    sums.overwritten,
+    sums.stretched,
+    sums.mixed,
 )
+OF_OTHER_SHAPE = (gradient.swapped, gradient.arranged)
 
 
 def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Findings that explain the mismatches of a trial, the default last."""
+    """Findings that explain the mismatches of a trial."""
     hypotheses = [_hypothesis(case, base, mismatch) for mismatch in base.mismatches]
     found = [finding for hypothesis in hypotheses for finding in _explained(hypothesis)]
     yield from found
@@ -47,11 +48,8 @@ def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _explained(hypothesis: Hypothesis) -> Iterator[Finding]:
-    given = hypothesis.gradient
-    if hypothesis.mismatch.part is None and given is not None:
-        yield from arrangement.misshapen(hypothesis)
-        return
-    found = [f for explanation in EXPLANATIONS for f in explanation(hypothesis)]
+    explanations = OF_OTHER_SHAPE if hypothesis.misshapen else EXPLANATIONS
+    found = [f for explanation in explanations for f in explanation(hypothesis)]
     yield from found
     if not found:
         yield hypothesis.guess("wrong_formula", "no simple mistake explains the difference")

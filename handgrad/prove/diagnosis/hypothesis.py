@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.compare import Mismatch
-from handgrad.prove.measure.point import DOUBLE, Part
+from handgrad.prove.measure.compare import Mismatch, signs
+from handgrad.prove.measure.numeric import quick
+from handgrad.prove.measure.point import DOUBLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome, same
 
@@ -31,9 +33,18 @@ class Hypothesis:
         return self.mismatch.name
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The argument's."""
+        return self.mismatch.shape
+
+    @property
     def gradient(self) -> Array | None:
         """What backward gave, whole; None for a gradient that was never set."""
         return self.base.run.gradients.get(self.name, self.mismatch.analytic)
+
+    @property
+    def misshapen(self) -> bool:
+        return self.mismatch.analytic.shape != self.shape
 
     @property
     def elsewhere(self) -> bool:
@@ -58,7 +69,7 @@ class Hypothesis:
     @property
     def whole(self) -> bool:
         """Whether every entry was differentiated."""
-        return len(self.part.index) == int(np.prod(self.mismatch.shape))
+        return len(self.part.index) == prod(self.shape)
 
     @property
     def given(self) -> Array:
@@ -66,16 +77,29 @@ class Hypothesis:
         return self.mismatch.analytic.reshape(-1)[self.part.index]
 
     @property
+    def off(self) -> Array:
+        """What has to be explained."""
+        return abs(self.given - self.numeric)
+
+    @property
     def upstream(self) -> list[Array]:
         return self.base.run.upstream
 
-    def at(self, array: Array) -> Array:
-        """The entries of a whole gradient that were differentiated."""
-        return array.reshape(-1)[self.part.index]
+    @property
+    def contributions(self) -> Array:
+        """What each entry of the only output adds to each entry of the gradient."""
+        return (self.part.value * self.base.run.flat_upstream).reshape(-1, *self.upstream[0].shape)
 
     def explains(self, gradient: Array) -> bool:
         """Whether backward's result is this, and the numerical one is not."""
-        return self.near(self.given, gradient, abs(self.given - self.numeric))
+        return self.near(self.given, gradient, self.off)
+
+    def fits(self, array: Array) -> bool:
+        """Whether a whole array is the right gradient, where backward's was not."""
+        if array.size != prod(self.shape):
+            return False
+        there = array.reshape(-1)[self.part.index].astype(np.float64)
+        return self.near(there, self.numeric, None if self.misshapen else self.off)
 
     def near(self, a: Array, b: Array, difference: Array | None = None) -> bool:
         """Whether a and b are equal, measured against a difference that needs explaining."""
@@ -86,8 +110,8 @@ class Hypothesis:
         return bool(np.isfinite(left) and left <= share * size)
 
     def pulled(self, upstream: Array) -> Array:
-        """The right gradient, at part.index, for another upstream gradient (flat)."""
-        return self.part.expected(upstream)
+        """The right gradient, at part.index, for another upstream gradient."""
+        return self.part.expected(upstream.reshape(-1))
 
     def again(self) -> tuple[list[Array], Array]:
         """Another upstream gradient, of the other sign on the whole, and what backward gives."""
@@ -97,6 +121,22 @@ class Hypothesis:
         if gradient is None or gradient.shape != self.mismatch.analytic.shape:
             return second, np.full(self.given.shape, np.nan)
         return second, gradient.reshape(-1)[self.part.index]
+
+    def is_right_at(self, point: Point) -> bool:
+        """Whether backward's result is the right gradient of another point.
+
+        Along one direction first: that is cheap.
+        """
+        move = signs(np.random.default_rng(3), point.value(self.name))
+        derivative = quick(point.along({self.name: move}), point.step() / 10, point.noise)[0]
+        upstream, given = self.base.run.flat_upstream, self.mismatch.analytic * move
+        if derivative.size != upstream.size:
+            return False
+        off = abs(derivative @ upstream - given.sum())
+        if not off <= 1e-3 * np.sqrt((given**2).sum()):
+            return False
+        part = differentiate_at(point, self.name, self.part.index)
+        return self.explains(part.expected(upstream))
 
     def finding(self, cause: str, sentence: str, grade: Grade = Grade.EXPLAINED) -> Finding:
         """A mistake that explains the whole difference of this gradient."""

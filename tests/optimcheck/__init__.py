@@ -1,0 +1,1 @@
+"""Optimizers, right and wrong, that `check_optimizer` is scored on."""

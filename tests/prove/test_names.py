@@ -1,0 +1,85 @@
+"""What a name suggests is a note, and never a verdict."""
+
+import numpy as np
+import pytest
+
+import handgrad as hg
+from handgrad.prove import check
+
+R = np.random.default_rng(5)
+X = R.normal(size=(4, 6))
+
+
+def named(name, forward, derivative):
+    """An elementwise layer with this name."""
+
+    def keep(self, x):
+        self.x = x
+        return forward(x)
+
+    return type(name, (), {"forward": keep, "backward": lambda self, d: d * derivative(self.x)})()
+
+
+def softmax_at(temperature):
+    class Softmax:
+        def forward(self, x):
+            e = np.exp((x - x.max(1, keepdims=True)) / temperature)
+            self.y = e / e.sum(1, keepdims=True)
+            return self.y
+
+        def backward(self, d):
+            return self.y * (d - (d * self.y).sum(1, keepdims=True)) / temperature
+
+    return Softmax()
+
+
+LOG2 = named("Log", np.log2, lambda x: 1 / x / np.log(2))
+ELU = named("Elu", lambda x: np.where(x > 0, x, 0.3 * np.expm1(x)),
+            lambda x: np.where(x > 0, 1, 0.3 * np.exp(x)))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "says"),
+    [
+        (hg.LayerNorm(eps=1e-3), X, "layer norm with eps = 1e-06 that its name suggests: eps seems "
+         "to be 0.001"),
+        (hg.BatchNorm(eps=1e-3), X, "eps seems to be 0.001"),
+        (LOG2, abs(X) + 0.5, "the base seems to be 2"),
+        (softmax_at(2.5), X, "the temperature seems to be 2.5"),
+        (ELU, X, "alpha seems to be 0.3"),
+        (named("Tanh", lambda x: 2 * np.tanh(x), lambda x: 2 / np.cosh(x) ** 2), X,
+         "a factor seems to be 2"),
+        (named("Gelu", lambda x: x * (x > 0), lambda x: x > 0), X, "not those of the gelu"),
+        (hg.LayerNorm(), 0.05 * X, None),
+        (softmax_at(1.0), X, None),
+    ],
+)  # fmt: skip
+def test_other_values_are_noted(layer, x, says):
+    report = check(layer, x)
+    assert report, report
+    assert (says is None) == (report.notes == [])
+    assert says is None or "its gradients are right; but its values are " in report.notes[0]
+    assert says is None or says in report.notes[0]
+
+
+def test_a_wrong_gradient_of_a_layer_with_another_constant_is_what_it_is():
+    wrong = named("Log", np.log2, lambda x: -1 / x / np.log(2))
+    report = check(wrong, abs(X) + 0.5)
+    assert report.cause == "wrong_sign"
+    assert report.notes == ["its values are not those of the log with the base = 2.718 that its "
+                            "name suggests: the base seems to be 2"]  # fmt: skip
+
+
+class Flipped:
+    def forward(self, x):
+        return 3 * x
+
+    def backward(self, dout):
+        return -3 * dout
+
+
+def test_a_network_blames_the_layer_whose_gradient_is_wrong():
+    network = hg.Sequential(hg.Affine(5), hg.LayerNorm(eps=1e-3), Flipped())
+    report = check(network, X)
+    assert report.cause == "wrong_sign"
+    assert report.layer == "layers[2]", report
