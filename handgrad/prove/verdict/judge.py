@@ -52,6 +52,7 @@ ELSEWHERE: list[Experiment] = [
     sizes.lengths,
     stretch.broadcasting,
     rank.ranks,
+    rank.alike,
     sizes.indices,
     labels.other_form,
     labels.certain,
