@@ -70,19 +70,19 @@ def test_a_tie_of_two_inputs():
 
 def test_rows_far_apart():
     class Softmax:
-        def __init__(self, axis):
-            self.axis = axis
+        def __init__(self, top):
+            self.top = top
 
         def forward(self, x):
-            e = np.exp(x - x.max(axis=self.axis, keepdims=True))
+            e = np.exp(x - self.top(x))
             self.y = e / e.sum(axis=1, keepdims=True)
             return self.y
 
         def backward(self, dout):
             return self.y * (dout - (dout * self.y).sum(axis=1, keepdims=True))
 
-    assert check(Softmax(1), X)
-    assert check(Softmax(None), X).cause == "numeric_instability"
+    assert check(Softmax(lambda x: x.max(axis=1, keepdims=True)), X)
+    assert check(Softmax(np.max), X).cause == "numeric_instability"
 
 
 @pytest.mark.parametrize(("numbers", "right"), [(True, True), (False, False)])
@@ -165,7 +165,7 @@ def test_rows_of_an_earlier_longer_sequence():
 
 def test_forward_that_raises_on_the_sample():
     def forward(x):
-        raise IndexError("index 4 is out of bounds")
+        return x + np.arange(4)[4]
 
     assert check(elementwise(forward, lambda x, d: d), X).cause == "forward_bug"
 

@@ -49,7 +49,7 @@ def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
             for inputs in (inner, merged):
                 if deep and _by_flattening(case, inputs, deep):
                     yield from _proved(case, base, inputs, moved)
-        if _by_slices(case, few, rows):
+        if rows and _by_slices(case, few, rows):
             yield from _proved(case, base, rows[0], moved)
 
 
