@@ -30,6 +30,8 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         return _not_finite(case, findings + seen)
     if base.mismatches:
         findings += formula.diagnose(case, base)
+    wrong = {mismatch.name for mismatch in base.mismatches}
+    seen = [f for f in seen if f.cause != "aliasing" or f.gradient not in wrong]  # db = dout, say
     for finding in seen:
         findings += [finding, *_explained(case, finding)]
     note = None if case.large or reference is not None else forward.note_on_name(case)
@@ -97,7 +99,8 @@ def ranked(findings: list[Finding]) -> list[str]:
         grades = sorted(f.grade for f in findings if f.cause == cause)
         return grades[0], CAUSES[cause].rank, -grades.count(grades[0])
 
-    return sorted(dict.fromkeys(f.cause for f in findings), key=order)
+    surest = sorted(findings, key=lambda f: f.grade)
+    return sorted(dict.fromkeys(f.cause for f in surest), key=order)
 
 
 def _worst(mismatches: list[Mismatch]) -> Where | None:

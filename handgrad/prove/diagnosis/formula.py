@@ -28,9 +28,9 @@ EXPLANATIONS = (
     gradient.rounded,
     points.of_another_point,
     slices.wrong_slices,
+    sums.overwritten,
     upstream.other_upstream,
     sums.over_other_axis,
-    sums.overwritten,
     sums.stretched,
     sums.mixed,
 )

@@ -36,8 +36,8 @@ def overwritten(hypothesis: Hypothesis) -> Iterator[Finding]:
         there = parts.sum(rest).reshape(len(parts), -1) if rest else parts.reshape(len(parts), -1)
         seen = abs(parts).max(rest, initial=0).reshape(there.shape) > 0
         count = seen.sum(1)
-        if count.max(initial=0) < 2:
-            continue
+        if count.max(initial=0) < 2 or seen.all():
+            continue  # of a plain sum see which part is left in upstream.py
         entries, width = np.arange(len(there)), there.shape[1] - 1
         last = there[entries, width - seen[:, ::-1].argmax(1)]
         first = there[entries, seen.argmax(1)]
