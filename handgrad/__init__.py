@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from handgrad import explain as explain
     from handgrad import prove as prove
     from handgrad import train as train
-    from handgrad.prove import Report, check, check_optimizer, numerical_gradient
+    from handgrad.optimcheck import check_optimizer
+    from handgrad.prove import Report, check, numerical_gradient
     from handgrad.train import (
         DivergenceError,
         EarlyStopping,
@@ -62,7 +63,8 @@ __getattr__, __dir__ = names_of(
     __name__,
     __all__,
     later={
-        "handgrad.prove": ("Report", "check", "check_optimizer", "numerical_gradient"),
+        "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.optimcheck": ("check_optimizer",),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
             "fit", "load", "save",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -270,12 +271,25 @@ class Relu:
 def test_check_names_the_mistake(run):
     Path("mylayers.py").write_text(LAYERS)
     text = run("check", "mylayers.py", code=1)
-    assert re.search(r"^right +Sigmoid$", text, re.M)
-    assert re.search(r"^wrong +Relu: inplace_dout$", text, re.M)
-    assert run("check", "mylayers.py:Sigmoid").split() == ["right", "Sigmoid"]
+    assert re.search(r"^Sigmoid: right\.", text, re.M)
+    assert re.search(r"^Relu: wrong \(inplace_dout\)\.", text, re.M)
+    assert text.endswith("\n1 right, 1 wrong\n")
+    alone = run("check", "mylayers.py:Sigmoid")
+    assert "inputs found by running forward: x (4, 3)" in alone
+    assert alone.endswith("\n1 right\n")
     run("check", "mylayers.py:Relu", "--html", "report.html", code=1)
     assert "inplace_dout" in Path("report.html").read_text()
     assert "no 'Tanh'" in run("check", "mylayers.py:Tanh", code=2)
+
+
+def test_check_writes_for_programs(run):
+    Path("mylayers.py").write_text(LAYERS + "print('aside')\n")
+    reports = json.loads(run("check", "mylayers.py", "--json", "-", code=1).partition("aside\n")[2])
+    assert [r["verdict"] for r in reports] == ["right", "wrong"]
+    run("check", "mylayers.py", "--junit", "j.xml", "--sarif", "s.json", "--json", "r.json", code=1)
+    assert "<failure" in Path("j.xml").read_text()
+    assert "inplace_dout" in Path("s.json").read_text()
+    assert json.loads(Path("r.json").read_text()) == reports
 
 
 def test_check_without_a_sample_says_which_one_to_add(run):

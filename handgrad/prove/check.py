@@ -11,6 +11,7 @@ import numpy as np
 
 from handgrad.prove.diagnosis import doctor
 from handgrad.prove.diagnosis.blame import blame
+from handgrad.prove.diagnosis.slips import missing_return, slip
 from handgrad.prove.report import UNKNOWN, WRONG, Report
 from handgrad.prove.subject import peers
 from handgrad.prove.subject.adapt import adapt
@@ -46,10 +47,14 @@ def check(
         report = sandbox.run(lambda: _examine(subject, inputs, sandbox, reference))
     except SubjectError as error:
         report = _failed(name, error, inputs)
+        if told := slip(subject, error):
+            report.evidence.append(f"{told}.")
     except TypeError as error:
         report = Report(name, UNKNOWN, evidence=[f"{error}."])
     if sandbox.printed.getvalue():
         report.notes.append("the subject printed while it was checked; that was kept back")
+    if sandbox.forked:
+        report.notes.append("the subject started processes; they ended with the call that did")
     for seen in _watching:
         seen.append(report)
     return report
@@ -79,6 +84,10 @@ def _examine(
         case = prepare(subject, inputs)
         report = doctor.examine(case, reference)
         if report.verdict == WRONG:
+            told = missing_return(subject.thing, "backward")
+            returned = {f"d{name}" for name in subject.input_names}
+            if told and any(row.gradient in returned for row in report.table):
+                report.evidence.append(f"{told}.")
             _blame(report, case, sandbox)
     finally:
         subject.outside.restore()

@@ -72,7 +72,8 @@ class Report:
         parts = [self._headline(), *self.evidence]
         if self.where and str(self.where) not in " ".join(parts):
             parts.insert(1, f"{self.where}.")
-        if self.cause:
+        crashed = not self.table and self.cause != "forward_bug"  # backward gave nothing to judge
+        if self.cause and not crashed:
             parts.append(CAUSES[self.cause].advice)
         if self.line:
             line, _, code = self.line.partition(": ")
@@ -136,6 +137,20 @@ class Report:
     def to_html(self) -> str:
         """A page that needs no other file."""
         return report_html(self)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One subject of a file: its report, or the reason why there is none."""
+
+    name: str
+    report: Report | None = None
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The report's, or "not checked"."""
+        return "not checked" if self.report is None else self.report.verdict
 
 
 def _spell(row: Row) -> str:

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from handgrad.prove.files.discover import Found
-from handgrad.prove.report import CAUSES, Report
+from handgrad.prove.report import CAUSES, Found, Report
 
 
 def to_json(found: Sequence[Found]) -> bytes:

@@ -7,6 +7,7 @@ import ctypes
 import dis
 import io
 import linecache
+import os
 import random
 import sys
 import threading
@@ -52,6 +53,15 @@ _turn = threading.Lock()  # output, warnings and random state belong to the proc
 _within = threading.local()
 
 
+def _forks() -> None:
+    if (sandbox := getattr(_within, "sandbox", None)) is not None:
+        sandbox.forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_forks)
+
+
 class Sandbox:
     """Runs a subject's code: random numbers from one seed, output caught, time limited.
 
@@ -66,6 +76,7 @@ class Sandbox:
         self.phase = ""
         self.started: float | None = None
         self.printed = io.StringIO()
+        self.process, self.forked = os.getpid(), False
 
     def call(self, phase: str, function: Callable, *args: Any, seed: int | None = None) -> Any:
         """function(*args); what it raises becomes a SubjectError that says where and why."""
@@ -81,6 +92,8 @@ class Sandbox:
             raise SubjectError(phase, f"{phase} calls exit()", "exit") from error
         finally:
             self.started = None
+            if os.getpid() != self.process:  # a process that the subject forked ends here
+                os._exit(0)
 
     def run(self, work: Callable[[], Any]) -> Any:
         """work() in a thread that is given up when a single call of the subject hangs."""
@@ -88,6 +101,7 @@ class Sandbox:
 
         def body() -> None:
             self.ident, _within.check = threading.get_ident(), True
+            _within.sandbox = self
             try:
                 with np.errstate(all="ignore"):
                     outcome["value"] = work()

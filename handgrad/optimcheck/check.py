@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handgrad.prove.optimizer.causes import Finding, OptimizerReport
-from handgrad.prove.optimizer.contract import EXPERIMENTS, Lab, descends, gap, whole
-from handgrad.prove.optimizer.formulas import RULES
-from handgrad.prove.optimizer.identify import Identity
-from handgrad.prove.optimizer.subject import find_way, is_own
+from handgrad.optimcheck.causes import Finding, OptimizerReport
+from handgrad.optimcheck.contract import EXPERIMENTS, Lab, descends, gap, whole
+from handgrad.optimcheck.formulas import RULES
+from handgrad.optimcheck.identify import Identity
+from handgrad.optimcheck.subject import find_way, is_own
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
@@ -48,7 +48,7 @@ def check_optimizer(
                  update(params, grads), on dicts, lists or single arrays; a class that takes its
                  parameters and has step(); a function (params, grads); a torch.optim class, or a
                  function that makes such a thing, as `lambda params: torch.optim.Adam(params)`.
-    against:     what it should be: "adam", another rule's name (see `handgrad.prove.optimizer.
+    against:     what it should be: "adam", another rule's name (see `handgrad.optimcheck.
                  RULES`), or any rule that is right; "contract" asks for no formula. Without it
                  the formula is found by comparing 60 steps with those of all known rules.
     decay:       "coupled" (λ p is added to the gradient), "decoupled" or "none", if it should be.

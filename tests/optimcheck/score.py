@@ -1,6 +1,6 @@
 """How many of the mistakes are found and named, and how many right rules are called wrong.
 
-    python -m tests.prove.optimizers.score [module …]
+    python -m tests.optimcheck.score [module …]
 
 The modules held_out and held_out_second were written without a look at the checker, each after it
 had been mended for what was there before.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.optimizer.formulas import Variant, settings_of, simulate
+from handgrad.optimcheck.formulas import Variant, settings_of, simulate
 
 EXACT = 1e-7  # largest error, as a share of an entry's steps, at which a formula is the rule's
 SHARES = (0.0, 0.6, 0.9, 0.95, 0.99, 0.999)

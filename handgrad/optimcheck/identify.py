@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.optimizer.causes import Finding
-from handgrad.prove.optimizer.contract import Lab
-from handgrad.prove.optimizer.fit import EXACT, Fit, coarse, fine, predicted
-from handgrad.prove.optimizer.formulas import VARIANTS
-from handgrad.prove.optimizer.subject import Run
+from handgrad.optimcheck.causes import Finding
+from handgrad.optimcheck.contract import Lab
+from handgrad.optimcheck.fit import EXACT, Fit, coarse, fine, predicted
+from handgrad.optimcheck.formulas import VARIANTS
+from handgrad.optimcheck.subject import Run
 from handgrad.prove.subject.sandbox import SubjectError
 
 PLAIN = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop")  # rules without corrections

@@ -8,10 +8,10 @@ import pytest
 
 import handgrad as hg
 from handgrad import check_optimizer
-from handgrad.prove.optimizer.causes import ADVICE
-from handgrad.prove.optimizer.fit import EXACT, Fit, fine, predicted
-from handgrad.prove.optimizer.formulas import VARIANTS, settings_of
-from tests.prove.optimizers.score import judged, load
+from handgrad.optimcheck.causes import ADVICE
+from handgrad.optimcheck.fit import EXACT, Fit, fine, predicted
+from handgrad.optimcheck.formulas import VARIANTS, settings_of
+from tests.optimcheck.score import judged, load
 
 pytest.importorskip("torch", reason="torch, the peer, is not installed")
 

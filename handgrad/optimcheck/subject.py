@@ -12,13 +12,13 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
 from opcode import opmap
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.optim import make_optimizer
 from handgrad.prove.subject.copying import duplicate
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
@@ -120,7 +120,7 @@ def ways(thing: Any) -> Iterator[Way]:
     """All ways in which a rule might have to be called, the likeliest first."""
     torch = sys.modules.get("torch")
     if isinstance(thing, str):
-        thing = import_module("handgrad.optim").make_optimizer(thing)  # the room beside this one
+        thing = make_optimizer(thing)
     if torch and isinstance(thing, torch.optim.Optimizer):
         yield Way(lambda params: type(thing)(params, **thing.defaults), "torch", True)
         return  # an object with the same options

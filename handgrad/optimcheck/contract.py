@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.optimizer.causes import Finding
-from handgrad.prove.optimizer.subject import Arrays, Run, Way, is_refusal
+from handgrad.optimcheck.causes import Finding
+from handgrad.optimcheck.subject import Arrays, Run, Way, is_refusal
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 STEPS = 6
