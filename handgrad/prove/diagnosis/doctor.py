@@ -14,6 +14,7 @@ from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where
 from handgrad.prove.show.arrays import window
+from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
@@ -48,7 +49,13 @@ def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
     """What explains a gradient that is wrong at other inputs than the given ones."""
     if finding.outcome is None:
         return
-    found = formula.diagnose(case, finding.outcome)
+    there = finding.outcome.case or case
+    there.mutation_effort = case.mutation_effort  # in all, not in each
+    try:
+        found = list(formula.diagnose(there, finding.outcome))
+    except SubjectError:  # it fails for another upstream gradient, or beside
+        found = []
+    case.mutation_effort = there.mutation_effort
     for other in [f for f in found if f.grade == Grade.EXPLAINED][:1]:
         yield replace(other, sentence=f"With {finding.what} {other.sentence}", line=None)
 

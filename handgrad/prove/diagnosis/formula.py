@@ -20,6 +20,7 @@ from handgrad.prove.verdict.trial import Case, Outcome
 # The simplest first: for a mismatch in a variant, the first that explains it is told.
 EXPLANATIONS = (
     gradient.absent,
+    gradient.not_finite,
     gradient.swapped,
     gradient.arranged,
     gradient.left_over,

@@ -112,6 +112,13 @@ def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
     yield (hypothesis.finding if sure else hypothesis.guess)(cause, f"the gradient {what}")
 
 
+def not_finite(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """The gradient is NaN or infinite, and the right one is not."""
+    if np.isfinite(hypothesis.numeric).all() and not np.isfinite(hypothesis.given).all():
+        text = "it is NaN or infinite, where the right one is finite"
+        yield hypothesis.finding("numeric_instability", text)
+
+
 def left_over(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The difference is what the gradient already held before."""
     subject, name = hypothesis.case.subject, hypothesis.name
