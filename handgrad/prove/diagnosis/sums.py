@@ -19,7 +19,8 @@ def over_other_axis(hypothesis: Hypothesis) -> Iterator[Finding]:
     for axes in _subsets(range(terms.ndim)):
         if all(terms.shape[a] == 1 for a in axes):
             continue  # a sum of one
-        if np.allclose(terms.sum(axes).reshape(-1)[: given.size], hypothesis.numeric, 1e-3):
+        total = terms.sum(axes).reshape(-1)
+        if total.size == given.size and hypothesis.near(total, hypothesis.numeric):
             continue  # the right axes: the factor is told
         for reduced, verb in ((terms.sum(axes), "summed"), (terms.mean(axes), "averaged")):
             if reduced.size == given.size and hypothesis.explains(reduced.reshape(-1)):
