@@ -31,10 +31,13 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         return _not_finite(case, findings + seen)
     if base.mismatches:
         findings += formula.diagnose(case, base)
-    wrong = {mismatch.name for mismatch in base.mismatches}
-    seen = [f for f in seen if f.cause != "aliasing" or f.gradient not in wrong]  # db = dout, say
     for finding in seen:
         findings += [finding, *_explained(case, finding)]
+    wrong = {f.gradient for f in findings if f.grade == Grade.EXPLAINED}
+    wrong |= {mismatch.name for mismatch in base.mismatches}
+    findings = [
+        f for f in findings if f.cause != "aliasing" or f.gradient not in wrong
+    ]  # db = dout
     note = None if case.large or reference is not None else forward.note_on_name(case)
     if note and base.mismatches:
         findings += forward.right_for_its_name(case, base)

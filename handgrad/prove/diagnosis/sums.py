@@ -31,16 +31,19 @@ def over_other_axis(hypothesis: Hypothesis) -> Iterator[Finding]:
 
 def overwritten(hypothesis: Hypothesis) -> Iterator[Finding]:
     """Where several outputs contribute to one entry only the last is left, or their mean."""
-    if len(hypothesis.upstream) != 1 or not hypothesis.upstream[0].ndim:
+    indexed = any(np.asarray(x).dtype.kind in "iu" for x in hypothesis.base.run.inputs)
+    if len(hypothesis.upstream) != 1 or (hypothesis.serves_batch and not indexed):
         return
     parts = hypothesis.contributions
-    for axes in _subsets(range(1, parts.ndim)):
+    sparse = [a for a in range(1, parts.ndim) if not np.any(
+        parts, tuple(b for b in range(1, parts.ndim) if b != a)).all()]  # fmt: skip
+    for axes in _subsets(sparse):  # of plain sums see which part is left in upstream.py
         rest = tuple(a for a in range(1, parts.ndim) if a not in axes)
         there = parts.sum(rest).reshape(len(parts), -1) if rest else parts.reshape(len(parts), -1)
         seen = abs(parts).max(rest, initial=0).reshape(there.shape) > 0
         count = seen.sum(1)
-        if count.max(initial=0) < 2 or seen.all():
-            continue  # of a plain sum see which part is left in upstream.py
+        if count.max(initial=0) < 2:
+            continue
         entries, width = np.arange(len(there)), there.shape[1] - 1
         last = there[entries, width - seen[:, ::-1].argmax(1)]
         first = there[entries, seen.argmax(1)]
