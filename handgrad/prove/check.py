@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.prove.diagnosis import doctor
 from handgrad.prove.diagnosis.blame import blame
 from handgrad.prove.diagnosis.slips import missing_return, slip
-from handgrad.prove.report import UNKNOWN, WRONG, Report
+from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.prove.subject import peers
 from handgrad.prove.subject.adapt import adapt
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
@@ -89,6 +89,8 @@ def _examine(
             if told and any(row.gradient in returned for row in report.table):
                 report.evidence.append(f"{told}.")
             _blame(report, case, sandbox)
+        elif report.verdict == RIGHT and case.tried:
+            report.notes.append(case.tried_at())
     finally:
         subject.outside.restore()
     report.notes += sorted(subject.notes | case.subject.notes)

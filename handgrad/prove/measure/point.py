@@ -36,7 +36,8 @@ class Point:
         self.worker: Subject | None = None
         self.base = self({})
         self.noise = SINGLE if _is_single(self.base) else DOUBLE
-        self.worker = self._still_reusable(worker) or self._reusable()
+        self.worker = self._still_reusable(worker)
+        self.settled = self.worker is not None
 
     @cached_property
     def is_network(self) -> bool:
@@ -134,6 +135,11 @@ class Point:
         self.worker = worker
         return worker if _equal(self({}), self.base) else None
 
+    def settle(self) -> None:
+        """Find out, before many evaluations, whether one copy can serve them all."""
+        if not self.settled:
+            self.settled, self.worker = True, self._reusable()
+
     def _reusable(self) -> Subject | None:
         self.worker, worker = None, self.start.copy()
         nearby = {n: self.value(n) * 1.25 + 0.1 for n in self.names if self.is_real(n)}
@@ -190,6 +196,7 @@ def differentiate(point: Point, name: str, effort: float, rng: np.random.Generat
 
 def differentiate_at(point: Point, name: str, index: Array, affine: bool = False) -> Part:
     """Columns of the Jacobian for these entries of one argument."""
+    point.settle()
     values, errors = [], []
     held = point.value(name).reshape(-1)
     for i in index:

@@ -1,12 +1,16 @@
-"""Other instances of a subject: made by its constructor, or with a number changed in place."""
+"""Other instances of a subject: made as it was made, with some arguments changed."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
+import sys
+import traceback
 import types
 from collections.abc import Callable, Iterator
-from itertools import product
+from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any
 
 import numpy as np
@@ -17,111 +21,167 @@ from handgrad.prove.subject.parameters import attributes, put, reach
 from handgrad.prove.subject.sandbox import SubjectError
 
 _LISTED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+_PLAIN = (int, float, str, np.number)  # bool is an int
 
 
-def recipe(subject: Subject) -> dict[str, Any] | None:
-    """Arguments by name with which the constructor makes a subject like this one; None without."""
+@dataclass(frozen=True)
+class Recipe:
+    """A constructor, or a function that makes layers, and arguments that make one like this."""
+
+    make: Callable[..., Any]
+    given: dict[str, Any]
+
+
+def recipe(subject: Subject) -> Recipe | None:
+    """How a subject like this one is made; None where that is not known."""
     thing = subject.thing
-    if isinstance(thing, Pair | types.ModuleType | types.SimpleNamespace):
+    if isinstance(thing, types.ModuleType):
         return None
-    try:
-        signature = inspect.signature(type(thing))
-    except (ValueError, TypeError):  # written in C
-        return None
-    held, given, unknown = attributes(thing), dict[str, Any](), []
+    factory = _factory(thing)
+    if factory is not None:
+        return _filled(subject, factory, _closed_over(thing))
+    if isinstance(thing, Pair):
+        return _keywords(thing)
+    given = {}
     if isinstance(subject.maker, functools.partial):
-        given = dict(signature.bind(*subject.maker.args, **subject.maker.keywords).arguments)
-    for p in signature.parameters.values():
+        with contextlib.suppress(TypeError):  # a signature that is not known
+            bound = _signature(type(thing)).bind(*subject.maker.args, **subject.maker.keywords)
+            given = dict(bound.arguments)
+    return _filled(subject, type(thing), attributes(thing), given)
+
+
+def _signature(make: Callable) -> inspect.Signature:
+    try:
+        return inspect.signature(make)
+    except (ValueError, TypeError):  # written in C
+        return inspect.Signature()
+
+
+def _filled(
+    subject: Subject, make: Callable, held: dict[str, Any], given: dict[str, Any] | None = None
+) -> Recipe | None:
+    """The arguments: those given, what is held under their names, defaults, and lengths."""
+    given, unknown = dict(given or {}), []
+    parameters = _signature(make).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):  # how many there were is not kept
+        return None
+    for p in parameters:
+        found = [n for n in (p.name, f"_{p.name}", f"{p.name}_") if n in held]
         if p.kind not in _LISTED or p.name in given:
             continue
-        found = [n for n in (p.name, f"_{p.name}", f"{p.name}_") if n in held]
         if found and not isinstance(held[found[0]], types.MethodType):
             given[p.name] = held[found[0]]
-        elif p.default is not p.empty:
-            given[p.name] = p.default
+        elif p.default is p.empty or isinstance(p.default, bool):  # a switch leaves its traces
+            unknown.append(p)
         else:
-            unknown.append(p.name)
-    if not unknown:
-        return given
-    return _guessed(subject, given, unknown)
+            given[p.name] = p.default
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):  # any attribute may be one
+        given |= {n: v for n, v in held.items() if isinstance(v, _PLAIN) and n not in given}
+    return _guessed(subject, Recipe(make, given), unknown) if unknown else Recipe(make, given)
 
 
-def _guessed(subject: Subject, given: dict[str, Any], unknown: list[str]) -> dict[str, Any] | None:
-    """Lengths that were not kept: those with which the parameters get the shapes that they have."""
+def _guessed(subject: Subject, known: Recipe, unknown: list[inspect.Parameter]) -> Recipe | None:
+    """Arguments kept under other names, or as lengths: those that make the same arrays."""
+    held = {n: v for n, v in attributes(subject.thing).items() if isinstance(v, np.ndarray)}
     shapes = {n: np.shape(subject.get(n)) for n in subject.parameters}
-    lengths = sorted({n for shape in shapes.values() for n in shape})
-    for values in product(lengths, repeat=len(unknown)) if len(unknown) < 4 else ():
-        args = given | dict(zip(unknown, values))
-        other = constructed(subject, args)
-        if other is not None and all(np.shape(other.get(n)) == s for n, s in shapes.items()):
-            return args
+    lengths = {n for shape in shapes.values() for n in shape}
+    values = [*sorted(lengths), *list(held.values())[:3]]
+    options = [values if p.default is p.empty else (p.default, not p.default) for p in unknown]
+    for chosen in islice(product(*options), 300):
+        names = [p.name for p in unknown]
+        tried = Recipe(known.make, known.given | dict(zip(names, chosen)))
+        other = constructed(subject, tried)
+        if other is not None and shapes == {n: np.shape(other.get(n)) for n in shapes}:
+            made = attributes(other.thing)
+            if all(n in made and np.shape(made[n]) == v.shape for n, v in held.items()):
+                return tried
     return None
 
 
-def constructed(subject: Subject, args: dict[str, Any]) -> Subject | None:
-    """The subject made with these arguments, in float64; parameters that fit are carried over."""
-    given = {n: copying.duplicate(v) for n, v in args.items()}
+def _functions(thing: Any) -> Iterator[types.FunctionType]:
+    owners = [vars(c) for c in type(thing).__mro__] if not isinstance(thing, Pair) else []
+    for value in [v for held in (getattr(thing, "__dict__", {}), *owners) for v in held.values()]:
+        if isinstance(value, types.FunctionType):
+            yield value
+
+
+def _factory(thing: Any) -> Callable | None:
+    """The function that has defined and returned a pair's functions, or the object's class.
+
+    It has arguments, some of which are still seen, and is not at work: a test is no factory.
+    """
+    seen, at_work = _closed_over(thing), set()
+    for frame in sys._current_frames().values():
+        at_work |= {f.f_code for f, _ in traceback.walk_stack(frame)}
+    for function in _functions(thing):
+        name, _, inside = function.__qualname__.partition(".<locals>.")
+        made = function.__globals__.get(name)
+        if inside and isinstance(made, types.FunctionType) and made.__code__ not in at_work:
+            return made if seen.keys() & set(_signature(made).parameters) else None
+    return None
+
+
+def _closed_over(thing: Any) -> dict[str, Any]:
+    """Variables of the factory that functions still see."""
+    held: dict[str, Any] = {}
+    for function in _functions(thing):
+        cells = zip(function.__code__.co_freevars, function.__closure__ or ())
+        held |= {n: c.cell_contents for n, c in cells if isinstance(c.cell_contents, _PLAIN)}
+    return held
+
+
+def _keywords(pair: Pair) -> Recipe | None:
+    """The arguments beside inputs that two plain functions have values for."""
+    both = (pair.forward_function, pair.backward_function)
+    accepted = [_signature(f).parameters for f in both]
+    given = {n: p.default for n, p in accepted[0].items() if isinstance(p.default, _PLAIN)}
+
+    def make(**chosen: Any) -> Pair:
+        own = [{n: v for n, v in chosen.items() if n in names} for names in accepted]
+        return Pair(*(functools.partial(f, **keywords) for f, keywords in zip(both, own)))
+
+    return Recipe(make, given) if given else None
+
+
+def constructed(subject: Subject, how: Recipe) -> Subject | None:
+    """The subject made in this way, in float64; parameters that fit are carried over."""
+    given = {n: copying.duplicate(v) for n, v in how.given.items()}
     try:
-        thing = subject.sandbox.call("constructor", functools.partial(type(subject.thing), **given))
+        thing = subject.sandbox.call("constructor", functools.partial(how.make, **given))
     except SubjectError:  # it refuses them
         return None
+    if isinstance(thing, tuple) and len(thing) == 2 and all(map(callable, thing)):
+        thing = Pair(*thing)
     if not all(callable(getattr(thing, m, None)) for m in ("forward", "backward")):
         return None
     for name, parameter in subject.parameters.items():
         value, now = subject.get(name), reach(thing, parameter.path)
-        if isinstance(now, np.ndarray) and now.shape == value.shape and name not in args:
+        if isinstance(now, np.ndarray) and now.shape == value.shape and name not in given:
             put(thing, parameter.path, value.astype(now.dtype))
     return subject.around(thing).cast(np.float64)
 
 
 def sibling(subject: Subject) -> Subject | None:
     """Another instance made by the constructor itself; None where that cannot be done."""
-    args = recipe(subject)
-    return None if args is None else constructed(subject, args)
+    how = recipe(subject)
+    return None if how is None else constructed(subject, how)
 
 
-def strings_known(subject: Subject) -> list[str]:
-    """Words that forward or the constructor compare with: names of modes."""
-    found: set[str] = set()
+def call_settings(subject: Subject, inputs: list[Any]) -> list[Any]:
+    """Values that forward takes after its inputs, where nothing is given for them."""
+    if isinstance(subject.thing, Pair):  # their arguments are in the recipe
+        return []
+    parameters = list(_signature(subject.thing.forward).parameters.values())[len(inputs) :]
+    plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    return [p.default for p in parameters] if plain else []
+
+
+def strings_known(subject: Subject, value: str) -> list[str]:
+    """Words that stand beside this one in what forward and the constructor compare with."""
+    found = {"mean", "sum"} if value in ("mean", "sum") else set()
     for method in (type(subject.thing).__init__, getattr(type(subject.thing), "forward", None)):
         constants = getattr(getattr(method, "__code__", None), "co_consts", ())[1:]
-        for c in constants:
-            words = c if isinstance(c, tuple | frozenset) else (c,)
-            found |= {w for w in words if isinstance(w, str)}
-    return sorted(c for c in found if c.isidentifier())
-
-
-def numbers_held(subject: Subject) -> Iterator[tuple[str, Any, Callable[[Any, Any], None]]]:
-    """Numbers that the object, its class or its closures hold, with a function that puts others."""
-    thing = subject.thing
-    names = {n: v for c in reversed(type(thing).__mro__) for n, v in vars(c).items()}
-    for name, value in (names | attributes(thing)).items():
-        if _is_number(value) and not name.startswith("__") and not isinstance(thing, Pair):
-            yield name, value, functools.partial(_set, name)
-    for path, function in _closures(thing):
-        for k, cell in enumerate(function.__closure__ or ()):
-            name = function.__code__.co_freevars[k]
-            if _is_number(cell.cell_contents):
-                yield name, cell.cell_contents, functools.partial(_set_cell, path, k)
-
-
-def _closures(thing: Any) -> Iterator[tuple[str, types.FunctionType]]:
-    seen: set[int] = set()
-    for name, value in getattr(thing, "__dict__", {}).items():
-        if isinstance(value, types.FunctionType):
-            new = [id(c) for c in value.__closure__ or () if id(c) not in seen]
-            seen.update(new)
-            if new:
-                yield name, value
-
-
-def _set(name: str, thing: Any, value: Any) -> None:
-    object.__setattr__(thing, name, value)
-
-
-def _set_cell(path: str, k: int, thing: Any, value: Any) -> None:
-    vars(thing)[path].__closure__[k].cell_contents = value
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | bool | np.number) and not isinstance(value, np.ndarray)
+        for group in (constants, *(c for c in constants if isinstance(c, tuple | frozenset))):
+            words = {w for w in group if isinstance(w, str)}
+            found |= words if value in words or group is constants else set()
+    return sorted(w for w in found - {value} if w.isidentifier())

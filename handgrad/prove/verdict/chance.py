@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.verdict.evidence import Finding
-from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.prove.verdict.trial import Case, Outcome, fresh
 
 _TOLERANCE = 1e-9
 
@@ -25,6 +25,24 @@ def backward_draws(case: Case, base: Outcome) -> Iterator[Finding]:
                 text = f"Called again from the same state, backward gives another d{name}."
                 yield Finding("nondeterministic", text, name)
                 return
+
+
+def forward_trembles(case: Case, base: Outcome) -> Iterator[Finding]:
+    """forward adds noise too small to have a purpose."""
+    first = base.run.outputs
+    others = []
+    for seed in (5, 6):
+        subject = case.subject.copy()
+        _move_on(subject)
+        others.append(subject.forward([fresh(x) for x in case.inputs], seed))
+    for y, *again in zip(first, *others):
+        if not y.size or not np.isfinite(y).all():
+            continue
+        off = max(abs(y - z).max() if z.shape == y.shape else np.inf for z in again)
+        if 1e-12 * abs(y).max() < off < 5e-3 * abs(y).max():
+            text = f"Called again with the same input, forward is another by up to {off:.2g}."
+            yield Finding("nondeterministic", text)
+            return
 
 
 def _move_on(subject: Subject) -> None:

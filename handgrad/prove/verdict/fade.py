@@ -40,12 +40,13 @@ def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
     near = _difference(case, inputs, home, 0.0)
     if not near <= RELATIVE:
         return False
-    low, high = 0.0, 1.0
+    low, high, far = 0.0, 1.0, _difference(case, inputs, home, 1.0)
     for _ in range(14):
         middle = (low + high) / 2
         off = _difference(case, inputs, home, middle)
         if _TINY < off < _SMALL:
-            return _difference(case, inputs, home, 0.9 * middle) < off
+            nearer = _difference(case, inputs, home, 0.9 * middle)
+            return 1e-3 * off < nearer < off and not off > 0.1 * far
         low, high = (low, middle) if not off <= _TINY else (middle, high)
     return False
 

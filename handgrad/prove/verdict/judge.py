@@ -30,6 +30,7 @@ Experiment = Callable[[Case, Outcome], Iterable[Finding]]
 # Is the subject consistent with itself? These need no numerical gradient.
 BEHAVIOUR: list[Experiment] = [
     chance.backward_draws,
+    chance.forward_trembles,
     linearity.linear,
     linearity.slight,
     state.calls_in_turn,
@@ -51,9 +52,11 @@ ELSEWHERE: list[Experiment] = [
     sizes.lengths,
     stretch.broadcasting,
     rank.ranks,
+    rank.alike,
     sizes.indices,
     labels.other_form,
     labels.certain,
+    labels.masks,
     precision.integers,
     precision.single,
     precision.own_dtype,

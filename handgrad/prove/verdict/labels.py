@@ -48,6 +48,18 @@ def _forms(x: Any, label: Any) -> Iterator[tuple[Array, str]]:
         yield label[..., None], "labels as a column"
 
 
+def masks(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Masks that leave out something else in every row, where the sample's let all through."""
+    for k, x in enumerate(case.inputs):
+        whole = isinstance(x, np.ndarray) and x.ndim > 1 and case.names[k] not in case.wanted
+        if whole and np.all((x == 0) | (x == 1)) and not is_one_hot(x):
+            kept = np.random.default_rng(case.seed).random(x.shape) < 0.6
+            kept[..., 0] |= ~kept.any(-1)
+            inputs = [kept.astype(x.dtype) if j == k else fresh(y)
+                      for j, y in enumerate(case.inputs)]  # fmt: skip
+            yield from elsewhere(case, inputs, "wrong_formula", f"another {case.names[k]}")
+
+
 def is_one_hot(label: Array) -> bool:
     """Whether every row has a single one, and zeros."""
     ones = bool(np.all((label == 0) | (label == 1)))

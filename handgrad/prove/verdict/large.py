@@ -35,7 +35,7 @@ class Lean(Point):
         self.original, self.inputs = run.inputs, [fresh(x) for x in run.inputs]
         self.outputs = len(run.upstream)
         self.base = self._evaluated()
-        self.steps = dict[str, float]()
+        self.steps, self.settled = dict[str, float](), True
         self.noise = SINGLE if self.base.dtype == np.float32 else DOUBLE
         self.base = self.base.astype(np.float64)
 

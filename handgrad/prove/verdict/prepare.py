@@ -12,7 +12,7 @@ from handgrad.arrays import Array
 from handgrad.layer import Layer
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.parameters import attributes, owners
+from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.trial import Case, Run, fresh, same
 
@@ -55,11 +55,22 @@ def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
 def beside(case: Case, subject: Subject, inputs: list[Any], learns: bool = True) -> Case:
     """A case of another subject that has gradients for the same inputs."""
     other = Case(subject, inputs, case.seed)
-    if learns:
+    if learns and not _has_all(case, subject):
         _name_parameters(other)
     other.names, other.original, other.given = case.names, subject, inputs
     other.wanted = [n for n in case.names if n in case.wanted] + list(other.subject.parameters)
     return other
+
+
+def _has_all(case: Case, subject: Subject) -> bool:
+    """Whether a subject made like another has just its parameters, and no array beside."""
+    one, two = (
+        {(n, isinstance(v, np.ndarray)) for n, v in attributes(s.thing).items()}
+        for s in (case.subject, subject)
+    )
+    return {n for n, is_array in two if is_array} <= {n for n, is_array in one if is_array} and all(
+        isinstance(reach(subject.thing, p.path), np.ndarray) for p in subject.parameters.values()
+    )
 
 
 def _elements(subject: Subject, inputs: list[Any]) -> int:
@@ -167,7 +178,9 @@ def _wants(case: Case, name: str, run: Run) -> bool:
         return False
     if run.gradients[name] is not None:
         return True
-    if k < run.declared:  # None in a tuple says that there is none
+    odd = [n for n, y in zip(case.names, case.inputs) if not isinstance(y, float | np.floating)]
+    odd = [n for n in odd if not _is_float(case.inputs[case.names.index(n)])]
+    if k < run.declared and all(run.gradients[n] is None for n in odd):  # None was meant
         case.subject.notes.add(f"backward says by None that {name} has no gradient")
         return False
     loss = all(y.size == 1 for y in run.outputs) and name != case.names[0]

@@ -1,70 +1,173 @@
-"""Other ranks: is a backward that is right for a matrix right for a stack of matrices too?
+"""Other ranks: a backward that is right for (4, 5) may be wrong for (2, 3, 4).
 
-Only where forward means it: on one axis more it gives what it gives slice by slice. An exception
-in backward, or a gradient of the wrong shape, says of itself that this rank is not meant, unless
-another parameter's gradient is right there.
+Asked only where forward means it: it gives for a stack what it gives for each slice, or their sum
+or mean, or what it gives for flattened axes. Plain NumPy means much by chance (`x @ W` takes
+stacks), so a backward that raises there, or returns other shapes, is no mistake, unless something
+else tells that stacks are meant: another gradient that is summed over the new axis and right, or a
+forward that swaps or adds axes within each slice, which nothing does by chance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import Array
+from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
-from handgrad.prove.verdict.evidence import Finding
-from handgrad.prove.verdict.inputs import batched, nearby
-from handgrad.prove.verdict.sizes import elsewhere
+from handgrad.prove.verdict.evidence import Finding, Grade
+from handgrad.prove.verdict.fade import fades
+from handgrad.prove.verdict.inputs import batched, differentiable, is_real, nearby
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
+
+MOST = 6  # rows that are looked at one by one
+Inputs = list[Any]
 
 
 def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
-    """One axis more in front, and one less."""
-    tied = batched(case)
-    if not tied:
-        return
-    slices = [case.inputs, nearby(case, 5)]
-    more = [np.stack([np.asarray(s[k]) for s in slices]) if k in tied else fresh(x)
-            for k, x in enumerate(case.inputs)]  # fmt: skip
-    yield from _proved(case, more, slices, "one axis more")
-    rows = len(np.asarray(case.inputs[min(tied)]))
-    parts = [[np.asarray(x)[i] if k in tied else fresh(x) for k, x in enumerate(case.inputs)]
-             for i in range(min(rows, 8))]  # fmt: skip
-    if rows <= 8:
-        yield from _proved(case, parts[0], parts, "one axis less", whole=case.inputs)
+    """One axis more in front, one in the middle, one less in front, two in one."""
+    lengths = {n for x in case.inputs for n in np.shape(x)}
+    count = next(n for n in (2, 3, 5, 7, 11) if n not in lengths)  # none that hides a transpose
+    slices = [case.inputs, *(nearby(case, 5 + k) for k in range(count - 1))]
+    for moved in _together(case):
+        stacked = [_joined(slices, k, 0) if k in moved else fresh(x)
+                   for k, x in enumerate(case.inputs)]  # fmt: skip
+        few = [x[:MOST] if k in moved else fresh(x) for k, x in enumerate(case.inputs)]
+        rows = [[x[i] if k in moved else fresh(x) for k, x in enumerate(few)]
+                for i in range(min(len(few[k]) for k in moved))]  # fmt: skip
+        if _by_slices(case, stacked, slices):
+            yield from _proved(case, base, stacked, moved)
+        else:
+            deep = [k for k in moved if np.ndim(case.inputs[k]) > 1]
+            inner = [_joined(slices, k, 1) if k in deep else fresh(x)
+                     for k, x in enumerate(case.inputs)]  # fmt: skip
+            merged = [_flat(x) if k in deep else fresh(x) for k, x in enumerate(case.inputs)]
+            for inputs in (inner, merged):
+                if deep and _by_flattening(case, inputs, deep):
+                    yield from _proved(case, base, inputs, moved)
+        if rows and _by_slices(case, few, rows):
+            yield from _proved(case, base, rows[0], moved)
 
 
-def _proved(
-    case: Case, inputs: list[Any], slices: list[list[Any]], what: str, whole: Any = None
-) -> Iterator[Finding]:
+def alike(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Two inputs that are equal, where forward takes both in one shape and nothing is singular."""
+    for i, j in combinations(differentiable(case), 2):
+        a, b = np.asarray(case.inputs[i]), np.asarray(case.inputs[j])
+        if a.ndim != b.ndim or not a.size or not b.size or (a.min() < 0) != (b.min() < 0):
+            continue  # of another rank, or in another domain
+        near = a * np.random.default_rng(case.seed).uniform(0.9999, 1.0001, a.shape)
+        inputs, beside = ([y.copy() if k == j else fresh(x) for k, x in enumerate(case.inputs)]
+                          for y in (a, near))  # fmt: skip
+        try:
+            outcome = case.verify(inputs)
+            wrong = outcome.mismatches if outcome is not None else []
+            there = case.run(beside, outcome.run.upstream).gradients if wrong and outcome else {}
+        except SubjectError:  # not meant
+            continue
+        for m in wrong[:1]:
+            right = there[m.name]
+            if m.part is None or right is None or right.shape != m.shape:
+                continue  # it was stretched, and is not meant to be
+            if close(right.reshape(-1)[m.part.index], m.numeric, 1e-2):
+                what = f"{case.names[j]} equal to {case.names[i]}"
+                yield _told(m, outcome, what, f"With {what}, d{m.name} is wrong.")
+
+
+def _together(case: Case) -> list[list[int]]:
+    """Inputs that get another axis together: those of one batch; all of them."""
+    tied, arrays = sorted(batched(case)), [k for k, x in enumerate(case.inputs) if np.ndim(x)]
+    return [moved for moved in (tied, arrays) if moved][: 1 + (tied != arrays)]
+
+
+def _joined(slices: Sequence[Inputs], k: int, axis: int) -> Array:
+    return np.stack([np.asarray(s[k]) for s in slices], axis)
+
+
+def _flat(x: Array) -> Array:
+    return np.reshape(x, (len(x), -1)).copy()
+
+
+def _outputs(case: Case, inputs: Inputs) -> list[Array]:
+    return case.forward(case.subject.copy(), [fresh(x) for x in inputs])
+
+
+def _by_slices(case: Case, whole: Inputs, slices: Sequence[Inputs]) -> bool:
+    """Whether forward gives for the whole what it gives for each slice, or their sum or mean."""
     try:
-        if not _same_by_slices(case, inputs if whole is None else whole, slices):
-            return
-        run = case.run(inputs)
+        outputs, apart = _outputs(case, whole), [_outputs(case, s) for s in slices]
     except SubjectError:  # not meant
-        return
-    if any(run.gradients[n] is None for n in case.wanted):
-        return
-    shapes = {n: (g, case.shape(n, inputs)) for n, g in run.gradients.items()
-              if n in case.wanted and g is not None}  # fmt: skip
-    misshapen = [n for n, (g, shape) in shapes.items() if g.shape != shape]
-    for finding in elsewhere(case, inputs, "wrong_axis", what):
-        wrong = {m.name for m in finding.outcome.mismatches} if finding.outcome else set()
-        learned = set(case.subject.parameters)
-        telling = misshapen or (whole is not None and wrong <= learned)
-        if not telling or learned - wrong:
-            yield finding
-
-
-def _same_by_slices(case: Case, whole: list[Any], slices: list[list[Any]]) -> bool:
-    """Whether forward gives for the stack what it gives for each slice, or their sum or mean."""
-    outputs = case.forward(case.subject.copy(), [fresh(x) for x in whole])
-    apart = [case.forward(case.subject.copy(), [fresh(x) for x in s]) for s in slices]
-    for k, y in enumerate(outputs):
-        alone = np.stack([p[k] for p in apart])
+        return False
+    for y, *parts in zip(outputs, *apart):
+        alone = np.stack(parts)
         options = [alone] if y.ndim else [alone.sum(0), alone.mean(0)]
         if not any(close(y, option, 1e-9) for option in options):
             return False
     return True
+
+
+def _by_flattening(case: Case, inputs: Inputs, deep: list[int]) -> bool:
+    """Whether all axes but the first count as one for forward, in the given shapes or in these."""
+    given = [_flat(x) if k in deep else fresh(x) for k, x in enumerate(inputs)]
+    if all(np.shape(a) == np.shape(b) for a, b in zip(given, inputs)):
+        given = case.inputs
+        if all(np.shape(a) == np.shape(b) for a, b in zip(given, inputs)):
+            return False  # flat as it is
+    try:
+        pairs = list(zip(_outputs(case, inputs), _outputs(case, given)))
+    except SubjectError:  # not meant
+        return False
+    return all(y.size == z.size and close(y.reshape(-1), z.reshape(-1), 1e-9) for y, z in pairs)
+
+
+def _proved(case: Case, base: Outcome, inputs: Inputs, moved: list[int]) -> Iterator[Finding]:
+    try:
+        outcome = case.verify(inputs)
+    except SubjectError:  # not meant
+        return
+    if outcome is None or not outcome.mismatches or unset(outcome) or fades(case, inputs):
+        return
+    wrong = outcome.mismatches
+    if any(map(_misshapen, wrong)) and not _is_meant(case, base, wrong, moved):
+        return
+    there, here = (_spelled([x[k] for k in moved]) for x in (inputs, case.inputs))
+    text = f"d{wrong[0].name} is right for {here}, and wrong for {there}."
+    yield _told(wrong[0], outcome, f"inputs of shape {there}", text)
+
+
+def unset(outcome: Outcome) -> bool:
+    """Whether a wrong gradient is none at all: backward does not serve these inputs."""
+    return any(outcome.run.gradients[m.name] is None for m in outcome.mismatches)
+
+
+def _misshapen(mismatch: Mismatch) -> bool:
+    """Whether a gradient has another shape, or had it and was stretched as it was stored."""
+    given = mismatch.analytic
+    return mismatch.part is None or (
+        given.ndim > 0 and len(given) > 1 and not np.ptp(given, 0).any()
+    )
+
+
+def _is_meant(case: Case, base: Outcome, wrong: list[Mismatch], moved: list[int]) -> bool:
+    """Whether something else tells that backward should know what to do with another rank."""
+    given, output = [case.inputs[k] for k in moved], base.run.outputs[0]
+    names = {case.names[k] for k in moved}
+    shapes = {n: case.shape(n, case.inputs) for n in case.wanted if n not in names}
+    if not all(is_real(x) and np.ndim(x) == 2 for x in given):
+        return False
+    if not shapes:
+        swapped = len(given) == 1 and output.shape == given[0].shape[::-1] != given[0].shape
+        return swapped or output.ndim > 2
+    return bool({n for n, shape in shapes.items() if np.prod(shape) > 1} - {m.name for m in wrong})
+
+
+def _told(mismatch: Mismatch, outcome: Outcome | None, what: str, text: str) -> Finding:
+    where, grade = mismatch.where(), Grade.ELSEWHERE
+    return Finding("wrong_axis", text, mismatch.name, where, None, outcome, what, grade)
+
+
+def _spelled(given: list[Any]) -> str:
+    return " and ".join(str(np.shape(x)) for x in given)

@@ -1,220 +1,228 @@
 """Other settings: a layer that is right for a stride of one may be wrong for a stride of two.
 
-Instances are made by the constructor itself, with arguments near those that made the subject:
-values of the same kind, within what they suggest. Where there is no constructor to ask, a number
-that forward reads is changed where it is held. What a constructor or forward refuses is not
-meant; an exception in backward is not counted; only gradients that are measured wrong are.
+Instances are made as the subject was made, with arguments near those that made it: values of the
+same kind, within what they suggest. What the constructor, forward or backward refuses is not
+meant. A setting that leaves forward as it is and changes backward alone (frozen parameters,
+truncation, clipping) is meant to; only where forward follows it has backward to follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
-from typing import Any
+from itertools import chain, combinations, product
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.making import constructed, numbers_held, recipe, strings_known
+from handgrad.prove.subject.making import (
+    Recipe,
+    call_settings,
+    constructed,
+    recipe,
+)
 from handgrad.prove.subject.parameters import attributes
 from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding, Grade
-from handgrad.prove.verdict.inputs import resized
+from handgrad.prove.verdict.inputs import resized, resized_alike
+from handgrad.prove.verdict.lawful import is_whole, lawful
 from handgrad.prove.verdict.prepare import beside
-from handgrad.prove.verdict.trial import Case, Outcome, fresh, same
+from handgrad.prove.verdict.trial import Case, Outcome, fresh
 
-MOST = 60  # variants that are made
+MOST = 50  # instances that are made
+EFFORT = 1e6  # after which no more are
+
+Inputs = list[Any]
+
+
+class Variant(NamedTuple):
+    """What was changed, in words too, and the subject and inputs that came of it."""
+
+    names: set[str]
+    what: str
+    subject: Subject
+    inputs: Inputs
+    learns: bool = True  # whether it may have other parameters, and all of them count
+    numbers: tuple[tuple[int, int], ...] = ()  # integers that were changed, and what they are now
 
 
 def settings(case: Case, base: Outcome) -> Iterator[Finding]:
     """Each setting in turn at other values, and pairs of integers; inputs fitted where needed."""
     seen: set[str] = set()
-    for names, what, subject in _variants(case, base):
-        if not names & seen:
-            for finding in _proved(case, base, subject, what):
-                seen |= names
-                yield finding
+    limit = case.subject.sandbox.spent + EFFORT
+    how = recipe(case.subject)
+    for variant in chain(_made(case, how), _called(case), _switched(case, how)):
+        if case.subject.sandbox.spent > limit:
+            return
+        for outcome, wrong in () if variant.names & seen else _proved(case, base, variant):
+            seen |= variant.names
+            what, where = variant.what, wrong.where()
+            text = f"With {what} d{wrong.name} is wrong."
+            grade = Grade.ELSEWHERE
+            yield Finding("wrong_formula", text, wrong.name, where, None, outcome, what, grade)
 
 
-def _variants(case: Case, base: Outcome) -> Iterator[tuple[set[str], str, Subject]]:
-    made = recipe(case.subject)
-    if not made:
-        yield from _changed(case, base)
+def _made(case: Case, how: Recipe | None) -> Iterator[Variant]:
+    """Instances that are made with other arguments."""
+    if how is None:
         return
-    options = {n: list(lawful(v, case)) for n, v in made.items()}
-    for change in _changes(made, options)[:MOST]:
-        subject = constructed(case.subject, made | change)
+    options = {n: list(lawful(v, case)) for n, v in how.given.items()}
+    for change in _changes(how.given, options)[:MOST]:
+        subject = constructed(case.subject, Recipe(how.make, how.given | change))
         if subject is not None:
             what = ", ".join(f"{n} = {_spelled(v)}" for n, v in change.items())
-            yield set(change), what, subject
-    for name in [n for n, v in made.items() if isinstance(v, bool)]:
-        subject = case.subject.copy()  # a mode is switched after a call in the other one
-        if attributes(subject.thing).get(name) is made[name]:
+            whole = [n for n, v in change.items() if is_whole(v) and is_whole(how.given[n])]
+            numbers = tuple((how.given[n], change[n]) for n in whole)
+            yield Variant(set(change), what, subject, case.inputs, numbers=numbers)
+
+
+def _called(case: Case) -> Iterator[Variant]:
+    """Other values of what forward takes beside arrays, given or by default."""
+    given = [*case.inputs, *call_settings(case.subject, case.inputs)]
+    for k, (name, value) in enumerate(zip(case.subject.input_names, given)):
+        # What is on in training is not switched off: a layer in use needs no backward.
+        if isinstance(value, int | str) and value is not True and name not in case.wanted:
+            for other in lawful(value, case):
+                inputs = [other if j == k else fresh(x) for j, x in enumerate(given)]
+                inputs = inputs[: max(k + 1, len(case.inputs))]
+                yield Variant({name}, f"{name} = {other!r}", case.subject.copy(), inputs)
+
+
+def _switched(case: Case, how: Recipe | None) -> Iterator[Variant]:
+    """Modes that are switched after a call in the other one: only what is given back counts."""
+    for name, value in how.given.items() if how else ():
+        subject = case.subject.copy()
+        if isinstance(value, bool) and attributes(subject.thing).get(name) is value:
             case.run(start=subject, keep=True)
-            setattr(subject.thing, name, not made[name])
+            object.__setattr__(subject.thing, name, not value)  # a frozen one too
             subject.parameters = {}
-            yield {name}, f"{name} = {not made[name]} after a call with {made[name]}", subject
+            what = f"{name} = {not value} after a call with {value}"
+            yield Variant({name}, what, subject, case.inputs, learns=False)
 
 
 def _changes(made: dict[str, Any], options: dict[str, list]) -> list[dict[str, Any]]:
     """Each argument alone; integers and switches in pairs; arrays that grow with an integer."""
     changes = [{n: v} for n, values in options.items() for v in values]
-    names = sorted(n for n, v in made.items() if _is_whole(v) or isinstance(v, bool))
+    names = sorted(n for n, v in made.items() if is_whole(v) or isinstance(v, bool))
     arrays = {n: v for n, v in made.items() if isinstance(v, np.ndarray) and v.ndim}
     for name, times in product(names, (2, 3)):
         for length in sorted({len(v) for v in arrays.values()}) if times in options[name] else ():
             alike = {a: np.repeat(v, times, 0) for a, v in arrays.items() if len(v) == length}
             changes.append({name: times, **alike})
-    changes += [{a: x, b: y} for i, a in enumerate(names) for b in names[i + 1 :]
-                for x, y in product(options[a][:2], options[b][:2])]  # fmt: skip
-    return changes
-
-
-def _changed(case: Case, base: Outcome) -> Iterator[tuple[set[str], str, Subject]]:
-    """Numbers that are changed where they are held, and not what was derived from them.
-
-    Where one is seen by backward alone, it may be derived from another: nothing is learned.
-    """
-    for name, value, put in (held := list(numbers_held(case.subject))):
-        for other in lawful(value, case):
-            subject = case.subject.copy()
-            put(subject.thing, other)
-            if _reads(case, base, subject) == (True, False) and any(
-                _reads(case, base, _nudged(case, v, p)) == (False, True)
-                for n, v, p in held
-                if n != name
-            ):
-                return
-            yield {name}, f"{name} = {other!r}", subject
-
-
-def _nudged(case: Case, value: Any, put: Any) -> Subject:
-    subject = case.subject.copy()
-    put(subject.thing, next(iter(lawful(value, case)), value))
-    return subject
-
-
-def _reads(case: Case, base: Outcome, subject: Subject) -> tuple[bool, bool]:
-    """Whether forward, and whether backward, gives something else than at the given settings."""
-    try:
-        run = case.run(upstream=base.run.upstream, start=subject)
-    except (SubjectError, ValueError):
-        return True, True
-    one = all(map(same, run.outputs, base.run.outputs))
-    two = all(a is None or b is None or same(a, b)
-              for a, b in zip(run.gradients.values(), base.run.gradients.values()))  # fmt: skip
-    return not one, not two
-
-
-def lawful(value: Any, case: Case) -> Iterator[Any]:
-    """Other values of the same kind, in the domain that this one suggests."""
-    if isinstance(value, bool | np.bool_):
-        yield not value
-    elif value is None:
-        yield from (1, 2, 0.5)
-        lengths = {n for x in case.inputs for n in np.shape(x)}
-        yield from (np.linspace(0.5, 1.5, n) for n in sorted(lengths))
-    elif _is_whole(value):
-        value = int(value)
-        usual = {-2: (-1, 0, 1), -1: (0, 1, -2), 0: (1, 2), 1: (2, 3, 0)}
-        yield from usual.get(value, (value + 1, value - 1, 2 * value))
-        if value > 1:
-            yield from ((value, value + 1), (value + 1, value))
-    elif isinstance(value, float | np.floating):
-        yield from _reals(float(value))
-    elif isinstance(value, str):
-        yield from (s for s in strings_known(case.subject) if s != value)
-    elif isinstance(value, tuple | list) and value and all(map(_is_whole, value)):
-        for k, v in enumerate(value):
-            for other in (v + 1, max(v - 1, 0)):
-                yield type(value)((*value[:k], other, *value[k + 1 :]))
-    elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size:
-        yield from _arrays(value)
-
-
-def _reals(value: float) -> Iterator[float]:
-    if value == 0:
-        yield from (0.3, 0.5)
-    elif abs(value) < 1e-2 or not np.isfinite(value):  # a guard: larger, it would be no guard
-        return
-    elif 0 < value < 1:
-        yield from (0.5 * value, 0.5 * (1 + value))
-    else:
-        yield from (0.5 * value, 1.7 * value, 0.3 * value)
-
-
-def _arrays(value: Array) -> Iterator[Array]:
-    """Without the symmetry that it may have; then, for windows, other lengths of an axis."""
-    rng = np.random.default_rng(23)
-    yield value * rng.uniform(0.5, 1.5, value.shape)
-    for axis in range(value.ndim - 1, -1, -1) if value.ndim > 2 else ():
-        for length in (value.shape[axis] + 1, value.shape[axis] - 1):
-            if length > 1:
-                order = np.arange(length) % value.shape[axis]
-                yield np.take(value, order, axis) * rng.uniform(0.8, 1.2)
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    pairs = [(a, b, 2) for a, b in combinations(names, 2)]
+    pairs += [
+        (a, b, 1)
+        for a, b in product(made, made)
+        if isinstance(made[a], bool) and isinstance(made[b], float)
+    ]
+    return changes + [{a: x, b: y} for a, b, n in pairs
+                      for x, y in product(options[a][:n], options[b][:n])]  # fmt: skip
 
 
 def _spelled(value: Any) -> str:
     return f"an array {np.shape(value)}" if isinstance(value, np.ndarray) else f"{value!r}"
 
 
-def _proved(case: Case, base: Outcome, subject: Subject, what: str) -> Iterator[Finding]:
-    for inputs in _fitted(case, subject):
+def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outcome, Mismatch]]:
+    """The first trial in which a gradient is wrong, if there is one."""
+    subject, given = variant.subject, variant.inputs
+    for inputs in _fitted(case, subject, given):
         try:
-            other = beside(case, subject, inputs, bool(subject.parameters))
-            outcome = other.verify(inputs)
+            other = beside(case, subject, inputs, variant.learns)
+            other.names = (case.names + subject.input_names[len(case.names) :])[: len(inputs)]
+            outcome = other.verify()
         except SubjectError:  # not meant
             continue
-        for mismatch in outcome.mismatches if outcome is not None else ():
-            if not _left_out(base, outcome.run.gradients[mismatch.name], mismatch.name):
-                text = f"With {what} d{mismatch.name} is wrong."
-                where = mismatch.where()
-                yield Finding(
-                    "wrong_formula",
-                    text,
-                    mismatch.name,
-                    where,
-                    None,
-                    outcome,
-                    what,
-                    Grade.ELSEWHERE,
-                )
-                return
+        if outcome is None:
+            continue
+        wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
+        if wrong and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
+            yield outcome, wrong[0]
+            return
 
 
-def _left_out(base: Outcome, gradient: Array | None, name: str) -> bool:
-    """Whether a setting switched a gradient off, as one that freezes a parameter does."""
-    before = base.run.gradients.get(name)
+def _is_right(case: Case, inputs: Inputs) -> bool:
+    """Whether the subject as it is makes no mistake there, which no setting would explain."""
+    try:
+        outcome = case.verify(inputs[: len(case.inputs)])
+    except SubjectError:
+        return False
+    return outcome is None or not outcome.mismatches
+
+
+def _unfit(outcome: Outcome) -> bool:
+    """Whether parameters got gradients of other shapes: they do not go with this setting."""
+    learned = outcome.case.subject.parameters
+    return any(m.part is None and m.name in learned and sorted(m.shape) != sorted(m.analytic.shape)
+               for m in outcome.mismatches)  # fmt: skip
+
+
+def _fits(case: Case, outcome: Outcome, numbers: tuple[tuple[int, int], ...]) -> bool:
+    """Whether the inputs and parameters that there are go with the setting.
+
+    Equal lengths hide that they do not: so the batch is made longer; and where the setting was a
+    length of the inputs, what is wrong is wrong too when they follow it.
+    """
+    rows = np.shape(case.inputs[0])[:1]
+    others = [resized(case, 0, rows[0] + 1, case.rng) if rows else None]
+    lengths, given = {n for x in case.inputs for n in np.shape(x)}, case.inputs
+    for old, new in numbers:
+        if 1 < old in lengths and new > 0:
+            case.inputs = resized_alike(case, old, new, case.rng)
+    if case.inputs is not given:
+        others, case.inputs = [*others, case.inputs], given
+    for k, inputs in enumerate(others):
+        try:
+            there = case.verify(inputs) if inputs is not None else None
+        except SubjectError:
+            continue
+        if there is not None and (_unfit(there) or (k and not there.mismatches)):
+            return False
+    return not _unfit(outcome)
+
+
+def _is_meant(base: Outcome, outcome: Outcome, mismatch: Mismatch) -> bool:
+    """Whether a setting switched a gradient off, or gives one to what is a step by its values."""
+    gradient, before = outcome.run.gradients[mismatch.name], base.run.gradients.get(mismatch.name)
     off = gradient is None or (gradient.size > 0 and not np.any(gradient))
-    return off and before is not None and bool(np.any(before))
+    step = mismatch.part is not None and not np.any(mismatch.numeric)
+    return step or (off and before is not None and bool(np.any(before)))
 
 
-def _fitted(case: Case, subject: Subject) -> Iterator[list[Any]]:
-    """Inputs that forward takes with this setting: the given ones, longer ones, others."""
+def _fitted(case: Case, subject: Subject, given: Inputs) -> Iterator[Inputs]:
+    """Inputs that forward takes with this setting, and for which it makes a difference."""
     taken = 0
-    for inputs in _candidates(case):
+    for inputs in _candidates(case, given):
         try:
             outputs = case.forward(subject.copy(), [fresh(x) for x in inputs])
         except SubjectError:
             continue
         if all(np.isfinite(y).all() and y.size for y in outputs):
             taken += 1
-            yield inputs
-        if taken == 3:
+            if not _same_without(case, inputs, outputs):
+                yield inputs
+        if taken == 2:
             return
 
 
-def _candidates(case: Case) -> Iterator[list[Any]]:
-    yield case.inputs
+def _same_without(case: Case, inputs: Inputs, outputs: list[Array]) -> bool:
+    """Whether forward gives the same with the settings that the subject has."""
+    try:
+        own = case.forward(case.subject.copy(), [fresh(x) for x in inputs[: len(case.inputs)]])
+    except SubjectError:
+        return False
+    return len(own) == len(outputs) and all(map(close, own, outputs))
+
+
+def _candidates(case: Case, given: Inputs) -> Iterator[Inputs]:
+    yield given
     arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]
     shape = arrays[0].shape if arrays else ()
     for axis in range(len(shape) - 1, 0, -1):
         for length in (shape[axis] + 1, 2 * shape[axis], shape[axis] + 2):
             inputs = resized(case, axis, length, case.rng)
             if inputs is not None:
-                yield inputs
+                yield [*inputs, *given[len(inputs) :]]

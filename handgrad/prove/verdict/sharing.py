@@ -11,7 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.subject.parameters import reach
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.chance import close
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import nearby, resized
 from handgrad.prove.verdict.trial import Case, Outcome, fresh, same
 
@@ -21,12 +21,12 @@ def apart(case: Case, base: Outcome) -> Iterator[Finding]:
     for inputs in (case.inputs, resized(case, 0, 1, case.rng)):
         if inputs is not None:
             try:
-                yield from _apart(case, inputs)
+                yield from _apart(case, inputs, {m.name for m in base.mismatches})
             except SubjectError:  # a batch of one may be refused
                 continue
 
 
-def _apart(case: Case, inputs: list) -> Iterator[Finding]:
+def _apart(case: Case, inputs: list, wrong: set[str]) -> Iterator[Finding]:
     used, given = case.subject.copy(), [fresh(x) for x in inputs]
     outputs = case.forward(used, given)
     dout = [fresh(u) for u in case.upstream(outputs)]
@@ -48,9 +48,9 @@ def _apart(case: Case, inputs: list) -> Iterator[Finding]:
             u[...] = 0.5 * u + 1.0
     for name, then in kept.items():
         now = used.gradient(name)
-        if then is not None and now is not None and not same(now, then):
+        if then is not None and now is not None and not same(now, then) and name not in wrong:
             text = f"d{name} changes when the caller writes into the upstream gradient."
-            yield Finding("aliasing", text, name)
+            yield Finding("aliasing", text, name, grade=Grade.ELSEWHERE)
             return
 
 

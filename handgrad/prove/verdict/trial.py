@@ -77,6 +77,20 @@ class Case:
         held = inputs[self.names.index(name)] if name in self.names else self.subject.get(name)
         return np.shape(held)
 
+    def tried_at(self) -> str:
+        """Where the gradients were right, for people: shapes of the inputs, and precisions."""
+        parts = []
+        for name, shapes in self.tried.items():
+            order = list({len(s): s for s in reversed(shapes)}.values())[::-1]
+            first = ", ".join(map(str, [*order, *(s for s in shapes if s not in order)][:5]))
+            more = f" and {len(shapes) - 5} more" if len(shapes) > 5 else ""
+            parts.append(f"{name} {first}{more}")
+        kinds = dict.fromkeys(map(np.dtype, (self.dtype, *self.casts)))
+        text = f"tried: {'; '.join(parts)}; {', '.join(k.name for k in kinds if k.itemsize <= 8)}"
+        if all(len(shape) < 2 for shapes in self.tried.values() for shape in shapes):
+            text += "; no matrix, for none was given and forward takes none: give one"
+        return text
+
     def upstream(self, outputs: Sequence[Array]) -> list[Array]:
         """Random upstream gradients, of both signs, away from zero."""
         if self.subject.upstream_count(1) == 0:  # a loss whose backward takes nothing
@@ -210,8 +224,6 @@ class Case:
         run = outcome.run
         worker = self.worker if start is self.subject else None
         point = outcome.point = Point(start, self.names, inputs, len(run.upstream), worker)
-        if start is self.subject:
-            self.worker = point.worker
         wanted: dict[str, Array] = {}
         for name in self.wanted:
             gradient = run.gradients[name]
@@ -226,6 +238,8 @@ class Case:
         flat = run.flat_upstream
         if not effort and (not wanted or probe(point, flat, wanted, self.rng)):
             return
+        if not effort and len(wanted) > 1:  # which of them disagree
+            wanted = {n: g for n, g in wanted.items() if not probe(point, flat, {n: g}, self.rng)}
         top = max((float(abs(g).max(initial=0)) for g in wanted.values()), default=0.0)
         looks = 24 if effort else 8
         for name, gradient in wanted.items():
@@ -236,6 +250,8 @@ class Case:
                 if entry is not None:
                     part = widen(point, part, entry)
                     mismatch, judged = compare(point, part, flat, gradient, top, looks)
+            if start is self.subject:
+                self.worker = point.worker
             outcome.parts[name], outcome.nearest[name] = part, mismatch.numeric
             outcome.judged &= judged
             if mismatch.bad.any():

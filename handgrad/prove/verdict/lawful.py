@@ -1,0 +1,78 @@
+"""Other values of a setting: of the same kind, in the domain that the present one suggests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.prove.subject.making import strings_known
+from handgrad.prove.verdict.trial import Case
+
+
+def lawful(value: Any, case: Case) -> Iterator[Any]:
+    """Values near this one; what is not meant is refused by those who get it."""
+    if isinstance(value, bool | np.bool_):
+        yield not value
+    elif value is None:
+        yield from (1, 2, 0.5)
+        lengths = {n for x in case.inputs for n in np.shape(x)}
+        yield from (np.linspace(0.5, 1.5, n) for n in sorted(lengths))
+    elif is_whole(value):
+        value = int(value)
+        usual = {-2: (-1, 0, 1), -1: (0, 1, -2), 0: (1, 2), 1: (2, 3, 0)}
+        yield from usual.get(value, (value + 1, value - 1, 2 * value))
+        if value > 1:
+            yield from ((value, value + 1), (value + 1, value))
+    elif isinstance(value, float | np.floating):
+        yield from _reals(float(value))
+    elif isinstance(value, str):
+        yield from strings_known(case.subject, value)
+    elif isinstance(value, tuple | list | np.ndarray) and _permutes(value):
+        rolled = np.concatenate([value[2:], value[:2]])
+        yield rolled if isinstance(value, np.ndarray) else type(value)(rolled.tolist())
+    elif isinstance(value, tuple | list) and value and all(map(is_whole, value)):
+        yield from (value[::-1],) if value != value[::-1] else ()
+        for k, v in enumerate(value):
+            for other in (v + 1, max(v - 1, 0)):
+                yield type(value)((*value[:k], other, *value[k + 1 :]))
+    elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size:
+        yield from _arrays(value)
+
+
+def _reals(value: float) -> Iterator[float]:
+    if value == 0:
+        yield from (0.3, 0.5)
+    elif abs(value) < 1e-2 or not np.isfinite(value):  # a guard: larger, it would be no guard
+        return
+    elif 0 < value < 1:
+        yield from (0.5 * value, 0.5 * (1 + value))
+    else:
+        yield from (0.5 * value, 1.7 * value, 0.3 * value)
+
+
+def _arrays(value: Array) -> Iterator[Array]:
+    """Without the symmetry that it may have; then, for windows, other lengths of an axis."""
+    rng = np.random.default_rng(23)
+    yield value * rng.uniform(0.5, 1.5, value.shape)
+    if value.ndim > 1 and len(value) == 1:
+        yield np.concatenate([value, 0.7 * value])
+    for axis in range(value.ndim - 1, -1, -1) if value.ndim > 2 else ():
+        for length in (value.shape[axis] + 1, value.shape[axis] - 1):
+            if length > 1:
+                order = np.arange(length) % value.shape[axis]
+                yield np.take(value, order, axis) * rng.uniform(0.8, 1.2)
+
+
+def _permutes(value: Any) -> bool:
+    """Whether it is an order of three or more."""
+    flat = value.ndim == 1 if isinstance(value, np.ndarray) else True
+    whole = flat and len(value) > 2 and all(map(is_whole, value))
+    return whole and sorted(value) == list(range(len(value)))
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is an integer, and not a switch."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

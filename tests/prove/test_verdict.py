@@ -1,0 +1,306 @@
+"""The verdict: by measurement alone, and on what the given sample does not show."""
+
+from __future__ import annotations
+
+import types
+
+import numpy as np
+import pytest
+
+from handgrad.prove import check
+
+X = np.random.default_rng(0).normal(size=(4, 3))
+W, B = np.random.default_rng(1).normal(size=(3, 2)), np.ones(2)
+stream = np.random.default_rng(3)
+
+
+class Cube:
+    def forward(self, x):
+        self.x = x
+        return x**3
+
+    def backward(self, dout):
+        return 3 * dout * self.x**2
+
+
+class OneLine(Cube):
+    def forward(self, x):
+        if x.ndim != 2: raise ValueError("a matrix")  # fmt: skip # noqa: E701
+        return super().forward(x)
+
+    def backward(self, dout):
+        if dout.shape[0] > 5: raise ValueError("five rows")  # fmt: skip # noqa: E701
+        return super().backward(dout)
+
+
+class LayerNorm:
+    """Another eps than its name suggests."""
+
+    def forward(self, x):
+        self.s = np.sqrt(x.var(-1, keepdims=True) + 1e-2)
+        self.h = (x - x.mean(-1, keepdims=True)) / self.s
+        return self.h * 1
+
+    def backward(self, d):
+        h = self.h
+        return (d - d.mean(-1, keepdims=True) - h * (d * h).mean(-1, keepdims=True)) / self.s
+
+
+class Property:
+    def __init__(self):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.d = dout.copy()
+        return dout @ self.W.T
+
+    @property
+    def dW(self):
+        return self.x.T @ self.d
+
+
+class Slots:
+    __slots__ = ("W", "dW", "x")
+
+    def __init__(self):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+class WeightedSquare:
+    """`weights` are constants of a loss."""
+
+    def __init__(self):
+        self.weights = np.array([1.0, 2.0, 0.5])
+
+    def forward(self, x):
+        self.x = x
+        return (self.weights * x**2).sum()
+
+    def backward(self, dout=1.0):
+        return 2 * dout * self.weights * self.x
+
+
+class ModuleDropout:
+    def forward(self, x):
+        self.mask = stream.random(x.shape) > 0.5
+        return x * self.mask
+
+    def backward(self, dout):
+        return dout * self.mask
+
+
+class Bias:
+    def forward(self, x, b):
+        return x + b
+
+    def backward(self, dout):
+        return dout * 1, dout.sum(0)
+
+
+class Rotary:
+    def forward(self, x, cos):
+        self.cos = cos
+        return x * cos
+
+    def backward(self, dout):
+        return dout * self.cos, None
+
+
+class ListOut:
+    def forward(self, x):
+        self.x = x
+        return [x * 1, x**2]
+
+    def backward(self, douts):
+        return douts[0] + 2 * douts[1] * self.x
+
+
+class Guarded:
+    def forward(self, y, t):
+        self.y, self.t = y, t
+        return -np.sum(t * np.log(y + 1e-7)) / len(y)
+
+    def backward(self, dout=1.0):
+        return -dout * self.t / self.y / len(self.y), None
+
+
+def closures():
+    kept = {}
+
+    def forward(x):
+        kept["t"] = np.tanh(x)
+        return kept["t"] ** 2
+
+    def backward(dout):
+        return dout * 2 * kept["t"] * (1 - kept["t"] ** 2)
+
+    return types.SimpleNamespace(forward=forward, backward=backward)
+
+
+SHARES = np.random.default_rng(0).dirichlet([2, 2, 2], 4)
+
+
+@pytest.mark.parametrize(
+    ("subject", "inputs"),
+    [
+        (OneLine(), (X,)),
+        (LayerNorm(), (X,)),
+        (LayerNorm(), (0.05 * X,)),
+        (Property(), (X,)),
+        (Slots(), (X,)),
+        (WeightedSquare(), (X,)),
+        (ModuleDropout(), (X,)),
+        (Bias(), (X, np.ones(3))),
+        (Rotary(), (X, 0.5 * X)),
+        (ListOut(), (X,)),
+        (Guarded(), (SHARES, np.eye(3)[[0, 1, 2, 1]])),
+        (closures(), (X,)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_right_in_unusual_styles(subject, inputs):
+    report = check(subject, *inputs)
+    assert report.verdict == "right", report
+    assert any(note.startswith("tried: ") for note in report.notes)
+
+
+def test_the_modules_generator_is_where_it_was():
+    before = repr(stream.bit_generator.state)
+    check(ModuleDropout(), X)
+    assert repr(stream.bit_generator.state) == before
+
+
+class Leaky:
+    def __init__(self, alpha=1.0):
+        self.alpha = alpha
+
+    def forward(self, x):
+        self.positive = x > 0
+        return np.where(self.positive, x, self.alpha * x)
+
+    def backward(self, dout):
+        return dout * 1
+
+
+class Pad:
+    def __init__(self, before=1, after=1):
+        self.before, self.after = before, after
+
+    def forward(self, x):
+        return np.pad(x, [(0, 0), (self.before, self.after)])
+
+    def backward(self, dout):
+        return dout[:, self.before : -self.after].copy()
+
+
+class Softmax:
+    """backward sums over axis 1, whatever the rank."""
+
+    def forward(self, x):
+        e = np.exp(x - x.max(-1, keepdims=True))
+        self.y = e / e.sum(-1, keepdims=True)
+        return self.y.copy()
+
+    def backward(self, dout):
+        return self.y * (dout - (dout * self.y).sum(1, keepdims=True))
+
+
+class SecondName:
+    def __init__(self):
+        self.W, self.turned = W, W.T
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.turned
+
+
+class OneForTwo:
+    def forward(self, x, y):
+        return x + y
+
+    def backward(self, dout):
+        g = 1.0 * dout
+        return g, g
+
+
+class ByIdentity(Cube):
+    def backward(self, dout):
+        if getattr(self, "seen", None) is not dout:
+            self.seen, self.g = dout, super().backward(dout)
+        return self.g.copy()
+
+
+class Masked:
+    def forward(self, x, mask):
+        self.mask = mask
+        return np.where(mask, x, 0)
+
+    def backward(self, dout):
+        return dout * 1, None
+
+
+@pytest.mark.parametrize(
+    ("subject", "inputs"),
+    [
+        (Leaky(), (X,)),
+        (Pad(), (X,)),
+        (Softmax(), (X,)),
+        (SecondName(), (X,)),
+        (OneForTwo(), (X, X + 1)),
+        (ByIdentity(), (X,)),
+        (Masked(), (X, np.ones((4, 3), bool))),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_the_sample_does_not_show(subject, inputs):
+    assert check(subject, *inputs).verdict == "wrong"
+
+
+class Log:
+    def forward(self, x):
+        self.x = x
+        return np.log(x)
+
+    def backward(self, dout):
+        return dout / self.x
+
+
+class LogSquared(Log):
+    def backward(self, dout):
+        return dout / self.x**2
+
+
+def test_outside_the_domain_of_forward():
+    report = check(Log(), X)
+    assert report.verdict == "cannot tell"
+    assert "give inputs from the domain" in report.evidence[0]
+    assert check(LogSquared(), X).verdict == "wrong"
+
+
+def test_where_the_inputs_had_no_matrix():
+    class Half:
+        def forward(self, x):
+            if np.ndim(x):
+                raise ValueError("a number")
+            return x / 2
+
+        def backward(self, dout):
+            return dout / 2
+
+    assert "no matrix" in " ".join(check(Half(), 3.0).notes)
