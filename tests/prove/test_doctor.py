@@ -99,7 +99,7 @@ def test_mistakes_that_a_sample_hides():
             self.grads[0][...] = 0
             self.grads[0][self.idx] = dout
 
-    assert check(Repeats(R.normal(size=(6, 2))), np.array([3, 1, 0])).cause == "missing_batch_sum"
+    assert check(Repeats(R.normal(size=(6, 2))), np.array([3, 1, 0])).cause == "missing_term"
 
     class Naive:
         def forward(self, x):

@@ -14,6 +14,7 @@ from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where
 from handgrad.prove.show.arrays import window
+from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
@@ -32,6 +33,11 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
         findings += formula.diagnose(case, base)
     for finding in seen:
         findings += [finding, *_explained(case, finding)]
+    wrong = {f.gradient for f in findings if f.grade == Grade.EXPLAINED}
+    wrong |= {mismatch.name for mismatch in base.mismatches}
+    findings = [
+        f for f in findings if f.cause != "aliasing" or f.gradient not in wrong
+    ]  # db = dout
     note = None if case.large or reference is not None else forward.note_on_name(case)
     if note and base.mismatches:
         findings += forward.right_for_its_name(case, base)
@@ -46,7 +52,13 @@ def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
     """What explains a gradient that is wrong at other inputs than the given ones."""
     if finding.outcome is None:
         return
-    found = formula.diagnose(case, finding.outcome)
+    there = finding.outcome.case or case
+    there.mutation_effort = case.mutation_effort  # in all, not in each
+    try:
+        found = list(formula.diagnose(there, finding.outcome))
+    except SubjectError:  # it fails for another upstream gradient, or beside
+        found = []
+    case.mutation_effort = there.mutation_effort
     for other in [f for f in found if f.grade == Grade.EXPLAINED][:1]:
         yield replace(other, sentence=f"With {finding.what} {other.sentence}", line=None)
 
@@ -97,7 +109,8 @@ def ranked(findings: list[Finding]) -> list[str]:
         grades = sorted(f.grade for f in findings if f.cause == cause)
         return grades[0], CAUSES[cause].rank, -grades.count(grades[0])
 
-    return sorted(dict.fromkeys(f.cause for f in findings), key=order)
+    surest = sorted(findings, key=lambda f: f.grade)
+    return sorted(dict.fromkeys(f.cause for f in surest), key=order)
 
 
 def _worst(mismatches: list[Mismatch]) -> Where | None:

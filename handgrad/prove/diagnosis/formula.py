@@ -20,17 +20,17 @@ from handgrad.prove.verdict.trial import Case, Outcome
 # The simplest first: for a mismatch in a variant, the first that explains it is told.
 EXPLANATIONS = (
     gradient.absent,
+    gradient.not_finite,
     gradient.swapped,
     gradient.arranged,
     gradient.left_over,
-    gradient.constant,
-    gradient.partial,
+    gradient.scaled,
     gradient.rounded,
     points.of_another_point,
     slices.wrong_slices,
+    sums.overwritten,
     upstream.other_upstream,
     sums.over_other_axis,
-    sums.overwritten,
     sums.stretched,
     sums.mixed,
 )

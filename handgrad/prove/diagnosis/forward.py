@@ -50,15 +50,12 @@ def _gelu_tanh(x: Array) -> Array:
 
 
 def _loss(function: Callable) -> list[Reading]:
-    """A loss over all entries, over each row, or none: up to a factor such as 1 / 2 or 1 / N."""
-    return [
-        ((lambda y, t, c: c * function(y, t).sum()), "a factor", (1.0, 0.5)),
-        ((lambda y, t, c: c * function(y, t).mean()), "a factor", (1.0, 0.5)),
-        ((lambda y, t, c: c * function(y, t).sum() / len(y)), "a factor", (1.0, 0.5)),
-        ((lambda y, t, c: c * function(y, t).reshape(len(y), -1).sum(1)), "a factor", (1.0, 0.5)),
-        ((lambda y, t, c: c * function(y, t).reshape(len(y), -1).mean(1)), "a factor", (1.0, 0.5)),
-        ((lambda y, t, c: c * function(y, t)), "a factor", (1.0, 0.5)),
-    ]
+    """A loss over all entries, by sample, over each sample, or none: also half of it."""
+    sums: list[Callable] = [
+        np.sum, np.mean, lambda d: d.sum() / len(d), lambda d: d,
+        lambda d: d.reshape(len(d), -1).sum(1), lambda d: d.reshape(len(d), -1).mean(1),
+    ]  # fmt: skip
+    return [((lambda y, t, c, s=s: c * s(function(y, t))), "a factor", (1.0, 0.5)) for s in sums]
 
 
 def _reduction(function: Callable) -> list[Reading]:
@@ -79,20 +76,18 @@ KNOWN: dict[str, list[Reading]] = {
     name: [_plain(f)] for names, f in _ELEMENTWISE.items() for name in names.split()
 }
 KNOWN["gelu"] += [_plain(_gelu_tanh), _plain(lambda x: x * _sigmoid(1.702 * x))]
-KNOWN["log"] = [((lambda x, c: np.log(x) / np.log(c)), "the base", (E,))]
-KNOWN["softplus"] = [((lambda x, c: np.logaddexp(0, c * x) / c), "beta", (1.0,))]
-KNOWN["silu"] = KNOWN["swish"] = [((lambda x, c: x * _sigmoid(c * x)), "beta", (1.0,))]
-KNOWN["leakyrelu"] = [((lambda x, c: np.where(x > 0, x, c * x)), "the slope", (0.01, 0.1, 0.2))]
-KNOWN["elu"] = [((lambda x, c: np.where(x > 0, x, c * np.expm1(x))), "alpha", (1.0,))]
+_WITH_CONSTANT: dict[str, Reading] = {
+    "log": (lambda x, c: np.log(x) / np.log(c), "the base", (E,)),
+    "softplus": (lambda x, c: np.logaddexp(0, c * x) / c, "beta", (1.0,)),
+    "silu swish": (lambda x, c: x * _sigmoid(c * x), "beta", (1.0,)),
+    "leakyrelu": (lambda x, c: np.where(x > 0, x, c * x), "the slope", (0.01, 0.1, 0.2)),
+    "elu": (lambda x, c: np.where(x > 0, x, c * np.expm1(x)), "alpha", (1.0,)),
+}
+KNOWN |= {name: [r] for names, r in _WITH_CONSTANT.items() for name in names.split()}
 KNOWN["softmax"] = [(partial(_softmax, axis=a), "the temperature", (1.0,)) for a in (-1, 0, 1, 2)]
-KNOWN["logsoftmax"] = [
-    ((lambda x, c, a=a: np.log(_softmax(x, a, c) + 1e-300)), "the temperature", (1.0,))
-    for a in (-1, 0, 1, 2)
-]
 KNOWN |= {"sum": _reduction(np.sum), "mean": _reduction(np.mean), "max": _reduction(np.max)}
-KNOWN |= dict.fromkeys(("mse", "meansquarederror", "sumsquarederror"), _loss(
-    lambda y, t: (y - t) ** 2
-))  # fmt: skip
+_SQUARED = _loss(lambda y, t: (y - t) ** 2)
+KNOWN |= dict.fromkeys(("mse", "meansquarederror", "sumsquarederror"), _SQUARED)
 KNOWN |= dict.fromkeys(("mae", "l1", "meanabsoluteerror"), _loss(lambda y, t: abs(y - t)))
 
 
@@ -157,19 +152,16 @@ def right_for_its_name(case: Case, base: Outcome) -> Iterator[Finding]:
 
 def _is_derivative(case: Case, reading: Reading, base: Outcome, name: str, given: Any) -> bool:
     """Whether a gradient is that of the reading, along one direction."""
-    if name not in case.names or np.shape(given) != np.shape(
-        base.run.inputs[case.names.index(name)]
-    ):
+    inputs = dict(zip(case.names, base.run.inputs))
+    if name not in inputs or np.shape(given) != np.shape(inputs[name]):
         return False
     move = signs(np.random.default_rng(3), given)
-    ends: list[Any] = []
-    for t in (1e-6, -1e-6):
-        moved = [x + t * move if n == name else x for n, x in zip(case.names, base.run.inputs)]
-        ends.append(_values(reading, reading[2][0], moved))
-    if any(v is None or not np.isfinite(v).all() for v in ends):
+    up, down = (_values(reading, reading[2][0], list((inputs | {name: inputs[name] + t}).values()))
+                for t in (1e-6 * move, -1e-6 * move))  # fmt: skip
+    if up is None or down is None:
         return False
-    slope = ((ends[0] - ends[1]) / 2e-6).reshape(-1) @ base.run.flat_upstream
-    return bool(abs(slope - (given * move).sum()) <= 1e-5 * np.sqrt(((given * move) ** 2).sum()))
+    derivative = ((up - down) / 2e-6).reshape(-1) @ base.run.flat_upstream
+    return bool(abs(derivative - (given * move).sum()) <= 1e-5 * np.linalg.norm(given * move))
 
 
 def _readings(case: Case) -> tuple[str, list[Reading]]:

@@ -112,6 +112,13 @@ def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
     yield (hypothesis.finding if sure else hypothesis.guess)(cause, f"the gradient {what}")
 
 
+def not_finite(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """The gradient is NaN or infinite, and the right one is not."""
+    if np.isfinite(hypothesis.numeric).all() and not np.isfinite(hypothesis.given).all():
+        text = "it is NaN or infinite, where the right one is finite"
+        yield hypothesis.finding("numeric_instability", text)
+
+
 def left_over(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The difference is what the gradient already held before."""
     subject, name = hypothesis.case.subject, hypothesis.name
@@ -126,20 +133,27 @@ def left_over(hypothesis: Hypothesis) -> Iterator[Finding]:
         yield hypothesis.finding("missing_param_grad", text)
 
 
-def constant(hypothesis: Hypothesis) -> Iterator[Finding]:
-    """The gradient is a constant times the right one, here and at other inputs."""
-    given, right = hypothesis.given, hypothesis.numeric
-    square = float(right @ right)
-    if not square or not np.any(given):
+def scaled(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """Every entry is off by the same factor, here and at other inputs; or some are."""
+    given, right, bad = hypothesis.given, hypothesis.numeric, hypothesis.bad
+    telling = abs(right) > 1e-9 * abs(right).max(initial=0)
+    if not np.any(given) or not bad.any() or (bad & ~telling).any():
         return
-    ratio = float(given @ right) / square
-    if not hypothesis.explains(ratio * right) or not _holds_elsewhere(hypothesis, ratio):
+    ratio = float(given[bad] @ right[bad] / (right[bad] @ right[bad]))
+    if not hypothesis.near(given[bad], ratio * right[bad], hypothesis.off):
         return
-    if abs(ratio + 1) < 1e-3:
-        yield hypothesis.finding("wrong_sign", "every entry has the opposite sign")
+    every = bool(bad.sum() == telling.sum())
+    if bad.sum() < 2 if not every else not _holds_elsewhere(hypothesis, ratio):
+        return
+    told = hypothesis.finding if every else hypothesis.guess
+    entries = "every entry" if every else f"{int(bad.sum())} of {bad.size} entries"
+    if abs(ratio) < 1e-9:
+        yield told("missing_term", f"{entries} are zero and should not be")
+    elif abs(ratio + 1) < 1e-3:
+        yield told("wrong_sign", f"{entries} {'has' if every else 'have'} the opposite sign")
     else:
-        text = f"every entry is {named(ratio, hypothesis)} times what it should be"
-        yield hypothesis.finding("wrong_scale", text)
+        text = f"{entries} {'is' if every else 'are'} {named(ratio, hypothesis)} times what "
+        yield told("wrong_scale", f"{text}{'it' if every else 'they'} should be")
 
 
 def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
@@ -179,26 +193,6 @@ def named(ratio: float, hypothesis: Hypothesis) -> str:
     return f"{ratio:.6g}"
 
 
-def partial(hypothesis: Hypothesis) -> Iterator[Finding]:
-    """Some entries are right, and all others are off by the same factor."""
-    right = hypothesis.numeric
-    bad = hypothesis.bad & (abs(right) > 1e-9 * abs(right).max(initial=0))
-    if bad.all() or bad.sum() < 2 or (hypothesis.bad & ~bad).any():
-        return
-    ratios = hypothesis.given[bad] / right[bad]
-    ratio = float(np.median(ratios))
-    if not np.all(abs(ratios - ratio) <= 2e-3 * abs(ratio - 1)):
-        return
-    count = f"{int(bad.sum())} of {bad.size} entries"
-    if abs(ratio) < 1e-9:
-        yield hypothesis.guess("missing_term", f"{count} are zero and should not be")
-    elif abs(ratio + 1) < 1e-3:
-        yield hypothesis.guess("wrong_sign", f"{count} have the opposite sign")
-    else:
-        text = f"{count} are {named(ratio, hypothesis)} times what they should be"
-        yield hypothesis.guess("wrong_scale", text)
-
-
 def _half(right: Array) -> Array:
     with np.errstate(over="ignore"):
         return right.astype(np.float16).astype(np.float64)
@@ -214,11 +208,7 @@ ROUNDINGS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 def rounded(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The gradient is the right one, rounded to integers or to half precision."""
     right, given = hypothesis.numeric, hypothesis.given
-    kind = (
-        hypothesis.mismatch.analytic.dtype
-        if hypothesis.gradient is None
-        else hypothesis.gradient.dtype
-    )
+    kind = np.asarray(hypothesis.gradient).dtype
     with np.errstate(all="ignore"):
         ratios = (given / right)[abs(right) > 1e-3 * abs(right).max(initial=0)]
     varied = len(ratios) > 1 and np.ptp(ratios) > 0.1 * abs(ratios - 1).max()
@@ -233,5 +223,5 @@ def rounded(hypothesis: Hypothesis) -> Iterator[Finding]:
             if near and np.any(values[hypothesis.bad]):
                 yield hypothesis.finding("dtype", f"it is the right one {text}")
                 return
-        if kind.kind in "iub" or kind == np.float16:
+        if kind.kind in "iub" or kind == np.float16:  # object, of one that was never set
             yield hypothesis.finding("dtype", f"its dtype is {kind}")

@@ -39,6 +39,11 @@ def _others(hypothesis: Hypothesis) -> Iterator[tuple[str, str, Subject, list]]:
             changed = subject.copy()
             changed.put(name, other)
             yield "transpose", f"{name} is {what}", changed, inputs
+    for k, name in enumerate(hypothesis.case.names):
+        real = isinstance(inputs[k], np.ndarray) and inputs[k].dtype.kind == "f"
+        for other, what in _rearranged(inputs[k]) if real and name != hypothesis.name else ():
+            moved = [other if j == k else x for j, x in enumerate(inputs)]
+            yield "transpose", f"{name} is {what}", subject, moved
     arrays = [x for x in inputs if isinstance(x, np.ndarray)]
     for axis in range(max((x.ndim for x in arrays), default=0)):
         lengths = [x.shape[axis] for x in arrays if x.ndim > axis]

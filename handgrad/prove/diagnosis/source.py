@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ast
 import inspect
-import re
 import textwrap
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from handgrad.prove.subject.adapt import Pair, Subject, positional
@@ -25,36 +23,6 @@ def line_of(subject: Subject, finding: Finding) -> str | None:
     return _returned(_method(subject, "forward"))
 
 
-def method_source(subject: Subject, name: str) -> str:
-    """The text of forward or backward; empty where it is not known."""
-    try:
-        return textwrap.dedent(inspect.getsource(_method(subject, name)))
-    except (OSError, TypeError):
-        return ""
-
-
-def class_source(subject: Subject) -> str:
-    """The text of the subject's class, or of its two functions."""
-    if isinstance(subject.thing, Pair):
-        return method_source(subject, "forward") + method_source(subject, "backward")
-    try:
-        return inspect.getsource(type(subject.thing))
-    except (OSError, TypeError):
-        return method_source(subject, "forward") + method_source(subject, "backward")
-
-
-def called_source(subject: Subject) -> str:
-    """The text of the subject's class and of the functions of its own module that it calls."""
-    text = class_source(subject)
-    scope = getattr(_method(subject, "forward"), "__globals__", {})
-    helpers = {n: scope[n] for n in set(re.findall(r"\b(\w+)\(", text)) if n in scope}
-    functions = [f for f in helpers.values() if inspect.isfunction(f)]
-    for function in functions:
-        with suppress(OSError, TypeError):
-            text += inspect.getsource(function)
-    return text
-
-
 def _method(subject: Subject, name: str) -> Any:
     thing = subject.thing
     if isinstance(thing, Pair):
@@ -62,43 +30,37 @@ def _method(subject: Subject, name: str) -> Any:
     return getattr(type(thing), name, None) or getattr(thing, name)
 
 
-def _parsed(function: Any) -> tuple[ast.AST, str, int] | None:
+def _parsed(function: Any) -> ast.AST | None:
     try:
-        lines, first = inspect.getsourcelines(function)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return None
-    return tree, inspect.getsourcefile(inspect.unwrap(function)) or "", first
 
 
 def _spelled(function: Any, node: ast.AST) -> str:
-    parsed = _parsed(function)
-    assert parsed is not None
-    _, file, first = parsed
-    number = first + getattr(node, "lineno", 1) - 1
-    code = inspect.getsourcelines(function)[0][getattr(node, "lineno", 1) - 1].strip()
-    return f"{file}:{number}: {code}"
+    lines, first = inspect.getsourcelines(function)
+    offset = getattr(node, "lineno", 1) - 1
+    file = inspect.getsourcefile(inspect.unwrap(function)) or ""
+    return f"{file}:{first + offset}: {lines[offset].strip()}"
 
 
 def _returned(function: Any) -> str | None:
-    parsed = _parsed(function)
-    if parsed is None:
-        return None
-    returns = [n for n in ast.walk(parsed[0]) if isinstance(n, ast.Return)]
+    tree = _parsed(function)
+    returns = [n for n in ast.walk(tree) if isinstance(n, ast.Return)] if tree else []
     return _spelled(function, returns[-1]) if returns else None
 
 
 def _assigned(function: Any, subject: Subject, finding: Finding) -> str | None:
     """The last assignment to the wrong gradient; the write in place; else the return."""
-    parsed = _parsed(function)
-    if parsed is None:
+    tree = _parsed(function)
+    if tree is None:
         return None
     name = finding.gradient or (finding.where.gradient if finding.where else "")
     name = name.split(".")[-1].lower().removeprefix("d")
     inplace = finding.cause in ("inplace_dout", "inplace_input")
     own = [p.name for p in positional(function) if p.name != "self"]
     matches = []
-    for statement, target in _targets(parsed[0]):
+    for statement, target in _targets(tree):
         text = ast.unparse(target)
         bare = text.split("[")[0].split(".")[-1].lower()
         written = isinstance(target, ast.Subscript) or isinstance(statement, ast.AugAssign)

@@ -19,6 +19,9 @@ def over_other_axis(hypothesis: Hypothesis) -> Iterator[Finding]:
     for axes in _subsets(range(terms.ndim)):
         if all(terms.shape[a] == 1 for a in axes):
             continue  # a sum of one
+        total = terms.sum(axes).reshape(-1)
+        if total.size == given.size and hypothesis.near(total, hypothesis.numeric):
+            continue  # the right axes: the factor is told
         for reduced, verb in ((terms.sum(axes), "summed"), (terms.mean(axes), "averaged")):
             if reduced.size == given.size and hypothesis.explains(reduced.reshape(-1)):
                 text = f"it was {verb} over axis {_spelled(axes)} of the output"
@@ -28,10 +31,13 @@ def over_other_axis(hypothesis: Hypothesis) -> Iterator[Finding]:
 
 def overwritten(hypothesis: Hypothesis) -> Iterator[Finding]:
     """Where several outputs contribute to one entry only the last is left, or their mean."""
-    if len(hypothesis.upstream) != 1 or not hypothesis.upstream[0].ndim:
+    indexed = any(np.asarray(x).dtype.kind in "iu" for x in hypothesis.base.run.inputs)
+    if len(hypothesis.upstream) != 1 or (hypothesis.serves_batch and not indexed):
         return
     parts = hypothesis.contributions
-    for axes in _subsets(range(1, parts.ndim)):
+    sparse = [a for a in range(1, parts.ndim) if not np.any(
+        parts, tuple(b for b in range(1, parts.ndim) if b != a)).all()]  # fmt: skip
+    for axes in _subsets(sparse):  # of plain sums see which part is left in upstream.py
         rest = tuple(a for a in range(1, parts.ndim) if a not in axes)
         there = parts.sum(rest).reshape(len(parts), -1) if rest else parts.reshape(len(parts), -1)
         seen = abs(parts).max(rest, initial=0).reshape(there.shape) > 0
@@ -95,15 +101,13 @@ def stretched(hypothesis: Hypothesis) -> Iterator[Finding]:
     outputs, shape = hypothesis.base.run.outputs, hypothesis.shape
     if hypothesis.serves_batch or len(outputs) != 1:
         return
-    shapes, target = [np.shape(x) for x in hypothesis.base.run.inputs], outputs[0].shape
+    target = outputs[0].shape
     if shape == target or not _fits_in(shape, target):
         return
     if all(g.shape != target for g in hypothesis.base.mismatches):
         text = f"shape {shape} was stretched to {target}"
         if _right_unstretched(hypothesis, target):
             yield hypothesis.finding("broadcasting", f"{text}; for equal shapes it is right")
-        elif target in shapes:
-            yield hypothesis.guess("broadcasting", text)
 
 
 def _fits_in(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -145,7 +145,7 @@ def _factors(hypothesis: Hypothesis) -> Iterator[tuple[str, str, Array]]:
     suffix = f"; {', '.join(right)} {'has' if len(right) == 1 else 'have'} it" if right else ""
     for cause, sentence, factor in LOCAL:
         values = factor(y.astype(np.float64))
-        if np.isfinite(values).all():
+        if np.isfinite(values).all() and np.ptp(values) > 1e-3 * abs(values).max(initial=0):
             yield cause, sentence.format(suffix), values
     for name, part in base.parts.items():  # elementwise: a bias, say
         local = part.value.sum(0).reshape(y.shape) if part.value.shape[1] == y.size else 0 * y

@@ -155,8 +155,8 @@ class Subject:
         if isinstance(result, list):
             self.notes.add("forward returns a list; it was read as arrays")
             self.gathers = False
-            arrays = len(items) > 1 and all(isinstance(v, np.ndarray) for v in items)
-            self.gathers = arrays and self.upstream_count(2) == 1
+            several = len(items) > 1 and all(isinstance(v, np.ndarray) for v in items)
+            self.gathers = several and self.upstream_count(2) == 1
         items = items[: max(self.upstream_count(len(items)), 1)]  # the rest is for other uses
         arrays = [as_array(getattr(v, "data", v) if _is_tensor(v) else v) for v in items]
         if any(a is None for a in arrays):

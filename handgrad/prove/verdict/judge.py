@@ -88,8 +88,8 @@ def judge(case: Case) -> tuple[Outcome | None, list[Finding]]:
     case.measure()
     base = case.verify(effort=EFFORT / max(len(case.wanted), 1))
     if base is None:
-        near, findings = beyond(case)
-        return (near if near is not None and near.mismatches else None), findings
+        near, seen = beyond(case)
+        return (near if near is not None and near.mismatches else None), seen
     if base.mismatches and fades(case, case.inputs):
         for m in base.mismatches:
             base.nearest[m.name] = m.given

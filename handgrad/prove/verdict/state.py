@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -171,7 +171,9 @@ def two_instances(case: Case, base: Outcome) -> Iterator[Finding]:
     """Two instances used in turn do not disturb each other."""
     if isinstance(case.subject.thing, Pair) or case.subject.outside.made_by_factory:
         return
-    for make in (case.subject.copy, lambda: sibling(case.subject)):
+    makers: tuple[Callable[[], Subject | None], ...]
+    makers = (case.subject.copy, lambda: sibling(case.subject))
+    for make in makers:
         one, other = make(), make()
         if one is None or other is None:
             continue

@@ -38,7 +38,8 @@ def broadcasting(case: Case, base: Outcome) -> Iterator[Finding]:
             continue
         if run.outputs[0].shape != _stretched(one, two):
             continue
-        given = [np.shape(run.gradients[n]) for n in case.names]
+        gradients = [run.gradients[n] for n in case.names]
+        given = [() if g is None else g.shape for g in gradients]
         if given == [one, two]:
             kinds.add(_kind(one, two))
         tried.append((inputs, f"inputs of shapes {one} and {two}"))

@@ -35,7 +35,7 @@ class ReluTwoAtZero(ReLU):
         return np.where(self.positive, dout, 0) + dout * (self.not_negative & ~self.positive) * 2
 
 
-@mistake("boundary", of=Abs)
+@mistake("boundary", "numeric_instability", of=Abs)
 class AbsAtZero(Abs):
     def backward(self, dout):
         with np.errstate(all="ignore"):
