@@ -52,7 +52,9 @@ def as_float(x: Any, dtype: Any = None) -> Array:
     float64, and in a network the network's own. Raises ValueError for text, objects and complex
     numbers.
     """
-    array = x if hasattr(x, "dtype") and not isinstance(x, np.generic) else np.asarray(x)
+    array: Array = x
+    if type(x) is not np.ndarray and (not hasattr(x, "dtype") or isinstance(x, np.generic)):
+        array = np.asarray(x)
     kind = array.dtype.kind
     if kind == "f":
         return array

@@ -24,14 +24,19 @@ def enter(name: str, module: str) -> None:
     _entered[name] = module
 
 
+def check_name(name: Any) -> str:
+    """The name itself, if an engine has it. Raises ValueError with the names that there are."""
+    if not isinstance(name, str) or name not in NAMES:
+        raise ValueError(f"engine: one of {', '.join(map(repr, NAMES))} is needed, got {name!r}")
+    return name
+
+
 def predictions(name: str, network: Any, x: Array, batch: int, required: bool) -> Array | None:
     """What the engine of that name predicts, or None where it is for NumPy to do.
 
     Raises ValueError for another name.
     """
-    if name not in NAMES:
-        raise ValueError(f"engine: one of {', '.join(map(repr, NAMES))} is needed, got {name!r}")
-    name = "native" if name == "auto" else name
+    name = "native" if check_name(name) == "auto" else name
     if name not in _entered:
         return None
     if name not in _loaded:

@@ -35,8 +35,6 @@ from handgrad.inside import walk as walk
 from handgrad.protocols import LayerLike
 from handgrad.tensor import CallRecord, Tensor, is_learning, is_recording
 
-_SEVERAL = (tuple, list)  # made once: `tuple | list` would be made in each call
-
 
 class Layer:
     """Base of handgrad's layers: names of parameters and buffers, modes, calling on tensors.
@@ -160,24 +158,6 @@ def clear_gradients(owner: Any, *names: str) -> None:
         if held is not None:
             into = isinstance(held, np.ndarray) and key not in assigned(cls, "backward")
             state[key] = np.zeros_like(held) if into else None
-
-
-def backward_anew(layer: Any, dy: Any, composite: bool) -> Any:
-    """backward by hand, after which the parameters' gradients are those of this call.
-
-    composite: whether there are layers inside, whose gradients go too.
-    Raises ValueError where backward does not set one.
-    """
-    names = parameter_names(layer)
-    if names:
-        clear_gradients(layer, *names)
-    for slot in slots(layer) if composite else ():
-        slot.clear()
-    result = layer.backward(dy)
-    for name in names:
-        if getattr(layer, "d" + name, None) is None:
-            raise ValueError(f"{type(layer).__name__}: backward did not set d{name}")
-    return result[0] if isinstance(result, _SEVERAL) and len(result) == 1 else result
 
 
 @dataclass(frozen=True, slots=True)

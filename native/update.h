@@ -47,11 +47,11 @@ struct Treatment {
   }
 };
 
-struct Numbers {
+struct Constants {
   vec rate, beta1, rest1, beta2, rest2, eps, kept;
 
   // From which arguments on there are Rates, and RuleOptions.
-  Numbers(const Job& j, int64_t rule, int rates, int options) {
+  Constants(const Job& j, int64_t rule, int rates, int options) {
     auto r = [&](int k) { return j.r(options + k); };
     using O = RuleOptions;
     double scaled = j.hyper(rates + Rates::rate) * r(O::scale), step = scaled, small = r(O::eps);
@@ -66,7 +66,7 @@ struct Numbers {
 };
 
 template <int rule>
-inline vec updated(vec p, vec g, vec& first, vec& second, const Numbers& k) {
+inline vec updated(vec p, vec g, vec& first, vec& second, const Constants& k) {
   if constexpr (rule == Rule::sgd) return p - g * k.rate;
   if constexpr (rule == Rule::momentum) {
     first = first * k.beta1 - g * k.rate;
@@ -94,7 +94,7 @@ inline vec updated(vec p, vec g, vec& first, vec& second, const Numbers& k) {
 class Update {
  public:
   Update(const Job& j, int64_t rule, int rates, int options, bool clips, const float* factor = nullptr)
-      : numbers_(j, rule, rates, options),
+      : constants_(j, rule, rates, options),
         treat_(j.r(options + RuleOptions::l2), clips, j.r(options + RuleOptions::clip), factor),
         decays_(j.r(options + RuleOptions::decay) != 0) {
     with_code<Rule::kCount>(rule, [&](auto code) { run_ = &Update::run<code()>; });
@@ -120,7 +120,7 @@ class Update {
     constexpr int states = states_of(rule);
     // Copies, which stay in registers, for no store can change them.
     const State state = s;
-    const Numbers numbers = numbers_;
+    const Constants constants = constants_;
     const Treatment treat = treat_;
     const bool decays = decays_;
     vec wrong = wrong_;
@@ -129,17 +129,17 @@ class Update {
       if (more) put(g + i, dw = dw + part(more + i, count), count);
       wrong = fma(dw, set1(0), wrong);  // NaN from the first number on that is not finite
       dw = treat(dw, w);
-      if (decays) w = w * numbers.kept;
+      if (decays) w = w * constants.kept;
       if constexpr (states > 0) first = part(state.first + at + i, count);
       if constexpr (states > 1) second = part(state.second + at + i, count);
-      put(state.p + at + i, updated<rule>(w, dw, first, second, numbers), count);
+      put(state.p + at + i, updated<rule>(w, dw, first, second, constants), count);
       if constexpr (states > 0) put(state.first + at + i, first, count);
       if constexpr (states > 1) put(state.second + at + i, second, count);
     });
     wrong_ = wrong;
   }
 
-  Numbers numbers_;
+  Constants constants_;
   Treatment treat_;
   bool decays_;
   vec wrong_ = set1(0);

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,8 @@ from click.testing import CliRunner
 from handgrad.cli import main
 from handgrad.train import load
 from handgrad.train.datasets import digits
+
+from .command import stopped_training
 
 
 @pytest.fixture
@@ -156,20 +155,7 @@ def test_resume_with_another_optimizer_is_refused_and_columns_count_from_0(run):
 
 
 def test_ctrl_c_ends_cleanly_and_keeps_what_was_learned(tmp_path):
-    command = [sys.executable, "-m", "handgrad", "train", "--epochs", "100000", "--no-proof"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("running"):
-            break
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "--resume goes on from here" in out
-    assert "Traceback" not in err
+    stopped_training(tmp_path, 1.5)
     assert load(tmp_path / "out/model.safetensors").parameters.size == 7510
 
 

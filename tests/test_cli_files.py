@@ -5,10 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +17,10 @@ from handgrad.train import InputSpec, OutputSpec, load, load_checkpoint
 from handgrad.train.checkpoint import pack
 from handgrad.train.datasets import digits
 
+from .command import COMMAND, stopped_training
 from .test_cli import run  # noqa: F401
 from .train.mutate import pack as packed
 from .train.mutate import unpack
-
-COMMAND = [sys.executable, "-m", "handgrad"]
 
 
 def names_in_help() -> list[str]:
@@ -233,22 +229,7 @@ def test_a_reader_that_goes_is_no_error(what, tmp_path):
 
 
 def test_ctrl_c_twice_still_writes_a_whole_result(tmp_path):
-    process = subprocess.Popen(
-        [*COMMAND, "train", "--epochs", "100000", "--no-proof"], cwd=tmp_path,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("running"):
-            break
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "--resume goes on from here" in out
-    assert "Traceback" not in err
+    stopped_training(tmp_path, 0.5, 0.01)
     lines = (tmp_path / "out/history.csv").read_text().splitlines()
     assert len(lines) - 1 == load_checkpoint(tmp_path / "out/model.safetensors").training["epoch"]
 

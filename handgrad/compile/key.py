@@ -15,7 +15,7 @@ from handgrad.network import Network
 
 _PLAIN = (bool, int, float, str, bytes, np.generic, np.dtype)
 # Attributes of a network that no program reads.
-_OWN = {"followed_by", "stream", "engine", "training", "needs_input_grad", "_numbers", "_built",
+_OWN = {"followed_by", "stream", "_engine", "training", "needs_input_grad", "_streams", "_built",
         "_inside", *Network._transient}  # fmt: skip
 
 
@@ -33,7 +33,7 @@ class Key:
         self._sizes: list[tuple[Any, int]] = []  # of what may grow
         self._items: list[tuple[Any, Any, Any]] = []  # of lists and dicts
         self._arrays: list[tuple[Array, bytes]] = []
-        self._numbers: dict[int, int] = {}  # of layers, by the order in which they are met
+        self._met: dict[int, int] = {}  # of layers, by the order in which they are met
         self.memory: list[Any] = [network._flat]
         self.structure = self._frozen, self._value(network)
 
@@ -80,9 +80,9 @@ class Key:
         return self._layer(thing) if is_layer(thing) else _Same(thing)
 
     def _layer(self, layer: Any) -> Any:
-        if id(layer) in self._numbers:
-            return "again", self._numbers[id(layer)]
-        self._numbers[id(layer)] = len(self._numbers)
+        if id(layer) in self._met:
+            return "again", self._met[id(layer)]
+        self._met[id(layer)] = len(self._met)
         state = layer.__dict__
         if isinstance(layer, Network):
             self._sizes.append((state, len(state)))

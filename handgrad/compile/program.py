@@ -141,8 +141,7 @@ class Training(Program):
             self._update = lower_optimizer(b, optimizer, network)
             return b
 
-        with network.evaluating():
-            network.train()
+        with network.mode(True):
             b = plan_with(plan, python)
         network.flat.gradients[...] = 0
         super().__init__(b, len(x), threads)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import zlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,21 +65,35 @@ class Kernel:
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """All arguments in order, from those given; ValueError names what does not fit."""
-        unknown = [name for name in given if name not in self.arguments]
-        missing = [a.name for a in self.arguments.values() if a.required and a.name not in given]
-        if unknown or missing:
-            wrong = [f"has no argument {', '.join(unknown)}"] if unknown else []
-            wrong += [f"needs {', '.join(missing)}"] if missing else []
-            raise ValueError(
-                f"kernel {self.name} {' and '.join(wrong)}; it takes {', '.join(self.arguments)}"
-            )
-        for name, value in given.items():
-            values = self.arguments[name].values
-            if values and value not in values:
+        if not (self._required <= given.keys() <= self._defaults.keys()):
+            self._refuse(given)
+        for name, values in self._options.items():
+            if name in given and given[name] not in values:
                 raise ValueError(
-                    f"kernel {self.name}: {name} is {value!r}, not one of {', '.join(values)}"
+                    f"kernel {self.name}: {name} is {given[name]!r}, not one of {', '.join(values)}"
                 )
-        return {name: given.get(name, a.default) for name, a in self.arguments.items()}
+        return self._defaults | given
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        return {name: a.default for name, a in self.arguments.items()}
+
+    @cached_property
+    def _required(self) -> frozenset[str]:
+        return frozenset(name for name, a in self.arguments.items() if a.required)
+
+    @cached_property
+    def _options(self) -> dict[str, tuple[str, ...]]:
+        return {name: a.values for name, a in self.arguments.items() if a.values}
+
+    def _refuse(self, given: dict[str, Any]) -> None:
+        unknown = [name for name in given if name not in self.arguments]
+        missing = [name for name in self.arguments if name in self._required - given.keys()]
+        wrong = [f"has no argument {', '.join(unknown)}"] if unknown else []
+        wrong += [f"needs {', '.join(missing)}"] if missing else []
+        raise ValueError(
+            f"kernel {self.name} {' and '.join(wrong)}; it takes {', '.join(self.arguments)}"
+        )
 
 
 @cache

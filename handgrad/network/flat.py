@@ -67,6 +67,8 @@ class Flat:
         """
         for segment in self.segments:
             for slot in segment.slots:
+                if slot.owner.__dict__.get(slot.name) is segment.view:  # nearly always
+                    continue
                 value = slot.value
                 if value is segment.view:
                     continue
@@ -118,7 +120,8 @@ class Flat:
         """Copy the layers' gradients into the flat array."""
         for segment in self.segments:
             view = segment.grad_view
-            gradient = self._gradient(segment)
+            alone = len(segment.slots) == 1 and not self.frozen
+            gradient = segment.slots[0].grad if alone else self._gradient(segment)
             if gradient is None:
                 view[...] = 0
             elif gradient is not view:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from handgrad.inside import held_in, is_layer, sublayers
+from handgrad.inside import held_in, is_layer, sublayers, walk
 
 _KEY = "_membership"  # under which a layer keeps, weakly, the membership that it belongs to
 
@@ -20,34 +20,34 @@ class Membership:
 
     alone: each layer is reached once, and belongs to no other network. A change is noticed by
     the values that held the layers then, and by the number of attributes of each layer.
-    composite: ids of the layers that hold others. took: a network inside may have run its
-    layers by hand, and still need what they hold.
+    took: a network inside may have run its layers by hand, and still need what they hold.
+    inner: the layers inside, with their paths. by_hand: how they are run, once that is known.
     """
 
     __slots__ = (
-        "__weakref__", "alone", "composite", "held", "ids", "lists", "network", "sizes", "took"
+        "__weakref__", "alone", "by_hand", "held", "ids", "inner", "lists", "network", "sizes",
+        "took",
     )  # fmt: skip
 
     def __init__(self, network: Any):
         layers, repeated = reach(network)
         self.network = weakref.ref(network)
         self.alone, self.took = not repeated, False
-        self.ids = set(map(id, layers))
+        self.by_hand: Any = None
+        self.ids = {id(layer) for _, layer in layers}
+        self.inner = layers[1:]
         self.held: list[tuple[dict[str, Any] | None, str, Any]] = []
         self.lists: list[tuple[Any, list[int]]] = []
-        self.composite: set[int] = set()
-        for layer in layers:
+        for _, layer in layers:
             # The network is not held by what it holds: it shall go without the cycle collector.
             state = None if layer is network else layer.__dict__
             for name, value in layer.__dict__.items():
                 holds = next(held_in(name, value), None) is not None
-                if holds:
-                    self.composite.add(id(layer))
                 if holds or (isinstance(value, list | dict) and not value):
                     self.held.append((state, name, value))
                     if isinstance(value, list | dict):
                         self.lists.append((value, _ids(value)))
-        self.sizes = [(x.__dict__, len(x.__dict__)) for x in layers if x is not network]
+        self._measure()
 
     def is_right(self, network: Any) -> bool:
         """Whether the network still holds these layers, in the same values."""
@@ -66,8 +66,12 @@ class Membership:
     def _look(self, network: Any) -> bool:
         """Some layer has got an attribute: is it a layer?"""
         layers, repeated = reach(network)
-        self.sizes = [(x.__dict__, len(x.__dict__)) for x in layers if x is not network]
-        return set(map(id, layers)) == self.ids and not (repeated and self.alone)
+        self.inner, self.by_hand = layers[1:], None
+        self._measure()
+        return {id(layer) for _, layer in layers} == self.ids and not (repeated and self.alone)
+
+    def _measure(self) -> None:
+        self.sizes = [(layer.__dict__, len(layer.__dict__)) for _, layer in self.inner]
 
 
 def _ids(members: Any) -> list[int]:
@@ -81,7 +85,7 @@ def join(network: Any) -> Membership:
     layers to it.
     """
     new = Membership(network)
-    for layer in reach(network)[0]:
+    for layer in (network, *(layer for _, layer in new.inner)):
         reference = layer.__dict__.get(_KEY)
         other = None if reference is None else reference()
         if other is not None and id(layer) in other.ids and other.network() is not network:
@@ -92,23 +96,15 @@ def join(network: Any) -> Membership:
             if not within:
                 continue
         layer.__dict__[_KEY] = weakref.ref(new)
-    new.sizes = [(state, len(state)) for state, _ in new.sizes]
+    new._measure()
     return new
 
 
-def reach(network: Any) -> tuple[list[Any], bool]:
-    """Every layer inside and the network itself, each once, and whether one is met again."""
-    found, seen, repeated = [], set(), False
-    stack = [network]
-    while stack:
-        layer = stack.pop()
-        if id(layer) in seen:
-            repeated = True
-            continue
-        seen.add(id(layer))
-        found.append(layer)
-        stack.extend(inner for _, inner in sublayers(layer))
-    return found, repeated
+def reach(network: Any) -> tuple[list[tuple[str, Any]], bool]:
+    """The network and every layer inside, as in `walk`, and whether one is met again."""
+    found = list(walk(network))
+    uses = sum(1 for _, layer in found for _ in sublayers(layer))
+    return found, uses >= len(found)
 
 
 def require_layers(network: Any, members: tuple[Any, ...]) -> None:

@@ -7,8 +7,8 @@ Python in `__call__`; its forward records, its backward walks the record. Both a
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from reprlib import recursive_repr
 from typing import Any
 
@@ -16,20 +16,19 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, float_dtype, require_seed
 from handgrad.attributes import short
-from handgrad.engines import predictions
+from handgrad.engines import check_name, predictions
 from handgrad.layer import (
     Layer,
     adopt,
     apply,
     as_input,
-    backward_anew,
-    run_forward,
     shallow_clone,
     slots,
     walk,
 )
-from handgrad.layers import Concat, Loss, counted, meant
+from handgrad.layers import Concat, Loss, counted, meant, value_of
 from handgrad.layers.recurrent.state import forgetting
+from handgrad.network.by_hand import ByHand
 from handgrad.network.flat import Flattened, cast_parameters, require_array
 from handgrad.network.membership import Membership, join, require_layers
 from handgrad.network.summary import table_of_calls
@@ -48,16 +47,15 @@ class Network(Flattened, Layer):
 
     seed = 0
     dtype: Any = np.float32
-    _record: tuple[list[Tensor], Any] | None = None  # of the last forward, unless by hand
+    _record: Any = None  # of the last forward: its inputs and output, or a ByHand
     _held: Membership | None = None  # the layers inside; each has its dtype and random stream
-    _numbers = 0  # of random streams that were given to layers
+    _streams = 0  # how many random streams were given to layers
     _built = False  # every parameter has its size
-    engine = "auto"  # of predictions and training, where nothing else is asked for
+    _engine = "auto"
     _programs: Any = None  # of the native engine
     _inside = False  # a network around this one holds the flat arrays
     _transient: tuple[str, ...] = (  # never copied
         "_flat", "_record", "_programs", "_held", "_membership", "_inside", "_frozen",
-        "_composite", "_first", "_leading", "_real",
     )  # fmt: skip
 
     def __call__(self, *inputs: Any) -> Any:
@@ -108,9 +106,9 @@ class Network(Flattened, Layer):
         held = self._held
         if held is not None and (held.network() is not self or held.is_right(self)):
             return  # a clone looks at nothing
-        adopt(self, self.seed, self.dtype, self._numbers)
+        adopt(self, self.seed, self.dtype, self._streams)
         self._held = join(self)
-        self._numbers += len(self._held.ids)
+        self._streams += len(self._held.ids)
         for _, inner in walk(self):
             if isinstance(inner, Network) and inner is not self:
                 inner._inside = True
@@ -140,15 +138,33 @@ class Network(Flattened, Layer):
         for slot in slots(self):
             require_array(slot)
 
+    def _set_mode(self, training: bool) -> Any:
+        for layer in self._with_mode():
+            layer.training = training
+        return self
+
+    def _with_mode(self) -> list[Any]:
+        """The layers inside that have a mode, and the network."""
+        held = self._held
+        known = held is not None and held.network() is self and held.is_right(self)
+        inner = held.inner if held is not None and known else list(walk(self))[1:]
+        return [self, *(layer for _, layer in inner if hasattr(layer, "training"))]
+
     @contextmanager
-    def evaluating(self) -> Iterator[None]:
-        """Inside, every layer is in evaluation mode; afterwards in the mode that it had."""
-        modes = [(layer, layer.training) for _, layer in walk(self) if hasattr(layer, "training")]
+    def mode(self, training: bool) -> Iterator[Any]:
+        """Inside, every layer is in this mode; afterwards in the one that it had."""
+        modes = [(layer, layer.training) for layer in self._with_mode()]
         try:
-            yield self.eval()
+            for layer, _ in modes:
+                layer.training = training
+            yield self
         finally:
-            for layer, mode in modes:
-                layer.training = mode
+            for layer, before in modes:
+                layer.training = before
+
+    def evaluating(self) -> AbstractContextManager[Any]:
+        """Inside, every layer is in evaluation mode; afterwards in the mode that it had."""
+        return self.mode(False)
 
     def astype(self, dtype: Any) -> Any:
         """A copy of this network with its parameters in another dtype."""
@@ -156,6 +172,18 @@ class Network(Flattened, Layer):
         other.dtype = np.dtype(dtype)
         other._adopt()
         return other
+
+    @property
+    def engine(self) -> str:
+        """Of predictions and training where nothing else is asked for: "auto", "native", "numpy".
+
+        Raises ValueError for another name.
+        """
+        return self._engine
+
+    @engine.setter
+    def engine(self, name: str) -> None:
+        self._engine = check_name(name)
 
     # -- use ----------------------------------------------------------------------------------
 
@@ -199,7 +227,7 @@ class Network(Flattened, Layer):
         loss, t = meant(t, y, loss, self.members[-1] if self.members else None)
         if isinstance(loss := shallow_clone(loss), Loss):
             loss.normalizer = None
-        results = {"loss": float(loss.forward(y, t))}
+        results = {"loss": value_of(loss, y, t)}
         seen = counted(loss, y, t)
         return results | {metric.__name__: metric(*seen) for metric in metrics}
 
@@ -234,10 +262,6 @@ class Sequential(Network):
             if isinstance(layer, Layer):
                 layer.followed_by = following
 
-    _composite: Any = ()  # ids of the layers inside that hold others
-    _first = 0  # how many layers, from the first on, got integers and learn nothing
-    _real = True  # whether x was real numbers
-
     @property
     def members(self) -> tuple[Any, ...]:
         return self.layers
@@ -258,7 +282,7 @@ class Sequential(Network):
             self._adopt()
         if not isinstance(x, Tensor):
             x = as_input(x, self.dtype)
-        return self._run(_use, x)
+        return self._run(_use, self.layers, x)
 
     def forward(self, x: Any) -> Array:
         self.build(x)
@@ -268,53 +292,32 @@ class Sequential(Network):
         if held.took:
             held.took = False
             return super().forward(x)
-        y: Array = self._by_hand(as_input(x, self.dtype), held.composite)
+        if held.by_hand is None:
+            held.by_hand = ByHand(self.layers, Sequential)
+        y: Array = self.run_by_hand(as_input(x, self.dtype), held.by_hand)
         return y
 
-    def _by_hand(self, x: Any, composite: Any) -> Any:
-        self._record, self._composite = None, composite
-        self._real = x.dtype.kind == "f"
-        self._first, self._leading = 0, not self._real
-        for i, layer in enumerate(self.layers):
-            if isinstance(layer, Layer):
-                layer.needs_input_grad = i > 0 or (self._real and self.needs_input_grad)
-        return self._run(self._forward, x)
-
-    def _forward(self, layer: Any, x: Any) -> Any:
-        kind = getattr(getattr(x, "dtype", None), "kind", "")
-        if self._leading:
-            self._leading = kind not in ("f", "") and not slots(layer)
-            self._first += self._leading
-        if isinstance(layer, Sequential) and type(layer).forward is Sequential.forward:
-            return layer._by_hand(as_input(x, layer.dtype), self._composite)
-        return layer.forward(x) if kind == "f" else run_forward(layer, x)
+    def run_by_hand(self, x: Any, by_hand: ByHand) -> Any:
+        """forward, with the state on the layers."""
+        self._record = by_hand
+        by_hand.begin(x, self.needs_input_grad)
+        return self._run(by_hand.use, by_hand.steps, x)
 
     def backward(self, dy: Any) -> Any:
-        if self._record is not None:
-            return super().backward(dy)
-        for i in range(len(self.layers) - 1, self._first - 1, -1):
-            layer = self.layers[i]
-            if isinstance(layer, Network):  # it does the same for its own
-                dy = layer.backward(dy)
-            else:
-                dy = backward_anew(layer, dy, id(layer) in self._composite)
-            if dy is None and i > self._first:
-                raise ValueError(
-                    f"{type(layer).__name__}: backward returned no gradient for the layer before "
-                    f"(layer {i} of the {type(self).__name__})"
-                )
-        return dy if self._real else None
+        if isinstance(self._record, ByHand):
+            return self._record.backward(dy, type(self).__name__)
+        return super().backward(dy)
 
-    def _run(self, use: Callable[[Any, Any], Any], x: Any) -> Any:
+    def _run(self, use: Callable[[Any, Any], Any], steps: Sequence[Any], x: Any) -> Any:
         i = 0
         try:
-            for i, layer in enumerate(self.layers):
-                if isinstance(x, tuple) and isinstance(layer, Layer):
+            for i, step in enumerate(steps):
+                if isinstance(x, tuple) and isinstance(self.layers[i], Layer):
                     raise ValueError(
                         f"{type(self).__name__}: layer {i - 1} gives {len(x)} outputs, and layer "
                         f"{i} takes one; write a Network whose __call__ says what goes where"
                     )
-                x = use(layer, x)
+                x = use(step, x)
         except ShapeError as error:
             raise ShapeError(f"{error} (layer {i} of the {type(self).__name__})") from None
         except TypeError:

@@ -169,7 +169,7 @@ class Optimizer:
     def _bind(self, form: str, layout: Layout, frozen: frozenset[str], like: Array) -> None:
         """Plan the runs, and make state and scratch memory, if anything changed since before."""
         bound = (form, layout, frozen, like.dtype)
-        if all(new is old for new, old in zip(bound, self._bound)) or bound == self._bound:
+        if bound == self._bound:  # quick where the parts are the same objects
             return
         check_prefixes(self._name, "lr_scale", self.lr_scale, layout)
         check_prefixes(self._name, "decay_on", self.decay_on or (), layout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ import numpy as np
 from handgrad.prove.diagnosis import doctor
 from handgrad.prove.diagnosis.blame import blame
 from handgrad.prove.diagnosis.slips import missing_return, slip
+from handgrad.prove.half import judge_half
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report
+from handgrad.prove.second import prove_second
 from handgrad.prove.subject import peers
 from handgrad.prove.subject.adapt import adapt
+from handgrad.prove.subject.peer import half_of
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 from handgrad.prove.verdict.prepare import prepare
 from handgrad.prove.verdict.trial import Case
@@ -26,14 +30,27 @@ def check(
     seed: int = 0,
     timeout: float = 20.0,
     reference: Callable | None = None,
+    surrogate: Callable | None = None,
+    wrt: Any = None,
+    rtol: float | None = None,
+    order: int = 1,
 ) -> Report:
     """Prove a backward pass by experiment, and diagnose it when it is wrong.
 
     `subject` is an object with forward and backward (a layer, a loss, a network; no base class
-    is needed), a pair of functions `(forward, backward)`, a class, or `(Class, *arguments)`; a
-    torch.autograd.Function, a torch.nn.Module, a function of JAX's; a layer on CuPy arrays.
-    `inputs` are what its forward takes. `reference(*inputs)` is what forward should compute,
-    for a subject whose forward may be wrong too. `timeout`, in seconds, is for calls of the
+    is needed), a pair of functions `(forward, backward)`, a class, or `(Class, *arguments)`; of
+    PyTorch's an autograd.Function or its apply, a Module, a custom operator, a function of
+    tensors; of JAX's a custom_vjp, a custom_jvp, a function; forward and backward on tensors, or
+    arrays of CuPy, JAX or any with DLPack. `inputs` are what its forward takes: arrays, tensors,
+    containers of these; inputs in half precision are judged by what rounding explains.
+
+    `reference(*inputs)` is what forward should compute, for a subject whose forward may be wrong
+    too. `surrogate(*inputs)` is the function whose derivative backward is meant to be, where that
+    is not forward's: x for a straight-through estimator, -x for gradient reversal; after the
+    inputs it can name parameters of the layer. `wrt`: the names or indices of the inputs and
+    parameters to differentiate; all that have a gradient, or, among tensors, those that require
+    one. `rtol`: the largest relative error that is right, 3e-4 at first. `order=2` proves the
+    second derivatives as well. `timeout`, in seconds, is for calls of the
     subject that never return, and is reported; how much is tried is counted, not timed, so equal
     arguments give an equal report on any machine.
 
@@ -41,10 +58,16 @@ def check(
     inside it is a finding. The report is true when the verdict is "right", so
     `assert check(layer, x)` is a test. At a kink or a tie any subgradient is right.
     """
+    if order not in (1, 2):
+        raise ValueError(f"check: order is 1 or 2, got {order!r}")
+    if rtol is not None and not 0 < rtol < 1:
+        raise ValueError(f"check: rtol is between 0 and 1, got {rtol!r}")
+    wrt = [wrt] if isinstance(wrt, str | int) else wrt
+    asked = Asked(reference, surrogate, wrt, rtol, order)
     sandbox = Sandbox(seed, timeout)
     name = _name(subject)
     try:
-        report = sandbox.run(lambda: _examine(subject, inputs, sandbox, reference))
+        report = sandbox.run(lambda: _examine(subject, inputs, sandbox, asked))
     except SubjectError as error:
         report = _failed(name, error, inputs)
         if told := slip(subject, error):
@@ -74,16 +97,29 @@ def watched() -> Iterator[list[Report]]:
         _watching[:] = [other for other in _watching if other is not seen]
 
 
-def _examine(
-    thing: Any, inputs: Sequence[Any], sandbox: Sandbox, reference: Callable | None
-) -> Report:
-    thing, inputs = peers.adapt(thing, inputs)
+@dataclass(frozen=True)
+class Asked:
+    """What a caller of check states besides the subject and its inputs."""
+
+    reference: Callable | None = None
+    surrogate: Callable | None = None
+    wrt: Sequence[Any] | None = None
+    rtol: float | None = None
+    order: int = 1
+
+
+def _examine(thing: Any, given: Sequence[Any], sandbox: Sandbox, asked: Asked) -> Report:
+    thing, inputs = peers.adapt(thing, given)
     subject = adapt(thing, sandbox)
+    subject.rtol = asked.rtol
     _bind(subject.thing.forward, inputs, subject.name)
+    if asked.surrogate is not None:
+        subject = peers.meant(subject, asked.surrogate)
+    half, dtype = half_of(given)
     try:
-        case = prepare(subject, inputs)
-        report = doctor.examine(case, reference)
-        if report.verdict == WRONG:
+        case = prepare(subject, inputs, asked.wrt)
+        report = doctor.examine(case, asked.reference)
+        if report.verdict == WRONG and asked.surrogate is None:
             told = missing_return(subject.thing, "backward")
             returned = {f"d{name}" for name in subject.input_names}
             if told and any(row.gradient in returned for row in report.table):
@@ -91,6 +127,11 @@ def _examine(
             _blame(report, case, sandbox)
         elif report.verdict == RIGHT and case.tried:
             report.notes.append(case.tried_at())
+        if report.verdict == RIGHT and half is not None:
+            report = judge_half(case, report, half, dtype)
+        if report.verdict == RIGHT and asked.order == 2:
+            first = Asked(rtol=asked.rtol)
+            report = prove_second(case, report, lambda t, xs: _examine(t, xs, sandbox, first))
     finally:
         subject.outside.restore()
     report.notes += sorted(subject.notes | case.subject.notes)
@@ -99,7 +140,7 @@ def _examine(
 
 def _blame(report: Report, case: Case, sandbox: Sandbox) -> None:
     """Name the first wrong layer of a network, with its own report."""
-    found = blame(case, lambda layer, inputs: _examine(layer, inputs, sandbox, None))
+    found = blame(case, lambda layer, inputs: _examine(layer, inputs, sandbox, Asked()))
     if found is not None:
         report.layer, report.blame = found
         report.cause = report.blame.cause or report.cause

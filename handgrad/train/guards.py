@@ -14,8 +14,7 @@ from handgrad.network import Network
 @contextmanager
 def training_mode(network: Network) -> Iterator[None]:
     """Training mode, and no gradient of x; both as before afterwards."""
-    with network.evaluating():
-        network.train()
+    with network.mode(True):
         wanted, network.needs_input_grad = network.needs_input_grad, False
         try:
             yield

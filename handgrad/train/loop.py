@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.layer import shallow_clone
-from handgrad.layers import meant
+from handgrad.layers import Loss, meant, value_of
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Plateau
 from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike
@@ -171,6 +171,8 @@ class Trainer:
         last = self.network.members[-1] if self.network.members else None
         self.loss, t = meant(self.t, y, loss, last)
         self.t = np.ascontiguousarray(t)
+        if not isinstance(self.loss, Loss):  # which says itself what does not fit
+            value_of(shallow_clone(self.loss), y, self.t[:few])
         if self.validation is not None:
             x, t = self.validation
             t = meant(t, y, self.loss)[1]
@@ -232,7 +234,7 @@ class Trainer:
 
     def call(self, event: str) -> None:
         """Tell the callbacks."""
-        for callback in sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False)):
+        for callback in self._told:
             method = getattr(callback, event, None)
             if method is not None:
                 method(self)
@@ -247,6 +249,7 @@ class Trainer:
         engine = self._prepared()
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self.state.begin()
+        self._told = sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False))
         guards = training_mode(self.network), first_ctrl_c(self._interrupt)
         with guards[0], guards[1], np.errstate(all="ignore"):  # numbers are checked each step
             self.call("on_start")

@@ -31,7 +31,7 @@ def leaves(*arrays):
     return [torch.tensor(a, requires_grad=True) for a in arrays]
 
 
-def numbers(*tensors):
+def arrays(*tensors):
     return [t.detach().numpy() for t in tensors]
 
 
@@ -72,7 +72,7 @@ def test_recurrent(name, order, states, batch, steps, dtype, tolerance, rng):
     start = [s[None] for s in given[1:]]
     ty, end = peer(given[0], tuple(start) if states > 1 else start[0])
     end = end if states > 1 else (end,)
-    agree([y, *last], numbers(ty, *(e[0] for e in end)), tolerance)
+    agree([y, *last], arrays(ty, *(e[0] for e in end)), tolerance)
 
     upstream = [rng.standard_normal(a.shape).astype(dtype) for a in (y, *last)]
     dx, _, *dstate = layer.backward(*upstream)
@@ -97,7 +97,7 @@ def test_lengths(dtype, tolerance, rng):
     (leaf,) = leaves(x)
     pack = torch.nn.utils.rnn.pack_padded_sequence(leaf, lengths, batch_first=True)
     _, end = peer(pack)
-    agree([last], numbers(end[0]), tolerance)
+    agree([last], arrays(end[0]), tolerance)
     dlast = rng.standard_normal(last.shape).astype(dtype)
     dx, _ = layer.backward(np.zeros((3, 5, 4), dtype), dlast)
     end.backward(torch.tensor(dlast)[None])
@@ -118,7 +118,7 @@ def test_stacked_and_bidirectional(dtype, tolerance, rng):
     ty, _ = peer(leaf)
     dy = rng.standard_normal(y.shape).astype(dtype)
     ty.backward(torch.tensor(dy))
-    agree([y, layer.backward(dy)], [*numbers(ty), leaf.grad.numpy()], tolerance)
+    agree([y, layer.backward(dy)], [*arrays(ty), leaf.grad.numpy()], tolerance)
     theirs = [p.grad.numpy() for i, p in enumerate(peer.parameters()) if i % 4 != 3]
     agree([g for r in inner for g in (r.dWx.T, r.dWh.T, r.db)], theirs, tolerance)
 
@@ -131,7 +131,7 @@ def test_embedding(dtype, tolerance, rng):
     dy = rng.standard_normal(y.shape).astype(dtype)
     layer.backward(dy)
     ty.backward(torch.tensor(dy))
-    agree([y, layer.dW], [*numbers(ty), W.grad.numpy()], tolerance)
+    agree([y, layer.dW], [*arrays(ty), W.grad.numpy()], tolerance)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -142,7 +142,7 @@ def test_dot_product_attention(causal, dtype, tolerance, rng):
     ty = torch.nn.functional.scaled_dot_product_attention(*given, is_causal=causal)
     dy = rng.standard_normal(y.shape).astype(dtype)
     ty.backward(torch.tensor(dy))
-    agree([y, *layer.backward(dy)], [*numbers(ty), *(g.grad.numpy() for g in given)], tolerance)
+    agree([y, *layer.backward(dy)], [*arrays(ty), *(g.grad.numpy() for g in given)], tolerance)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -163,7 +163,7 @@ def test_multi_head_attention(causal, dtype, tolerance, rng):
     dy = rng.standard_normal(y.shape).astype(dtype)
     ty.backward(torch.tensor(dy))
     *gradients, _ = layer.backward(dy)
-    agree([y, *gradients], [*numbers(ty), *(g.grad.numpy() for g in given)], tolerance)
+    agree([y, *gradients], [*arrays(ty), *(g.grad.numpy() for g in given)], tolerance)
     dW, db = peer.in_proj_weight.grad.numpy(), peer.in_proj_bias.grad.numpy()
     agree([layer.dWq.T, layer.dWk.T, layer.dWv.T], np.split(dW, 3), tolerance)
     agree([layer.dbq, layer.dbv], [db[:M], db[2 * M :]], tolerance)

@@ -1,6 +1,7 @@
 """Trainings that are interrupted at random moments, and go on: nothing may come out otherwise.
 
-`python -m tests.train.interruptions 500` does as many, half of them by a true Ctrl-C in mid-run.
+`python -m tests.train.interruptions 500` does as many, half of them by a true Ctrl-C in mid-run,
+and some by killing the process, after which the last file that was written counts.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +28,23 @@ X, T = spiral(30)
 SIZES = 10.0 ** -np.random.default_rng(1).integers(0, 6, 13).repeat(7)[:90, None]
 Z = (X * SIZES).astype(np.float32)
 V = Z.sum(axis=1, keepdims=True)
+ROOT = Path(__file__).parents[2]
+KILLED = 6  # of so many trainings, one is in a process that is killed
 KINDS = [
     (engine, task) for engine in ("native", "numpy") for task in ("plain", "patience", "sizes")
 ]
 
 
-def trainer(network, path, engine: str, task: str, *, saved=None, at: int = 0) -> Trainer:
-    callbacks = [SaveModel(path, seconds=1e9)]
+def trainer(
+    network, path, engine: str, task: str, *, saved=None, at: int = 0, slow: bool = False
+) -> Trainer:
+    callbacks = [SaveModel(path, seconds=0 if slow else 1e9)]
     if task == "patience":
         callbacks.append(EarlyStopping(2))
     if at:
         callbacks.append(Interrupt(at))
+    if slow:
+        callbacks.append(Slow())
     x, t = (Z, V) if task == "sizes" else (X, T)
     optimizer = Adam(0.02) if task == "patience" else Momentum(0.05)
     made = Trainer(
@@ -66,6 +75,34 @@ class Interrupt(Callback):
             trainer.stop("interrupted")
 
 
+class Slow(Callback):
+    """Takes its time, so that there is some in which to be killed."""
+
+    def on_start(self, trainer) -> None:
+        print("going", flush=True)
+
+    def on_step(self, trainer) -> None:
+        time.sleep(0.005)
+
+
+def go_on(path: Path, engine: str, task: str) -> None:
+    """Train slowly, from the file on where there is one, and wait for the end of the process."""
+    held = load_checkpoint(path) if path.exists() else None
+    net, saved = (held.network, held.training) if held else (network(task), None)
+    trainer(net, path, engine, task, saved=saved, slow=True).run()
+    time.sleep(600)
+
+
+def kill(rng: random.Random, path: Path, kind: tuple[str, str]) -> None:
+    """Let another process train, and kill it at some moment."""
+    command = [sys.executable, "-m", "tests.train.interruptions", str(path), *kind]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        line = process.stdout.readline() if process.stdout else b""
+        assert line == b"going\n"
+        time.sleep(rng.random() * 0.6)
+        process.kill()
+
+
 def result(trainer: Trainer) -> tuple[str, bytes]:
     """What must not differ: the history without its times, and every bit of the weights."""
     columns = {k: v for k, v in trainer.history.columns.items() if k != "seconds"}
@@ -80,10 +117,16 @@ def straight(kind: tuple[str, str]) -> tuple[tuple[str, bytes], float]:
         return result(whole), sum(whole.history["seconds"])
 
 
-def interrupted(rng: random.Random, kind: tuple[str, str], seconds: float) -> tuple:
-    """The result of one that is interrupted up to three times, and how often it was."""
+def interrupted(rng: random.Random, kind: tuple[str, str], seconds: float, kills: int = 0) -> tuple:
+    """The result of one that is killed so often, and then interrupted until it is three times;
+    and how often it was."""
     with tempfile.TemporaryDirectory() as folder:
-        path, times, net, saved = Path(folder) / "m", 0, network(kind[1]), None
+        path, times, net, saved = Path(folder) / "m", kills, network(kind[1]), None
+        for _ in range(kills):
+            kill(rng, path, kind)
+        if path.exists():
+            held = load_checkpoint(path)
+            net, saved = held.network, held.training
         while True:
             by_step, timer = times < 3 and rng.random() < 0.5, None
             at = (saved["step"] if saved else 0) + rng.randint(1, 60) if by_step else 0
@@ -114,10 +157,11 @@ def compare(count: int, seed: int = 0) -> tuple[int, list[str]]:
     kinds = [kind for kind in KINDS if kind[0] == "numpy" or not why_not()]
     wanted = {kind: straight(kind) for kind in kinds}
     while done < count:
-        kind = kinds[number % len(kinds)]
         number += 1
+        kind = rng.choice(kinds)
         right, seconds = wanted[kind]
-        found, times = interrupted(rng, kind, seconds)
+        kills = 2 if number % KILLED == 1 else 0
+        found, times = interrupted(rng, kind, seconds, kills)
         done += times
         if found != right:
             differences.append(f"{number} {kind}: {first_difference(right, found)}")
@@ -132,6 +176,9 @@ def first_difference(a: tuple[str, bytes], b: tuple[str, bytes]) -> str:
 
 
 if __name__ == "__main__":
-    interruptions, wrong = compare(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    first, *more = sys.argv[1:]
+    if not first.isdigit():
+        go_on(Path(first), *more)
+    interruptions, wrong = compare(int(first), int(more[0]) if more else 0)
     print(f"{interruptions} interruptions, {len(wrong)} trainings that came out otherwise")
     print("\n".join(wrong[:10]))

@@ -350,3 +350,22 @@ def test_a_refused_engine_leaves_the_networks_choice():
         hg.fit(network, X, LABELS, epochs=1, progress=False, engine="native")
     assert network.engine == "auto"
     np.testing.assert_array_equal(network.predict(X), before)
+
+
+@pytest.mark.parametrize("good", [10**9, 130])
+def test_what_numpy_keeps_does_not_depend_on_the_clock(good, monkeypatch):
+    """However many updates fit into a call: history, weights, and the weights kept at a failure."""
+    kept = []
+    for seconds in (0.0, 60.0):
+        monkeypatch.setattr("handgrad.train.engine.numpy_engine.SLICE", seconds)
+        network = mlp()
+        sgd = hg.SGD(lambda steps: 0.01 if steps < good else 1e38)
+        try:
+            history = hg.fit(network, X, LABELS, epochs=12, batch=2, engine="numpy",
+                             optimizer=sgd, progress=False, metrics=[])  # fmt: skip
+            said = history["loss"]
+        except hg.train.DivergenceError as error:
+            said = str(error)
+        kept.append((said, network.parameters.tobytes()))
+    assert kept[0] == kept[1]
+    assert isinstance(kept[0][0], str) == (good == 130)

@@ -199,3 +199,23 @@ def test_an_output_without_a_batch_axis_is_refused(engine):
     for batch in (7, 40):
         with pytest.raises(hg.ShapeError, match="needs a batch axis .* got a scalar"):
             network.predict(X, batch=batch, engine=engine)
+
+
+@pytest.mark.parametrize("loss", [hg.Add(), hg.Sub(), hg.MatMul()])
+@pytest.mark.parametrize("t", [VALUE, VALUE[:, None], (VALUE > 0).astype(int)])
+def test_a_layer_that_is_no_loss_is_refused_in_one_line(loss, t):
+    network = hg.Sequential(hg.Affine(3))
+    for use in (hg.fit, hg.Sequential.evaluate):
+        with pytest.raises(ValueError, match="^loss: ") as refusal:
+            use(network, X, t, loss=loss)
+        assert "\n" not in str(refusal.value)
+
+
+def test_a_network_refuses_an_engine_that_there_is_not_at_once():
+    network = hg.Sequential(hg.Affine(3))
+    assert network.engine == "auto"
+    for name in ("cuda", "NumPy", None, 1):
+        with pytest.raises(ValueError, match="^engine: one of 'auto', 'native', 'numpy' is needed"):
+            network.engine = name
+    network.engine = "numpy"
+    assert copy.deepcopy(network).engine == "numpy"

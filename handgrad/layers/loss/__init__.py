@@ -9,7 +9,7 @@ from handgrad.layers.loss.likelihood import (
     NegativeLogLikelihood,
 )
 from handgrad.layers.loss.margin import CosineEmbedding, Hinge
-from handgrad.layers.loss.meaning import meant
+from handgrad.layers.loss.meaning import meant, value_of
 from handgrad.layers.loss.negative_sampling import NegativeSampling, UnigramSampler
 from handgrad.layers.loss.regression import (
     Huber,
@@ -23,5 +23,5 @@ __all__ = [
     "BinaryCrossEntropy", "CosineEmbedding", "ElementwiseLoss", "GaussianKL", "Hinge", "Huber",
     "KLDivergence", "Loss", "MeanAbsoluteError", "MeanSquaredError", "NegativeLogLikelihood",
     "NegativeSampling", "SigmoidCrossEntropy", "SoftmaxCrossEntropy", "SumSquaredError",
-    "UnigramSampler", "check_scores", "counted", "loss_for", "meant",
+    "UnigramSampler", "check_scores", "counted", "loss_for", "meant", "value_of",
 ]  # fmt: skip

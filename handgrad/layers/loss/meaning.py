@@ -11,7 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layer import Layer, is_layer
 from handgrad.layers.activation.sigmoidal import Sigmoid
-from handgrad.layers.loss.base import ElementwiseLoss
+from handgrad.layers.loss.base import ElementwiseLoss, Loss
 from handgrad.layers.loss.cross_entropy import ClassLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
 from handgrad.layers.loss.likelihood import BinaryCrossEntropy
 from handgrad.layers.loss.regression import MeanSquaredError
@@ -43,6 +43,24 @@ def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Ar
     check_scores(loss, y.shape, t)
     labels = isinstance(loss, ClassLoss) and t.dtype.kind == "b"
     return loss, t.astype(np.int64) if labels else t
+
+
+def value_of(loss: Any, y: Array, t: Array) -> float:
+    """The loss of outputs y against t. Raises ValueError where that is not one number."""
+    try:
+        value = loss.forward(y, t)
+    except Exception as error:
+        if isinstance(loss, Loss):
+            raise
+        raise ValueError(
+            f"loss: {loss!r} fails on outputs {y.shape} and targets {t.shape}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if np.size(value) != 1:
+        raise ValueError(
+            f"loss: forward(y, t) must give one number, {loss!r} gives shape {np.shape(value)}"
+        )
+    return float(value)
 
 
 def _takes_two(forward: Callable[..., Any]) -> bool:

@@ -67,7 +67,7 @@ def compare(
     numeric = part.expected(upstream).copy()
     given = analytic.reshape(-1)[part.index]
     doubt, size = part.doubt(upstream), part.size(upstream)
-    loose = RELATIVE if point.noise < SINGLE else 3e-3
+    loose = point.start.rtol or (RELATIVE if point.noise < SINGLE else 3e-3)
     floor = ABSOLUTE * size + 1e-3 * ABSOLUTE * abs(upstream).max(initial=0) * _top(point.base)
     floor += NOISE * top + 1e-14 * abs(upstream).max(initial=0)
     allowed = loose * abs(numeric) + floor

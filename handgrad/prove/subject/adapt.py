@@ -61,6 +61,7 @@ class Subject:
         self.gathers = False  # a list of outputs has one list of gradients
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
+        self.rtol: float | None = None  # largest relative error that is right, if that is stated
         self.declared = 0  # gradients that the last backward returned in a tuple or a list
 
     @property

@@ -86,6 +86,8 @@ class Sandbox:
         self.spent += self.effort
         try:
             return function(*args)
+        except SubjectError:
+            raise
         except Exception as error:
             raise _described(phase, error) from error
         except SystemExit as error:
@@ -174,9 +176,17 @@ def _interrupt(thread: threading.Thread) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Hang))
 
 
+def libraries() -> tuple[str, ...]:
+    """Folders of the other libraries that are loaded: no line in them is the user's."""
+    loaded = [sys.modules.get(n) for n in ("torch", "jax", "jaxlib", "cupy", "triton")]
+    files = [getattr(m, "__file__", None) for m in loaded]
+    return tuple(str(Path(f).parent) for f in files if f)
+
+
 def _described(phase: str, error: Exception) -> SubjectError:
     frames = list(traceback.walk_tb(error.__traceback__))
-    own = [(f, n) for f, n in frames if not f.f_code.co_filename.startswith((_NUMPY, _HERE))]
+    hidden = (_NUMPY, _HERE, *libraries())
+    own = [(f, n) for f, n in frames if not f.f_code.co_filename.startswith(hidden)]
     line = None
     if own:
         file, number = own[-1][0].f_code.co_filename, own[-1][1]

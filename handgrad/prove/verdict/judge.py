@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict import (
@@ -27,6 +27,17 @@ from handgrad.prove.verdict.trial import Case, Outcome
 
 Experiment = Callable[[Case, Outcome], Iterable[Finding]]
 
+
+def own_rules(case: Case, base: Outcome) -> Iterator[Finding]:
+    """What the library of the subject asks besides: see subject/peers.py."""
+    subject = case.subject.copy()
+    rules = getattr(subject.thing, "contract", None)
+    if rules is not None and not base.mismatches:
+        for rule in subject.sandbox.call("backward", lambda: list(rules(case.inputs))):
+            cause, sentence, name = rule
+            yield Finding(cause, sentence, name)
+
+
 # Is the subject consistent with itself? These need no numerical gradient.
 BEHAVIOUR: list[Experiment] = [
     chance.backward_draws,
@@ -43,6 +54,7 @@ BEHAVIOUR: list[Experiment] = [
     sharing.same_arrays_again,
     sharing.assigned,
     layout.layouts,
+    own_rules,
 ]
 # Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
 ELSEWHERE: list[Experiment] = [
@@ -88,7 +100,8 @@ def judge(case: Case) -> tuple[Outcome | None, list[Finding]]:
     for experiment in BEHAVIOUR:
         findings += _tried(experiment, case, base)
     limit = case.subject.sandbox.spent + PATIENCE
-    for experiment in [] if base.mismatches else ELSEWHERE:
+    here = getattr(case.subject.thing, "derived", None)  # set: asked at the given inputs alone
+    for experiment in [] if base.mismatches or here else ELSEWHERE:
         if case.subject.sandbox.spent > limit:
             what = experiment.__name__.replace("_", " ")
             case.subject.notes.add(f"it is slow: not tried at other inputs, from {what} on")

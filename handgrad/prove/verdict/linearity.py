@@ -90,7 +90,7 @@ def _given(case: Case, upstream: list[Array]) -> Gradients:
 
 def slight(case: Case, base: Outcome) -> Iterator[Finding]:
     """A factor so close to one that every entry alone would pass: but it is the same in all."""
-    if base.point is None or base.point.noise != DOUBLE or base.mismatches:
+    if base.point is None or base.point.noise != DOUBLE or base.mismatches or case.subject.rtol:
         return
     upstream = base.run.flat_upstream
     for name in base.parts:

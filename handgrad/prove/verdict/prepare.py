@@ -18,14 +18,37 @@ from handgrad.prove.verdict.trial import Case, Run, fresh, same
 
 # Inputs with these names need no gradient: targets, indices, masks, modes.
 _LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", "mask", "idx"}
+_LABELS |= {"cos", "sin", "freqs", "angles", "position", "positions", "threshold", "teacher"}
 _LABELS |= {"index", "indices", "ids", "weight_mask", "train_flg", "training", "lengths", "tgt"}
-_PARAMETERS = {"W", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
+_PARAMETERS = {"W", "w", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
 LARGE = 400_000  # elements in a subject and its inputs, from which on it is copied once only, ...
 HUGE = 4_000_000  # ... and from which on not even to float64
 
 
-def prepare(subject: Subject, inputs: Sequence[Any]) -> Case:
-    """The case in float64, with `wanted`: the arguments whose gradients can be proved."""
+def prepare(subject: Subject, inputs: Sequence[Any], wrt: Sequence[Any] | None = None) -> Case:
+    """The case in float64, with `wanted`: the arguments whose gradients can be proved.
+
+    wrt: names or indices of those, where they are stated.
+    """
+    case = _prepared(subject, inputs)
+    if wrt is not None:
+        case.wanted = [_stated(case, key) for key in wrt]
+    elif not case.wanted and hasattr(subject.thing, "asked"):  # autograd found no way to any input
+        case.wanted = [n for n, x in zip(case.names, case.inputs) if _is_float(x)]
+    return case
+
+
+def _stated(case: Case, key: Any) -> str:
+    """The name of an argument given by its name or index; ValueError for what is none."""
+    names = [*case.names, *case.subject.parameters]
+    if isinstance(key, int) and 0 <= key < len(case.names):
+        return case.names[key]
+    if key not in names:
+        raise ValueError(f"wrt: {case.subject.name} has {', '.join(names)}, and no {key!r}")
+    return str(key)
+
+
+def _prepared(subject: Subject, inputs: Sequence[Any]) -> Case:
     given = [_array(x, subject.notes) for x in inputs]
     elements = _elements(subject, given)
     if elements > HUGE:
@@ -176,11 +199,13 @@ def _wants(case: Case, name: str, run: Run) -> bool:
     x = case.inputs[k]
     if not (_is_float(x) or isinstance(x, float)):
         return False
-    if run.gradients[name] is not None:
-        return True
+    asked = getattr(case.subject.thing, "asked", None)  # by requires_grad
+    if run.gradients[name] is not None or asked:
+        return not asked or name in asked
     odd = [n for n, y in zip(case.names, case.inputs) if not isinstance(y, float | np.floating)]
     odd = [n for n in odd if not _is_float(case.inputs[case.names.index(n)])]
-    if k < run.declared and all(run.gradients[n] is None for n in odd):  # None was meant
+    none_was_meant = all(run.gradients[n] is None for n in odd) and name not in _PARAMETERS
+    if k < run.declared and none_was_meant:
         case.subject.notes.add(f"backward says by None that {name} has no gradient")
         return False
     loss = all(y.size == 1 for y in run.outputs) and name != case.names[0]

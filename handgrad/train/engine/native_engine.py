@@ -59,12 +59,18 @@ class NativeEngine(Engine):
     def _fits(self) -> bool:
         """Whether the program is still that of the network, the task and the optimizer."""
         key, arrays = self._key, self.state.optimizer.state.values()
-        return (
-            key is not None
-            and self._made_for == self._options()
-            and all(a is b for a, b in zip(self._arrays, arrays))
-            and (key.holds() or key == Key(self.state.network))
-        )
+        if (
+            key is None
+            or self._made_for != self._options()
+            or any(a is not b for a, b in zip(self._arrays, arrays))
+        ):
+            return False
+        if key.holds():
+            return True
+        if key != (new := Key(self.state.network)):
+            return False
+        self._key = new  # which holds until something changes again
+        return True
 
     def _options(self) -> tuple[Any, ...]:
         """All but the network that the program depends on."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.compile.program import SLICE
 from handgrad.layers import counted
 from handgrad.train.diverge import DivergenceError, backward_origin, forward_origin
 from handgrad.train.engine.interface import Engine
-from handgrad.train.engine.task import Pair, Updates, summed, together
+from handgrad.train.engine.state import TrainState
+from handgrad.train.engine.task import Pair, Task, Updates, summed, together
 
 
 class Gradients(NamedTuple):
@@ -24,7 +27,7 @@ class Gradients(NamedTuple):
 
 
 class NumPyEngine(Engine):
-    """One update in each call.
+    """Updates one after the other, in Python.
 
     The gradient of an update is Σ Dₖ·gₖ / Σ Dₖ over its batches k, Dₖ being the denominator of
     the batch's loss: that of all its samples at once.
@@ -33,38 +36,67 @@ class NumPyEngine(Engine):
     def __init__(self, reason: str = ""):
         self.reason = reason
 
+    def prepare(self, task: Task, state: TrainState) -> None:
+        super().prepare(task, state)
+        self._done: list[dict[str, Pair]] = []  # what updates measured that are not handed over
+        self._failed: DivergenceError | None = None  # with which the next update ended
+
     def describe(self) -> str:
         """NumPy, and why not something faster."""
         return f"NumPy ({self.reason})" if self.reason else "NumPy"
 
     def advance(self, limit: int) -> Updates:
+        state, until = self.state, time.perf_counter() + SLICE
+        limit = min(limit, state.until_copy, self.task.updates - state.position)
+        try:
+            while self._failed is None and len(self._done) < limit:
+                self._done.append(self.update(state.position + len(self._done)))
+                if time.perf_counter() > until:
+                    break
+        except DivergenceError as error:
+            self._failed = error
+        if self._failed is not None and not self._done:
+            raise self._failed
+        return self.finish()
+
+    def finish(self) -> Updates:
+        done, self._done = self._done, []
+        return Updates.of(done)
+
+    def update(self, position: int) -> dict[str, Pair]:
+        """One update of the present epoch; what was measured."""
         state, network = self.state, self.state.network
-        gradients, sums = self.gradients(self.task.batches(state.epoch, state.position))
+        gradients, sums = self.gradients(position)
         # The sum of squares is one fast pass; where it overflows, each element is looked at.
         if not math.isfinite(np.dot(gradients, gradients)) and not np.isfinite(gradients).all():
             raise DivergenceError("a gradient is no longer finite", backward_origin(network))
-        flat = network.flat
+        flat = self.flat
         state.optimizer.step(Gradients(flat.parameters, gradients, flat.layout, flat.frozen))
-        return Updates.one(sums)
+        return sums
 
-    def gradients(self, batches: list[Array]) -> tuple[Array, dict[str, Pair]]:
-        """The gradient of some batches together, and what was measured."""
-        number = self.task.number(self.state.epoch, self.state.position)
+    def gradients(self, position: int) -> tuple[Array, dict[str, Pair]]:
+        """The gradient of an update's batches together, and what was measured."""
+        epoch = self.state.epoch
+        batches = self.task.batches(epoch, position)
+        number = self.task.number(epoch, position)
         sums = self.measure(batches[0], number)
+        gradients = self.flat.collect()
         if len(batches) == 1:
-            return self.state.network.gradients, sums
+            return gradients, sums
         whole = sums["loss"][1]
-        total = self.state.network.gradients * np.float64(whole)
+        total = gradients * np.float64(whole)
         for i, samples in enumerate(batches[1:], 1):
             more = self.measure(samples, number + i)
-            total += self.state.network.gradients * np.float64(more["loss"][1])
+            total += self.flat.collect() * np.float64(more["loss"][1])
             whole = together(self.task.loss, whole, more["loss"][1])
             sums = summed(self.task.loss, sums, more)
-        return (total / (whole or 1)).astype(self.state.network.dtype), sums
+        return (total / (whole or 1)).astype(gradients.dtype), sums
 
     def measure(self, samples: Array, number: int) -> dict[str, Pair]:
-        """Forward and backward for some samples: what was measured; the gradients are in the
-        network after it."""
+        """Forward and backward for some samples: what was measured.
+
+        The gradients are in the network after it, and `flat` is its arrays.
+        """
         task, network, optimizer = self.task, self.state.network, self.state.optimizer
         x, t = task.x[samples], task.t[samples]
         if task.augment is not None:
@@ -75,10 +107,12 @@ class NumPyEngine(Engine):
         if not math.isfinite(value):
             raise DivergenceError(f"the loss became {value}", forward_origin(network, x))
         network.backward(_first(task.loss.backward()))
+        self.flat = network.flat
         if optimizer.l2:
             value += optimizer.penalty(network)
         whole = denominator(task.loss, len(samples))
-        return {"loss": (value * whole, whole)} | measured(task, y, t)
+        sums = {"loss": (value * whole, whole)}
+        return sums | measured(task, y, t) if task.metrics else sums
 
 
 def denominator(loss: Any, samples: int) -> float:

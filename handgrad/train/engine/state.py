@@ -51,6 +51,12 @@ class TrainState:
         """Take the present weights for good ones."""
         self.good, self._judged = (self.step, self.network.parameters.copy()), None
 
+    @property
+    def until_copy(self) -> int:
+        """After how many updates the weights are to be copied; an engine that always stops there
+        keeps the same ones whenever it is interrupted."""
+        return max(1, self.good[0] + _KEEP_EVERY - self.step)
+
     def add(self, done: Updates, task: Task, seconds: float) -> Iterator[None]:
         """Enter what some updates measured, and stop after each epoch's part of them."""
         totals = self._totals(done, task)

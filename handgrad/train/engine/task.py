@@ -79,7 +79,16 @@ class Updates:
     @classmethod
     def one(cls, sums: dict[str, Pair]) -> Updates:
         """A single update."""
-        return cls(1, {name: ([a], [b]) for name, (a, b) in sums.items()})
+        return cls.of([sums])
+
+    @classmethod
+    def of(cls, each: list[dict[str, Pair]]) -> Updates:
+        """Updates that each measured a numerator and a denominator under the same names."""
+        sums: dict[str, Pair] = {}
+        for name in each[0] if each else ():
+            above, below = zip(*(measured[name] for measured in each))
+            sums[name] = above, below
+        return cls(len(each), sums)
 
 
 def running(before: float, numbers: Any, position: int, updates: int) -> Any:

@@ -1,0 +1,78 @@
+"""Layers and pairs on arrays of another library: kernels of Triton's, CuPy's, or by DLPack."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from handgrad.prove.subject.copying import duplicate
+from handgrad.prove.subject.peer import Box, Peer, as_numpy, home_of, without_gpu
+
+
+class Carried(Peer):
+    """forward and backward as they are; arrays are carried there and back.
+
+    Its parameters are the arrays `X` that it holds beside an attribute `dX`.
+    """
+
+    def __init__(self, layer: Any, like: Any):
+        self.box = Box((layer, like))  # like: an array of the kind that the layer takes
+        held = {k: v for k, v in vars(layer).items() if hasattr(layer, f"d{k}")}
+        self.params = {k: as_numpy(v) for k, v in held.items()}
+        self.grads: dict[str, Any] = dict.fromkeys(self.params)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Peer:
+        clone = super().__deepcopy__(memo)
+        layer, like = self.box.content
+        clone.box = Box((duplicate(layer, memo), like))
+        return clone
+
+    def forward(self, *inputs: Any) -> Any:
+        layer, like = self.box.content
+        for name, value in self.params.items():
+            setattr(layer, name, carry(value, like))
+        return self._on_arrays(layer.forward, inputs)
+
+    def backward(self, *gradients: Any) -> Any:
+        layer = self.box.content[0]
+        found = self._on_arrays(layer.backward, gradients)
+        self.grads = {k: as_numpy(getattr(layer, f"d{k}")) for k in self.params}
+        return found
+
+    def evaluate(self, function: Callable, arrays: Sequence[Any]) -> Any:
+        """Another function of the same inputs, as arrays."""
+        return self._on_arrays(function, arrays)
+
+    def _on_arrays(self, method: Callable, arrays: Sequence[Any]) -> Any:
+        """method(*arrays) over there; what it writes into an array shows in ours too."""
+        like = self.box.content[1]
+        with without_gpu(), _double(like):
+            theirs = [carry(x, like) for x in arrays]
+            result = method(*theirs)
+        for ours, there in zip(arrays, theirs):
+            if isinstance(ours, np.ndarray) and ours.flags.writeable:
+                ours[...] = as_numpy(there)
+        return tuple(map(as_numpy, result)) if isinstance(result, tuple) else as_numpy(result)
+
+
+def carry(x: Any, like: Any) -> Any:
+    """A NumPy array as one of the other library's, on the same memory or device."""
+    if not isinstance(x, np.ndarray):
+        return x
+    module = sys.modules[home_of(like) or type(like).__module__.split(".")[0]]
+    if home_of(like) == "torch":
+        shared = x.copy() if any(s < 0 for s in x.strides) else x
+        return module.from_numpy(shared).to(like.device)
+    if home_of(like) == "jax":
+        return module.numpy.asarray(x)
+    return module.asarray(x) if hasattr(module, "asarray") else module.from_dlpack(x)
+
+
+def _double(like: Any) -> Any:
+    if home_of(like) != "jax":
+        return contextlib.nullcontext()
+    return sys.modules["jax"].enable_x64(True)
