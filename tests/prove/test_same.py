@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import contextmanager
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_other_threads_keep_their_output_and_their_generators(capsys):
 
 
 def test_a_subject_that_checks_something_itself():
-    inner = []
+    inner = deque()  # a list in a closure would be put back as it was
 
     class Doubts(Draws):
         def forward(self, x):

@@ -44,9 +44,9 @@ def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
     for _ in range(14):
         middle = (low + high) / 2
         off = _difference(case, inputs, home, middle)
-        if _TINY < off < _SMALL:
+        if _TINY < off < min(_SMALL, 0.1 * far):
             nearer = _difference(case, inputs, home, 0.9 * middle)
-            return 1e-3 * off < nearer < off and not off > 0.1 * far
+            return 1e-3 * off < nearer < off
         low, high = (low, middle) if not off <= _TINY else (middle, high)
     return False
 
