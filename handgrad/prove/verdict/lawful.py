@@ -31,7 +31,7 @@ def lawful(value: Any, case: Case) -> Iterator[Any]:
     elif isinstance(value, str):
         yield from strings_known(case.subject, value)
     elif isinstance(value, tuple | list | np.ndarray) and _permutes(value):
-        rolled = np.concatenate([value[2:], value[:2]])
+        rolled = np.roll(np.arange(len(value)), 1)  # not its own inverse
         yield rolled if isinstance(value, np.ndarray) else type(value)(rolled.tolist())
     elif isinstance(value, tuple | list) and value and all(map(is_whole, value)):
         yield from (value[::-1],) if value != value[::-1] else ()

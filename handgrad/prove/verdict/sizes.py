@@ -66,12 +66,14 @@ def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _lengths(case: Case) -> Iterator[tuple[str, list[Any] | None]]:
-    """Lengths of one are left alone: they may be stretched by chance where others are not."""
+    """Lengths of one are left alone where a parameter has one too, which may be stretched."""
     yield "every length odd", resized_odd(case, case.rng)
+    single = any(1 in np.shape(case.subject.get(n)) for n in case.subject.parameters)
     deepest = max((x.ndim for x in case.inputs if isinstance(x, np.ndarray)), default=0)
     for axis in range(1, deepest):
         length = _length(case, axis)
-        for other in (length + 1, length + 2, length + 3, max(length - 1, 2)) * (length > 1):
+        free = length > 1 or not single
+        for other in (length + 1, length + 2, length + 3, max(length - 1, 2)) * free:
             yield f"axis {axis} of length {other}", resized(case, axis, other, case.rng)
     arrays = [(k, x) for k, x in enumerate(case.inputs) if isinstance(x, np.ndarray) and x.size]
     if len(arrays) < 2:
