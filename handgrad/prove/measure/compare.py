@@ -69,7 +69,7 @@ def compare(
     doubt, size = part.doubt(upstream), part.size(upstream)
     loose = point.start.rtol or (RELATIVE if point.noise < SINGLE else 3e-3)
     floor = ABSOLUTE * size + 1e-3 * ABSOLUTE * abs(upstream).max(initial=0) * _top(point.base)
-    floor += NOISE * top + 1e-14 * abs(upstream).max(initial=0)
+    floor += NOISE * top + 1e-12 * abs(upstream).max(initial=0)
     allowed = loose * abs(numeric) + floor
     suspect = ~(abs(given - numeric) <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
     suspect &= ~(abs(given - numeric) + doubt <= allowed)

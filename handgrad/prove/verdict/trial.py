@@ -178,10 +178,11 @@ class Case:
                 ))  # fmt: skip
                 now[...] = then
         for name, then in held.items():
-            if not same(subject.get(name), then):
+            now = subject.get(name)
+            if now.shape == then.shape and not same(now, then):  # of another shape: made anew
                 sentence = f"{phase} changes the parameter {name}."
                 found.append(Finding("inplace_input", sentence, name))
-                held[name] = subject.get(name).copy()
+                held[name] = now.copy()
         return found
 
     def verify(

@@ -42,7 +42,7 @@ def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
     exact = base.point is not None and base.point.noise == DOUBLE
     tops = (0.5, 3.0) if loss else (0.1, 0.5, 3.0, 8.0, 30.0) + (300.0,) * exact
     for top in tops:
-        scale = top / size
+        scale = 1.0137 * top / size  # a round number may be where the subject jumps
         yield f"values up to {top:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
     if low < 0 < high or not ends_at_zero(case):
         for sign, word in ((1.0, "positive"), (-1.0, "negative")):
