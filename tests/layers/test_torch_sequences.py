@@ -136,9 +136,9 @@ def test_embedding(dtype, tolerance, rng):
 
 @pytest.mark.parametrize("causal", [False, True])
 def test_dot_product_attention(causal, dtype, tolerance, rng):
-    arrays = [rng.standard_normal((2, 3, 4, 5)).astype(dtype) for _ in range(3)]
-    layer, given = layers.DotProductAttention(causal=causal), leaves(*arrays)
-    y = layer(*arrays)
+    inputs = [rng.standard_normal((2, 3, 4, 5)).astype(dtype) for _ in range(3)]
+    layer, given = layers.DotProductAttention(causal=causal), leaves(*inputs)
+    y = layer(*inputs)
     ty = torch.nn.functional.scaled_dot_product_attention(*given, is_causal=causal)
     dy = rng.standard_normal(y.shape).astype(dtype)
     ty.backward(torch.tensor(dy))

@@ -13,7 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.prove.subject.sandbox import interrupting
+
 _CALL, _LINE, _ELEMENT = 40.0, 0.6, 0.01  # units of a call, of a line of Python, of an element
+_USUAL = 60  # lines of a call, where they cannot be counted
 
 
 def effort_of(call: Callable[[], Any], arrays: Sequence[Any]) -> float:
@@ -24,6 +27,8 @@ def effort_of(call: Callable[[], Any], arrays: Sequence[Any]) -> float:
 
 def _lines(call: Callable[[], Any]) -> int:
     """How many lines of Python a call runs, those of libraries left out."""
+    if interrupting():  # Python 3.11 does not trace until that thread wakes
+        return _USUAL
     count = 0
 
     def inside(frame: Any, event: str, argument: Any) -> Any:

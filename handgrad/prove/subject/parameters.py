@@ -13,6 +13,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layer import Layer
 from handgrad.layer import Parameter as TensorParameter
+from handgrad.tensor import Tensor
 
 Path = tuple[Any, ...]
 
@@ -100,9 +101,13 @@ def owners(thing: Any) -> Iterator[Any]:
     return (owner for owner, _ in _owners(thing, (), set()))
 
 
+# A tensor is what a run has recorded; one that is a parameter is seen by its owner.
+_LEAVES = (np.ndarray, type, ModuleType, FunctionType, str, Tensor)
+
+
 def _owners(value: Any, path: Path, seen: set[int]) -> Iterator[tuple[Any, Path]]:
     """Every object that can hold parameters, with its path."""
-    if id(value) in seen or isinstance(value, np.ndarray | type | ModuleType | FunctionType | str):
+    if id(value) in seen or isinstance(value, _LEAVES):
         return
     seen.add(id(value))
     if isinstance(value, list | tuple):
@@ -114,7 +119,7 @@ def _owners(value: Any, path: Path, seen: set[int]) -> Iterator[tuple[Any, Path]
     elif hasattr(value, "__dict__") or hasattr(type(value), "__slots__"):
         yield value, path
         for name, inner in attributes(value).items():
-            if name != "followed_by":
+            if name != "followed_by" and name not in getattr(value, "_transient", ()):
                 yield from _owners(inner, (*path, (".", name)), seen)
 
 

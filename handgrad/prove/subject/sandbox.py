@@ -170,8 +170,18 @@ class _Apart(io.TextIOBase):
             self.outside.flush()
 
 
+_given_up: list[threading.Thread] = []
+
+
+def interrupting() -> bool:
+    """Whether a thread that was asked to stop has not come to it yet: it sleeps, or waits."""
+    _given_up[:] = [thread for thread in _given_up if thread.is_alive()]
+    return bool(_given_up)
+
+
 def _interrupt(thread: threading.Thread) -> None:
     """Ask a thread to stop at its next Python instruction."""
+    _given_up.append(thread)
     ident = ctypes.c_ulong(thread.ident or 0)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(Hang))
 
