@@ -33,8 +33,13 @@ def lawful(value: Any, case: Case) -> Iterator[Any]:
     elif isinstance(value, tuple | list | np.ndarray) and _permutes(value):
         rolled = np.roll(np.arange(len(value)), 1)  # not its own inverse
         yield rolled if isinstance(value, np.ndarray) else type(value)(rolled.tolist())
+    elif isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.ndim == 1:
+        if len(set(value.tolist())) == len(value) > 1:  # positions: one that is met twice
+            yield np.concatenate([value[:-1], value[:1]])
     elif isinstance(value, tuple | list) and value and all(map(is_whole, value)):
         yield from (value[::-1],) if value != value[::-1] else ()
+        if len(set(value)) == len(value) > 1:
+            yield type(value)((*value[:-1], value[0]))
         for k, v in enumerate(value):
             for other in (v + 1, max(v - 1, 0)):
                 yield type(value)((*value[:k], other, *value[k + 1 :]))
@@ -60,6 +65,7 @@ def _arrays(value: Array) -> Iterator[Array]:
         return  # labels, masks: other numbers would not be such
     rng = np.random.default_rng(23)
     yield value * rng.uniform(0.5, 1.5, value.shape)
+    yield np.full_like(value, value.flat[0])  # positions may meet
     if value.ndim > 1 and len(value) == 1:
         yield np.concatenate([value, 0.7 * value])
     for axis in range(value.ndim - 1, -1, -1) if value.ndim > 2 else ():
