@@ -12,8 +12,11 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove import Report, check
+from handgrad.prove.verdict.layout import by_columns, from_the_end, strided
 
-LAYOUTS = ("C", "F", "strided", "reversed")
+LAYOUTS: dict[str, Callable[[Array], Array]] = {
+    "C": np.ascontiguousarray, "F": by_columns, "strided": strided, "reversed": from_the_end,
+}  # fmt: skip
 
 
 def gradient_check(
@@ -91,7 +94,9 @@ class Variant:
 
     def __post_init__(self) -> None:
         if self.layout not in LAYOUTS:
-            raise ValueError(f"gradient_check: layout {self.layout!r}; there are {LAYOUTS}")
+            raise ValueError(
+                f"gradient_check: layout {self.layout!r}; there are {', '.join(LAYOUTS)}"
+            )
         if self.rank is not None and self.rank < 1:
             raise ValueError(f"gradient_check: ranks begin at 1, got {self.rank}")
         try:
@@ -114,7 +119,8 @@ class Variant:
     def _cast(self, x: Any) -> Any:
         if np.asarray(x).dtype.kind != "f":
             return x
-        return _laid_out(np.asarray(x, dtype=self.dtype), self.layout)
+        array = np.asarray(x, dtype=self.dtype)
+        return LAYOUTS[self.layout](array) if array.ndim else array
 
     def _arranged(self, x: Any) -> Any:
         array = np.asarray(x)
@@ -124,16 +130,3 @@ class Variant:
         while self.rank is not None and array.ndim > self.rank:
             array = array[0]
         return self._cast(array if np.ndim(x) or array.ndim else x)
-
-
-def _laid_out(x: Array, layout: str) -> Array:
-    """Equal elements, lying otherwise in memory."""
-    if not x.ndim or layout == "C":
-        return np.ascontiguousarray(x) if x.ndim else x
-    if layout == "F":
-        return np.asfortranarray(x)
-    if layout == "reversed":
-        return x[::-1].copy()[::-1]
-    wide = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
-    wide[..., ::2] = x
-    return wide[..., ::2]

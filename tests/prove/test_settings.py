@@ -327,3 +327,48 @@ def test_lengths_and_switches_are_found_from_arrays():
     assert sandbox.run(lambda: recipe(case.subject)).given == {
         "n": 4, "m": 3, "bias": True, "scale": 1.0,
     }  # fmt: skip
+
+
+class Interpolated:
+    """A table between its entries, at positions of which two may lie between the same ones."""
+
+    def __init__(self, at, adds):
+        self.at, self.adds = np.asarray(at), adds
+
+    def forward(self, table):
+        self.k = np.floor(self.at).astype(int)
+        self.share, self.length = self.at - self.k, len(table)
+        return (1 - self.share) * table[self.k] + self.share * table[self.k + 1]
+
+    def backward(self, dout):
+        dx = np.zeros(self.length)
+        for k, part in ((self.k, 1 - self.share), (self.k + 1, self.share)):
+            if self.adds:
+                np.add.at(dx, k, part * dout)
+            else:
+                dx[k] += part * dout
+        return dx
+
+
+def test_positions_of_a_constructor_may_meet():
+    assert found(Interpolated((0.2, 2.5), adds=True), r(5)) == []
+    assert not check(Interpolated(np.array([0.2, 2.5]), adds=False), r(5))
+
+
+class Scored:
+    """Cross-entropy with labels that the constructor was given: y - t holds for labels alone."""
+
+    def __init__(self, t):
+        self.t = t
+
+    def forward(self, z):
+        e = np.exp(z - z.max(1, keepdims=True))
+        self.p = e / e.sum(1, keepdims=True)
+        return -(self.t * np.log(self.p + 1e-300)).sum()
+
+    def backward(self, dout):
+        return dout * (self.p - self.t)
+
+
+def test_labels_among_the_arguments_stay_labels():
+    assert found(Scored(np.eye(3)[[0, 2, 1, 1]]), r(4, 3)) == []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import types
 
 import numpy as np
 import pytest
 
 from handgrad.prove import check
+from handgrad.prove.subject.sandbox import interrupting
 
 X = np.random.default_rng(0).normal(size=(4, 3))
 W, B = np.random.default_rng(1).normal(size=(3, 2)), np.ones(2)
@@ -304,3 +306,56 @@ def test_where_the_inputs_had_no_matrix():
             return dout / 2
 
     assert "no matrix" in " ".join(check(Half(), 3.0).notes)
+
+
+class MadeOnDemand:
+    """Weights are made for the width of x, anew where another width comes."""
+
+    W = dW = None
+
+    def forward(self, x):
+        if self.W is None or len(self.W) != x.shape[-1]:
+            self.W = np.random.default_rng(0).normal(size=(x.shape[-1], 3))
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+def test_weights_that_are_made_anew_are_no_write():
+    report = check(MadeOnDemand(), np.random.default_rng(1).normal(size=(4, 5)))
+    assert report.cause != "inplace_input", report
+
+
+class Floor:
+    """y = x where x > 0.1, and 0.7 elsewhere: a jump at a round number."""
+
+    def forward(self, x):
+        self.on = x > 0.1
+        return np.where(self.on, x, 0.7)
+
+    def backward(self, dout):
+        return np.where(self.on, dout, 0)
+
+
+def test_a_jump_at_a_round_number_is_not_met_on_purpose():
+    assert check(Floor(), np.random.default_rng(1).normal(size=(4, 5)))
+
+
+class Sleeps:
+    def forward(self, x):
+        time.sleep(8)
+        return x
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_sleeping_subject_holds_up_no_other_check():
+    x = np.random.default_rng(1).normal(size=(4, 5))
+    before = check(Floor(), x)
+    assert check(Sleeps(), x, timeout=0.1).verdict == "cannot tell"
+    assert str(check(Floor(), x)) == str(before)
+    assert interrupting()  # it was not waited for

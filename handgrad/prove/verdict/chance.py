@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import Array
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
 
 _TOLERANCE = 1e-9
+Gradients = dict[str, Array | None]
 
 
 def backward_draws(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -48,6 +50,15 @@ def forward_trembles(case: Case, base: Outcome) -> Iterator[Finding]:
 def _move_on(subject: Subject) -> None:
     for generator in subject.outside.generators(subject.thing):
         generator.random(7) if isinstance(generator, np.random.Generator) else generator.random()
+
+
+def another(case: Case, gradients: Gradients, right: Gradients) -> str | None:
+    """The first argument whose gradient is not this one."""
+    for name in case.wanted:
+        a, b = gradients[name], right[name]
+        if a is not None and b is not None and not close(a, b, 1e-7):
+            return name
+    return None
 
 
 def close(a: Any, b: Any, tolerance: float = _TOLERANCE) -> bool:

@@ -16,22 +16,22 @@ from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh
 
 
-def _by_columns(a: Array) -> Array:
+def by_columns(a: Array) -> Array:
     return np.asfortranarray(a)
 
 
-def _strided(a: Array) -> Array:
-    wide = np.zeros((*a.shape[:-1], 2 * a.shape[-1]))
+def strided(a: Array) -> Array:
+    wide = np.zeros((*a.shape[:-1], 2 * a.shape[-1]), a.dtype)
     wide[..., ::2] = a
     return wide[..., ::2]
 
 
-def _reversed(a: Array) -> Array:
+def from_the_end(a: Array) -> Array:
     return a[..., ::-1].copy()[..., ::-1]
 
 
 def _offset(a: Array) -> Array:
-    deep = np.zeros((a.shape[0] + 2, *a.shape[1:]))
+    deep = np.zeros((a.shape[0] + 2, *a.shape[1:]), a.dtype)
     deep[1:-1] = a
     return deep[1:-1]
 
@@ -41,9 +41,9 @@ def _swapped(a: Array) -> Array:
 
 
 _LAYOUTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
-    ("stored by columns", _by_columns),
-    ("with a stride", _strided),
-    ("with a negative stride", _reversed),
+    ("stored by columns", by_columns),
+    ("with a stride", strided),
+    ("with a negative stride", from_the_end),
     ("inside a larger array", _offset),
     ("transposed in memory", _swapped),
 )

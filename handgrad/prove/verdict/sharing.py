@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.subject.parameters import reach
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.chance import another, close
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import nearby, resized
 from handgrad.prove.verdict.trial import Case, Outcome, fresh, same
@@ -84,12 +84,10 @@ def same_arrays_again(case: Case, base: Outcome) -> Iterator[Finding]:
         return
     if not all(map(close, outputs, alone.outputs)):
         return  # it keeps a state, or draws anew
-    for name in case.wanted:
-        a, b = gradients[name], alone.gradients[name]
-        if a is not None and b is not None and not close(a, b, 1e-7):
-            text = f"When the same arrays come again with other numbers, d{name} is the old one."
-            yield Finding("stale_state", text, name)
-            return
+    name = another(case, gradients, alone.gradients)
+    if name is not None:
+        text = f"When the same arrays come again with other numbers, d{name} is the old one."
+        yield Finding("stale_state", text, name)
 
 
 def assigned(case: Case, base: Outcome) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from handgrad.prove.subject.copying import duplicate
 from handgrad.prove.subject.making import sibling
 from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.chance import close
+from handgrad.prove.verdict.chance import another, close
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby, resized, shuffled
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh, same
@@ -223,12 +223,11 @@ def _in_between(
         yield Finding("stale_state", text, line=error.line)
         return
     gradients = case.named(one, returned)
-    for name in case.wanted:
-        a, b = gradients[name], alone.gradients[name]
-        if a is not None and b is not None and not close(a, b, 1e-7):
-            text = f"When another instance is used in between, d{name} is wrong: they share state."
-            yield Finding("stale_state", text, name)
-            return
+    name = another(case, gradients, alone.gradients)
+    if name is not None:
+        text = f"When another instance is used in between, d{name} is wrong: they share state."
+        yield Finding("stale_state", text, name)
+        return
     other.backward([fresh(u) for u in elsewhere.upstream])
     later = case.named(one, returned)
     changed = [n for n in case.wanted if _changed(gradients[n], later[n])]
