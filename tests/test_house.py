@@ -17,6 +17,7 @@ ROOMS = {
     "prove": 4, "explain": 4, "optim": 4, "optimcheck": 5, "compile": 5, "train": 6, "book": 7,
     "datasets": 7, "metrics": 7, "terminal": 7, "testing": 7,
     "cli": 8, "__main__": 9, "__init__": 9,
+    "renamed": 0,
 }  # fmt: skip
 PARTNERS = {
     "cupy", "matplotlib", "PIL", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py",
