@@ -37,14 +37,16 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+MODULES = {module_of(path) for path in FILES}
+
+
 def imported(node: ast.AST) -> list[str]:
     """The modules that an import statement names, handgrad's as far as files go."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom) and node.module:
         deeper = [f"{node.module}.{alias.name}" for alias in node.names]
-        modules = {module_of(p) for p in FILES}
-        return [d if d in modules else node.module for d in deeper]
+        return [d if d in MODULES else node.module for d in deeper]
     return []
 
 
