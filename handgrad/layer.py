@@ -20,9 +20,10 @@ The contract
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from reprlib import recursive_repr
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from handgrad.inside import PLAIN
 from handgrad.inside import is_layer as is_layer
 from handgrad.inside import sublayers as sublayers
 from handgrad.inside import walk as walk
+from handgrad.naming import explain_arguments
 from handgrad.protocols import LayerLike
 from handgrad.tensor import CallRecord, Tensor, is_learning, is_recording
 
@@ -51,6 +53,14 @@ class Layer:
     stream: Stream | None = None  # random numbers; a network gives each layer its own
     dtype: Any = None  # of parameters still to be made; None: that of the first input
     followed_by: Any = None  # the next layer in a Sequential: initial weights depend on it
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """A layer still to be initialized; a foreign name of an argument is answered with ours."""
+        if named:
+            explain_arguments(cls, named)
+        if (arguments or named) and cls.__init__ is object.__init__:
+            raise TypeError(f"{cls.__name__} takes no arguments")
+        return super().__new__(cls)
 
     def forward(self, *inputs: Any) -> Any:
         """Outputs from inputs; keeps on self what backward needs."""
@@ -115,6 +125,11 @@ class Layer:
     @recursive_repr("...")
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(given(self, self.members))})"
+
+
+# What `inspect.signature` says of a layer without __init__: __new__ lets everything through.
+_CLS = inspect.Parameter("cls", inspect.Parameter.POSITIONAL_ONLY)
+Layer.__new__.__signature__ = inspect.Signature([_CLS])  # type: ignore[attr-defined]
 
 
 def parameter_names(layer: Any) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -9,7 +10,7 @@ from importlib import import_module
 from opcode import opmap
 from typing import Any
 
-from handgrad.foreign import FOREIGN
+from handgrad.foreign import ARGUMENTS, FOREIGN
 
 PUBLIC: dict[str, list[str]] = {}  # the public names of each module that has been imported
 
@@ -62,6 +63,19 @@ def unknown(module: str, name: str) -> AttributeError | ImportError:
     if caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]:
         return ImportError(text, name=module)
     return AttributeError(text, name=name, obj=sys.modules.get(module))
+
+
+def explain_arguments(cls: type, named: Iterable[str]) -> None:
+    """TypeError for a constructor's keyword arguments that have another name in handgrad."""
+    for name in ARGUMENTS.keys() & named:
+        taken = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+        if name in taken or any(p.kind is p.VAR_KEYWORD for p in taken.values()):
+            continue
+        for called in ARGUMENTS[name]:
+            if called in taken:
+                raise TypeError(
+                    f"{cls.__name__} has no argument {name!r}; handgrad calls it {called!r}"
+                )
 
 
 def ours(module: str, name: str) -> str:

@@ -1,7 +1,7 @@
-"""What handgrad asks of a layer, a loss, a metric and a callback, as types.
+"""What handgrad asks of a layer, a loss, an optimizer, a metric and a callback, as types.
 
 They are met by shape: no base class is needed. A class of one's own is a `LayerLike` as soon as it
-has `forward` and `backward`. An optimizer alone has a base class, `handgrad.optim.Optimizer`.
+has `forward` and `backward`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,16 @@ class LossLike(LayerLike, Protocol):
 
     backward() gives the gradient of y, that of the loss being 1, and None for the targets.
     """
+
+
+class OptimizerLike(Protocol):
+    """Changes parameters by their gradients: two dicts of arrays under the same names.
+
+    The arrays in params are changed in place; a dict of new ones may be returned instead.
+    """
+
+    def update(self, params: Any, grads: Any, /) -> Any:
+        """One step."""
 
 
 class MetricLike(Protocol):

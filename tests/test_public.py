@@ -10,7 +10,7 @@ import pytest
 
 import handgrad
 from handgrad.foreign import FOREIGN
-from handgrad.protocols import LayerLike
+from handgrad.protocols import LayerLike, OptimizerLike
 
 MODULES = (handgrad, handgrad.layers, handgrad.optim, handgrad.train)
 ROOMS = ("book", "compile", "datasets", "explain", "layers", "metrics", "optim", "prove", "train")
@@ -188,6 +188,8 @@ def test_protocols_are_met_by_shape():
     assert isinstance(handgrad.Affine(2), LayerLike)
     assert isinstance(handgrad.SoftmaxCrossEntropy(), LayerLike)
     assert not isinstance(object(), LayerLike)
+    rule: OptimizerLike = handgrad.Adam()  # mypy tells whether it is one
+    assert callable(rule.update)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
     Raises NotNative for a rule of the user's own.
     """
     if type(optimizer) not in _RULES:
-        raise NotNative(f"{type(optimizer).__name__} has no native form")
+        raise NotNative(f"{optimizer._name} has no native form")
     rule, names = _RULES[type(optimizer)]
     runs = optimizer.runs(network)
     states = [b.array(a, writable=True) for a in optimizer.state.values()]

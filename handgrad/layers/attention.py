@@ -15,7 +15,7 @@ from handgrad.layers.init import initialize, require_rule
 class DotProductAttention(Layer):
     """y = softmax(q @ kᵀ / √D) @ v: each query's mean of the values, by likeness to the keys.
 
-    scale=False leaves out √D. causal: query t sees the keys 0 … t alone. mask: True where a key
+    scaled=False leaves out √D. causal: query t sees the keys 0 … t alone. mask: True where a key
     may be seen. What is not seen has weight 0.
     Shapes: q (N, …, T, D), k (N, …, S, D), v (N, …, S, E), mask (N, S) or (N, T, S) of booleans,
     y (N, …, T, E); the weights (N, …, T, S) are kept as `weights`.
@@ -25,13 +25,13 @@ class DotProductAttention(Layer):
     Source: Vaswani et al., "Attention is all you need", NIPS 2017, section 3.2.1.
     """
 
-    def __init__(self, *, causal: bool = False, scale: bool = True):
-        self.causal, self.scale = causal, scale
+    def __init__(self, *, causal: bool = False, scaled: bool = True):
+        self.causal, self.scaled = causal, scaled
 
     def forward(self, q: Array, k: Array, v: Array, mask: Array | None = None) -> Array:
         self.q, self.k, self.v = accept(self, q, k, v)
         self.given = mask is not None
-        self.factor = self.q.dtype.type(self.q.shape[-1] ** -0.5 if self.scale else 1)
+        self.factor = self.q.dtype.type(self.q.shape[-1] ** -0.5 if self.scaled else 1)
         scores = self.q @ self.k.swapaxes(-1, -2) * self.factor
         seen = visible(self, scores.shape, mask, self.causal)
         self.weights = masked_softmax(scores, seen)

@@ -17,7 +17,7 @@ class Embedding(Layer):
     """y = W[ids]: row `id` of W for each id.
 
     Shapes: ids (…) of integers from 0 to V − 1, W (V, D), y (…, D); V = vocabulary and
-    D = dimension. W starts as `init` says, N(0, 1) by default, in float64 outside a network.
+    D = outputs. W starts as `init` says, N(0, 1) by default, in float64 outside a network.
     Gradient: dW[v] = Σ of dy over all positions where ids = v: a row that was read twice gets both
     gradients. Only the rows that occur are not zero: `rows` are their ids, ascending, and
     `drows` (R, D) their sums, dW[rows] = drows. ids have none.
@@ -28,19 +28,17 @@ class Embedding(Layer):
 
     params = ("W",)
 
-    def __init__(
-        self, vocabulary: int, dimension: int, *, init: Any = 1.0, seed: int | None = None
-    ):
-        require_positive(self, vocabulary=vocabulary, dimension=dimension)
+    def __init__(self, vocabulary: int, outputs: int, *, init: Any = 1.0, seed: int | None = None):
+        require_positive(self, vocabulary=vocabulary, outputs=outputs)
         require_rule(self, init)
-        self.vocabulary, self.dimension = vocabulary, dimension
+        self.vocabulary, self.outputs = vocabulary, outputs
         self.init, self.seed = init, seed
         if seed is not None:
             self.stream = Stream(seed)
 
     def build(self, ids: Any = None) -> None:
         if "W" not in self.__dict__:
-            shape, dtype = (self.vocabulary, self.dimension), self.dtype or np.float64
+            shape, dtype = (self.vocabulary, self.outputs), self.dtype or np.float64
             self.W = initialize(self.init, shape, *shape, self.draw(), dtype)
 
     def forward(self, ids: Array) -> Array:
@@ -59,7 +57,7 @@ class EmbeddingDot(Layer):
 
     y[n] = Σ_d W[ids[n], d] · h[n, d], or with K ids for each h, y[n, k] from ids[n, k].
     Shapes: h (N, D), ids (N) or (N, K) of integers from 0 to V − 1, W (V, D), y like ids. D is
-    found from the first batch, or given as `dimension`. W starts as `init` says, N(0, 0.01²).
+    found from the first batch, or given as `inputs`. W starts as `init` says, N(0, 0.01²).
     Gradient: dh[n] = Σ_k dy[n, k] · W[ids[n, k]]; dW[v] = Σ of dy · h over all positions where
     ids = v, also as `rows` and `drows`, see `Embedding`. ids have none.
     Raises ShapeError where h and ids do not fit; ValueError for ids that are not integers, or
@@ -71,22 +69,22 @@ class EmbeddingDot(Layer):
     params = ("W",)
 
     def __init__(
-        self, vocabulary: int, *, dimension: int | None = None, init: Any = 0.01,
+        self, vocabulary: int, *, inputs: int | None = None, init: Any = 0.01,
         seed: int | None = None,
     ):  # fmt: skip
-        require_positive(self, vocabulary=vocabulary, dimension=dimension)
+        require_positive(self, vocabulary=vocabulary, inputs=inputs)
         require_rule(self, init)
-        self.vocabulary, self.dimension = vocabulary, dimension
+        self.vocabulary, self.inputs = vocabulary, inputs
         self.init, self.seed = init, seed
         if seed is not None:
             self.stream = Stream(seed)
 
     def build(self, h: Any = None, *others: Any) -> None:
-        if "W" in self.__dict__ or (h is None and self.dimension is None):
+        if "W" in self.__dict__ or (h is None and self.inputs is None):
             return
-        h = np.empty((0, self.dimension or 0)) if h is None else as_float(h)
-        self.dimension = self.dimension or h.shape[-1]
-        shape = (self.vocabulary, self.dimension)
+        h = np.empty((0, self.inputs or 0)) if h is None else as_float(h)
+        self.inputs = self.inputs or h.shape[-1]
+        shape = (self.vocabulary, self.inputs)
         self.W = initialize(self.init, shape, *shape, self.draw(), self.dtype or h.dtype)
 
     def forward(self, h: Array, ids: Array) -> Array:

@@ -21,7 +21,7 @@ class MultiHeadAttention(Layer):
     without v, v = k: attention of a sequence to itself is `layer(x)`.
     causal and mask as in `DotProductAttention`.
     Shapes: q (N, T, D), k (N, S, F), v (N, S, E), mask (N, S) or (N, T, S) of booleans,
-    y (N, T, M), Wq (D, M), Wk (F, M), Wv (E, M), Wo (M, M), biases (M). M = dimension, D if not
+    y (N, T, M), Wq (D, M), Wk (F, M), Wv (E, M), Wo (M, M), biases (M). M = outputs, D if not
     given; D, F and E are found from the first batch.
     Gradient: numbered in `backward`; an input that stands in for others gets their sum.
     Raises ShapeError where q, k, v or mask do not fit, ValueError where heads do not divide M, a
@@ -32,12 +32,12 @@ class MultiHeadAttention(Layer):
     params = ("Wq", "Wk", "Wv", "Wo", "bq", "bv", "bo")
 
     def __init__(
-        self, heads: int, *, dimension: int | None = None, causal: bool = False,
+        self, heads: int, *, outputs: int | None = None, causal: bool = False,
         init: Any = "xavier", seed: int | None = None,
     ):  # fmt: skip
-        require_positive(self, heads=heads, dimension=dimension)
+        require_positive(self, heads=heads, outputs=outputs)
         require_rule(self, init)
-        self.heads, self.dimension, self.causal = heads, dimension, causal
+        self.heads, self.outputs, self.causal = heads, outputs, causal
         self.init, self.seed = init, seed
         self.attention = DotProductAttention(causal=causal)
         if seed is not None:
@@ -78,9 +78,9 @@ class MultiHeadAttention(Layer):
 def build_projections(layer: Any, q: Any, k: Any, v: Any) -> None:
     """Weights for the last axes of q, k and v, and biases of zero."""
     name, D, dtype = type(layer).__name__, np.shape(q)[-1], layer.dtype or as_float(q).dtype
-    M = layer.dimension = layer.dimension or D
+    M = layer.outputs = layer.outputs or D
     if M % layer.heads:
-        raise ValueError(f"{name}: heads must divide the dimension {M}, got {layer.heads}")
+        raise ValueError(f"{name}: heads must divide outputs = {M}, got {layer.heads}")
     sizes = {"Wq": D, "Wk": np.shape(k)[-1], "Wv": np.shape(v)[-1], "Wo": M}
     for weight, rows in sizes.items():
         values = initialize(layer.init, (rows, M), rows, M, layer.draw(), dtype)

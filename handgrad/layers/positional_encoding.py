@@ -42,7 +42,7 @@ class LearnedPosition(Layer):
     """y[:, t] = x[:, t] + P[t]: a learned row for each of `length` positions.
 
     Shapes: x, y (N, T, D) with T ≤ L = length, P (L, D). D is found from the first batch, or
-    given as `dimension`. P starts as `init` says, N(0, 0.02²).
+    given as `inputs`. P starts as `init` says, N(0, 0.02²).
     Gradient: dx = dy; dP[t] = Σ dy[:, t] over the batch, because the one row was copied to all
     sequences; zero where t ≥ T.
     Raises ShapeError where x is not (N, T, D) or longer than L, ValueError for x of another float
@@ -54,21 +54,21 @@ class LearnedPosition(Layer):
     params = ("P",)
 
     def __init__(
-        self, length: int, *, dimension: int | None = None, init: Any = 0.02,
+        self, length: int, *, inputs: int | None = None, init: Any = 0.02,
         seed: int | None = None,
     ):  # fmt: skip
-        require_positive(self, length=length, dimension=dimension)
+        require_positive(self, length=length, inputs=inputs)
         require_rule(self, init)
-        self.length, self.dimension, self.init, self.seed = length, dimension, init, seed
+        self.length, self.inputs, self.init, self.seed = length, inputs, init, seed
         if seed is not None:
             self.stream = Stream(seed)
 
     def build(self, x: Any = None) -> None:
-        if "P" in self.__dict__ or (x is None and self.dimension is None):
+        if "P" in self.__dict__ or (x is None and self.inputs is None):
             return
-        x = np.empty((0, self.dimension or 0)) if x is None else as_float(x)
-        self.dimension = self.dimension or x.shape[-1]
-        shape = (self.length, self.dimension)
+        x = np.empty((0, self.inputs or 0)) if x is None else as_float(x)
+        self.inputs = self.inputs or x.shape[-1]
+        shape = (self.length, self.inputs)
         self.P = initialize(self.init, shape, *shape, self.draw(), self.dtype or x.dtype)
 
     def forward(self, x: Array) -> Array:

@@ -12,10 +12,10 @@ from typing import Any
 from handgrad.train.schema import refuse
 
 # Arguments that cost time or memory which no array in the file has paid for.
-SIZES = ("kernel", "parts", "times", "width", "pad", "output_pad", "dilation", "stride", "k",
+SIZES = ("kernel", "parts", "times", "pad", "output_pad", "dilation", "stride", "k",
          "classes", "length", "negatives")  # fmt: skip
 # Arguments that say the size of a parameter.
-PAID = ("outputs", "filters", "vocabulary", "dimension", "length", "hidden", "inputs")
+PAID = ("outputs", "inputs", "vocabulary", "length", "hidden")
 
 
 def check_arguments(cls: type, config: dict[str, Any], where: str) -> int:

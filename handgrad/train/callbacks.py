@@ -183,6 +183,9 @@ class SaveModel(Callback):
         self.written, self.step = time.monotonic(), -1  # when, and after how many updates
         self.unsaved: bytes | None = None
 
+    def on_start(self, trainer: Any) -> None:
+        trainer.state_dict()  # ValueError now, not after an epoch, where it cannot be saved
+
     def on_epoch(self, trainer: Any) -> None:
         if time.monotonic() - self.written >= self.seconds:
             self._try(trainer, "the model is kept in memory, and the next epoch tries again")

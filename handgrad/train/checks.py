@@ -8,6 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array, as_float
 from handgrad.optim import Optimizer, make_optimizer
+from handgrad.optim.own_rule import OwnRule
 
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
@@ -27,17 +28,15 @@ def check_choice(option: str, value: Any, choices: tuple[str, ...]) -> Any:
 
 
 def check_optimizer(optimizer: Any) -> Optimizer:
-    """An optimizer; a class of one, or its name ("adam"), stands for one with its usual options."""
+    """An optimizer; a class of one, or its name ("adam"), stands for one with its usual options.
+
+    A rule of one's own is any object with `update(params, grads)`.
+    """
     if isinstance(optimizer, str):
         return make_optimizer(optimizer)
     if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
         return optimizer()
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(
-            "optimizer: an optimizer such as Adam(0.001), or its name 'adam', is needed, "
-            f"got {optimizer!r}"
-        )
-    return optimizer
+    return optimizer if isinstance(optimizer, Optimizer) else OwnRule(optimizer)
 
 
 def check_callbacks(callbacks: Any) -> list[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from handgrad.layer import Layer, is_layer, parameter_names, walk
 from handgrad.layers.init import RULES
-from handgrad.layers.renamed import present_names
+from handgrad.renamed import present_names
 from handgrad.train import registry, schema
 from handgrad.train.arguments import check_arguments
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ from handgrad.layer import shallow_clone
 from handgrad.layers import Loss, meant, value_of
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Plateau
-from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike
+from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike, OptimizerLike
 from handgrad.train.callbacks import Callback, Progress
 from handgrad.train.checks import (
     check_callbacks,
@@ -36,7 +37,7 @@ from handgrad.train.scale import warn_of_scale
 
 def fit(
     network: LayerLike, x: Any, t: Any, *, loss: LossLike | None = None,
-    optimizer: Optimizer | type[Optimizer] | str | None = None, epochs: int | None = None,
+    optimizer: OptimizerLike | type[Optimizer] | str | None = None, epochs: int | None = None,
     steps: int | None = None, batch: int | None = None, validation: Any = None,
     metrics: Sequence[MetricLike] | None = None, callbacks: Iterable[CallbackLike] = (),
     sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
@@ -62,7 +63,8 @@ class Trainer:
 
     loss: a loss layer; by default the one that the targets mean (see `layers.meant`): softmax
         cross-entropy for labels, mean squared error for real targets.
-    optimizer: an optimizer, or its name; by default Adam(0.003).
+    optimizer: an optimizer, or its name; by default Adam(0.003). A rule of your own is any object
+        with `update(params, grads)`, called with dicts of arrays; it runs on the NumPy engine.
     epochs, or steps (updates) in all; by default as many epochs as make 1000 updates, from 10
         to 100. batch: samples per batch, by default 32, or all where fewer. The last, smaller
         batch of an epoch is used too.
@@ -98,7 +100,7 @@ class Trainer:
 
     def __init__(
         self, network: LayerLike, x: Any, t: Any, *, loss: LossLike | None = None,
-        optimizer: Optimizer | type[Optimizer] | str | None = None, epochs: int | None = None,
+        optimizer: OptimizerLike | type[Optimizer] | str | None = None, epochs: int | None = None,
         steps: int | None = None, batch: int | None = None, validation: Any = None,
         metrics: Sequence[MetricLike] | None = None, callbacks: Iterable[CallbackLike] = (),
         sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
@@ -199,9 +201,9 @@ class Trainer:
         return self.state.history
 
     @property
-    def optimizer(self) -> Optimizer:
-        """The optimizer."""
-        return self.state.optimizer
+    def optimizer(self) -> Any:
+        """The optimizer, or the rule of your own."""
+        return getattr(self.state.optimizer, "own", self.state.optimizer)
 
     @property
     def step(self) -> int:
@@ -275,7 +277,7 @@ class Trainer:
         """Updates to the end, or to where something asks to stop."""
         limit = self._limit()
         # An optimizer may have made updates before this training.
-        self._earlier = self.optimizer.steps - self.step
+        self._earlier = self.state.optimizer.steps - self.step
         try:
             while self.going:
                 began = time.perf_counter()
@@ -300,7 +302,7 @@ class Trainer:
             return lambda: 1
         if (
             self.validation is not None
-            or isinstance(self.optimizer.lr, Plateau)
+            or isinstance(self.state.optimizer.lr, Plateau)
             or any(_does(c, "on_epoch") for c in watching)
         ):
             return lambda: min(self.total_steps - state.step, updates - state.position)
@@ -324,19 +326,22 @@ class Trainer:
         if self.validation is not None:
             measured = self.network.evaluate(*self.validation, loss=self.loss, metrics=self.metrics)
             numbers |= {f"val_{name}": value for name, value in measured.items()}
-        rate = self.optimizer.learning_rate(self._earlier + self.step)
+        optimizer = self.state.optimizer
+        rate = optimizer.learning_rate(self._earlier + self.step)
         self.history.add(**numbers, lr=rate, seconds=seconds)
-        self.optimizer.observe(numbers.get("val_loss", numbers["loss"]))
+        optimizer.observe(numbers.get("val_loss", numbers["loss"]))
         self.call("on_epoch")
 
     def _diverged(self, error: DivergenceError) -> DivergenceError:
         """Put the last good weights back; the error with all that is known."""
         step = self.state.put_good_back()
         self._reason = self.history.stopped = error.what
+        rate = self.state.optimizer.learning_rate()
+        lr = "lr" if math.isnan(rate) else f"lr than {rate:g}"
         told = DivergenceError(
             f"{error.what} at step {self.step} (epoch {self.epoch + 1}); it began in "
-            f"{error.where}. The weights of step {step} are kept. A smaller lr than "
-            f"{self.optimizer.learning_rate():g}, or clip_norm=1, may do"
+            f"{error.where}. The weights of step {step} are kept. A smaller {lr}, or clip_norm=1, "
+            "may do"
         )
         told.what, told.where = error.what, error.where
         return told

@@ -51,7 +51,7 @@ def test_dot_products_without_the_scale_on_several_heads():
             return self.attention(shape(self.q(x)), shape(self.k(x)), shape(self.v(x)))
 
     x = sequences(7, 5, 4)
-    require_equal(Heads(DotProductAttention(scale=False), 6, 6), x, rtol=1e-4, threads=2)
+    require_equal(Heads(DotProductAttention(scaled=False), 6, 6), x, rtol=1e-4, threads=2)
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -60,7 +60,7 @@ def test_dot_products_without_the_scale_on_several_heads():
 )
 def test_attention_of_a_sequence_to_itself(causal, heads, dimension, T):
     x = sequences(6, T, 7)
-    attention = MultiHeadAttention(heads, dimension=dimension, causal=causal)
+    attention = MultiHeadAttention(heads, outputs=dimension, causal=causal)
     require_equal(Sequential(Affine(7), attention), x, rtol=1e-4, threads=2)
 
 
@@ -69,7 +69,7 @@ class Pair(Network):
 
     def __init__(self, both):
         self.q, self.k = Affine(4), Affine(6)
-        self.both, self.attention = both, MultiHeadAttention(2, dimension=8)
+        self.both, self.attention = both, MultiHeadAttention(2, outputs=8)
 
     def __call__(self, x):
         q, k = self.q(x), self.k(x)
@@ -128,7 +128,7 @@ def test_products_of_tensors():
 
 def test_same_bits_on_any_number_of_threads():
     x, dy = sequences(16, 9, 6), sequences(16, 9, 12, seed=1)
-    network = Sequential(LearnedPosition(9), MultiHeadAttention(3, dimension=12), Softmax())
+    network = Sequential(LearnedPosition(9), MultiHeadAttention(3, outputs=12), Softmax())
     runs = [Compiled(network, x, dy, batch=16, threads=k).run(np.arange(16)) for k in (1, 2, 3)]
     for y, gradients in runs[1:]:
         assert np.array_equal(y, runs[0][0])

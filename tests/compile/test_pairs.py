@@ -54,7 +54,7 @@ LAYERS: dict[str, Any] = {
     "gru": lambda: L.GRU(6),
     "bidirectional": lambda: L.Bidirectional(L.LSTM(3), L.LSTM(3)),
     "stacked": lambda: L.Stacked((L.LSTM(6), L.RNN(6)), dropout=0.2),
-    "attention": lambda: L.MultiHeadAttention(2, dimension=6),
+    "attention": lambda: L.MultiHeadAttention(2, outputs=6),
     "position": L.SinePosition,
     "learned position": lambda: L.LearnedPosition(30),
     "residual": lambda: hg.Residual(L.Affine(6), L.Tanh()),

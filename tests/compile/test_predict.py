@@ -170,7 +170,7 @@ def test_a_program_is_made_once_and_again_when_what_it_depends_on_has_changed(ma
     network.forward(X)  # running statistics, in the same arrays
     network.train()
     predicts(1)
-    changed = [name for name in vars(network[2]) if name in ("alpha", "slope", "ratio")]
+    changed = [name for name in vars(network[2]) if name in ("alpha", "ratio")]
     setattr(network[2], changed[0], 0.4)
     predicts(2)
     network[3].running_mean = network[3].running_mean + 1

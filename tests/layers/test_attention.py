@@ -89,7 +89,7 @@ def test_proved(batch, steps, rng):
     q, k, v = (rng.standard_normal((batch, s, d)) for s, d in ((steps, 4), (3, 4), (3, 2)))
     mask = length_mask(rng.integers(1, 4, batch), 3)
     assert check(DotProductAttention(), q, k, v, mask)
-    assert check(DotProductAttention(causal=True, scale=False), q, q, q)
+    assert check(DotProductAttention(causal=True, scaled=False), q, q, q)
     assert check(AdditiveAttention(3, seed=1), q, k, v, mask)
     assert check(MultiHeadAttention(2, seed=1), q, k, v, mask)
     assert check(MultiHeadAttention(2, causal=True, seed=1), q)
@@ -168,7 +168,7 @@ def test_errors_of_shapes(layer, qkv):
 
 def test_errors_of_options(rng):
     x = rng.standard_normal((2, 4, 6))
-    with pytest.raises(ValueError, match="heads must divide the dimension 6, got 4"):
+    with pytest.raises(ValueError, match="heads must divide outputs = 6, got 4"):
         MultiHeadAttention(4)(x)
     with pytest.raises(ValueError, match="heads must be a positive integer, got 0"):
         MultiHeadAttention(0)

@@ -179,17 +179,17 @@ def test_im2col_and_col2im(rng):
     ({"stride": 0}, "stride must be an integer ≥ 1, got 0"),
     ({"kernel": 0}, "kernel must be an integer ≥ 1, got 0"),
     ({"kernel": 2.5}, "kernel must be an integer ≥ 1, got 2.5"),
-    ({"filters": 0}, "filters must be a positive integer, got 0"),
+    ({"outputs": 0}, "outputs must be a positive integer, got 0"),
     ({"pad": -1}, "pad must be an integer ≥ 0, got -1"),
     ({"pad": "valid"}, 'pad must be "same" or integers, got \'valid\''),
     ({"dilation": 0}, "dilation must be an integer ≥ 1"),
     ({"stride": (1, 2, 3)}, "stride needs 2 integers like the kernel"),
-    ({"groups": 4}, "groups must divide filters, got 4 and 6"),
+    ({"groups": 4}, "groups must divide outputs, got 4 and 6"),
     ({"groups": 0}, "groups must be a positive integer"),
 ])  # fmt: skip
 def test_bad_options(cls, options, message):
     with pytest.raises(ValueError) as error:
-        cls(**{"filters": 6, "kernel": 3} | options)
+        cls(**{"outputs": 6, "kernel": 3} | options)
     assert message in str(error.value)
     assert str(error.value).startswith(cls.__name__)
 

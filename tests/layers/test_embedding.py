@@ -179,7 +179,7 @@ def test_errors(rng):
     with pytest.raises(ShapeError, match=r"EmbeddingDot: ids must be \(N\) or \(N, K\) with N = 4"):
         EmbeddingDot(6)(h, np.array([1, 2, 3]))
     with pytest.raises(ShapeError, match=r"EmbeddingDot: h must be \(N, D\) with D = 2, got"):
-        EmbeddingDot(6, dimension=2)(h, np.array([1, 2, 3, 0]))
+        EmbeddingDot(6, inputs=2)(h, np.array([1, 2, 3, 0]))
     narrow = EmbeddingDot(6)
     narrow(h.astype(np.float32), np.array([1, 2, 3, 0]))
     with pytest.raises(ValueError, match="EmbeddingDot: h is float64 but the parameters are"):

@@ -38,9 +38,9 @@ LAYERS = pytest.mark.parametrize(("cls", "cell", "options", "step", "states"), K
 EACH = pytest.mark.parametrize("cls", [RNN, LSTM, GRU])
 
 
-def made(cls, rng, *, inputs=3, hidden=4, **options):
+def made(cls, rng, *, inputs=3, outputs=4, **options):
     """A layer whose every parameter, biases too, is random."""
-    layer = cls(hidden, inputs=inputs, **options)
+    layer = cls(outputs, inputs=inputs, **options)
     layer.build(np.zeros((0, inputs)))
     for slot in slots(layer):
         slot.set(0.5 * rng.standard_normal(slot.value.shape))
@@ -215,7 +215,7 @@ def test_masked_steps_have_no_say(rng):
 
 
 def test_both_directions(rng):
-    ahead, back = made(GRU, rng), made(RNN, rng, hidden=2)
+    ahead, back = made(GRU, rng), made(RNN, rng, outputs=2)
     x = rng.standard_normal((2, 5, 3))
     y = Bidirectional(ahead, back)(x)
     close(y[..., :4], ahead(x))
@@ -303,7 +303,7 @@ def test_errors(cls, rng):
         layer(x, None, *[np.zeros((2, 5), np.float32)] * len(layer.states))
     with pytest.raises(ValueError, match=rf"{name}: the state is h"):
         layer(x, None, *[np.zeros((2, 5))] * 3)
-    with pytest.raises(ValueError, match=rf"{name}: hidden must be a positive integer, got 0"):
+    with pytest.raises(ValueError, match=rf"{name}: outputs must be a positive integer, got 0"):
         cls(0)
     with pytest.raises(ValueError, match=rf"{name}: recurrent_dropout must lie in \[0, 1\), got 1"):
         cls(5, recurrent_dropout=1)

@@ -12,7 +12,7 @@ F = torch.nn.functional
 
 ACTIVATIONS = [
     ("Sigmoid", {}, torch.sigmoid), ("Tanh", {}, torch.tanh), ("ReLU", {}, F.relu),
-    ("LeakyReLU", {"slope": 0.2}, lambda x: F.leaky_relu(x, 0.2)),
+    ("LeakyReLU", {"alpha": 0.2}, lambda x: F.leaky_relu(x, 0.2)),
     ("ELU", {"alpha": 0.5}, lambda x: F.elu(x, 0.5)), ("SELU", {}, F.selu),
     ("Softplus", {}, lambda x: F.softplus(x, threshold=1000)),
     ("GELU", {}, F.gelu),

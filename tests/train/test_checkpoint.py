@@ -19,6 +19,7 @@ import handgrad
 from handgrad import (
     Adam,
     Affine,
+    Concat,
     Dropout,
     Index,
     Network,
@@ -37,7 +38,7 @@ from handgrad.layers import (
     init,
     samples,
 )
-from handgrad.layers.renamed import RENAMED
+from handgrad.renamed import RENAMED
 from handgrad.train import EarlyStopping, InputSpec, OutputSpec, Trainer, load_checkpoint
 from handgrad.train.describe import construct, describe
 
@@ -312,6 +313,43 @@ def test_a_training_of_format_1_goes_on():
     assert trainer.step == 8
     np.testing.assert_allclose(history["val_loss"], kept["val_loss"], rtol=1e-4)
     np.testing.assert_allclose(trainer.network.parameters, kept["parameters"], rtol=1e-4, atol=1e-6)
+
+
+class Every(Network):
+    """Uses each layer once, on shapes that fit it; y holds all their outputs."""
+
+    def __init__(self, layers, calls):
+        self.layers, self.calls = layers, calls
+
+    def __call__(self, x):
+        ids = np.array([[0, 3, 1], [2, 2, 0]])
+        given = {
+            "images": (x.reshape(2, 3, 4, 4),), "table": (x,), "sequences": (x.reshape(2, 8, 6),),
+            "ids": (ids,), "scores": (x[:, :4], ids), "words": (x[:, :4], ids[:, 0]),
+            "step": (x[:, :6], x[:, :2]), "steps": (x[:, :6], x[:, :2], x[:, 2:4]),
+            "keys": (x.reshape(2, 8, 6),) * 3,
+        }  # fmt: skip
+        found = []
+        for layer, call in zip(self.layers, self.calls):
+            y = layer(*given[call])
+            found += [part.reshape(-1) for part in (y if isinstance(y, tuple) else (y,))]
+        return Concat()(*found)
+
+
+def test_a_file_with_the_old_names_of_arguments_is_read_for_ever(tmp_path):
+    kept = DATA / "handgrad2-names.safetensors"
+    saved = load_checkpoint(kept, classes=[Every])
+    x = np.random.default_rng(5).normal(size=(2, 48))
+    y = saved.network.predict(x)
+    np.testing.assert_allclose(y, saved.info["y"], rtol=1e-5, atol=1e-6)
+    header = kept.read_bytes().decode(errors="replace").replace('\\"', '"')
+    old = {(type(layer).__name__, name) for layer in saved.network.layers
+           for name in RENAMED[type(layer).__name__]}  # fmt: skip
+    missing = {(layer, name) for layer, name in old if f'"{name}":' not in header}
+    assert missing == {("NegativeSampling", "size")}
+    assert {layer for layer, _ in old} == RENAMED.keys() - {"CosineSimilarity"}
+    again = load(save(saved.network, tmp_path / "m"), classes=[Every])
+    np.testing.assert_array_equal(again.predict(x), y)
 
 
 def test_specifications_come_back_and_must_fit(rng, tmp_path):

@@ -35,9 +35,9 @@ BOMBS = [
     lambda: Sequential(Convolution(3, 3, inputs=1)),
     lambda: Sequential(Embedding(9, 4)),
     lambda: Sequential(LSTM(3, inputs=4)),
-    lambda: Sequential(MultiHeadAttention(2, dimension=4)),
-    lambda: Sequential(LearnedPosition(5, dimension=4)),
-    lambda: Sequential(NegativeSampling([1, 2, 3], dimension=4)),
+    lambda: Sequential(MultiHeadAttention(2, outputs=4)),
+    lambda: Sequential(LearnedPosition(5, inputs=4)),
+    lambda: Sequential(NegativeSampling([1, 2, 3], inputs=4)),
 ]
 
 

@@ -131,7 +131,7 @@ class UpdateGate(Adapter):
     @property
     def signs(self) -> Array:
         """−1 for the columns of z, else 1."""
-        return np.repeat(np.array([-1, 1, 1], self.params[0].dtype), self.inner.hidden)
+        return np.repeat(np.array([-1, 1, 1], self.params[0].dtype), self.inner.outputs)
 
 
 class GRU(UpdateGate, Recurrent):

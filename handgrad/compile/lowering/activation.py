@@ -40,7 +40,7 @@ from handgrad.layers import (
 # Those whose derivative is a function of y (native/activation.h); None where an option forbids it.
 _BY_OUTPUT: dict[type, Callable[[Any], Epilogue | None]] = {
     ReLU: lambda layer: Epilogue("relu"),
-    LeakyReLU: lambda layer: Epilogue("leaky_relu", (layer.slope,)) if layer.slope >= 0 else None,
+    LeakyReLU: lambda layer: Epilogue("leaky_relu", (layer.alpha,)) if layer.alpha >= 0 else None,
     ELU: lambda layer: Epilogue("elu", (1.0, layer.alpha, 1.0)) if layer.alpha > 0 else None,
     CELU: lambda layer: Epilogue("elu", (1.0, layer.alpha, 1 / layer.alpha)),
     SELU: lambda layer: Epilogue("elu", (layer.scale, layer.scale * layer.alpha, 1.0)),

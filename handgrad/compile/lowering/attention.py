@@ -97,7 +97,7 @@ class LowerDotProductAttention(Lowering):
         require_no_mask(node)
         q, k, v = (b.plain(b.gathered(x)) for x in node.inputs[:3])
         (*heads, T, D), (*_, S, E) = inner(q), inner(v)
-        factor = D**-0.5 if node.layer.scale else 1.0
+        factor = D**-0.5 if node.layer.scaled else 1.0
         rows = Attention(q.shape[0], prod(heads), (T, S, D, E), node.layer.causal, factor)
         inputs, y = (q, k, v), b.value(node.outputs[0].shape)
         rows.forward(b, in_order(q), in_order(k), in_order(v), in_order(y))
@@ -134,7 +134,7 @@ class LowerMultiHeadAttention(Lowering):
         of_k = 1 if given(node, 1) else 0
         indices = 0, of_k, 2 if given(node, 2) else of_k
         q, k, v = inputs = tuple(b.plain(b.gathered(node.inputs[i])) for i in indices)
-        N, (T, _), (S, _), M = q.shape[0], inner(q), inner(k), layer.dimension
+        N, (T, _), (S, _), M = q.shape[0], inner(q), inner(k), layer.outputs
         projected = b.value((N, T, M)), b.value((N, S, M)), b.value((N, S, M))
         product(b, times(N, T), q, layer.Wq, layer.bq, projected[0])
         product(b, times(N, S), k, layer.Wk, None, projected[1])

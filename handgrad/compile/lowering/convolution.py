@@ -163,7 +163,7 @@ class LowerConvolution(Lowering):
         pooling = None
         if node.needs_input_grad[0]:
             if record.maxima is not None:  # dx needs the gradient of every pixel
-                pixels = b.value((n, layer.filters, *record.maxima.grid.sizes), last=True)
+                pixels = b.value((n, layer.outputs, *record.maxima.grid.sizes), last=True)
                 dy = max_pooling_dx(b, record.maxima, dy, pixels, node.epilogue)
             epilogue = b.derivative(node.inputs[0], last=True)
             dx = b.value(node.inputs[0].shape, last=True)
@@ -207,7 +207,7 @@ class LowerTransposedConvolution(Lowering):
         on.gradients(n, dy, False, record.x, dW, add, None)
         db, add = b.gradient(layer.b) if layer.bias else (None, False)
         if db is not None:  # the sums that go with a product whose result is not needed
-            F, rows = layer.filters, times(n, *dy.shape[2:])
+            F, rows = layer.outputs, times(n, *dy.shape[2:])
             unused = b.value((F,))
             b.row(
                 "weights", M=1, N=F, K=rows, x=dy, x_row=F, dy=dy, dy_row=F, dW=unused, dW_row=F,

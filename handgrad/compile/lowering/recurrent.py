@@ -52,7 +52,7 @@ class LowerOverTime(Lowering):
     ) -> tuple[Any, OverTime]:
         layer, x = node.layer, b.plain(b.gathered(node.inputs[0]))
         require_native(node)
-        (N, T, _), H, G = x.shape, layer.hidden, layer.gates
+        (N, T, _), H, G = x.shape, layer.outputs, layer.gates
         a, before = b.value((N, T, G * H)), b.value((N, T, len(layer.states) * H))
         inner = b.value((N, T, H)) if G == 3 else None
         product(b, times(N, T), x, layer.Wx, layer.b, a)
@@ -74,7 +74,7 @@ class LowerOverTime(Lowering):
             b.row("copy", count=value.size, x=value, y=address)
         N, T, _ = x.shape
         needs = node.needs_input_grad
-        first = [b.value((N, layer.hidden)) if needed else None for needed in needs[2:]]
+        first = [b.value((N, layer.outputs)) if needed else None for needed in needs[2:]]
         dh, *last = [None if d is None else b.plain(d) for d in dy]
         self.row(b, node, record, "_backward", dh, first, last)
         rows = times(N, T)
@@ -82,7 +82,7 @@ class LowerOverTime(Lowering):
         if layer.gates == 3:
             gru_dWh(b, node, record, rows)
         else:
-            product_dW(b, rows, before, a, layer.Wh, None, len(layer.states) * layer.hidden)
+            product_dW(b, rows, before, a, layer.Wh, None, len(layer.states) * layer.outputs)
         if needs[0]:
             dx = product_dx(b, rows, a, layer.Wx, x, dx)
         return (dx, None, *first)
@@ -92,7 +92,7 @@ class LowerOverTime(Lowering):
         last: list[Any],
     ) -> None:  # fmt: skip
         """The row through all steps."""
-        layer, (N, T, _), H = node.layer, record.x.shape, node.layer.hidden
+        layer, (N, T, _), H = node.layer, record.x.shape, node.layer.outputs
         step, column = (H, 0) if y is None else (y.shape[2], record.column)
         states = {f"first_{s}": v for s, v in zip("hc", first)}
         states |= {f"last_{s}": v for s, v in zip("hc", last)}
@@ -108,7 +108,7 @@ class LowerOverTime(Lowering):
 
 def gru_dWh(b: Builder, node: Node, record: OverTime, rows: Size) -> None:
     """The blocks of z and r are hᵀ @ da; that of n depends on where the reset acts."""
-    layer, H, da, before = node.layer, node.layer.hidden, record.a, record.before
+    layer, H, da, before = node.layer, node.layer.outputs, record.a, record.before
     after = resets_after(layer)
     dWh, dbh, add = gradients(b, layer.Wh, layer.bh if after else None)
     if dWh is None:
@@ -148,7 +148,7 @@ def carry(b: Builder, node: Node) -> list[Address]:
     layer, (data, _) = node.layer, b.segments["x"]
     if not layer.training or data is None or len(data) % b.batch:
         raise NotNative("a state that is carried on, in evaluation or with an incomplete batch")
-    held = [np.zeros((b.batch, layer.hidden), np.float32) for _ in layer.states]
+    held = [np.zeros((b.batch, layer.outputs), np.float32) for _ in layer.states]
 
     def read(steps: int) -> Array:
         state = layer.memory.state
@@ -175,7 +175,7 @@ class LowerStacked(Lowering):
         for one, drop in zip_longest(layer.layers, layer.between):
             for inside in (one, drop):
                 if inside is not None:
-                    inner = within(node, inside, x, Value((*x.shape[:2], one.hidden)))
+                    inner = within(node, inside, x, Value((*x.shape[:2], one.outputs)))
                     x, inner.record = lowering_of(inside).forward(b, inner)
                     record.append(inner)
         return x, record
@@ -226,7 +226,7 @@ class LowerBidirectional(Lowering):
     def forward(self, b: Builder, node: Node) -> tuple[Value, list[Node]]:
         layer, y = node.layer, b.value(node.outputs[0].shape)
         record: list[Node] = []
-        for one, column, back in (layer.ahead, 0, False), (layer.back, layer.ahead.hidden, True):
+        for one, column, back in (layer.ahead, 0, False), (layer.back, layer.ahead.outputs, True):
             if type(one) not in KERNELS:
                 raise NotNative(f"{type(one).__name__} in two directions")
             inner = within(node, one, node.inputs[0], y)

@@ -187,7 +187,7 @@ class LowerPad(Lowering):
         layer, x = node.layer, b.gathered(node.inputs[0])
         if layer.mode != "constant":
             raise NotNative(f"{node.name} in mode {layer.mode!r}")
-        margins = np.broadcast_to(layer.width, (len(x.shape), 2)).tolist()
+        margins = np.broadcast_to(layer.pad, (len(x.shape), 2)).tolist()
         for axis, (before, after) in enumerate(margins):
             if before or after:
                 require_batch(node, x, axis)

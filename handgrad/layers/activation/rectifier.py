@@ -55,26 +55,26 @@ class ReLU6(Layer):
 
 
 class LeakyReLU(Layer):
-    """y = x where x > 0, else slope · x. Shapes: x, y (any).
+    """y = x where x > 0, else alpha · x. Shapes: x, y (any).
 
-    Gradient: dx = dy where x > 0, else slope · dy.
+    Gradient: dx = dy where x > 0, else alpha · dy.
     At x = 0: the left derivative.
     Source: Maas et al., "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
 
     initial_weights = "he"
 
-    def __init__(self, slope: float = 0.01):
-        require_number(self, slope=slope)
-        self.slope = slope
+    def __init__(self, alpha: float = 0.01):
+        require_number(self, alpha=alpha)
+        self.alpha = alpha
 
     def forward(self, x: Array) -> Array:
         x = as_float(x)
         self.positive = x > 0
-        return np.where(self.positive, x, self.slope * x)
+        return np.where(self.positive, x, self.alpha * x)
 
     def backward(self, dy: Array) -> Array:
-        return np.where(self.positive, dy, self.slope * dy)
+        return np.where(self.positive, dy, self.alpha * dy)
 
 
 class PReLU(Layer):

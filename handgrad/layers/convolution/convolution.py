@@ -25,14 +25,14 @@ class Filters(Layer):
     """
 
     def __init__(
-        self, filters: int, kernel: Any, *, stride: Any = 1, pad: Any = 0, dilation: Any = 1,
+        self, outputs: int, kernel: Any, *, stride: Any = 1, pad: Any = 0, dilation: Any = 1,
         groups: int = 1, inputs: int | None = None, bias: bool = True, init: Any = None,
         seed: int | None = None,
     ):  # fmt: skip
         self.window = Window(type(self).__name__, kernel, stride, pad, dilation)
-        require_positive(self, filters=filters, inputs=inputs, groups=groups)
-        self.filters, self.inputs, self.groups = filters, inputs, groups
-        require_divisor(self, filters, "filters")
+        require_positive(self, outputs=outputs, inputs=inputs, groups=groups)
+        self.outputs, self.inputs, self.groups = outputs, inputs, groups
+        require_divisor(self, outputs, "outputs")
         require_rule(self, init)
         self.kernel, self.stride, self.pad, self.dilation = kernel, stride, pad, dilation
         self.bias, self.init, self.seed = bias, init, seed
@@ -52,10 +52,10 @@ class Filters(Layer):
         dtype = self.dtype or (np.float64 if x is None else as_float(x).dtype)
         how = choose(self.followed_by) if self.init is None else self.init
         cells, groups = prod(self.window.kernel), self.groups
-        fan_in, fan_out = cells * self.inputs // groups, cells * self.filters // groups
+        fan_in, fan_out = cells * self.inputs // groups, cells * self.outputs // groups
         self.W = initialize(how, self.weights_shape(), fan_in, fan_out, self.draw(), dtype)
         if self.bias:
-            self.b = np.zeros(self.filters, dtype)
+            self.b = np.zeros(self.outputs, dtype)
 
     def enter(self, x: Array) -> Array:
         """x as an image in the dtype of W. Raises ShapeError or ValueError where it is not."""
@@ -103,7 +103,7 @@ class Convolution(Filters):
 
     def weights_shape(self) -> Sizes:
         """The shape of W: (filters, channels of a group, *kernel)."""
-        return (self.filters, (self.inputs or 0) // self.groups, *self.window.kernel)
+        return (self.outputs, (self.inputs or 0) // self.groups, *self.window.kernel)
 
     def forward(self, x: Array) -> Array:
         self.x = x = self.enter(x)
@@ -144,12 +144,12 @@ class TransposedConvolution(Filters):
     """
 
     def __init__(
-        self, filters: int, kernel: Any, *, stride: Any = 1, pad: Any = 0, output_pad: Any = 0,
+        self, outputs: int, kernel: Any, *, stride: Any = 1, pad: Any = 0, output_pad: Any = 0,
         dilation: Any = 1, groups: int = 1, inputs: int | None = None, bias: bool = True,
         init: Any = None, seed: int | None = None,
     ):  # fmt: skip
         super().__init__(
-            filters, kernel, stride=stride, pad=pad, dilation=dilation, groups=groups,
+            outputs, kernel, stride=stride, pad=pad, dilation=dilation, groups=groups,
             inputs=inputs, bias=bias, init=init, seed=seed,
         )  # fmt: skip
         self.output_pad = output_pad
@@ -157,7 +157,7 @@ class TransposedConvolution(Filters):
 
     def weights_shape(self) -> Sizes:
         """The shape of W: (channels of x, filters of a group, *kernel)."""
-        return (self.inputs or 0, self.filters // self.groups, *self.window.kernel)
+        return (self.inputs or 0, self.outputs // self.groups, *self.window.kernel)
 
     def forward(self, x: Array) -> Array:
         self.x = x = self.enter(x)

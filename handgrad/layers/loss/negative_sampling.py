@@ -68,7 +68,7 @@ class NegativeSampling(Loss, EmbeddingDot):
     In evaluation always the same draws, those of step 0: a batch has one loss, which can be
     compared from epoch to epoch, and measuring it leaves the training's random numbers alone.
     Shapes: h (N, M), t (N) of integers from 0 to V − 1, weights (N), s (N, K), W (V, M), loss ().
-    V is the length of `counts`; M is found from the first batch, or given as `dimension`.
+    V is the length of `counts`; M is found from the first batch, or given as `inputs`.
     Gradient: dscore = dloss · wₙ / D · (σ(score) − label), label 1 for t and 0 for s; from there
     dh, dW, `rows` and `drows` as in `EmbeddingDot`. t has none.
     Raises ShapeError where h and t do not fit; ValueError as `Loss`, `EmbeddingDot` and
@@ -77,10 +77,10 @@ class NegativeSampling(Loss, EmbeddingDot):
     """
 
     def __init__(
-        self, counts: Any, *, negatives: int = 5, power: float = 0.75, dimension: int | None = None,
+        self, counts: Any, *, negatives: int = 5, power: float = 0.75, inputs: int | None = None,
         init: Any = 0.01, seed: int | None = None,
     ):  # fmt: skip
-        super().__init__(len(counts), dimension=dimension, init=init, seed=seed)
+        super().__init__(len(counts), inputs=inputs, init=init, seed=seed)
         require_positive(self, negatives=negatives)
         self.counts, self.negatives, self.power = counts, negatives, power
         self.sampler = UnigramSampler(counts, power=power)

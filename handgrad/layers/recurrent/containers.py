@@ -33,14 +33,14 @@ class Stacked(Layer):
                 drop.stream = Stream(seed, number)
 
     @property
-    def hidden(self) -> int:
+    def outputs(self) -> int:
         """Columns of y."""
-        return self.layers[-1].hidden
+        return self.layers[-1].outputs
 
     def build(self, x: Any = None, *others: Any) -> None:
         for layer in self.layers:
             layer.build(x)
-            x = None if x is None else np.empty_like(as_float(x), shape=(0, 0, layer.hidden))
+            x = None if x is None else np.empty_like(as_float(x), shape=(0, 0, layer.outputs))
 
     def reset_state(self) -> None:
         """Start every layer's next call from zero."""
@@ -78,9 +78,9 @@ class Bidirectional(Layer):
         self.ahead, self.back = ahead, back
 
     @property
-    def hidden(self) -> int:
+    def outputs(self) -> int:
         """Columns of y."""
-        return self.ahead.hidden + self.back.hidden
+        return self.ahead.outputs + self.back.outputs
 
     def build(self, x: Any = None, *others: Any) -> None:
         self.ahead.build(x)
@@ -99,8 +99,8 @@ class Bidirectional(Layer):
 
     def backward(self, dy: Array) -> Any:
         self.ahead.needs_input_grad = self.back.needs_input_grad = self.needs_input_grad
-        dx = gradient_of_x(self.ahead, dy[..., : self.ahead.hidden])
-        dx_back = gradient_of_x(self.back, dy[:, ::-1, self.ahead.hidden :])
+        dx = gradient_of_x(self.ahead, dy[..., : self.ahead.outputs])
+        dx_back = gradient_of_x(self.back, dy[:, ::-1, self.ahead.outputs :])
         dx = dx + dx_back[:, ::-1] if self.needs_input_grad else None
         return (dx, None) if self.masked else dx
 

@@ -31,19 +31,19 @@ class GRUCell(Cell):
     gates = 3
 
     def __init__(
-        self, hidden: int, *, reset: str = "after", inputs: int | None = None,
+        self, outputs: int, *, reset: str = "after", inputs: int | None = None,
         init: Any = "xavier", seed: int | None = None,
     ):  # fmt: skip
-        super().__init__(hidden, inputs=inputs, init=init, seed=seed)
+        super().__init__(outputs, inputs=inputs, init=init, seed=seed)
         self.reset, self.params = reset, convention(self, reset).params
 
     def build(self, x: Any = None, *others: Any) -> None:
         super().build(x)
         if "b" in self.__dict__ and "bh" in self.params and "bh" not in self.__dict__:
-            self.bh = np.zeros(self.hidden, self.b.dtype)
+            self.bh = np.zeros(self.outputs, self.b.dtype)
 
     def step(self, a: Array, *state: Array) -> tuple[Array, Array]:
-        (h,), H = state, self.hidden
+        (h,), H = state, self.outputs
         zr, n, u = a[:, : 2 * H], a[:, 2 * H :], self.dropped(h)
         zr += u @ self.Wh[:, : 2 * H]  # 1
         zr[...] = logistic(zr)  # 2
@@ -56,7 +56,7 @@ class GRUCell(Cell):
     def step_backward(
         self, da: Array, gates: Array, kept: Any, state: Sequence[Array], dstate: Sequence[Array]
     ) -> tuple[Array]:
-        (dh,), (h,), H = dstate, state, self.hidden
+        (dh,), (h,), H = dstate, state, self.outputs
         z, r, n = (gates[:, k * H : (k + 1) * H] for k in range(3))
         dzr, dn = da[:, : 2 * H], da[:, 2 * H :]
         dz = dh * (h - n)  # undoes 5
@@ -68,7 +68,7 @@ class GRUCell(Cell):
         return (dh * z + self.dropped(du),)
 
     def weight_gradients(self, da: Array, gates: Array, h: Array) -> None:
-        H = self.hidden
+        H = self.outputs
         n_block = RESETS[self.reset].weights(self, da[:, 2 * H :], h, gates[:, H : 2 * H])
         self.dWh = np.concatenate([h.T @ da[:, : 2 * H], n_block], axis=1)
 
@@ -80,12 +80,12 @@ class ResetAfter:
 
     @staticmethod
     def part(layer: Any, u: Array, r: Array) -> tuple[Array, Array]:
-        q = u @ layer.Wh[:, 2 * layer.hidden :] + layer.bh
+        q = u @ layer.Wh[:, 2 * layer.outputs :] + layer.bh
         return r * q, q
 
     @staticmethod
     def unpart(layer: Any, dn: Array, u: Array, r: Array, q: Array) -> tuple[Array, Array]:
-        return dn * q, (dn * r) @ layer.Wh[:, 2 * layer.hidden :].T
+        return dn * q, (dn * r) @ layer.Wh[:, 2 * layer.outputs :].T
 
     @staticmethod
     def weights(layer: Any, dn: Array, u: Array, r: Array) -> Array:
@@ -102,11 +102,11 @@ class ResetBefore:
     @staticmethod
     def part(layer: Any, u: Array, r: Array) -> tuple[Array, Array]:
         q = r * u
-        return q @ layer.Wh[:, 2 * layer.hidden :], q
+        return q @ layer.Wh[:, 2 * layer.outputs :], q
 
     @staticmethod
     def unpart(layer: Any, dn: Array, u: Array, r: Array, q: Array) -> tuple[Array, Array]:
-        dq = dn @ layer.Wh[:, 2 * layer.hidden :].T
+        dq = dn @ layer.Wh[:, 2 * layer.outputs :].T
         return dq * u, dq * r
 
     @staticmethod
@@ -140,12 +140,12 @@ class GRU(OverTime, GRUCell):
     """
 
     def __init__(
-        self, hidden: int, *, reset: str = "after", inputs: int | None = None,
+        self, outputs: int, *, reset: str = "after", inputs: int | None = None,
         init: Any = "xavier", stateful: bool = False, return_state: bool = False,
         recurrent_dropout: float = 0.0, seed: int | None = None,
     ):  # fmt: skip
         super().__init__(
-            hidden, inputs=inputs, init=init, stateful=stateful, return_state=return_state,
+            outputs, inputs=inputs, init=init, stateful=stateful, return_state=return_state,
             recurrent_dropout=recurrent_dropout, seed=seed,
         )  # fmt: skip
         self.reset, self.params = reset, convention(self, reset).params

@@ -36,10 +36,10 @@ class LSTMCell(Cell):
         new = "Wx" not in self.__dict__
         super().build(x)
         if new and "Wx" in self.__dict__:
-            self.b[: self.hidden] = 1
+            self.b[: self.outputs] = 1
 
     def step(self, a: Array, *state: Array) -> tuple[Array, Array, Array]:
-        (h, c), H = state, self.hidden
+        (h, c), H = state, self.outputs
         a += self.dropped(h) @ self.Wh  # 1
         a[:, :H] = logistic(a[:, :H])  # 2: the gates
         np.tanh(a[:, H : 2 * H], out=a[:, H : 2 * H])
@@ -52,7 +52,7 @@ class LSTMCell(Cell):
     def step_backward(
         self, da: Array, gates: Array, kept: Any, state: Sequence[Array], dstate: Sequence[Array]
     ) -> tuple[Array, Array]:
-        (dh, dc), (_, c), s, H = dstate, state, kept, self.hidden
+        (dh, dc), (_, c), s, H = dstate, state, kept, self.outputs
         f, g, i, o = (gates[:, k * H : (k + 1) * H] for k in range(4))
         do, ds = dh * s, dh * o  # undoes 5
         dc = dc + ds * (1 - s * s)  # undoes 4

@@ -30,11 +30,11 @@ class OverTime(Recurrence):
     """
 
     def __init__(
-        self, hidden: int, *, inputs: int | None = None, init: Any = "xavier",
+        self, outputs: int, *, inputs: int | None = None, init: Any = "xavier",
         stateful: bool = False, return_state: bool = False, recurrent_dropout: float = 0.0,
         seed: int | None = None,
     ):  # fmt: skip
-        super().__init__(hidden, inputs=inputs, init=init, seed=seed)
+        super().__init__(outputs, inputs=inputs, init=init, seed=seed)
         if not 0 <= recurrent_dropout < 1:
             raise ValueError(
                 f"{type(self).__name__}: recurrent_dropout must lie in [0, 1), got "
@@ -64,7 +64,7 @@ def first_state(layer: OverTime, state: tuple[Any, ...], x: Array) -> tuple[Arra
     if not state and layer.stateful and layer.memory.state is not None:
         state = layer.memory.state
     if not state:
-        zero = np.zeros_like(x, shape=(len(x), layer.hidden))
+        zero = np.zeros_like(x, shape=(len(x), layer.outputs))
         return (zero,) * len(layer.states)
     return accept_state(layer, state, len(x))
 
@@ -89,7 +89,7 @@ def through_time(layer: Any, x: Array, mask: Array | None, state: tuple[Any, ...
     layer.a = layer.x @ layer.Wx
     layer.a += layer.b
     layer.befores, layer.kepts = [], []
-    y = np.empty_like(x, shape=(N, T, layer.hidden))
+    y = np.empty_like(x, shape=(N, T, layer.outputs))
     for t in range(T):
         *following, kept = layer.step(layer.a[t], *now)
         if mask is not None:
@@ -120,7 +120,7 @@ def back_through_time(layer: Any, dy: Array, *dlast: Array) -> Any:
     layer.dWx = layer.x.reshape(-1, len(layer.Wx)).T @ rows
     layer.db = rows.sum(axis=0)
     h = layer.dropped(np.stack([before[0] for before in layer.befores]))
-    layer.weight_gradients(rows, layer.a.reshape(rows.shape), h.reshape(-1, layer.hidden))
+    layer.weight_gradients(rows, layer.a.reshape(rows.shape), h.reshape(-1, layer.outputs))
     dx = (da @ layer.Wx.T).transpose(1, 0, 2) if layer.needs_input_grad else None
     if layer.given:
         return dx, None, *dstate

@@ -20,7 +20,8 @@ class Recurrence(Layer):
     the values of the gates; `kept` is one more array that the way back needs, or None.
     `step_backward(da, gates, kept, state, dstate)` → the gradients of `state`; fills da, that of a.
     Shapes: x (N, D), each array of state (N, H), a (N, G·H), Wx (D, G·H), Wh (H, G·H), b (G·H);
-    G = `gates` blocks of H columns. D is found from the first batch, or given as `inputs`.
+    G = `gates` blocks of H = `outputs` columns. D is found from the first batch, or given as
+    `inputs`.
     Gradient: dx = da @ Wxᵀ, dWx = xᵀ @ da, db = Σ da, dWh by `weight_gradients`.
     """
 
@@ -30,12 +31,12 @@ class Recurrence(Layer):
     drop: Array | None = None  # what multiplies h where it enters Wh: a mask of dropout
 
     def __init__(
-        self, hidden: int, *, inputs: int | None = None, init: Any = "xavier",
+        self, outputs: int, *, inputs: int | None = None, init: Any = "xavier",
         seed: int | None = None,
     ):  # fmt: skip
-        require_positive(self, hidden=hidden, inputs=inputs)
+        require_positive(self, outputs=outputs, inputs=inputs)
         require_rule(self, init)
-        self.hidden, self.inputs, self.init, self.seed = hidden, inputs, init, seed
+        self.outputs, self.inputs, self.init, self.seed = outputs, inputs, init, seed
         if seed is not None:
             self.stream = Stream(seed)
 
@@ -44,7 +45,7 @@ class Recurrence(Layer):
             return
         x = np.empty((0, self.inputs or 0)) if x is None else as_float(x)
         self.inputs, dtype = self.inputs or x.shape[-1], self.dtype or x.dtype
-        D, H, columns = self.inputs, self.hidden, self.gates * self.hidden
+        D, H, columns = self.inputs, self.outputs, self.gates * self.outputs
         self.Wx = initialize(self.init, (D, columns), D, H, self.draw(), dtype)
         self.Wh = initialize(self.init, (H, columns), H, H, self.draw(), dtype)
         self.b = np.zeros(columns, dtype)
@@ -94,9 +95,9 @@ def accept_state(layer: Any, state: Sequence[Any], batch: int) -> tuple[Array, .
         raise ValueError(f"{name}: the state is {', '.join(layer.states)}; got {len(state)} arrays")
     arrays = tuple(as_float(s, dtype) for s in state)
     for letter, array in zip(layer.states, arrays):
-        if array.shape != (batch, layer.hidden):
+        if array.shape != (batch, layer.outputs):
             raise ShapeError(
-                f"{name}: {letter} must be (N, H) = {(batch, layer.hidden)}, got {array.shape}; "
+                f"{name}: {letter} must be (N, H) = {(batch, layer.outputs)}, got {array.shape}; "
                 "a state of another batch needs reset_state() or a new one"
             )
         require_dtype(layer, letter, array, dtype)

@@ -10,7 +10,7 @@ ROWS: tuple[Sample, ...] = (
     row("Tanh", real(N, 3)),
     row("ReLU", real(N, 3)),
     row("LeakyReLU", real(N, 3)),
-    row("LeakyReLU", real(N, 3), slope=0.3),
+    row("LeakyReLU", real(N, 3), alpha=0.3),
     row("ELU", real(N, 3)),
     row("ELU", real(N, 3), alpha=0.5),
     row("SELU", real(N, 3)),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from handgrad.layers.samples.sample import N, Sample, labels, mask, real, row
 
 ROWS: tuple[Sample, ...] = (
-    row("Embedding", labels(N, classes=6), vocabulary=6, dimension=3, seed=1),
-    row("Embedding", labels(N, 4, classes=6), vocabulary=6, dimension=2, init=0.5, seed=1),
+    row("Embedding", labels(N, classes=6), vocabulary=6, outputs=3, seed=1),
+    row("Embedding", labels(N, 4, classes=6), vocabulary=6, outputs=2, init=0.5, seed=1),
     row("EmbeddingDot", real(N, 3), labels(N, classes=6), vocabulary=6, init=1.0, seed=1),
     row("EmbeddingDot", real(N, 3), labels(N, 4, classes=6), vocabulary=6, init=1.0, seed=1),
     row("DotProductAttention", real(N, 4, 3), real(N, 5, 3), real(N, 5, 2)),
     row("DotProductAttention", real(N, 4, 3), real(N, 5, 3), real(N, 5, 2), mask(N, 5),
-        scale=False),
+        scaled=False),
     row("DotProductAttention", real(N, 2, 4, 3), real(N, 2, 4, 3), real(N, 2, 4, 2), mask(N, 4),
         causal=True),
     row("AdditiveAttention", real(N, 4, 3), real(N, 5, 2), real(N, 5, 2), hidden=3, seed=1),
@@ -21,7 +21,7 @@ ROWS: tuple[Sample, ...] = (
     row("MultiHeadAttention", real(N, 4, 6), heads=3, causal=True, seed=1),
     row("MultiHeadAttention", real(N, 4, 6), real(N, 5, 3), heads=2, seed=1),
     row("MultiHeadAttention", real(N, 4, 3), real(N, 5, 2), real(N, 5, 3), mask(N, 5), heads=2,
-        dimension=4, seed=1),
+        outputs=4, seed=1),
     row("SinePosition", real(N, 4, 3)),
     row("LearnedPosition", real(N, 4, 3), length=6, init=1.0, seed=1),
 )  # fmt: skip

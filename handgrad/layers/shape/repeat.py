@@ -75,32 +75,32 @@ class Tile(Layer):
 
 
 class Pad(Layer):
-    """x with a margin: `width` on every side, or (before, after) for each axis.
+    """x with a margin: `pad` on every side, or (before, after) for each axis.
 
     Integers become float64.
     mode: "constant" (filled with `value`), "edge" (the border again), "reflect" (mirrored at the
     border), "wrap" (from the other end), as NumPy pads.
     Shapes: x (D₁, …), y (D₁ + before₁ + after₁, …).
     Gradient: dx = dy without the margin; where the margin repeats x, its dy is added to dx.
-    Raises ValueError for another mode or a negative width, ShapeError where widths do not fit x.
+    Raises ValueError for another mode or a negative pad, ShapeError where it does not fit x.
     """
 
-    def __init__(self, width: Any, mode: str = "constant", value: float = 0.0):
+    def __init__(self, pad: Any, mode: str = "constant", value: float = 0.0):
         if mode not in ("constant", "edge", "reflect", "wrap"):
             raise ValueError(f'Pad: mode is "constant", "edge", "reflect" or "wrap", got {mode!r}')
-        if np.min(width) < 0:
-            raise ValueError(f"Pad: width must not be negative, got {width}")
-        self.width, self.mode, self.value = width, mode, value
+        if np.min(pad) < 0:
+            raise ValueError(f"Pad: pad must not be negative, got {pad}")
+        self.pad, self.mode, self.value = pad, mode, value
         self.linear = mode != "constant" or value == 0
 
     def forward(self, x: Array) -> Array:
         x = as_float(x)
         try:
-            margins = np.broadcast_to(self.width, (x.ndim, 2)).tolist()
+            margins = np.broadcast_to(self.pad, (x.ndim, 2)).tolist()
         except ValueError:
             raise ShapeError(
-                f"Pad: width is a number, or (before, after) for each axis of x, shape {x.shape}, "
-                f"got {self.width}"
+                f"Pad: pad is a number, or (before, after) for each axis of x, shape {x.shape}, "
+                f"got {self.pad}"
             ) from None
         self.shape = x.shape
         if self.mode == "constant":

@@ -113,7 +113,7 @@ class TrainState:
         return {name: getattr(self, name) for name in names} | {
             "sums": {name: list(pair) for name, pair in self.sums.items()},
             "history": self.history.to_dict(),
-            "rule": type(self.optimizer).__name__,
+            "rule": self.optimizer._name,
             "optimizer": self.optimizer.state_dict(),
             "callbacks": {
                 str(i): c.state_dict()
