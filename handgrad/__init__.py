@@ -15,8 +15,12 @@ from handgrad.optim import (
     AdaGrad,
     Adam,
     AdamW,
+    AMSGrad,
+    Lion,
     Momentum,
+    NAdam,
     Nesterov,
+    RAdam,
     RMSProp,
 )
 from handgrad.tensor import Tensor, no_grad
@@ -46,11 +50,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping", "History",
-    "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Report",
-    "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient",
-    "optim", "save",
+    "SGD", "AMSGrad", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping",
+    "History", "Layer", "Lion", "Momentum", "NAdam", "Nesterov", "Network", "Parallel",
+    "Parameter", "RAdam", "RMSProp", "Report", "Residual", "SaveModel", "Sequential",
+    "ShapeError", "Tensor", "Trainer", "accuracy", "check", "check_optimizer", "fit", "grad",
+    "hessian", "hvp", "load", "no_grad", "numerical_gradient", "optim", "save",
     *layers.__all__,
 ]  # fmt: skip
 
