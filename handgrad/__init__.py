@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handgrad import explain as explain
     from handgrad import prove as prove
     from handgrad import train as train
+    from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove import Report, check, numerical_gradient
     from handgrad.train import (
@@ -50,11 +51,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "AMSGrad", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping",
-    "History", "Layer", "Lion", "Momentum", "NAdam", "Nesterov", "Network", "Parallel",
-    "Parameter", "RAdam", "RMSProp", "Report", "Residual", "SaveModel", "Sequential",
-    "ShapeError", "Tensor", "Trainer", "accuracy", "check", "check_optimizer", "fit", "grad",
-    "hessian", "hvp", "load", "no_grad", "numerical_gradient", "optim", "save",
+    "LBFGS", "SGD", "AMSGrad", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError",
+    "EarlyStopping", "History", "Layer", "LevenbergMarquardt", "Lion", "Momentum", "NAdam",
+    "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
+    "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
+    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient",
+    "optim", "save",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -68,6 +70,7 @@ __getattr__, __dir__ = names_of(
     __all__,
     later={
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.optim": ("LBFGS", "LevenbergMarquardt"),
         "handgrad.optimcheck": ("check_optimizer",),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",

@@ -12,6 +12,7 @@ from handgrad.compile.builder import Builder, Row
 from handgrad.compile.stages import small
 from handgrad.compile.values import Address, NotNative, Value, at_most
 from handgrad.network import Network
+from handgrad.optim.full_batch import FullBatch
 from handgrad.optim.moments import AMSGrad, Lion, NAdam, RAdam
 from handgrad.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 from handgrad.optim.runs import Run
@@ -45,6 +46,8 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
     Rows that make a gradient and are the last to need its parameter may update it themselves.
     Raises NotNative for a rule of the user's own.
     """
+    if isinstance(optimizer, FullBatch):  # makes its updates from the gradients, outside
+        return len(b.rows)
     if type(optimizer) not in _RULES:
         raise NotNative(f"{optimizer._name} has no native form")
     rule, names = _RULES[type(optimizer)]

@@ -20,14 +20,23 @@ from handgrad.optim.schedules import (
 
 if TYPE_CHECKING:
     from handgrad.optim.cycles import CosineRestarts, Cyclic, OneCycle
+    from handgrad.optim.lbfgs import LBFGS
+    from handgrad.optim.levenberg import LevenbergMarquardt
 
 __all__ = [
-    "SGD", "AMSGrad", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Constant", "CosineDecay",
-    "CosineRestarts", "Cyclic", "ExponentialDecay", "Lion", "Momentum", "NAdam", "Nesterov",
-    "OneCycle", "Optimizer", "Plateau", "RAdam", "RMSProp", "Schedule", "StepDecay", "WarmUp",
-    "clip_by_norm", "clip_by_value", "global_norm", "make_optimizer",
+    "LBFGS", "SGD", "AMSGrad", "AdaDelta", "AdaGrad", "Adam", "AdamW", "Constant", "CosineDecay",
+    "CosineRestarts", "Cyclic", "ExponentialDecay", "LevenbergMarquardt", "Lion", "Momentum",
+    "NAdam", "Nesterov", "OneCycle", "Optimizer", "Plateau", "RAdam", "RMSProp", "Schedule",
+    "StepDecay", "WarmUp", "clip_by_norm", "clip_by_value", "global_norm", "make_optimizer",
 ]  # fmt: skip
 
+# Seldom used, and imported when first asked for.
 __getattr__, __dir__ = names_of(
-    __name__, __all__, later={"handgrad.optim.cycles": ("CosineRestarts", "Cyclic", "OneCycle")}
+    __name__,
+    __all__,
+    later={
+        "handgrad.optim.cycles": ("CosineRestarts", "Cyclic", "OneCycle"),
+        "handgrad.optim.lbfgs": ("LBFGS",),
+        "handgrad.optim.levenberg": ("LevenbergMarquardt",),
+    },
 )

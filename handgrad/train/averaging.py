@@ -30,6 +30,14 @@ class Average:
     def __init__(self) -> None:
         self.mean, self.last = np.empty(0), np.empty(0)  # last: w, while w̄ is in the network
         self.count = 0
+        self._statistics: list[tuple[Any, str]] = []  # layers, and what they keep
+
+    def begin(self, network: Any) -> None:
+        """Before a training, or its continuation: w comes back into the network."""
+        self._statistics = [
+            (layer, name) for _, layer in walk(network) for name in getattr(layer, "buffers", ())
+        ]
+        self.hide(network)
 
     def rate(self, n: int) -> float:
         """The share of the n-th w in the new mean."""
@@ -40,7 +48,7 @@ class Average:
         if step % (self.every or updates) or step < self.start * total:
             return
         self.count += 1
-        w = np.concatenate([a.ravel() for a in _arrays(network)], dtype=np.float64)
+        w = self._weights(network)
         if self.count == 1:
             self.mean = w
         else:
@@ -51,18 +59,13 @@ class Average:
     def show(self, network: Any) -> None:
         """Put w̄ into the network, if there is one yet."""
         if self.count and not self.last.size:
-            self.last = np.concatenate([a.ravel() for a in _arrays(network)], dtype=np.float64)
-            _put(network, self.mean)
+            self.last = self._weights(network)
+            self._put(network, self.mean)
 
     def hide(self, network: Any) -> None:
         """Put w back."""
         if self.last.size:
-            if self.last.size != sum(a.size for a in _arrays(network)):
-                raise ValueError(
-                    f"{type(self).__name__}: its mean is of {self.last.size} weights and "
-                    f"statistics, this network has {sum(a.size for a in _arrays(network))}"
-                )
-            _put(network, self.last)
+            self._put(network, self.last)
             self.last = np.empty(0)
 
     def state_dict(self) -> dict[str, Any]:
@@ -74,6 +77,28 @@ class Average:
         """Take over what `state_dict` gave."""
         self.count = int(state["count"])
         self.mean, self.last = np.array(state["mean"]), np.array(state["last"])
+
+    def _arrays(self, network: Any) -> list[Array]:
+        """Parameters and running statistics."""
+        kept = [getattr(layer, name, None) for layer, name in self._statistics]
+        statistics = [a for a in kept if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+        return [network.parameters, *statistics]
+
+    def _weights(self, network: Any) -> Array:
+        """All of them in one new array."""
+        return np.concatenate([a.ravel() for a in self._arrays(network)], dtype=np.float64)
+
+    def _put(self, network: Any, values: Array) -> None:
+        arrays = self._arrays(network)
+        if (size := sum(a.size for a in arrays)) != values.size:
+            raise ValueError(
+                f"{type(self).__name__}: its mean is of {values.size} weights and statistics, "
+                f"this network has {size}"
+            )
+        at = 0
+        for array in arrays:
+            array[...] = values[at : at + array.size].reshape(array.shape)
+            at += array.size
 
 
 class EMA(Average):
@@ -137,21 +162,3 @@ def averaged(average: Average | None, network: Any) -> Iterator[None]:
         yield
     finally:
         average.hide(network)
-
-
-def _arrays(network: Any) -> list[Array]:
-    """Parameters and running statistics."""
-    buffers = [
-        array
-        for _, layer in walk(network)
-        for name in getattr(layer, "buffers", ())
-        if isinstance(array := getattr(layer, name, None), np.ndarray) and array.dtype.kind == "f"
-    ]
-    return [network.parameters, *buffers]
-
-
-def _put(network: Any, values: Array) -> None:
-    at = 0
-    for array in _arrays(network):
-        array[...] = values[at : at + array.size].reshape(array.shape)
-        at += array.size

@@ -14,6 +14,7 @@ from handgrad.layer import shallow_clone
 from handgrad.layers import Loss, meant, value_of
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Plateau
+from handgrad.optim.full_batch import FullBatch
 from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike, OptimizerLike
 from handgrad.train.averaging import Average, averaged, check_average
 from handgrad.train.callbacks import Callback, Progress
@@ -66,6 +67,7 @@ class Trainer:
         cross-entropy for labels, mean squared error for real targets.
     optimizer: an optimizer, or its name; by default Adam(0.003). A rule of your own is any object
         with `update(params, grads)`, called with dicts of arrays; it runs on the NumPy engine.
+        With LBFGS or LevenbergMarquardt a batch is all the data.
     epochs, or steps (updates) in all; by default as many epochs as make 1000 updates, from 10
         to 100. batch: samples per batch, by default 32, or all where fewer. The last, smaller
         batch of an epoch is used too.
@@ -117,8 +119,10 @@ class Trainer:
         self.network = network if isinstance(network, Network) else Sequential(network)
         self.engine_choice = None if engine is None else check_engine(engine)
         self._take_data(x, t, sample_weights, validation, seed)
-        samples = len(self.x)
-        batch = check_count("batch", min(32, samples) if batch is None else batch)
+        optimizer = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
+        samples, self.full = len(self.x), isinstance(optimizer, FullBatch)
+        usual = samples if self.full else min(32, samples)
+        batch = check_count("batch", usual if batch is None else batch)
         if batch > samples:
             raise ValueError(f"batch: {batch} is more than the {samples} samples of data")
         y_shape = self._take_targets(loss, batch)
@@ -126,7 +130,7 @@ class Trainer:
             usual_metrics(self.loss, self.t) if metrics is None else check_metrics(metrics)
         )
         self.whole = [m for m in self.metrics if getattr(m, "whole", False)]
-        self.shuffle, self.seed = shuffle, seed
+        self.shuffle, self.seed = shuffle and not self.full, seed
         self.task = Task(
             weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
             self.order, batch, check_count("accumulate", accumulate), self.weights,
@@ -134,7 +138,6 @@ class Trainer:
             None if threads is None else check_count("threads", threads),
         )  # fmt: skip
         self.total_steps = self._count_steps(epochs, steps)
-        optimizer = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
         self.state = TrainState(
             self.network, optimizer, [*check_callbacks(callbacks), Progress(progress)],
             seed, batch, self.task.accumulate, check_average(average),
@@ -287,6 +290,8 @@ class Trainer:
             while self.going:
                 began = time.perf_counter()
                 self._enter(engine.advance(limit()), time.perf_counter() - began)
+                if self.full and self.optimizer.finished:
+                    self.stop(self.optimizer.finished)
             self._enter(engine.finish())
         except DivergenceError as error:
             raise self._diverged(error) from None

@@ -52,7 +52,7 @@ class TrainState:
     def begin(self) -> None:
         """Go on from the weights themselves, where their average was shown; they are good ones."""
         if self.average is not None:
-            self.average.hide(self.network)
+            self.average.begin(self.network)
         self.good, self._judged = (self.step, self.network.parameters.copy()), None
 
     def show_average(self) -> None:
