@@ -28,8 +28,9 @@ class AMSGrad(Adam):
     state_names = ("m", "v", "largest")
 
     def rule(
-        self, p: Array, g: Array, lr: float, scratch: Array, m: Array, v: Array, largest: Array
+        self, p: Array, g: Array, lr: float, scratch: Array, m: Array, v: Array, *more: Array
     ) -> None:
+        (largest,) = more
         move_towards(m, g, self.beta1, scratch)
         move_towards(v, np.square(g, out=scratch), self.beta2, scratch)
         np.maximum(largest, v, out=largest)

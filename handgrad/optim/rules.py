@@ -205,7 +205,7 @@ class Adam(Optimizer):
     Source: Kingma, Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
     """
 
-    state_names = ("m", "v")
+    state_names: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
