@@ -30,10 +30,12 @@ if TYPE_CHECKING:
     from handgrad import compile as compile
     from handgrad import explain as explain
     from handgrad import prove as prove
+    from handgrad import searching as searching
     from handgrad import train as train
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove import Report, check, numerical_gradient
+    from handgrad.searching import lr_range, search
     from handgrad.train import (
         DivergenceError,
         EarlyStopping,
@@ -55,8 +57,8 @@ __all__ = [
     "EarlyStopping", "History", "Layer", "LevenbergMarquardt", "Lion", "Momentum", "NAdam",
     "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
     "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient",
-    "optim", "save",
+    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
+    "numerical_gradient", "optim", "save", "search",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -72,6 +74,7 @@ __getattr__, __dir__ = names_of(
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
         "handgrad.optim": ("LBFGS", "LevenbergMarquardt"),
         "handgrad.optimcheck": ("check_optimizer",),
+        "handgrad.searching": ("lr_range", "search"),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
             "fit", "load", "save",
@@ -80,7 +83,7 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
-        "train": "handgrad.train", "datasets": "handgrad.train.datasets",
-        "metrics": "handgrad.train.metrics",
+        "searching": "handgrad.searching", "train": "handgrad.train",
+        "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",
     },
 )  # fmt: skip

@@ -261,12 +261,10 @@ def _corrections(optimizer: Any) -> tuple[Numbers, ...]:
     def rest(count: int) -> Array:
         return left(optimizer.beta1, count)
 
-    def share(i: int) -> Numbers:
-        return lambda count: optimizer.shares(optimizer.steps + 1, count)[i]
-
-    def rectified(count: int) -> Array:
-        return np.array([optimizer.rectification(t) for t in next_(count)])
-
     if isinstance(optimizer, NAdam):
-        return root, share(1), share(0)
-    return rectified if isinstance(optimizer, RAdam) else root, rest, rest
+        shares = optimizer.shares
+        return root, *((lambda n, i=i: shares(optimizer.steps + 1, n)[i]) for i in (1, 0))
+    if isinstance(optimizer, RAdam):
+        factor = optimizer.rectification
+        return (lambda count: np.array([factor(t) for t in next_(count)])), rest, rest
+    return root, rest, rest

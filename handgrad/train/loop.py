@@ -290,8 +290,8 @@ class Trainer:
             while self.going:
                 began = time.perf_counter()
                 self._enter(engine.advance(limit()), time.perf_counter() - began)
-                if self.full and self.optimizer.finished:
-                    self.stop(self.optimizer.finished)
+                if reason := getattr(self.optimizer, "finished", ""):
+                    self.stop(reason)
             self._enter(engine.finish())
         except DivergenceError as error:
             raise self._diverged(error) from None
@@ -345,7 +345,8 @@ class Trainer:
             if self.whole:
                 numbers = self._evaluate(self.x, self.t, self.whole) | numbers
             if self.validation is not None:
-                measured = self._evaluate(*self.validation, self.metrics)
+                x, t = self.validation
+                measured = self._evaluate(x, t, self.metrics)
                 numbers |= {f"val_{name}": value for name, value in measured.items()}
             optimizer = self.state.optimizer
             rate = optimizer.learning_rate(self._earlier + self.step)

@@ -66,7 +66,8 @@ class FullBatchEngine(Engine):
         return self.inner.describe()
 
     def advance(self, limit: int) -> Updates:
-        done, until = [], time.perf_counter() + SLICE
+        done: list[dict[str, Pair]] = []
+        until = time.perf_counter() + SLICE
         while len(done) < limit and not self.optimizer.finished:
             now = self.start()
             try:
@@ -172,7 +173,7 @@ class FullBatchEngine(Engine):
             at += size
 
     def _with_l2(self, run: Any, gradients: Array) -> Array:
-        g = gradients[run.where].astype(np.float64)
+        g: Array = gradients[run.where].astype(np.float64)
         if run.decays and self.optimizer.l2:
             g += self.optimizer.l2 * self.state.network.parameters[run.where]
         return g
