@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ FAR = 4.0  # times the lowest loss, at which the test ends
 class LearningRates(NamedTuple):
     """Learning rates, the loss of the batch at each, its running mean, and what follows.
 
-    suggestion: where the mean falls fastest over the logarithm of the rate, before its minimum.
+    suggestion: where the mean has come half of the way from its first level to its lowest.
     largest: a tenth of where it is lowest: the top of a cycle (`OneCycle`, `Cyclic`).
     """
 
@@ -105,12 +104,13 @@ def lr_range(
     rates = low * (high / low) ** (np.arange(len(watch.losses)) / (steps - 1))
     smooth = np.array(watch.smooth)
     lowest = int(np.argmin(smooth))
-    if lowest < 2 or not math.isfinite(smooth[lowest]):
+    level = float(np.mean(smooth[: max(len(smooth) // 10, 1)]))
+    above = np.flatnonzero(smooth[:lowest] >= (level + smooth[lowest]) / 2)
+    noise = float(np.std((watch.losses - smooth)[: lowest + 1]))
+    if not above.size or not level - smooth[lowest] > 2 * noise:
         raise ValueError(
-            f"lr_range: the loss never falls from {low:g} on; begin at a smaller low, or look at "
+            f"lr_range: the loss never falls, beyond its noise of {noise:.2g}, from {low:g} on; begin at a smaller low, or look at "
             "the network and its data"
         )
-    falls = np.gradient(smooth, np.log(rates))[: lowest + 1]
-    suggestion = float(rates[int(np.argmin(falls))])
-    return LearningRates(rates, np.array(watch.losses), smooth, suggestion,
-                         float(rates[lowest]) / 10)  # fmt: skip
+    suggestion, largest = float(rates[above[-1] + 1]), float(rates[lowest]) / 10
+    return LearningRates(rates, np.array(watch.losses), smooth, suggestion, largest)

@@ -108,7 +108,7 @@ def check_names(job: Job, names: Any) -> None:
     """ValueError for a parameter that the function, or the estimator, does not have."""
     if job.is_estimator:
         has = list(job.make.get_params())
-    elif callable(job.make):
+    elif callable(job.make) and not is_layer(job.make):
         parameters = inspect.signature(job.make).parameters.values()
         if any(p.kind is p.VAR_KEYWORD for p in parameters):
             return
