@@ -109,8 +109,8 @@ def lr_range(
     noise = float(np.std((watch.losses - smooth)[: lowest + 1]))
     if not above.size or not level - smooth[lowest] > 2 * noise:
         raise ValueError(
-            f"lr_range: the loss never falls, beyond its noise of {noise:.2g}, from {low:g} on; begin at a smaller low, or look at "
-            "the network and its data"
+            f"lr_range: the loss never falls, beyond its noise of {noise:.2g}, from {low:g} on; "
+            "begin at a smaller low, or look at the network and its data"
         )
     suggestion, largest = float(rates[above[-1] + 1]), float(rates[lowest]) / 10
     return LearningRates(rates, np.array(watch.losses), smooth, suggestion, largest)
