@@ -15,8 +15,12 @@ from handgrad.optim import (
     AdaGrad,
     Adam,
     AdamW,
+    AMSGrad,
+    Lion,
     Momentum,
+    NAdam,
     Nesterov,
+    RAdam,
     RMSProp,
 )
 from handgrad.tensor import Tensor, no_grad
@@ -26,9 +30,12 @@ if TYPE_CHECKING:
     from handgrad import compile as compile
     from handgrad import explain as explain
     from handgrad import prove as prove
+    from handgrad import searching as searching
     from handgrad import train as train
+    from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove import Report, check, numerical_gradient
+    from handgrad.searching import lr_range, search
     from handgrad.train import (
         DivergenceError,
         EarlyStopping,
@@ -46,11 +53,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "SGD", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError", "EarlyStopping", "History",
-    "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Report",
-    "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient",
-    "optim", "save",
+    "LBFGS", "SGD", "AMSGrad", "AdaDelta", "AdaGrad", "Adam", "AdamW", "DivergenceError",
+    "EarlyStopping", "History", "Layer", "LevenbergMarquardt", "Lion", "Momentum", "NAdam",
+    "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
+    "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
+    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
+    "numerical_gradient", "optim", "save", "search",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -64,7 +72,9 @@ __getattr__, __dir__ = names_of(
     __all__,
     later={
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.optim": ("LBFGS", "LevenbergMarquardt"),
         "handgrad.optimcheck": ("check_optimizer",),
+        "handgrad.searching": ("lr_range", "search"),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
             "fit", "load", "save",
@@ -73,7 +83,7 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
-        "train": "handgrad.train", "datasets": "handgrad.train.datasets",
-        "metrics": "handgrad.train.metrics",
+        "searching": "handgrad.searching", "train": "handgrad.train",
+        "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",
     },
 )  # fmt: skip

@@ -257,8 +257,9 @@ HG_ARGS(Weights, (M, size(1)), (N, size(1)), (K, size()), (x, reads()), (x_row, 
         (dy, reads()), (dy_row, size()), (dW, updates()), (dW_row, size()), (db, update(N).maybe()), (add, flag()),
         (rule, option<OwnRule>()),
         (W, update(M, N).maybe()), (W_first, update(M, N).maybe()), (W_second, update(M, N).maybe()),
-        (b, update(N).maybe()), (b_first, update(N).maybe()), (b_second, update(N).maybe()),
-        (rate, hyper().maybe()), (root, hyper().maybe()), (rest, hyper().maybe()), (clips, flag()),
+        (W_third, update(M, N).maybe()), (b, update(N).maybe()), (b_first, update(N).maybe()),
+        (b_second, update(N).maybe()), (b_third, update(N).maybe()), (rate, hyper().maybe()),
+        (root, hyper().maybe()), (rest, hyper().maybe()), (lead, hyper().maybe()), (clips, flag()),
         (half, writes().maybe()), HG_RULE_OPTIONS)
 
 void check_own_update(Check& c) {
@@ -268,7 +269,7 @@ void check_own_update(Check& c) {
   c.require(c.size(Weights::add) == 0, "a part of a gradient must not update");
   check_state(c, A::W, rule);
   if (c.has(Weights::db)) check_state(c, A::b, rule);
-  for (int k : {A::rate, A::root, A::rest}) c.hyper(k);
+  for (int k : {A::rate, A::root, A::rest, A::lead}) c.hyper(k);
 }
 
 void check_weights(Check& c) {

@@ -15,7 +15,8 @@ int64_t pieces(int64_t count) { return (count + kPiece - 1) / kPiece; }
 HG_ARGS(UpdateArgs, (count, size()), (rule, option<Rule>()),
         (p, update(count)),
         (p_first, update(count).maybe()), (p_second, update(count).maybe()),  // what the rule remembers
-        (g, update(count)), (rate, hyper()), (root, hyper()), (rest, hyper()),
+        (p_third, update(count).maybe()),
+        (g, update(count)), (rate, hyper()), (root, hyper()), (rest, hyper()), (lead, hyper()),
         (factor, read().maybe()),   // of g
         (clips, flag()),            // whether g is clipped by value
         (half, read(count).maybe()),  // the second half of g, which is added to it first

@@ -99,7 +99,7 @@ def test_the_usual_names_are_known():
         (handgrad, "Sofmax", "handgrad calls it Softmax"),
         (handgrad, "Activation", "handgrad calls it ReLU: each activation is"),
         (handgrad, "state_dict", "handgrad calls it save: save(network, path)"),
-        (handgrad, "Nadam", "handgrad calls it handgrad.optim.Optimizer: it lacks this rule"),
+        (handgrad, "Adamax", "handgrad calls it handgrad.optim.Optimizer: it lacks this rule"),
         (handgrad, "LambdaLR", "handgrad calls it handgrad.optim.Schedule: any function"),
         (handgrad.optim, "Momentun", "handgrad calls it Momentum"),
         (handgrad.train, "acuracy", "handgrad calls it accuracy"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +12,8 @@ from handgrad.compile.builder import Builder, Row
 from handgrad.compile.stages import small
 from handgrad.compile.values import Address, NotNative, Value, at_most
 from handgrad.network import Network
+from handgrad.optim.full_batch import FullBatch
+from handgrad.optim.moments import AMSGrad, Lion, NAdam, RAdam
 from handgrad.optim.rules import SGD, AdaDelta, AdaGrad, Adam, AdamW, Momentum, Nesterov, RMSProp
 from handgrad.optim.runs import Run
 
@@ -26,9 +28,13 @@ _RULES: dict[type, tuple[str, dict[str, str]]] = {
     AdaDelta: ("adadelta", {"rho": "beta1", "eps": "eps"}),
     Adam: ("adam", _ADAM),
     AdamW: ("adam", _ADAM),
+    AMSGrad: ("amsgrad", _ADAM),
+    NAdam: ("nadam", _ADAM),
+    RAdam: ("radam", _ADAM),
+    Lion: ("lion", {"beta1": "beta1", "beta2": "beta2"}),
 }
 # Rules that neither divide nor take roots: those wait for that, not for memory.
-_LIGHT = ("sgd", "momentum", "nesterov")
+_LIGHT = ("sgd", "momentum", "nesterov", "lion")
 _SHARED = 1 << 15  # multiplications of a gradient that are worth sharing out by samples
 _WORTH = 1 << 12  # parameters that are worth a row of their own
 _PIECE = 1 << 13  # gradients whose squares make one sum
@@ -40,18 +46,21 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
     Rows that make a gradient and are the last to need its parameter may update it themselves.
     Raises NotNative for a rule of the user's own.
     """
+    if isinstance(optimizer, FullBatch):  # makes its updates from the gradients, outside
+        return len(b.rows)
     if type(optimizer) not in _RULES:
         raise NotNative(f"{optimizer._name} has no native form")
     rule, names = _RULES[type(optimizer)]
     runs = optimizer.runs(network)
     states = [b.array(a, writable=True) for a in optimizer.state.values()]
     rate = b.step_number(optimizer.learning_rates)
-    adam = rule == "adam"
-    root, rest = (b.step_number(f) for f in _corrections(optimizer)) if adam else (rate, rate)
+    more = [b.step_number(f) for f in _corrections(optimizer)]
+    root, rest, lead = more or [rate] * 3
     own: dict[str, Any] = {
         "rate": rate,
         "root": root,
         "rest": rest,
+        "lead": lead,
         "clips": optimizer.clip_value is not None,
     }
     own |= {name: getattr(optimizer, option) for option, name in names.items()}
@@ -82,7 +91,7 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
 def _stretch(name: str, start: int, states: list[Address]) -> dict[str, Address]:
     """Parameters from a word of the flat arrays on, and what the rule remembers of them."""
     moved = [state + start for state in states]
-    names = f"{name}_first", f"{name}_second"
+    names = f"{name}_first", f"{name}_second", f"{name}_third"
     return {name: Address("parameters", start), **dict(zip(names, moved))}
 
 
@@ -232,12 +241,30 @@ def _count(sums: Value) -> int:
     return cast(int, sums.size) // 2
 
 
-def _corrections(optimizer: Adam) -> tuple[Any, Any]:
-    """Adam's √(1 − β2^t) and 1 − β1^t for the next updates t."""
+Numbers = Callable[[int], Array]  # of the next updates, so many
+
+
+def _corrections(optimizer: Any) -> tuple[Numbers, ...]:
+    """What else the next updates t of Adam and its relatives need: root, rest, lead of `Rates`."""
+    if not isinstance(optimizer, Adam):
+        return ()
+
+    def next_(count: int) -> range:
+        return range(optimizer.steps + 1, optimizer.steps + count + 1)
 
     def left(beta: float, count: int) -> Array:
-        return 1 - beta ** np.arange(optimizer.steps + 1, optimizer.steps + count + 1)
+        return 1 - beta ** np.array(next_(count))
 
-    return (lambda count: left(optimizer.beta2, count) ** 0.5), (
-        lambda count: left(optimizer.beta1, count)
-    )
+    def root(count: int) -> Array:
+        return left(optimizer.beta2, count) ** 0.5
+
+    def rest(count: int) -> Array:
+        return left(optimizer.beta1, count)
+
+    if isinstance(optimizer, NAdam):
+        shares = optimizer.shares
+        return root, *((lambda n, i=i: shares(optimizer.steps + 1, n)[i]) for i in (1, 0))
+    if isinstance(optimizer, RAdam):
+        factor = optimizer.rectification
+        return (lambda count: np.array([factor(t) for t in next_(count)])), rest, rest
+    return root, rest, rest

@@ -27,6 +27,7 @@ from handgrad.layer import (
     walk,
 )
 from handgrad.layers import Concat, Loss, counted, meant, value_of
+from handgrad.layers.loss.targets import as_taken
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.network.by_hand import ByHand
 from handgrad.network.flat import Flattened, cast_parameters, require_array
@@ -221,15 +222,16 @@ class Network(Flattened, Layer):
         """Loss and metrics of `predict(x, engine=engine)` against t, each under its name.
 
         loss: by default the one that the targets mean (`layers.meant`); the mean over all elements
-        that it counts, each with its weight. Metrics see those elements alone.
+        that it counts, each with its weight. Metrics see those elements alone, all at once; those
+        of probabilities see these, where the loss is one of scores.
         """
         y = self.predict(x, engine=engine)
         loss, t = meant(t, y, loss, self.members[-1] if self.members else None)
         if isinstance(loss := shallow_clone(loss), Loss):
             loss.normalizer = None
         results = {"loss": value_of(loss, y, t)}
-        seen = counted(loss, y, t)
-        return results | {metric.__name__: metric(*seen) for metric in metrics}
+        y, t = counted(loss, y, t)
+        return results | {m.__name__: m(as_taken(m, loss, y), t) for m in metrics}
 
     def calls(self, *inputs: Any) -> tuple[Any, list[CallRecord]]:
         """A shallow clone of this network, and the uses of its layers on these inputs, in order."""

@@ -205,7 +205,7 @@ class Adam(Optimizer):
     Source: Kingma, Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
     """
 
-    state_names = ("m", "v")
+    state_names: tuple[str, ...] = ("m", "v")
 
     def __init__(
         self,
@@ -278,17 +278,3 @@ def scaled(g: Array, h: Array, lr: float, eps: float, scratch: Array) -> Array:
     np.divide(g, scratch, out=scratch)
     scratch *= lr
     return scratch
-
-
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    cls.__name__.lower(): cls
-    for cls in (SGD, Momentum, Nesterov, AdaGrad, RMSProp, AdaDelta, Adam, AdamW)
-}
-
-
-def make_optimizer(name: str, lr: LearningRate | None = None) -> Optimizer:
-    """The optimizer of that name ("adam"), with its own learning rate where lr is None."""
-    if str(name).lower() not in OPTIMIZERS:
-        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}; got {name!r}")
-    cls = OPTIMIZERS[name.lower()]
-    return cls() if lr is None else cls(lr)

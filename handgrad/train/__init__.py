@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from handgrad.naming import names_of
+from handgrad.train.averaging import EMA, SWA
 from handgrad.train.callbacks import Call, Callback, EarlyStopping, Progress, SaveModel
 from handgrad.train.checkpoint import Checkpoint, load, load_checkpoint, save
 from handgrad.train.data import split
@@ -12,13 +13,22 @@ from handgrad.train.history import History
 from handgrad.train.loop import Trainer, fit
 from handgrad.train.metrics import (
     accuracy,
+    average_precision,
+    balanced_accuracy,
+    brier_loss,
+    calibration_curve,
     confusion_matrix,
     f1,
+    log_loss,
     mean_absolute_error,
+    mean_absolute_percentage_error,
     mean_squared_error,
+    ndcg,
     precision,
     r2,
     recall,
+    roc_auc,
+    root_mean_squared_error,
     top_k_accuracy,
 )
 from handgrad.train.spec import InputSpec, OutputSpec
@@ -33,11 +43,13 @@ if TYPE_CHECKING:
     from handgrad.train.images import fashion_mnist, mnist
 
 __all__ = [
-    "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History", "InputSpec",
-    "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy", "cifar10", "circles",
-    "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates", "load",
-    "load_checkpoint", "mean_absolute_error", "mean_squared_error", "mnist", "moons",
-    "precision", "r2", "read_csv", "recall", "save", "sine", "spiral", "split", "top_k_accuracy",
+    "EMA", "SWA", "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History",
+    "InputSpec", "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy",
+    "average_precision", "balanced_accuracy", "brier_loss", "calibration_curve", "cifar10",
+    "circles", "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates", "load",
+    "load_checkpoint", "log_loss", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mnist", "moons", "ndcg", "precision", "r2", "read_csv", "recall",
+    "roc_auc", "root_mean_squared_error", "save", "sine", "spiral", "split", "top_k_accuracy",
 ]  # fmt: skip
 
 # What reads archives and speaks to servers is imported when first asked for.

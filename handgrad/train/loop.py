@@ -14,11 +14,12 @@ from handgrad.layer import shallow_clone
 from handgrad.layers import Loss, meant, value_of
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Plateau
+from handgrad.optim.full_batch import FullBatch
 from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike, OptimizerLike
+from handgrad.train.averaging import Average, averaged, check_average
 from handgrad.train.callbacks import Callback, Progress
 from handgrad.train.checks import (
     check_callbacks,
-    check_choice,
     check_count,
     check_metrics,
     check_optimizer,
@@ -33,6 +34,7 @@ from handgrad.train.history import History
 from handgrad.train.metrics import usual_metrics
 from handgrad.train.resume import check_state
 from handgrad.train.scale import warn_of_scale
+from handgrad.train.weighting import weighted
 
 
 def fit(
@@ -43,7 +45,7 @@ def fit(
     sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
     augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True, seed: int = 0,
     progress: bool | None = None, engine: str | Engine | None = None, threads: int | None = None,
-    compile: Any = None,
+    average: Average | None = None, compile: Any = None,
 ) -> History:  # fmt: skip
     """Train a network on inputs x (N, …) and targets t (N, …); what was recorded.
 
@@ -54,7 +56,7 @@ def fit(
         validation=validation, metrics=metrics, callbacks=callbacks,
         sample_weights=sample_weights, weighting=weighting, accumulate=accumulate,
         augment=augment, shuffle=shuffle, seed=seed, progress=progress, engine=engine,
-        threads=threads, compile=compile,
+        threads=threads, average=average, compile=compile,
     ).run()  # fmt: skip
 
 
@@ -65,13 +67,15 @@ class Trainer:
         cross-entropy for labels, mean squared error for real targets.
     optimizer: an optimizer, or its name; by default Adam(0.003). A rule of your own is any object
         with `update(params, grads)`, called with dicts of arrays; it runs on the NumPy engine.
+        With LBFGS or LevenbergMarquardt a batch is all the data.
     epochs, or steps (updates) in all; by default as many epochs as make 1000 updates, from 10
         to 100. batch: samples per batch, by default 32, or all where fewer. The last, smaller
         batch of an epoch is used too.
     validation: (x, t), or the fraction of the samples to hold out, stratified for labels.
     metrics: functions (y, t) -> number, recorded under their names: for training as the mean
-        over batches, for validation exactly; by default accuracy for labels. Labels that the
-        loss ignores are left out.
+        over batches, for validation of all the data at once; by default accuracy for labels. One
+        that is no mean over samples, such as roc_auc, is measured on all training data at the end
+        of each epoch (see `handgrad.metrics`). Labels that the loss ignores are left out.
     callbacks: see `Callback`.
     sample_weights: one weight per sample. weighting: "data" for a loss of Σ u·ℓ / (n·ū) in a batch
         with n terms, u being sample weight times class weight, and ū the mean of u over all of
@@ -87,6 +91,7 @@ class Trainer:
         is kept in `network.engine`, for predictions too; by default that one, "auto" at first.
         `Trainer.engine` says what runs.
     threads: of the native program; by default as many as this process may use and as pay.
+    average: `EMA()` or `SWA()` of the weights, for validation, callbacks and the end.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is
     Σ u·ℓ / Σ u over the epoch, or the data, plus the penalty of `l2` in training; ignored labels
@@ -106,7 +111,7 @@ class Trainer:
         sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
         augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True,
         seed: int = 0, progress: bool | None = None, engine: str | Engine | None = None,
-        threads: int | None = None, compile: Any = None,
+        threads: int | None = None, average: Average | None = None, compile: Any = None,
     ):  # fmt: skip
         if compile is not None:
             name = {True: "native", False: "numpy"}.get(compile, "auto")
@@ -114,25 +119,28 @@ class Trainer:
         self.network = network if isinstance(network, Network) else Sequential(network)
         self.engine_choice = None if engine is None else check_engine(engine)
         self._take_data(x, t, sample_weights, validation, seed)
-        samples = len(self.x)
-        batch = check_count("batch", min(32, samples) if batch is None else batch)
+        optimizer = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
+        samples, self.full = len(self.x), isinstance(optimizer, FullBatch)
+        usual = samples if self.full else min(32, samples)
+        batch = check_count("batch", usual if batch is None else batch)
         if batch > samples:
             raise ValueError(f"batch: {batch} is more than the {samples} samples of data")
         y_shape = self._take_targets(loss, batch)
         self.metrics = (
             usual_metrics(self.loss, self.t) if metrics is None else check_metrics(metrics)
         )
-        self.shuffle, self.seed = shuffle, seed
+        self.whole = [m for m in self.metrics if getattr(m, "whole", False)]
+        self.shuffle, self.seed = shuffle and not self.full, seed
         self.task = Task(
-            _weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
-            self.order, batch, check_count("accumulate", accumulate), self.weights, self.metrics,
-            augment, None if threads is None else check_count("threads", threads),
+            weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
+            self.order, batch, check_count("accumulate", accumulate), self.weights,
+            [m for m in self.metrics if m not in self.whole], augment,
+            None if threads is None else check_count("threads", threads),
         )  # fmt: skip
         self.total_steps = self._count_steps(epochs, steps)
-        optimizer = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
         self.state = TrainState(
             self.network, optimizer, [*check_callbacks(callbacks), Progress(progress)],
-            seed, batch, self.task.accumulate,
+            seed, batch, self.task.accumulate, check_average(average),
         )  # fmt: skip
         self._reason: str | None = None
         self._engine: Engine | None = None
@@ -250,11 +258,11 @@ class Trainer:
         """
         engine = self._prepared()
         self._reason, self.interrupted, self.history.stopped = None, False, None
-        self.state.begin()
         self._told = sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False))
         guards = training_mode(self.network), first_ctrl_c(self._interrupt)
         with guards[0], guards[1], np.errstate(all="ignore"):  # numbers are checked each step
             self.call("on_start")
+            self.state.begin()
             try:
                 self._advance(engine)
             finally:
@@ -282,14 +290,18 @@ class Trainer:
             while self.going:
                 began = time.perf_counter()
                 self._enter(engine.advance(limit()), time.perf_counter() - began)
+                if reason := getattr(self.optimizer, "finished", ""):
+                    self.stop(reason)
             self._enter(engine.finish())
         except DivergenceError as error:
             raise self._diverged(error) from None
         except BaseException:
             self._enter(engine.finish())
+            self.state.show_average()
             raise
         if self.state.position and not self.interrupted:
             self.close_epoch()
+        self.state.show_average()
 
     def _limit(self) -> Callable[[], int]:
         """How many updates may come before the loop is needed: for a callback, or an epoch's end.
@@ -297,15 +309,19 @@ class Trainer:
         Where nothing looks between epochs, short ones may follow each other in one call.
         """
         watching = [c for c in self.state.callbacks if not getattr(c, "passive", False)]
-        state, updates = self.state, self.task.updates
+        state, updates, average = self.state, self.task.updates, self.state.average
         if any(_does(c, "on_step") for c in watching):
             return lambda: 1
         if (
             self.validation is not None
+            or self.whole
+            or average is not None
             or isinstance(self.state.optimizer.lr, Plateau)
             or any(_does(c, "on_epoch") for c in watching)
         ):
-            return lambda: min(self.total_steps - state.step, updates - state.position)
+            looks = updates if average is None else average.every or updates
+            return lambda: min(self.total_steps - state.step, updates - state.position,
+                               looks - state.step % looks)  # fmt: skip
         return lambda: self.total_steps - state.step
 
     def _enter(self, done: Updates, seconds: float = 0.0) -> None:
@@ -315,6 +331,8 @@ class Trainer:
             state.seconds += seconds
             return
         for _ in state.add(done, self.task, seconds):
+            if state.average is not None:
+                state.average.take(self.network, state.step, self.task.updates, self.total_steps)
             self.call("on_step")
             if state.position == self.task.updates:
                 self.close_epoch()
@@ -323,14 +341,21 @@ class Trainer:
         """Enter the epoch's numbers in the history, measure validation, and begin the next."""
         seconds = self.state.seconds
         numbers = self.state.close_epoch()
-        if self.validation is not None:
-            measured = self.network.evaluate(*self.validation, loss=self.loss, metrics=self.metrics)
-            numbers |= {f"val_{name}": value for name, value in measured.items()}
-        optimizer = self.state.optimizer
-        rate = optimizer.learning_rate(self._earlier + self.step)
-        self.history.add(**numbers, lr=rate, seconds=seconds)
-        optimizer.observe(numbers.get("val_loss", numbers["loss"]))
-        self.call("on_epoch")
+        with averaged(self.state.average, self.network):
+            if self.whole:
+                numbers = self._evaluate(self.x, self.t, self.whole) | numbers
+            if self.validation is not None:
+                x, t = self.validation
+                measured = self._evaluate(x, t, self.metrics)
+                numbers |= {f"val_{name}": value for name, value in measured.items()}
+            optimizer = self.state.optimizer
+            rate = optimizer.learning_rate(self._earlier + self.step)
+            self.history.add(**numbers, lr=rate, seconds=seconds)
+            optimizer.observe(numbers.get("val_loss", numbers["loss"]))
+            self.call("on_epoch")
+
+    def _evaluate(self, x: Any, t: Any, metrics: Any) -> dict[str, Any]:
+        return self.network.evaluate(x, t, loss=self.loss, metrics=metrics)
 
     def _diverged(self, error: DivergenceError) -> DivergenceError:
         """Put the last good weights back; the error with all that is known."""
@@ -366,18 +391,6 @@ class Trainer:
         """
         check_state(state, self.state.to_dict(), self.task.updates)
         self.state.take(state)
-
-
-def _weighted(
-    loss: Any, t: Array, weights: Array | None, weighting: str, y_shape: tuple[int, ...]
-) -> Any:
-    """The loss as the training uses it: divided by the mean weight of the data, or as it is."""
-    check_choice("weighting", weighting, ("data", "batch"))
-    if weighting == "batch" or not hasattr(loss, "mean_weight") or loss.normalizer is not None:
-        return loss
-    clone = shallow_clone(loss)
-    clone.normalizer = loss.mean_weight(t, weights, y_shape)
-    return clone
 
 
 def _does(callback: Any, event: str) -> bool:

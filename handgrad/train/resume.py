@@ -30,7 +30,7 @@ STATE: schema.Check = schema.record(
      "first_loss": schema.number, "sums": schema.mapping(_sum), "history": HISTORY,
      "optimizer": schema.mapping(schema.anything), "callbacks": _in_order},
     {"place": COUNT, "position": COUNT, "accumulate": COUNT, "seconds": schema.number,
-     "rule": schema.text},
+     "rule": schema.text, "average": schema.mapping(schema.anything)},
 )  # fmt: skip
 
 
@@ -51,6 +51,10 @@ def check_state(state: Any, present: Mapping[str, Any], batches: int) -> None:
     had, now = state.get("rule", present["rule"]), present["rule"]
     if had != now:  # before the arrays, which differ then
         raise ValueError(f"optimizer: the training to continue had {had}, this one {now}")
+    averages = [of.get("average", {}).get("kind") for of in (state, present)]
+    if averages[0] != averages[1]:
+        raise ValueError("average: the training to continue had {}, this one {}".format(*averages))
+    schema.like(state.get("average", {}), present.get("average", {}), "training.average")
     schema.like(state["optimizer"], present["optimizer"], "training.optimizer")
     for number, held in state["callbacks"].items():
         wanted = dict(present["callbacks"].get(number, {}))

@@ -15,10 +15,14 @@ from handgrad.optim import (
     AdaGrad,
     Adam,
     AdamW,
+    AMSGrad,
     CosineDecay,
+    Lion,
     Momentum,
+    NAdam,
     Nesterov,
     Optimizer,
+    RAdam,
     RMSProp,
     WarmUp,
 )
@@ -31,6 +35,8 @@ OPTIMIZERS = [
     Adam(0.01, l2=0.1, clip_value=0.02, clip_norm=0.1, weight_decay=0.3), SGD(0.1, clip_norm=1e9),
     SGD(0.1, lr_scale={"0": 0.1, "2.b": 0.0}), SGD(0.1, l2=0.5, decay_on=["0", "2.b"]),
     AdaGrad(WarmUp(CosineDecay(0.2, steps=9), steps=3)), Nesterov(lambda step: 0.1 / (step + 1)),
+    AMSGrad(0.01, beta2=0.5), NAdam(0.01, l2=0.1), RAdam(0.01, beta2=0.99), Lion(0.001),
+    Lion(0.001, weight_decay=0.3), RAdam(0.01, clip_norm=0.05), NAdam(CosineDecay(0.1, steps=9)),
 ]  # fmt: skip
 
 
@@ -115,7 +121,8 @@ def test_a_rule_of_the_users_own_is_not_native():
 @pytest.mark.parametrize("at", [0, 8, 32, 9999, 19999])
 def test_a_gradient_that_is_not_finite_is_noticed(bad, at):
     p, g = np.zeros(20_000, np.float32), np.ones(20_000, np.float32)
-    arguments = {"count": p.size, "p": p, "g": g, "rate": 0, "root": 0, "rest": 0, "scale": 1.0}
+    arguments = {"count": p.size, "p": p, "g": g, "scale": 1.0}
+    arguments |= dict.fromkeys(("rate", "root", "rest", "lead"), 0)
     assert run("update", rule="sgd", **arguments) == 0
     g[at] = bad
     assert run("update", rule="sgd", **arguments) == NOT_FINITE
@@ -146,7 +153,7 @@ class Tied(Sequential):
 
 
 @pytest.mark.parametrize("make", [lambda: Sequential(Affine(9), ReLU(), Affine(2), seed=0), Tied])
-@pytest.mark.parametrize("rule", [SGD(0.1), Momentum(0.05), Nesterov(0.05)])
+@pytest.mark.parametrize("rule", [SGD(0.1), Momentum(0.05), Nesterov(0.05), Lion(0.001)])
 def test_rows_of_gradients_that_update_give_the_same_bits(make, rule, monkeypatch):
     rng = np.random.default_rng(0)
     x, t = rng.random((300, 7), np.float32), rng.random((300, 2), np.float32)

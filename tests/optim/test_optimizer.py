@@ -8,7 +8,8 @@ import pytest
 
 from handgrad import optim
 
-RULES = ["SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW"]
+RULES = ["SGD", "Momentum", "Nesterov", "AdaGrad", "RMSProp", "AdaDelta", "Adam", "AdamW",
+         "AMSGrad", "NAdam", "RAdam", "Lion"]  # fmt: skip
 
 
 def test_l2_is_the_gradient_of_the_penalty(flat):

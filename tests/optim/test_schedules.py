@@ -26,6 +26,43 @@ def test_formulas():
     np.testing.assert_allclose(values(cosine, 6), expected)
 
 
+def test_cycles():
+    np.testing.assert_allclose(
+        values(optim.Cyclic(1.0, 3.0, half=2, shrink=0.5), 9), [1, 2, 3, 2, 1, 1.5, 2, 1.5, 1]
+    )
+    restarts = values(optim.CosineRestarts(1.0, steps=2, longer=2), 8)
+    once = values(optim.CosineDecay(1.0, steps=4), 4)
+    np.testing.assert_allclose(restarts, [1, 0.5, *once, 1, optim.CosineDecay(1.0, steps=8)(1)])
+    alike = optim.CosineRestarts(1.0, steps=7)
+    assert alike(7 * 10**9 + 3) == alike(3)
+    one = values(optim.OneCycle(2.0, steps=10, rise=0.5, start=4, end=8), 12)
+    assert one[0] == 0.5
+    assert max(one) == one[4] == 2
+    assert one[9] == one[10] == one[11] == 0.25
+    assert values(optim.OneCycle(1.0, steps=1), 2)[0] <= 1
+
+
+def test_cycles_are_those_of_torch():
+    torch = pytest.importorskip("torch", reason="torch, the peer, is not installed")
+    peers = torch.optim.lr_scheduler
+    for make, ours in (
+        (lambda o: peers.CyclicLR(o, 0.01, 0.2, 7, mode="triangular2"),
+         optim.Cyclic(0.01, 0.2, half=7, shrink=0.5)),
+        (lambda o: peers.OneCycleLR(o, 0.2, total_steps=60), optim.OneCycle(0.2, steps=60)),
+        (lambda o: peers.OneCycleLR(o, 0.2, total_steps=60, pct_start=0.05),
+         optim.OneCycle(0.2, steps=60, rise=0.05)),
+        (lambda o: peers.CosineAnnealingWarmRestarts(o, 9, 2, 0.01),
+         optim.CosineRestarts(0.2, steps=9, longer=2, end=0.01)),
+    ):  # fmt: skip
+        peer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.2, momentum=0.9)
+        scheduler = make(peer)
+        for step in range(60):
+            assert ours(step) == pytest.approx(peer.param_groups[0]["lr"], rel=1e-9)
+            peer.step()
+            if step < 59:
+                scheduler.step()
+
+
 def test_warm_up_rises_to_the_schedule_and_then_follows_it():
     stair = optim.StepDecay(1.0, every=2, factor=0.5)
     np.testing.assert_allclose(
@@ -83,6 +120,12 @@ BAD = [
     (lambda: optim.StepDecay(0.1, every=1.5), "StepDecay: every must be an integer"),
     (lambda: optim.ExponentialDecay(0.1, every=1, factor=-1), "ExponentialDecay: factor"),
     (lambda: optim.CosineDecay(0.1, steps=-3), "CosineDecay: steps"),
+    (lambda: optim.Cyclic(0.2, 0.1, half=3), "Cyclic: low must be at most high = 0.1, got 0.2"),
+    (lambda: optim.Cyclic(0.1, 0.2, half=0), "Cyclic: half must be an integer"),
+    (lambda: optim.OneCycle(0.1, steps=0), "OneCycle: steps"),
+    (lambda: optim.OneCycle(0.1, steps=9, rise=1), "OneCycle: rise"),
+    (lambda: optim.OneCycle(0.1, steps=9, start=0.5), "start and end divide lr"),
+    (lambda: optim.CosineRestarts(0.1, steps=3, longer=0), "CosineRestarts: longer"),
     (lambda: optim.CosineDecay(math.nan, steps=3), "CosineDecay: lr"),
     (lambda: optim.WarmUp(-0.1, steps=3), "lr must be"),
     (lambda: optim.WarmUp(0.1, steps=None), "WarmUp: steps"),

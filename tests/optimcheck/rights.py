@@ -9,7 +9,8 @@ from handgrad.optim import CosineDecay
 
 from .specimen import right
 
-for rule in ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw"):
+for rule in ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "adamw",
+             "amsgrad", "nadam", "radam", "lion"):  # fmt: skip
     right(rule, name=f"handgrad {rule}", against=rule)
 for cls in (hg.SGD, hg.Momentum, hg.AdamW):
     right(cls, name=f"handgrad class {cls.__name__}")

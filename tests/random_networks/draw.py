@@ -155,7 +155,7 @@ class Draw:
     def optimizer(self, loss: Any) -> Any:
         """An update rule. Where it divides by gradients, ε is large: 0 / 0 is no difference."""
         kind = self.pick(hg.SGD, hg.Momentum, hg.Nesterov, hg.AdaGrad, hg.RMSProp, hg.AdaDelta,
-                         hg.Adam, hg.AdamW)  # fmt: skip
+                         hg.Adam, hg.AdamW, hg.AMSGrad, hg.NAdam, hg.RAdam)  # fmt: skip
         options = self.pick({}, {}, {"l2": 0.01}, {"clip_norm": 0.5}, {"clip_value": 0.05})
         if kind not in (hg.SGD, hg.Momentum, hg.Nesterov):
             options = options | {"eps": 0.01}

@@ -112,7 +112,7 @@ def random_training(seed):
     lr = pick(0.02, CosineDecay(0.02, steps=9), WarmUp(0.02, steps=4), StepDecay(0.02, every=3),
               ExponentialDecay(0.02, every=5), Plateau(0.02, patience=0))  # fmt: skip
     rule = pick(hg.SGD, hg.Momentum, hg.Nesterov, hg.AdaGrad, hg.RMSProp, hg.AdaDelta, hg.Adam,
-                hg.AdamW)  # fmt: skip
+                hg.AdamW, hg.AMSGrad, hg.NAdam, hg.RAdam)  # fmt: skip
     options["optimizer"] = rule(
         lr, l2=pick(0.0, 1e-2), clip_norm=pick(None, 1.0), clip_value=pick(None, 0.5)
     )

@@ -8,7 +8,9 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError
 from handgrad.layer import Layer
-from handgrad.layers.loss.cross_entropy import ClassLoss, SoftmaxCrossEntropy
+from handgrad.layers.activation.sigmoidal import sigmoid
+from handgrad.layers.loss.cross_entropy import ClassLoss, SigmoidCrossEntropy, SoftmaxCrossEntropy
+from handgrad.layers.loss.likelihood import NegativeLogLikelihood
 from handgrad.layers.loss.regression import MeanSquaredError
 
 
@@ -29,6 +31,19 @@ def counted(loss: Any, y: Array, t: Array) -> tuple[Array, Array]:
         return y, t
     keep = t != ignored
     return y[keep], t[keep]
+
+
+def as_taken(metric: Any, loss: Any, y: Array) -> Array:
+    """Outputs y as a metric takes them: where it says `takes = "probabilities"`, and the loss is
+    one of scores or of logarithms of probabilities, these become probabilities, in float64."""
+    if getattr(metric, "takes", None) != "probabilities" or not y.size:
+        return y
+    if isinstance(loss, SigmoidCrossEntropy):
+        return sigmoid(y.astype(np.float64))
+    if not isinstance(loss, SoftmaxCrossEntropy | NegativeLogLikelihood):
+        return y
+    e = np.exp(y - y.max(axis=-1, keepdims=True), dtype=np.float64)
+    return np.asarray(e / e.sum(axis=-1, keepdims=True))
 
 
 def check_scores(loss: Any, y_shape: tuple[int, ...], t: Array) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from handgrad.compile import NotNative
+from handgrad.optim.full_batch import FullBatch
+from handgrad.train.engine.full_batch import FullBatchEngine
 from handgrad.train.engine.interface import Engine
 from handgrad.train.engine.native_engine import NativeEngine
 from handgrad.train.engine.numpy_engine import NumPyEngine
@@ -28,8 +30,11 @@ def check_engine(engine: Any) -> Any:
 def prepared(before: Engine | None, choice: str | Engine, task: Task, state: TrainState) -> Engine:
     """The engine that is chosen, made ready; `before`, from an earlier run, is used again.
 
-    "auto" is native where every part is, NumPy where not.
+    "auto" is native where every part is, NumPy where not. Rules that look at the loss several
+    times in an update get a `FullBatchEngine` around either.
     """
+    full = isinstance(state.optimizer, FullBatch)
+    before = before.inner if isinstance(before, FullBatchEngine) else before
     if isinstance(choice, Engine):
         choice.prepare(task, state)
         return choice
@@ -39,12 +44,17 @@ def prepared(before: Engine | None, choice: str | Engine, task: Task, state: Tra
         native = before if isinstance(before, NativeEngine) else NativeEngine()
         native.python = wanted
         try:
-            native.prepare(task, state)
-            return native
+            return _made_ready(native, full, task, state)
         except NotNative as refusal:
             reason = str(refusal)
             if wanted:
                 raise ValueError(f"engine: {reason}") from None
-    plain = NumPyEngine(reason)
-    plain.prepare(task, state)
-    return plain
+    return _made_ready(NumPyEngine(reason), full, task, state)
+
+
+def _made_ready(
+    engine: NativeEngine | NumPyEngine, full: bool, task: Task, state: TrainState
+) -> Engine:
+    whole = FullBatchEngine(engine) if full else engine
+    whole.prepare(task, state)
+    return whole

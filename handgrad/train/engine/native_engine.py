@@ -99,6 +99,19 @@ class NativeEngine(Engine):
         self._show_gradients()
         return done
 
+    def gradients(self, position: int) -> tuple[Array, dict[str, Pair]]:
+        """The gradient of an update alone, for rules that make the update themselves; what was
+        measured. Raises DivergenceError where the loss is not finite."""
+        self._start(1)
+        while (code := self.program.go(SLICE)) == PAUSED:
+            pass
+        if code:
+            self._going = False
+            raise DivergenceError(f"the native program stopped with code {code}")
+        done = self._collect(code)
+        sums = {name: (float(a[0]), float(b[0])) for name, (a, b) in done.sums.items()}
+        return self.state.network.flat.gradients, sums
+
     def _start(self, limit: int) -> None:
         task, state = self.task, self.state
         self._going, self._entered, self._failed = True, 0, 0

@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.program import SLICE
 from handgrad.layers import counted
+from handgrad.layers.loss.targets import as_taken
 from handgrad.train.diverge import DivergenceError, backward_origin, forward_origin
 from handgrad.train.engine.interface import Engine
 from handgrad.train.engine.state import TrainState
@@ -124,7 +125,10 @@ def measured(task: Any, y: Array, t: Array) -> dict[str, Pair]:
     """The metrics of some outputs: ignored labels are left out."""
     y, t = counted(task.loss, y, t)
     n = t.size if t.dtype.kind in "iu" else len(t)
-    return {m.__name__: (float(m(y, t)) * n, n) if n else (0.0, 0) for m in task.metrics}
+    return {
+        m.__name__: (float(m(as_taken(m, task.loss, y), t)) * n, n) if n else (0.0, 0)
+        for m in task.metrics
+    }
 
 
 def _first(gradients: Any) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.network import Network
 from handgrad.optim import Optimizer
+from handgrad.train.averaging import Average
 from handgrad.train.engine.task import Pair, Task, Updates, running
 from handgrad.train.history import History
 
@@ -36,6 +37,7 @@ class TrainState:
     seed: int = 0
     batch: int = 1
     accumulate: int = 1
+    average: Average | None = None
     step: int = 0
     epoch: int = 0
     position: int = 0
@@ -48,8 +50,15 @@ class TrainState:
     _judged: tuple[int, Array] | None = None  # weights whose loss is not known yet
 
     def begin(self) -> None:
-        """Take the present weights for good ones."""
+        """Go on from the weights themselves, where their average was shown; they are good ones."""
+        if self.average is not None:
+            self.average.begin(self.network)
         self.good, self._judged = (self.step, self.network.parameters.copy()), None
+
+    def show_average(self) -> None:
+        """Leave the average of the weights in the network, if one is kept."""
+        if self.average is not None:
+            self.average.show(self.network)
 
     @property
     def until_copy(self) -> int:
@@ -120,6 +129,7 @@ class TrainState:
                 for i, c in enumerate(self.callbacks)
                 if hasattr(c, "state_dict")
             },
+            **({} if self.average is None else {"average": self.average.state_dict()}),
         }
 
     def take(self, state: Mapping[str, Any]) -> None:
@@ -142,6 +152,8 @@ class TrainState:
         self.sums = {k: tuple(v) if isinstance(v, list) else (v, count) for k, v in sums.items()}
         self.first_loss, self.seconds = state["first_loss"], state.get("seconds", 0.0)
         self.history = History(**state["history"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         for i, callback in enumerate(self.callbacks):
             if str(i) in state["callbacks"] and hasattr(callback, "load_state_dict"):
                 callback.load_state_dict(state["callbacks"][str(i)])

@@ -1,0 +1,148 @@
+"""Processes that try candidates, one native thread each; one that dies takes a candidate along."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, cast
+
+from handgrad.searching.trial import Job, Trial, outcome
+
+Outcome = tuple[Trial, dict[str, Any]]
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+READY = "ready"
+
+
+class Alone:
+    """The same as `Workers`, in this process, one candidate after the other."""
+
+    def __init__(self, job: Job):
+        self.job = job
+
+    def __enter__(self) -> Alone:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+    def run(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
+        """What comes of each, as it is done."""
+        for trial in trials:
+            yield trial, outcome(self.job, trial)
+
+
+class Workers:
+    """Some processes, begun anew rather than forked, so that threads and locks are their own.
+
+    They import the program's main module, whose own calls belong under
+    `if __name__ == "__main__":`. They end when this process does.
+    """
+
+    def __init__(self, job: Job, count: int):
+        self.job, self.count = job, count
+        self.processes: dict[Connection, Any] = {}
+        self.free: list[Connection] = []
+        self.begun: set[Connection] = set()  # have said something
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        for connection, process in self.processes.items():
+            if connection in self.free:
+                with suppress(OSError):
+                    connection.send(None)
+            else:
+                process.terminate()
+        for process in self.processes.values():
+            process.join()
+
+    def run(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
+        """What comes of each, as it is done, in whatever order."""
+        left, busy = deque(trials), dict[Connection, Trial]()
+        while left or busy:
+            while len(self.processes) < self.count and len(self.processes) - len(busy) < len(left):
+                self._begin()
+            while left and self.free:
+                connection = self.free.pop()
+                busy[connection] = left.popleft()
+                connection.send(busy[connection])
+            for heard in wait([c for c in self.processes if c not in self.free]):
+                connection = cast(Connection, heard)
+                found = self._received(connection)
+                if found == READY:
+                    self.free.append(connection)
+                elif connection in busy:
+                    yield busy.pop(connection), found
+
+    def _begin(self) -> None:
+        context = get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(target=serve, args=(there, self.job), daemon=True)
+        with one_thread():
+            process.start()
+        there.close()
+        self.processes[here] = process
+
+    def _received(self, connection: Any) -> Any:
+        """A message; of a process that has ended, the row of its candidate."""
+        try:
+            found = connection.recv()
+        except (EOFError, ConnectionError):
+            process = self.processes.pop(connection)
+            process.join()
+            if connection not in self.begun:
+                raise RuntimeError(
+                    f"search: a process ended with exit code {process.exitcode} before it began; "
+                    "put the program's own calls under `if __name__ == '__main__':`, or use "
+                    "processes=1"
+                ) from None
+            return {"error": f"its process ended with exit code {process.exitcode}", "seconds": 0.0}
+        self.begun.add(connection)
+        return found
+
+
+def serve(connection: Any, job: Job) -> None:
+    """The life of a process: try what it is given, until it is given nothing."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the one that waits
+    warnings.simplefilter("ignore")
+    with suppress(EOFError, ConnectionError):  # nobody waits any more
+        connection.send(READY)
+        while (trial := connection.recv()) is not None:
+            connection.send(outcome(job, trial))
+            connection.send(READY)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Processes that are begun inside use one thread each, natively and in BLAS."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def why_alone(job: Job) -> str:
+    """Why other processes cannot have the job; "" where they can."""
+    try:
+        ForkingPickler.dumps((job.make, dict(job.options)))
+    except Exception as error:  # whatever the objects inside raise
+        return " ".join(str(error).split()) or type(error).__name__
+    main = sys.modules["__main__"]
+    if getattr(job.make, "__module__", "") == "__main__" and not hasattr(main, "__file__"):
+        return "the function was typed in, and no file has it"
+    return ""
