@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from handgrad import compile as compile
     from handgrad import explain as explain
     from handgrad import prove as prove
+    from handgrad import stream as stream
     from handgrad import train as train
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove import Report, check, numerical_gradient
+    from handgrad.stream import online
     from handgrad.train import (
         DivergenceError,
         EarlyStopping,
@@ -50,7 +52,7 @@ __all__ = [
     "Layer", "Momentum", "Nesterov", "Network", "Parallel", "Parameter", "RMSProp", "Report",
     "Residual", "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
     "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "no_grad", "numerical_gradient",
-    "optim", "save",
+    "online", "optim", "save",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -65,6 +67,7 @@ __getattr__, __dir__ = names_of(
     later={
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
         "handgrad.optimcheck": ("check_optimizer",),
+        "handgrad.stream": ("online",),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
             "fit", "load", "save",
@@ -73,7 +76,7 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
-        "train": "handgrad.train", "datasets": "handgrad.train.datasets",
-        "metrics": "handgrad.train.metrics",
+        "stream": "handgrad.stream", "train": "handgrad.train",
+        "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",
     },
 )  # fmt: skip
