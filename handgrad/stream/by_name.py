@@ -16,10 +16,12 @@ from handgrad.arrays import Array
 from handgrad.layers import Affine, MeanSquaredError, SoftmaxCrossEntropy
 from handgrad.network import Sequential
 from handgrad.optim import Adam, Optimizer
-from handgrad.protocols import LayerLike, LossLike
+from handgrad.protocols import LayerLike
 from handgrad.stream.learner import Learner
 from handgrad.train.checks import check_choice
 from handgrad.train.schema import brief
+
+NUMBERS = (bool, int, float, np.integer, np.floating, np.bool_)
 
 
 class Scale:
@@ -31,6 +33,7 @@ class Scale:
 
     def __init__(self) -> None:
         self.count, self.mean, self.squares = 0, 0.0, 0.0
+        self.deviation = 1.0  # also while all numbers are equal
 
     def see(self, value: float) -> None:
         """Take one more number in."""
@@ -38,11 +41,8 @@ class Scale:
         away = value - self.mean
         self.mean += away / self.count
         self.squares += away * (value - self.mean)
-
-    @property
-    def deviation(self) -> float:
-        """The standard deviation; 1 while all numbers are equal."""
-        return math.sqrt(self.squares / self.count) if self.squares > 0 else 1.0
+        if self.squares > 0:
+            self.deviation = math.sqrt(self.squares / self.count)
 
     def __call__(self, value: float) -> float:
         """The number in deviations from the mean."""
@@ -75,8 +75,8 @@ class ByName:
         self._grown = 1
         self._target = Scale()  # of a regression
 
-    def _learn(self, x: Any, t: Any, outputs: int, loss: LossLike) -> float:
-        values = _values(x, "learn_one")
+    def _learn(self, values: dict[str, float], t: Any, outputs: int, loss: Any) -> float:
+        """Learn from a sample that was looked at."""
         if self.learner is None or self.unseen == "grow":
             for name in values:
                 if name not in self.columns:
@@ -88,11 +88,12 @@ class ByName:
             self._room = 1 << (len(self.columns) - 1).bit_length()
             self.learner.grow(inputs=self._room)
         for name, value in values.items():
-            if name in self.columns:
-                self._scales[self.columns[name]].see(value)
+            at = self.columns.get(name)
+            if at is not None:
+                self._scales[at].see(value)
         return self.learner.update(self._row(values), t)
 
-    def _make(self, outputs: int, loss: LossLike) -> Learner:
+    def _make(self, outputs: int, loss: Any) -> Learner:
         """The learner, once it is known how many features there are at first."""
         self._room = 1 << max(len(self.columns) - 1, 0).bit_length()
         network = Sequential(*self.layers, Affine(outputs), seed=self.seed)
@@ -104,12 +105,12 @@ class ByName:
 
     def _row(self, values: Mapping[str, float]) -> Array:
         """The columns of one sample; 0 where it lacks a feature."""
-        row = np.zeros(self._room, np.float32)
+        row = [0.0] * self._room
         for name, value in values.items():
             at = self.columns.get(name)
             if at is not None:
                 row[at] = self._scales[at](value) if self.scale else value
-        return row
+        return np.array(row, np.float32)
 
     def _predict(self, x: Any, name: str) -> Array | None:
         values = _values(x, name)
@@ -132,14 +133,14 @@ class DictClassifier(ByName):
 
     def learn_one(self, x: Mapping[str, Any], y: Hashable) -> None:
         """Learn that x is of class y."""
-        _values(x, "learn_one")
+        values = _values(x, "learn_one")
         if y is None or not isinstance(y, Hashable):
             raise ValueError(f"learn_one: y must be a class, such as text or a number, got {y!r}")
         label = self.classes.setdefault(y, len(self.classes))
         if self.learner is not None and label == len(self.classes) - 1 > self._grown:
             self.learner.grow(classes=len(self.classes))
         self._grown = max(1, len(self.classes) - 1)  # the last label that the network has
-        self._learn(x, label, self._grown + 1, SoftmaxCrossEntropy())
+        self._learn(values, label, self._grown + 1, SoftmaxCrossEntropy)
 
     def predict_proba_one(self, x: Mapping[str, Any]) -> dict[Hashable, float]:
         """The probability of each class that was seen; {} before any was."""
@@ -165,11 +166,11 @@ class DictRegressor(ByName):
 
     def learn_one(self, x: Mapping[str, Any], y: float) -> None:
         """Learn that x has the value y."""
-        _values(x, "learn_one")
+        values = _values(x, "learn_one")
         y = _value("the target", y, "learn_one")
         self._target.see(y)
         t = self._target(y) if self.scale else y
-        self._learn(x, np.float32(t), 1, MeanSquaredError())
+        self._learn(values, t, 1, MeanSquaredError)
 
     def predict_one(self, x: Mapping[str, Any]) -> float:
         """The value of x; 0.0 before anything was learned."""
@@ -184,7 +185,12 @@ def _values(x: Any, name: str) -> dict[str, float]:
     """The features of a dict as numbers; ValueError naming the one that is none."""
     if not isinstance(x, Mapping):
         raise ValueError(f"{name}: a dict of features by name is needed, got {brief(x)}")
-    return {key: _value(f"feature {key!r}", value, name) for key, value in x.items()}
+    return {
+        key: value
+        if value.__class__ is float and -math.inf < value < math.inf  # as it usually comes
+        else _value(f"feature {key!r}", value, name)
+        for key, value in x.items()
+    }
 
 
 def _value(what: str, value: Any, name: str) -> float:
@@ -193,7 +199,7 @@ def _value(what: str, value: Any, name: str) -> float:
             f"{name}: {what} is the text {brief(value)}, and numbers are needed; a feature for "
             f"each text, such as {{'name={value[:20]}': 1}}, would do"
         )
-    if not isinstance(value, bool | int | float | np.number | np.bool_) or not math.isfinite(value):
+    if not isinstance(value, NUMBERS) or not math.isfinite(value):
         raise ValueError(
             f"{name}: {what} is {brief(value)}, and finite numbers are needed; leave out what is "
             "missing"

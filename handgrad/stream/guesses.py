@@ -20,7 +20,7 @@ LARGEST = 1024  # samples at a time, so that there are few programs
 class Guesses:
     """Predictions as steps of native programs. Raises NotNative where the network has none."""
 
-    def __init__(self, network: Network, inputs: Inputs, threads: int | None):
+    def __init__(self, network: Network, inputs: Inputs, threads: int):
         self.network, self.inputs, self.threads = network, inputs, threads
         self._shape = inputs.shape
         self.refresh()

@@ -45,7 +45,8 @@ class Learner:
     shape: of one sample, where that is no vector, such as (1, 28, 28).
     metrics: functions (y, t) -> number beside the loss; by default accuracy for labels.
     window: over how many updates `metrics(recent=True)` looks back.
-    engine, threads: as in `Trainer`.
+    engine: as in `Trainer`. threads: of the native program; by default one, which is best for small
+        batches.
 
     Options of layers, loss and optimizer are read when a program is made: `refresh()` after
     changing one. `optimizer.lr`, frozen parameters, arrays that are assigned to layers and a state
@@ -59,7 +60,7 @@ class Learner:
         self, network: LayerLike, loss: LossLike | None = None,
         optimizer: Optimizer | type[Optimizer] | str | None = None, *,
         shape: Sequence[int] | None = None, metrics: Sequence[MetricLike] | None = None,
-        window: int = 1000, engine: str | None = None, threads: int | None = None,
+        window: int = 1000, engine: str | None = None, threads: int = 1,
     ):  # fmt: skip
         self.network = network if isinstance(network, Network) else Sequential(network)
         self.optimizer = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
@@ -67,7 +68,7 @@ class Learner:
         if engine is not None:
             self.network.engine = check_name(engine)
         self._shape = None if shape is None else tuple(check_count("shape", n) for n in shape)
-        self._threads = None if threads is None else check_count("threads", threads)
+        self._threads = check_count("threads", threads)
         self._metrics = None if metrics is None else check_metrics(metrics)
         self._running = Running([], check_count("window", window))
         self._lock = threading.RLock()
@@ -89,7 +90,7 @@ class Learner:
         """
         with self._lock:
             try:
-                loss = self._one(x, t) if weight is None else None
+                loss = self._one(x, t, weight)
                 if loss is None:
                     loss = self._update(x, t, weight)
             except DivergenceError as error:
@@ -100,16 +101,15 @@ class Learner:
 
     def predict(self, x: Any) -> Array:
         """The outputs for a sample (K,) or a batch (N, K), in evaluation mode: a new array."""
-        y: Array | None
         with self._lock:
-            if (y := self._guess(x)) is not None:
-                return y
+            quick: Array | None = self._guess(x)
+            if quick is not None:
+                return quick
             self._require_open("predict")
             x, single = self._samples(x, "predict: x")
             guesses = self._guesses or self._make_guesses()
             y = self.network.predict(x) if guesses is None else guesses.predict(x)
-            one: Array = y[0]
-            return one if single else y
+            return y[0] if single else y
 
     def metrics(self, *, recent: bool = False) -> dict[str, float]:
         """The mean loss and metrics over all updates, or over the last ones, the window.
@@ -193,7 +193,7 @@ class Learner:
         optimizer: Optimizer | type[Optimizer] | str | None = None, *,
         classes: Iterable[type] = (), shape: Sequence[int] | None = None,
         metrics: Sequence[MetricLike] | None = None, engine: str | None = None,
-        threads: int | None = None,
+        threads: int = 1,
     ) -> Learner:  # fmt: skip
         """The learner in a file that `save` wrote, with the same loss and kind of optimizer.
 
@@ -342,7 +342,7 @@ def online(
     network: LayerLike, loss: LossLike | None = None,
     optimizer: Optimizer | type[Optimizer] | str | None = None, *,
     shape: Sequence[int] | None = None, metrics: Sequence[MetricLike] | None = None,
-    window: int = 1000, engine: str | None = None, threads: int | None = None,
+    window: int = 1000, engine: str | None = None, threads: int = 1,
 ) -> Learner:  # fmt: skip
     """A learner for a network: `update(x, t)` learns from samples as they come; see `Learner`."""
     return Learner(

@@ -56,6 +56,7 @@ class Batch:
         )  # fmt: skip
         self._task = steps.task
         self.seen: list[dict[str, Pair]] = []
+        self.weights: Any = self.program.weights
         self.steps = Steps(self.program, numbers)
         self.losses: Any = memoryview(self.program.losses)
         self.first = self.x[0]
@@ -71,12 +72,11 @@ class Batch:
         n = self.steps.count = len(x)
         self.x[:n], self.t[:n] = x, t
         if weights is not None:
-            into: Any = self.program.weights
-            into[:n] = weights
+            self.weights[:n] = weights
 
     def data(self) -> tuple[Array, Array, Array | None]:
         """The samples of the present step."""
-        n, weights = self.steps.count, self.program.weights
+        n, weights = self.steps.count, self.weights
         return self.x[:n].copy(), self.t[:n].copy(), None if weights is None else weights[:n]
 
     def _watch(self, y: Array, step: int) -> None:
@@ -92,7 +92,7 @@ class NativeSteps:
 
     def __init__(
         self, network: Network, optimizer: Optimizer, plain: PlainSteps, inputs: Inputs,
-        targets: Targets, *, threads: int | None, python: bool,
+        targets: Targets, *, threads: int, python: bool,
     ):  # fmt: skip
         self.network, self.optimizer, self.plain = network, optimizer, plain
         self.inputs, self.targets = inputs, targets
@@ -110,6 +110,9 @@ class NativeSteps:
         self._entered = self._expected = 0
         self._rate: Any = None  # the optimizer's `lr` of the present block
         self._first = self._batch(1, False)
+        self._first_weighted: Batch | None = None
+        signed = getattr(self.plain.loss, "signed", False)
+        self._lightest = -float(np.finfo(np.float32).max) if signed else 0.0
         self._held = Held(self.network, self.optimizer)
         # Of targets as they usually come: their types, and their limits.
         quick = self._first.target is not None and not self._first.python
@@ -124,10 +127,15 @@ class NativeSteps:
 
     # -- updates ------------------------------------------------------------------------------
 
-    def one(self, x: Any, t: Any) -> float | None:
+    def one(self, x: Any, t: Any, weight: Any) -> float | None:
         """The loss of an update from one sample as it usually comes, looked at by C alone; None
         where it comes in another form, which is for `update`."""
         batch = self._first
+        if weight is not None:
+            if weight.__class__ not in REALS or not self._lightest <= weight < math.inf:
+                return None
+            batch = self._first_weighted = self._first_weighted or self._batch(1, True)
+            batch.weights[0] = weight
         if (
             x.__class__ is not Array
             or x.shape != self._shape
