@@ -90,7 +90,7 @@ class Learner:
         """
         with self._lock:
             try:
-                loss = self._one(x, t, weight)
+                loss: float | None = self._one(x, t, weight)
                 if loss is None:
                     loss = self._update(x, t, weight)
             except DivergenceError as error:

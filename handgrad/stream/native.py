@@ -29,8 +29,8 @@ from handgrad.train.guards import training_mode
 from handgrad.train.metrics import accuracy
 
 KEPT = 8  # programs
-LABELS = frozenset({int, *(np.dtype(kind).type for kind in "bhilqBHILQ")})
-REALS = frozenset({float, np.float32, np.float64, *LABELS})
+LABELS: Any = frozenset({int, *(np.dtype(kind).type for kind in "bhilqBHILQ")})
+REALS: Any = frozenset({float, np.float32, np.float64, *LABELS})
 
 
 class Batch:
@@ -117,7 +117,7 @@ class NativeSteps:
         # Of targets as they usually come: their types, and their limits.
         quick = self._first.target is not None and not self._first.python
         classes = self.targets.classes
-        self._kinds = (REALS if classes is None else LABELS) if quick else frozenset[type]()
+        self._kinds: Any = (REALS if classes is None else LABELS) if quick else frozenset[type]()
         self._least: Any = -math.inf if classes is None else 0
         self._most: Any = math.inf if classes is None else classes - 1
 
