@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
 
 import handgrad as hg
+from handgrad.compile import why_not
 from handgrad.optim import CosineDecay, Plateau
 from handgrad.train import mean_absolute_error
 
@@ -210,6 +212,32 @@ def test_batch_statistics_are_kept(engine, data):
         learner.update(x[i : i + 8], t[i : i + 8])
     fitted(offline, x, t, 8, optimizer=hg.Adam(0.01), engine=engine)
     np.testing.assert_array_equal(learner.predict(x), offline.predict(x))
+
+
+def test_nothing_is_allocated_from_update_to_update(data, network):
+    if why_not():
+        pytest.skip("no native library")
+    x, t = data
+    learner = hg.online(network(), optimizer=hg.Adam(0.01), window=10)
+    rows, labels = list(x), t.tolist()
+
+    def pass_over():
+        for row, label in zip(rows, labels):
+            learner.update(row, label)
+
+    for _ in range(3):
+        pass_over()
+    tracemalloc.start()
+    try:
+        pass_over()  # what a block of steps holds is replaced by what the next one holds
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(4):
+            pass_over()
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 2_000
+    assert peak - before < 60_000  # while the numbers of 256 steps are made
 
 
 def test_threads_wait_for_each_other(engine, data, network):
