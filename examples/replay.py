@@ -10,19 +10,22 @@ from cart_pole import CartPoles, lengths
 import handgrad as hg
 from handgrad.optim import CosineDecay
 
-STEPS, MEMORY, BATCH, DISCOUNT, COPY = 6_000, 10_000, 64, 0.98, 200
+STEPS, MEMORY, BATCH, DISCOUNT, FOLLOW = 5_000, 10_000, 32, 0.98, 0.01
 
 
 def make():
-    return hg.Sequential(hg.Affine(64), hg.ReLU(), hg.Affine(64), hg.ReLU(), hg.Affine(2))
+    return hg.Sequential(hg.Affine(64), hg.ReLU(), hg.Affine(32), hg.ReLU(), hg.Affine(2))
 
 
 rng, carts = np.random.default_rng(0), CartPoles(1)
-learner = hg.online(make(), hg.Huber(), hg.Adam(CosineDecay(0.001, steps=STEPS)))
-older = hg.online(make())  # what the targets are computed with: the network of some steps ago
+learner = hg.online(make(), hg.Huber(), hg.Adam(CosineDecay(0.003, steps=STEPS)))
+older = hg.online(make())  # what the targets are computed with: a mean of its weights
 states, nexts = np.zeros((2, MEMORY, 4), np.float32)
 pushes, fallen = np.zeros(MEMORY, int), np.zeros(MEMORY, bool)
 every = np.arange(BATCH)
+
+for network in (learner.network, older.network):
+    network.build(carts.state)  # with the same weights
 
 for step in range(STEPS):
     at, state = step % MEMORY, carts.state[0].astype(np.float32)
@@ -32,9 +35,8 @@ for step in range(STEPS):
     states[at], nexts[at], pushes[at], fallen[at] = state, after[0], push, fell[0]
     if step < 500:
         continue
-    if step % COPY == 0 or step == 500:
-        learner.predict(state), older.predict(state)  # so that both have their weights
-        older.network.parameters[...] = learner.network.parameters
+    weights = older.network.parameters  # which follow the learner's slowly
+    weights += FOLLOW * (learner.network.parameters - weights)
     i = rng.integers(0, min(step + 1, MEMORY), BATCH)
     best = learner.predict(nexts[i]).argmax(axis=1)
     target = learner.predict(states[i])  # of the push that was not made: as it is

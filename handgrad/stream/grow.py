@@ -11,6 +11,7 @@ from handgrad.layers import Affine, Standardize
 from handgrad.layers.checks import is_integer
 from handgrad.network import Network, Sequential
 from handgrad.optim import Optimizer
+from handgrad.optim.own_rule import OwnRule
 from handgrad.optim.runs import Layout
 
 
@@ -23,6 +24,8 @@ def grow(network: Network, optimizer: Optimizer, inputs: int | None, classes: in
     A Standardize that comes first leaves new columns as they are.
     Raises ValueError, before anything changes, for a network that is no Sequential of this form.
     """
+    if isinstance(optimizer, OwnRule):
+        raise ValueError(f"grow: what {optimizer!r} remembers cannot grow; an Optimizer's can")
     layers = network.layers if type(network) is Sequential else ()
     standardize = layers[0] if layers and type(layers[0]) is Standardize else None
     first: Any = layers[standardize is not None] if len(layers) > (standardize is not None) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from handgrad.layer import shallow_clone
 from handgrad.layers import Loss, meant
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Schedule
-from handgrad.protocols import LayerLike, LossLike, MetricLike
+from handgrad.protocols import LayerLike, LossLike, MetricLike, OptimizerLike
 from handgrad.stream.form import Inputs, Targets, check_weights, numbers
 from handgrad.stream.good import Good
 from handgrad.stream.grow import grow
@@ -58,12 +59,12 @@ class Learner:
 
     def __init__(
         self, network: LayerLike, loss: LossLike | None = None,
-        optimizer: Optimizer | type[Optimizer] | str | None = None, *,
+        optimizer: OptimizerLike | type[Optimizer] | str | None = None, *,
         shape: Sequence[int] | None = None, metrics: Sequence[MetricLike] | None = None,
         window: int = 1000, engine: str | None = None, threads: int = 1,
     ):  # fmt: skip
         self.network = network if isinstance(network, Network) else Sequential(network)
-        self.optimizer = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
+        self._rule = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
         self.loss: Any = loss
         if engine is not None:
             self.network.engine = check_name(engine)
@@ -79,7 +80,7 @@ class Learner:
         self._forget()
 
     def __repr__(self) -> str:
-        return f"Learner({type(self.network).__name__}, {self.optimizer!r}, {self.engine})"
+        return f"Learner({type(self.network).__name__}, {self._rule!r}, {self.engine})"
 
     # -- learning and predicting ---------------------------------------------------------------
 
@@ -95,7 +96,7 @@ class Learner:
                     loss = self._update(x, t, weight)
             except DivergenceError as error:
                 raise self._diverged(error) from None
-            if self.optimizer.steps >= self._keep_at:
+            if self._rule.steps >= self._keep_at:
                 self._keep()
             return loss
 
@@ -125,14 +126,19 @@ class Learner:
     def observe(self, value: float) -> None:
         """Tell the schedule of the learning rate, if there is one, the number it watches."""
         with self._lock:
-            if isinstance(self.optimizer.lr, Schedule):
-                self.optimizer.lr.observe(value)
+            if isinstance(self._rule.lr, Schedule):
+                self._rule.lr.observe(value)
             self.refresh()
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer, or the rule of your own."""
+        return getattr(self._rule, "own", self._rule)
 
     @property
     def updates(self) -> int:
         """Updates that the optimizer has made."""
-        return self.optimizer.steps
+        return self._rule.steps
 
     @property
     def engine(self) -> str:
@@ -153,7 +159,7 @@ class Learner:
             if self._inputs is None:
                 raise ValueError("grow: the sizes are not known before the first sample")
             self.refresh()
-            grow(self.network, self.optimizer, inputs, classes)
+            grow(self.network, self._rule, inputs, classes)
             if inputs is not None:
                 self._inputs.shape = (inputs,)
             self._targets = self._good = None
@@ -162,8 +168,8 @@ class Learner:
         """All that `load_state_dict` needs to go on to the same bits, beside the network."""
         with self._lock:
             self.metrics()
-            return {"rule": type(self.optimizer).__name__, "running": self._running.state_dict(),
-                    "optimizer": self.optimizer.state_dict()}  # fmt: skip
+            return {"rule": type(self._rule).__name__, "running": self._running.state_dict(),
+                    "optimizer": self._rule.state_dict()}  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from there: the network must have the weights that were saved with the state.
@@ -171,9 +177,9 @@ class Learner:
         Raises ValueError for a state of another optimizer, or of other parameters.
         """
         with self._lock:
-            check_state(state, self.network, self.optimizer)
+            check_state(state, self.network, self._rule)
             self._forget()
-            self.optimizer.load_state_dict(state["optimizer"])
+            self._rule.load_state_dict(state["optimizer"])
             self._running.load_state_dict(state["running"])
 
     def save(
@@ -190,7 +196,7 @@ class Learner:
     @classmethod
     def load(
         cls, path: str | Path, loss: LossLike | None = None,
-        optimizer: Optimizer | type[Optimizer] | str | None = None, *,
+        optimizer: OptimizerLike | type[Optimizer] | str | None = None, *,
         classes: Iterable[type] = (), shape: Sequence[int] | None = None,
         metrics: Sequence[MetricLike] | None = None, engine: str | None = None,
         threads: int = 1,
@@ -283,14 +289,13 @@ class Learner:
 
     def _make_steps(self, targets: Targets) -> NativeSteps | PlainSteps:
         assert self._inputs is not None
-        self.optimizer.runs(self.network)  # makes its state
-        plain = PlainSteps(self.network, targets.loss, self.optimizer, self._running)
+        plain = PlainSteps(self.network, targets.loss, self._rule, self._running)
         steps: NativeSteps | PlainSteps = plain
         engine = self.network.engine
         if engine != "numpy":
             try:
                 steps = NativeSteps(
-                    self.network, self.optimizer, plain, self._inputs, targets,
+                    self.network, self._rule, plain, self._inputs, targets,
                     threads=self._threads, python=engine == "native",
                 )  # fmt: skip
                 self._one = steps.one
@@ -316,18 +321,19 @@ class Learner:
     def _keep(self) -> None:
         """Copy what a divergence would have to be undone to."""
         if self._good is None or not self._good.fits():
-            self._good = Good(self.network, self.optimizer)
+            self._good = Good(self.network, self._rule)
         self._keep_at = self._good.keep()
 
     def _diverged(self, error: DivergenceError) -> DivergenceError:
         """Put the last good weights back; the error with all that is known."""
         assert self._good is not None
-        at, kept = self.optimizer.steps, self._good.put_back()
+        at, kept = self._rule.steps, self._good.put_back()
         self._forget()
+        rate = self._rule.learning_rate()
+        lr = "lr" if math.isnan(rate) else f"lr than {rate:g}"
         told = DivergenceError(
             f"{error.what} at update {at}; it began in {error.where or 'an update'}. The network "
-            f"and the optimizer are as after update {kept}. A smaller lr than "
-            f"{self.optimizer.learning_rate():g}, or clip_norm=1, may do"
+            f"and the optimizer are as after update {kept}. A smaller {lr}, or clip_norm=1, may do"
         )
         told.what, told.where = error.what, error.where
         return told
@@ -340,7 +346,7 @@ def _no_quick_way(*sample: Any) -> Any:
 
 def online(
     network: LayerLike, loss: LossLike | None = None,
-    optimizer: Optimizer | type[Optimizer] | str | None = None, *,
+    optimizer: OptimizerLike | type[Optimizer] | str | None = None, *,
     shape: Sequence[int] | None = None, metrics: Sequence[MetricLike] | None = None,
     window: int = 1000, engine: str | None = None, threads: int = 1,
 ) -> Learner:  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 import handgrad as hg
 from handgrad.compile import why_not
 from handgrad.optim import CosineDecay, Plateau
+from handgrad.stream import Learner
 from handgrad.train import mean_absolute_error
 
 OPTIMIZERS = {
@@ -212,6 +213,36 @@ def test_batch_statistics_are_kept(engine, data):
         learner.update(x[i : i + 8], t[i : i + 8])
     fitted(offline, x, t, 8, optimizer=hg.Adam(0.01), engine=engine)
     np.testing.assert_array_equal(learner.predict(x), offline.predict(x))
+
+
+class Halving:
+    """A rule of one's own: steps that become shorter with each."""
+
+    def __init__(self):
+        self.lr = 0.1
+
+    def update(self, params, grads):
+        for path, p in params.items():
+            p -= self.lr * grads[path]
+        self.lr *= 0.99
+
+
+def test_an_update_rule_of_ones_own(data, network, tmp_path):
+    x, t = data
+    online, offline = network(), network()
+    learner = hg.online(online, optimizer=Halving())
+    for i in range(60):
+        learner.update(x[i], int(t[i]))
+    fitted(offline, x[:60], t[:60], 1, optimizer=Halving())
+    np.testing.assert_array_equal(online.parameters, offline.parameters)
+    again = Learner.load(learner.save(tmp_path / "own"), optimizer=Halving())
+    assert again.optimizer.lr == learner.optimizer.lr == pytest.approx(0.1 * 0.99**60)
+    with pytest.raises(ValueError, match="grow: what .*Halving.* remembers cannot grow"):
+        learner.grow(inputs=6)
+    learner.optimizer.lr = 1e30
+    with np.errstate(all="ignore"), pytest.raises(hg.DivergenceError, match="after update 50"):
+        [learner.update(row, int(label)) for row, label in zip(x, t)]
+    assert learner.optimizer.lr == pytest.approx(0.1 * 0.99**50)
 
 
 def test_nothing_is_allocated_from_update_to_update(data, network):
