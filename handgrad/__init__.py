@@ -31,11 +31,13 @@ if TYPE_CHECKING:
     from handgrad import explain as explain
     from handgrad import prove as prove
     from handgrad import searching as searching
+    from handgrad import stream as stream
     from handgrad import train as train
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove import Report, check, numerical_gradient
     from handgrad.searching import lr_range, search
+    from handgrad.stream import online
     from handgrad.train import (
         DivergenceError,
         EarlyStopping,
@@ -58,7 +60,7 @@ __all__ = [
     "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
     "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
     "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
-    "numerical_gradient", "optim", "save", "search",
+    "numerical_gradient", "online", "optim", "save", "search",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -75,6 +77,7 @@ __getattr__, __dir__ = names_of(
         "handgrad.optim": ("LBFGS", "LevenbergMarquardt"),
         "handgrad.optimcheck": ("check_optimizer",),
         "handgrad.searching": ("lr_range", "search"),
+        "handgrad.stream": ("online",),
         "handgrad.train": (
             "DivergenceError", "EarlyStopping", "History", "SaveModel", "Trainer", "accuracy",
             "fit", "load", "save",
@@ -83,7 +86,8 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
-        "searching": "handgrad.searching", "train": "handgrad.train",
+        "searching": "handgrad.searching", "stream": "handgrad.stream",
+        "train": "handgrad.train",
         "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",
     },
 )  # fmt: skip

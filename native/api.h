@@ -7,7 +7,7 @@ extern "C" {
 
 struct hg_program;
 
-constexpr int kStructs = 4;                // grows with every change of what this file or row.h's Row means
+constexpr int kStructs = 5;                // grows with every change of what this file or row.h's Row means
 const char* hg_schema();                   // the kernels and their arguments, and the structs' sizes: see schema.cpp
 uint32_t hg_abi();                         // the CRC-32 of that
 const char* hg_isa();                      // "AVX-512", "AVX2", "NEON", or "" where none will do
@@ -52,6 +52,10 @@ struct hg_run {
 // where). 3: `python` failed. 4: a batch does not fit the program. 5: a loss is not finite.
 // 6: there is not enough memory.
 int hg_program_run(hg_program*, hg_run*);
+
+// One more step of a run whose `steps` were all done; what hg_program_run returns, or 7 where one of `count`
+// numbers is not finite: nothing is done then.
+int hg_program_step(hg_program*, hg_run*, const float* numbers, int64_t count);
 
 #pragma GCC visibility pop
 }

@@ -164,6 +164,19 @@ void hg_program_cost(const hg_program* p, int row, double* flops, double* bytes)
   *flops = cost.flops, *bytes = cost.bytes;
 }
 
+int hg_program_step(hg_program* p, hg_run* run, const float* numbers, int64_t count) {
+  constexpr uint32_t kExponent = 0x7f800000;  // all its bits are set in infinities and NaN
+  uint32_t wrong = 0;
+  for (int64_t i = 0; i < count; i++) {
+    uint32_t bits;
+    std::memcpy(&bits, numbers + i, 4);
+    wrong |= (bits & kExponent) == kExponent;
+  }
+  if (wrong) return 7;
+  run->steps = run->step + 1;
+  return hg_program_run(p, run);
+}
+
 int hg_program_run(hg_program* p, hg_run* run) {
   Team team(int(run->threads));
   try {
@@ -172,7 +185,7 @@ int hg_program_run(hg_program* p, hg_run* run) {
     return 6;
   }
   FlushSubnormals flush;
-  double began = now(), since_look = 0;
+  double began = run->seconds > 0 ? now() : 0, since_look = 0;
   int64_t count = int64_t(p->rows.size());
   for (; run->step < run->steps; run->step++, run->row = 0) {
     int64_t s = run->step, n = run->counts[s], start = run->starts[s];

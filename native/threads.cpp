@@ -131,6 +131,7 @@ void start(int threads) {
     registered = true;
   }
   if (!pool) pool = new Pool;
+  if (pool->started >= threads) return;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // signals belong to the program's own threads

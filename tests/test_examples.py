@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 import subprocess
 import sys
@@ -16,13 +17,33 @@ from handgrad.layer import slots
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
+# Of those that learn online what they print at last, and what is little enough for any machine.
+LEARNED = {
+    "bandit.py": (r"last visitors .*, (\d+)% of what is possible", 90),
+    "drift.py": (r"of 8,000 samples: ([\d.]+)%", 93),
+    "ppo.py": (r"stands for (\d+) of 500", 200),
+    "replay.py": (r"stands for (\d+) of 500", 100),
+}
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
-def test_an_example_runs(path, tmp_path):
+def test_an_example_runs_and_learns(path, tmp_path):
     result = subprocess.run(
         [sys.executable, "-W", "error", str(path)], cwd=tmp_path, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout
+    if path.name in LEARNED:
+        pattern, least = LEARNED[path.name]
+        assert float(re.search(pattern, result.stdout).group(1)) >= least, result.stdout
+
+
+def test_drift_is_seen_and_followed():
+    path = next(p for p in EXAMPLES if p.name == "drift.py")
+    out = subprocess.run([sys.executable, str(path)], capture_output=True, text=True).stdout
+    _, before, after, later, _ = (float(n) for n in re.findall(r"([\d.]+)%", out))
+    assert before > after + 4
+    assert later > after + 4
 
 
 def test_the_fruit_stall_prints_110_for_an_apple():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -61,6 +61,12 @@ def programs() -> Any:
     ]  # fmt: skip
     found.hg_program_run.argtypes = [ctypes.c_void_p, ctypes.POINTER(Run)]
     return found
+
+
+@cache
+def step_function() -> Any:
+    """hg_program_step, which checks no argument: they are made once."""
+    return ctypes.CFUNCTYPE(ctypes.c_int)(("hg_program_step", programs()))
 
 
 class SpecError(ValueError):
@@ -132,10 +138,25 @@ class NativeProgram:
         """Run on for about that long; the code that `hg_program_run` returns."""
         self._run.seconds = seconds
         code: int = self._library.hg_program_run(self._program, self._run)
+        self.raise_error()
+        return code
+
+    def raise_error(self) -> None:
+        """Raise the error of a layer's own Python, if there was one."""
         if self._error is not None:
             error, self._error = self._error, None
             raise error
-        return code
+
+    def stepper(self, numbers: Array) -> Callable[[], int]:
+        """A call that makes one more step, with as little as can be between Python and the rows.
+
+        Of a run that `start` began and whose `room` steps are not all made. numbers: float32, of
+        which one that is not finite makes it return NOT_NUMBERS, and nothing is done.
+        """
+        self._numbers, self._run.seconds = numbers, 0.0
+        arguments = (self._program, ctypes.byref(self._run), numbers.ctypes.data, numbers.size)
+        held = (ctypes.c_void_p(a) if isinstance(a, int) else a for a in arguments)
+        return partial(step_function(), *held)
 
     def stop_after_step(self) -> None:
         """Let the present step be the last one."""

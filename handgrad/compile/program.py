@@ -40,7 +40,7 @@ class Program:
     def __init__(self, b: Builder, data_rows: int, threads: int | None):
         self.rows = b.rows
         self.threads = usable_threads() if threads is None else threads
-        self._ahead, self._after = b.ahead, b.after
+        self._ahead, self.after = b.ahead, b.after
         join(b.rows)
         b.segments["arena"] = zeros(lay_out(b.rows, b.batch), np.float32), True
         self.batch, self.data_rows = b.batch, data_rows
@@ -91,7 +91,7 @@ class Program:
         """Run on for about that long: 0 when all steps are done, PAUSED, or what went wrong."""
         code = self.native.go(seconds)
         done = self.native.step
-        for after in self._after:
+        for after in self.after:
             after(done - self._told)
         self._told = done
         return code

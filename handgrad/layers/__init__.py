@@ -23,6 +23,16 @@ from handgrad.layers.activation import *  # noqa: F403
 from handgrad.layers.affine import Affine
 from handgrad.layers.attention import AdditiveAttention, DotProductAttention
 from handgrad.layers.convolution import *  # noqa: F403
+from handgrad.layers.distribution import (
+    Categorical,
+    CategoricalEntropy,
+    CategoricalKL,
+    CategoricalLogProb,
+    Normal,
+    NormalEntropy,
+    NormalKL,
+    NormalLogProb,
+)
 from handgrad.layers.dropout import Dropout, SpatialDropout
 from handgrad.layers.einsum import Einsum
 from handgrad.layers.elementwise import *  # noqa: F403
@@ -55,11 +65,12 @@ from handgrad.naming import names_of
 enter_rules()
 
 __all__ = [
-    "AdditiveAttention", "Affine", "AveragePooling", "BatchNorm", "CosineSimilarity",
+    "AdditiveAttention", "Affine", "AveragePooling", "BatchNorm", "Categorical",
+    "CategoricalEntropy", "CategoricalKL", "CategoricalLogProb", "CosineSimilarity",
     "DotProductAttention", "Dropout", "Einsum", "Embedding", "EmbeddingDot",
     "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm", "InstanceNorm", "LayerNorm",
-    "LearnedPosition", "MatMul", "MaxPooling", "MultiHeadAttention", "RMSNorm", "SinePosition",
-    "SpatialDropout", "Standardize",
+    "LearnedPosition", "MatMul", "MaxPooling", "MultiHeadAttention", "Normal", "NormalEntropy",
+    "NormalKL", "NormalLogProb", "RMSNorm", "SinePosition", "SpatialDropout", "Standardize",
     *activation.__all__, *convolution.__all__, *elementwise.__all__, *loss.__all__,
     *recurrent.__all__, *reduction.__all__, *shape.__all__,
 ]  # fmt: skip

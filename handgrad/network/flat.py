@@ -5,7 +5,7 @@ So an optimizer is one pass, clipping is one norm, and a checkpoint is one write
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,6 +191,25 @@ class Flattened:
         Raises ValueError for a path that no parameter has, ShapeError for different shapes.
         """
         self._flat = self.flat.tied(paths)
+        return self
+
+    def replace(self, arrays: Mapping[str, Array]) -> Any:
+        """Put these arrays, of any shapes, in the places of parameters; the flat arrays are new.
+
+        A layer that keeps its sizes has to be told. An optimizer that was used before is for other
+        parameters. Raises ValueError for a path that no parameter has.
+        """
+        before = self.flat
+        held = {slot.path: segment for segment in before.segments for slot in segment.slots}
+        if unknown := arrays.keys() - held.keys():
+            raise ValueError(
+                f"replace: no parameter is called {min(unknown)!r}; there are {', '.join(held)}"
+            )
+        for path, array in arrays.items():
+            for slot in held[path].slots:
+                slot.set(array)
+        self._flat = Flat([slot for s in before.segments for slot in s.slots], self.dtype)
+        self._flat.frozen = before.frozen
         return self
 
     @property

@@ -21,6 +21,7 @@ from handgrad.layers import (
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
+    PolicyGradient,
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SumSquaredError,
@@ -35,7 +36,7 @@ _NAMES: dict[type, str] = {
 }  # fmt: skip
 
 
-@lowers(SoftmaxCrossEntropy)
+@lowers(SoftmaxCrossEntropy, PolicyGradient)
 class LowerSoftmaxCrossEntropy(LossLowering):
     """dy = m (p − t) for labels t, each row of scores by itself."""
 
@@ -112,7 +113,8 @@ def shared_out(
 ) -> tuple[Value | None, dict[str, Argument]]:  # fmt: skip
     """What each element counts, None where all count 1 / D alike and D is their number or 1; and
     what the row that sums the loss is then to store, D and the count."""
-    undivided, mean_weight = type(layer) is SumSquaredError, layer.normalizer
+    undivided = type(layer) is SumSquaredError
+    mean_weight = 1.0 if layer.signed else layer.normalizer
     if mean_weight is not None and not 0 < mean_weight < inf:
         raise NotNative(f"{type(layer).__name__}: normalizer {mean_weight}, not a positive number")
     stored: dict[str, Argument] = {"counted": step.counted}
@@ -135,9 +137,10 @@ def storable(layer: Any, name: str, weights: Any, shape: tuple[int, ...]) -> Arr
     """Weights as kernels read them; NotNative, so that NumPy says what is wrong, where they are
     not of this shape, or so far from 1 that float32 would lose them."""
     weights = np.asarray(weights, np.float64)
-    if weights.shape != shape or not (weights >= 0).all():
+    sizes = np.abs(weights)
+    if weights.shape != shape or not (layer.signed or (weights >= 0).all()):
         raise NotNative(f"{type(layer).__name__}: {name} that do not fit")
-    if not ((weights == 0) | (weights >= _LEAST) & (weights <= _MOST)).all():
+    if not ((sizes == 0) | (sizes >= _LEAST) & (sizes <= _MOST)).all():
         raise NotNative(
             f"{type(layer).__name__}: {name} from {weights.min():g} to {weights.max():g}, not 0 "
             f"or from {_LEAST:g} to {_MOST:g}"

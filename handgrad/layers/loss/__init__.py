@@ -11,6 +11,7 @@ from handgrad.layers.loss.likelihood import (
 from handgrad.layers.loss.margin import CosineEmbedding, Hinge
 from handgrad.layers.loss.meaning import meant, value_of
 from handgrad.layers.loss.negative_sampling import NegativeSampling, UnigramSampler
+from handgrad.layers.loss.policy import PolicyGradient
 from handgrad.layers.loss.regression import (
     Huber,
     MeanAbsoluteError,
@@ -22,6 +23,6 @@ from handgrad.layers.loss.targets import check_scores, counted, loss_for
 __all__ = [
     "BinaryCrossEntropy", "CosineEmbedding", "ElementwiseLoss", "GaussianKL", "Hinge", "Huber",
     "KLDivergence", "Loss", "MeanAbsoluteError", "MeanSquaredError", "NegativeLogLikelihood",
-    "NegativeSampling", "SigmoidCrossEntropy", "SoftmaxCrossEntropy", "SumSquaredError",
-    "UnigramSampler", "check_scores", "counted", "loss_for", "meant", "value_of",
+    "NegativeSampling", "PolicyGradient", "SigmoidCrossEntropy", "SoftmaxCrossEntropy",
+    "SumSquaredError", "UnigramSampler", "check_scores", "counted", "loss_for", "meant", "value_of",
 ]  # fmt: skip

@@ -28,7 +28,8 @@ def sample_weights(loss: Any, weights: Any, shape: tuple[int, ...]) -> Array:
             f"{name}: weights must have shape {shape[:1]}, got {weights.shape}; one weight "
             "for each sample is needed"
         )
-    if weights.size and not (weights.min() >= 0 and weights.sum() < inf):
+    signed = loss.signed and np.isfinite(weights).all()
+    if weights.size and not (signed or (weights.min() >= 0 and weights.sum() < inf)):
         raise ValueError(
             f"{name}: weights must be finite and ≥ 0, got values from {weights.min()} to "
             f"{weights.max()} with the sum {weights.sum()}"
@@ -64,6 +65,7 @@ class Loss(Layer):
     """
 
     normalizer: float | None = None
+    signed = False  # whether weights of samples may be negative
     denominator = 0.0
 
     def mean_weight(

@@ -9,6 +9,7 @@ from handgrad.layers.samples import (
     affine,
     attention,
     convolution,
+    distribution,
     elementwise,
     loss,
     normalization,
@@ -31,6 +32,7 @@ SAMPLES: tuple[Sample, ...] = (
     *recurrent.ROWS,
     *attention.ROWS,
     *loss.ROWS,
+    *distribution.ROWS,
 )
 
 # Layers whose outputs are integers, or made of them: no gradient, so no proof.
