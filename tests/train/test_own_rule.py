@@ -9,6 +9,7 @@ import pytest
 
 from handgrad import Adam, Affine, MeanSquaredError, Momentum, ReLU, Sequential, fit, load
 from handgrad.book.common import optimizer as book
+from handgrad.compile import why_not
 from handgrad.optim import Plateau, StepDecay
 from handgrad.train import SaveModel, Trainer, load_checkpoint
 
@@ -99,7 +100,8 @@ def test_a_rule_trains_as_by_hand_to_the_bit(cls):
     net, rule = network(), cls()
     trainer = Trainer(net, X, T, optimizer=rule, **options())
     assert trainer.optimizer is rule
-    assert trainer.engine == f"NumPy ({cls.__name__} has no native form)"
+    assert trainer.engine.startswith("NumPy (")
+    assert why_not() or trainer.engine == f"NumPy ({cls.__name__} has no native form)"
     trainer.run()
     hand, rule, loss = network(), cls(), MeanSquaredError()
     hand.build(X)
