@@ -20,7 +20,11 @@ Plan = tuple[Any, Any, float]  # a precision, a higher one, and what is large fo
 
 
 def integers(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Integers give what they give as reals, or are refused."""
+    """Integers give what they give as reals, or are refused.
+
+    A cast to the dtype of the input is a custom, and cuts integers: where the sample has none,
+    that is a limit and no mistake.
+    """
     whole = replaced(case, lambda x: np.copysign(np.ceil(2 * abs(np.asarray(x))), x))
     for k in movable(case):
         cut = [np.asarray(x).astype(np.int64) if j == k else fresh(x) for j, x in enumerate(whole)]
@@ -30,7 +34,12 @@ def integers(case: Case, base: Outcome) -> Iterator[Finding]:
             given = case.run(cut, right.upstream)
         except SubjectError:  # refused
             continue
-        yield from _differs(case, given, right, 1e-6, "With integers as input")
+        for finding in _differs(case, given, right, 1e-6, "With integers as input"):
+            if np.asarray(case.given[k]).dtype.kind in "iu":
+                yield finding
+            else:
+                what = f"d{finding.gradient}" if finding.gradient else "forward"
+                case.limits.append(f"integers as {case.names[k]}: {what} is cut")
 
 
 def single(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -48,14 +57,18 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _widened(case: Case, run: Run) -> Iterator[Finding]:
-    """float64 among results of float32; code that is double throughout may be meant so."""
+    """float64 among results of float32; code that is double throughout may be meant so.
+
+    It is not where forward keeps float32, or where nothing else was given.
+    """
     paths = [p.path for p in case.subject.parameters.values()]
     held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
     asked = all(x.dtype.itemsize <= 4 for x in held if is_real(x))
     wide = [y for y in run.outputs if y.dtype == np.float64]
     if wide and asked and any(map(is_real, held)) and wide[0].ndim:
         yield Finding("dtype", "forward gives float64 though all that it got is float32.")
-    for name in case.wanted if asked and any(map(is_real, held)) else ():
+    keeps = all(y.dtype == np.float32 for y in run.outputs)
+    for name in case.wanted if keeps or (asked and any(map(is_real, held))) else ():
         gradient = run.gradients[name]
         if gradient is not None and gradient.dtype == np.float64 and gradient.ndim:
             text = f"In float32 d{name} is float64: something that it is made with is."

@@ -69,6 +69,7 @@ class Case:
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
         self.tried: dict[str, dict[tuple[int, ...], None]] = {}  # shapes that were right
+        self.limits: list[str] = []  # kinds of input that were not given and are not served
         self.reason = ""  # why nothing can be told
         self.mutation_effort = 2e6  # left for trying mutations of its text
 
