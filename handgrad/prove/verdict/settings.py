@@ -25,12 +25,11 @@ from handgrad.prove.subject.making import (
 )
 from handgrad.prove.subject.parameters import attributes
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import resized, resized_alike
 from handgrad.prove.verdict.lawful import is_whole, lawful
 from handgrad.prove.verdict.prepare import beside
-from handgrad.prove.verdict.trial import Case, Outcome, fresh
+from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
 
 MOST = 50  # instances that are made
 EFFORT = 1e6  # after which no more are

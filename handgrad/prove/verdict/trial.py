@@ -124,9 +124,11 @@ class Case:
         keep: bool = False,
         seed: int = 1,
         between: Callable[[Subject], None] | None = None,
+        copies: bool = True,
     ) -> Run:
         """forward and backward on a copy of `start`, or on itself with `keep`."""
-        given = [fresh(x) for x in (self.inputs if inputs is None else inputs)]
+        given = self.inputs if inputs is None else inputs
+        given = [fresh(x) for x in given] if copies else list(given)
         subject = start if keep and start is not None else (start or self.subject).copy()
         before = [fresh(x) for x in given]
         held = {n: subject.get(n).copy() for n in subject.parameters}
@@ -135,7 +137,7 @@ class Case:
         writes = self._written("forward", given, before, subject, held)
         if upstream is None:
             upstream = [u.astype(self.dtype) for u in self.upstream(outputs)]
-        dout = [fresh(u) for u in upstream]
+        dout = [fresh(u) for u in upstream] if copies else list(upstream)
         if between is not None:
             between(subject)
         returned = subject.backward(dout, seed=seed)
@@ -282,6 +284,18 @@ def same(a: Array, b: Array) -> bool:
 
 def _real(a: Any) -> bool:
     return np.asarray(a).dtype.kind in "fc"
+
+
+def close(a: Any, b: Any, tolerance: float = 1e-9) -> bool:
+    """Equal up to rounding, measured by the largest entry; NaN equals NaN."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return False
+    both = np.isfinite(a) & np.isfinite(b)
+    if not np.array_equal(a[~both], b[~both], equal_nan=True):
+        return False
+    size = max(abs(a[both]).max(initial=0), abs(b[both]).max(initial=0))
+    return bool(abs(a[both] - b[both]).max(initial=0) <= tolerance * size + 1e-300)
 
 
 def fresh(x: Any) -> Any:
