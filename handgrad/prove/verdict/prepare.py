@@ -73,10 +73,10 @@ def _prepared(subject: Subject, inputs: Sequence[Any]) -> Case:
     return case
 
 
-def beside(case: Case, subject: Subject, inputs: list[Any], learns: bool = True) -> Case:
+def beside(case: Case, subject: Subject, inputs: list[Any]) -> Case:
     """A case of another subject that has gradients for the same inputs."""
     other = Case(subject, inputs, case.seed)
-    if learns and not _has_all(case, subject):
+    if not _has_all(case, subject):
         _name_parameters(other)
     other.names, other.original, other.given = case.names, subject, inputs
     other.wanted = [n for n in case.names if n in case.wanted] + list(other.subject.parameters)

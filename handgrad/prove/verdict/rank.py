@@ -162,8 +162,11 @@ def _proved(case: Case, inputs: Inputs, moved: list[int]) -> Iterator[Finding]:
     if outcome is None or not outcome.mismatches or unset(outcome) or fades(case, inputs):
         return
     wrong = outcome.mismatches
-    names = {case.names[k] for k in moved} | set(case.subject.parameters)
-    if any(map(_misshapen, wrong)) and not (is_batch and names & {m.name for m in wrong}):
+    names, learned = {m.name for m in wrong}, set(case.subject.parameters)
+    own = names & (learned | {case.names[k] for k in moved})
+    # For a vector, another parameter's gradient that is right tells that it is meant.
+    counts = own if is_batch else names & learned and learned - names
+    if any(map(_misshapen, wrong)) and not counts:
         if is_batch:
             case.limits.append(f"shape {there}: d{wrong[0].name} has another shape")
         return
