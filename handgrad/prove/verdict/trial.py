@@ -142,12 +142,11 @@ class Case:
             between(subject)
         returned = subject.backward(dout, seed=seed)
         writes += self._written("backward", given, before, subject, held)
-        writes += _dout_written(dout, upstream)
-        changed = [k for k, (y, now) in enumerate(zip(outputs, raw)) if not same(y, now)]
-        if changed:
-            writes.append(Finding(
-                "aliasing", "backward changes the output that forward had returned."
-            ))  # fmt: skip
+        if not all(map(same, dout, upstream)):
+            writes.append(dout_written())
+        if not all(map(same, outputs, raw)):
+            text = "backward changes the output that forward had returned."
+            writes.append(Finding("aliasing", text))
         self.writes += writes
         gradients = self.named(subject, returned)
         return Run(before, outputs, list(upstream), gradients, writes, subject.declared)
@@ -176,9 +175,8 @@ class Case:
         found = []
         for name, now, then in zip(self.names, given, before):
             if isinstance(then, np.ndarray) and not same(now, then):
-                found.append(Finding(
-                    "inplace_input", f"{phase} writes into its input {name}.", name
-                ))  # fmt: skip
+                text = f"{phase} writes into its input {name}."
+                found.append(Finding("inplace_input", text, name))
                 now[...] = then
         for name, then in held.items():
             now = subject.get(name)
@@ -262,10 +260,8 @@ class Case:
                 outcome.mismatches.append(mismatch)
 
 
-def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]:
-    if all(same(now, then) for now, then in zip(dout, upstream)):
-        return []
-    return [Finding("inplace_dout", "backward writes into the gradient it was given.")]
+def dout_written() -> Finding:
+    return Finding("inplace_dout", "backward writes into the gradient it was given.")
 
 
 def vanishing(gradients: dict[str, Array | None]) -> set[str]:
@@ -279,11 +275,8 @@ def same(a: Array, b: Array) -> bool:
     """Equal bit for bit, or nearly: NaN equals NaN."""
     if np.shape(a) != np.shape(b):
         return False
-    return bool(np.array_equal(a, b) or (_real(a) and np.array_equal(a, b, equal_nan=True)))
-
-
-def _real(a: Any) -> bool:
-    return np.asarray(a).dtype.kind in "fc"
+    real = np.asarray(a).dtype.kind in "fc"
+    return bool(np.array_equal(a, b) or (real and np.array_equal(a, b, equal_nan=True)))
 
 
 def close(a: Any, b: Any, tolerance: float = 1e-9) -> bool:
