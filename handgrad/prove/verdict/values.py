@@ -136,23 +136,36 @@ def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def labels(case: Case, base: Outcome) -> Iterator[Variant]:
-    """Masks that leave out something else in every row; labels as a column, where both do."""
+    """Masks that leave out something else in every row; labels in other forms that forward takes.
+
+    Another form counts only where the result is the same.
+    """
     for k, x in enumerate(case.inputs):
         if not isinstance(x, np.ndarray) or case.names[k] in case.wanted or not x.size:
             continue
-        one_hot = x.ndim > 1 and bool(np.all(x.sum(-1) == 1))
+        one_hot = x.ndim > 1 and bool(np.all((x == 0) | (x == 1)) and np.all(x.sum(-1) == 1))
         if x.ndim > 1 and np.all((x == 0) | (x == 1)) and not one_hot:
             kept = np.random.default_rng(case.seed).random(x.shape) < 0.6
             kept[..., 0] |= ~kept.any(-1)
             yield "wrong_formula", f"another {case.names[k]}", _with(case, k, kept.astype(x.dtype))
-        if x.dtype.kind in "iu" and x.ndim == 1 and k:
-            column = _with(case, k, x[:, None])
+        for what, label in _forms(x, one_hot, np.shape(case.inputs[0])) if k else ():
+            inputs = _with(case, k, label)
             try:
-                outputs = case.run(column).outputs
+                outputs = case.run(inputs).outputs
             except SubjectError:  # it is for one form only
                 continue
             if all(map(close, outputs, base.run.outputs)):
-                yield "wrong_formula", "labels as a column", column
+                yield "wrong_formula", f"labels {what}", inputs
+
+
+def _forms(label: Array, one_hot: bool, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    """Classes as numbers where they are one-hot vectors; and the other way about, or a column."""
+    if one_hot and label.shape == shape:
+        yield "as numbers", label.argmax(-1)
+    if label.dtype.kind in "iu" and label.shape == shape[:-1] and len(shape) > 1:
+        yield "as a column", label[..., None]
+        if label.min() >= 0 and label.max() < shape[-1]:
+            yield "as one-hot vectors", np.eye(shape[-1])[label]
 
 
 def _with(case: Case, k: int, value: Array) -> Inputs:
