@@ -8,6 +8,7 @@ differences from that state.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -131,12 +132,16 @@ def _instances(case: Case) -> Iterator[History]:
     """Two instances used in turn do not disturb each other."""
     for one, other in instances(case):
         for inputs in (shuffled(case, case.rng), resized(case, 0, length(case) + 2, case.rng)):
+            pair = duplicate([one.thing, other.thing])  # in one: what they share stays so
+            use = partial(_use, case, other.around(pair[1]), inputs)
             if inputs is not None:
-                pair = duplicate([one.thing, other.thing])  # in one: what they share stays so
-                second = partial(case.forward, other.around(pair[1]), inputs)
                 yield History("backward, after another instance was used,", case.inputs,
-                              between=lambda *_, call=second: call(), alone=one,
-                              used=one.around(pair[0]))  # fmt: skip
+                              between=use, alone=one, used=one.around(pair[0]))  # fmt: skip
+
+
+def _use(case: Case, other: Subject, inputs: list[Any], *_: Any) -> None:
+    with suppress(SubjectError):  # it need not take these inputs
+        case.forward(other, inputs)
 
 
 def instances(case: Case) -> Iterator[tuple[Subject, Subject]]:
