@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from handgrad.arrays import Array
 from handgrad.inside import is_layer
 from handgrad.train import Trainer
 
@@ -25,7 +24,7 @@ class Job:
     """
 
     make: Any
-    data: tuple[Any, Any, Any, Any]
+    data: tuple[Any, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     resource: str = "max_iter"
 
@@ -125,8 +124,3 @@ def check_names(job: Job, names: Any) -> None:
         raise ValueError(
             f"search: space names {unknown[0]!r}, and the parameters are {', '.join(has)}"
         )
-
-
-def held_out(x: Array, t: Array, kept: Array, held: Array) -> tuple[Any, Any, Any, Any]:
-    """The four parts of data that are divided by these samples."""
-    return x[kept], t[kept], x[held], t[held]

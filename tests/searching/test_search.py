@@ -147,6 +147,24 @@ def test_estimators_are_taken_by_their_shape():
     assert [row.epochs for row in halved.rows] == [8, 4, 2, 2]
 
 
+def test_an_estimator_may_take_text():
+    class Text(tried.Nearest):
+        def fit(self, x, t):
+            return super().fit(x.astype(float), (t == "yes").astype(int))
+
+        def score(self, x, t):
+            return super().score(x.astype(float), (t == "yes").astype(int))
+
+    x, t = data()
+    names = np.where(t == 1, "yes", "no").astype(object)
+    options = {"candidates": 3, "processes": 1, "show": False}
+    results = [search(Text(), {"columns": [1, 2, 3]}, x.astype(object), labels, **options)
+               for labels in (names, names.astype(str))]  # fmt: skip
+    assert table(results[0]) == table(results[1])
+    with pytest.raises(ValueError, match="search: x has 120 samples and t 119"):
+        search(Text(), {"columns": [1, 2]}, x, names[1:], show=False)
+
+
 def test_estimators_of_scikit_learn(tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn, the peer, is not installed")
     from sklearn.pipeline import make_pipeline
