@@ -4,7 +4,8 @@
 
 40 candidates of the digits, networks of 32 to 128 hidden units, 60 epochs each: alone and in as
 many processes as there are processors, in turns, from the first candidate to the network that comes
-back. Prints each round, and the ratio of the shortest times and of the medians.
+back. Prints each round with the processor time of all processes, which other programs do not lengthen
+as they do the time that passes; and the ratio of the shortest times and of the medians.
 """
 
 from __future__ import annotations
@@ -29,14 +30,21 @@ def make(lr: float, units: int) -> Any:
     return Sequential(Affine(units), ReLU(), Affine(10), seed=0), {"optimizer": Adam(lr)}
 
 
-def measured(processes: int, epochs: int) -> tuple[float, list[int]]:
-    """Seconds, and the candidates in the order of their rank."""
-    began = time.perf_counter()
+def used() -> float:
+    """Processor time of this process and those that it began and that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def measured(processes: int, epochs: int) -> tuple[float, float, list[int]]:
+    """Seconds, those of processors, and the candidates in the order of their rank."""
+    before, began = used(), time.perf_counter()
     result = search(
         make, SPACE, *digits(), candidates=CANDIDATES, epochs=epochs, processes=processes,
         options={"metrics": [accuracy]}, score="accuracy", show=False,
     )  # fmt: skip
-    return time.perf_counter() - began, [row.number for row in result.rows]
+    seconds = time.perf_counter() - began
+    return seconds, used() - before, [row.number for row in result.rows]
 
 
 def main(rounds: int = 3, epochs: int = 60) -> float:
@@ -44,12 +52,16 @@ def main(rounds: int = 3, epochs: int = 60) -> float:
     count = max(2, usable_threads())
     alone, together = [], []
     for _ in range(rounds):
-        first, ranks = measured(1, epochs)
-        second, same = measured(count, epochs)
+        first, busy, ranks = measured(1, epochs)
+        second, all_busy, same = measured(count, epochs)
         assert ranks == same
         alone.append(first)
         together.append(second)
-        print(f"alone {first:.1f} s, {count} processes {second:.1f} s: {second / first:.2f}")
+        print(
+            f"alone {first:.1f} s, {count} processes {second:.1f} s: {second / first:.2f}; of the "
+            f"processors {busy:.1f} and {all_busy:.1f} s: {all_busy / count / busy:.2f} for each",
+            flush=True,
+        )
     shortest, middle = (f(together) / f(alone) for f in (min, median))
     load = os.getloadavg()[0]
     print(f"shortest {shortest:.2f}, medians {middle:.2f} of the serial time (load {load:.1f})")
