@@ -4,8 +4,8 @@
 
 40 candidates of the digits, networks of 32 to 128 hidden units, 60 epochs each: alone and in as
 many processes as there are processors, in turns, from the first candidate to the network that comes
-back. Prints each round with the processor time of all processes, which other programs do not lengthen
-as they do the time that passes; and the ratio of the shortest times and of the medians.
+back. Prints each round with the processor time of all processes, which other programs lengthen less
+than the time that passes; and the ratio of the shortest times and of the medians.
 """
 
 from __future__ import annotations
