@@ -66,7 +66,8 @@ def run(job: Job, trial: Trial) -> tuple[Any, dict[str, Any]]:
             "make must return a network, or a network and a dict of options of fit, got "
             f"{made!r:.80}"
         )
-    options = {"progress": False, **job.options, **own}
+    # Copies, for optimizers, callbacks and losses remember what they have seen.
+    options = {"progress": False, **copy.deepcopy(dict(job.options)), **own}
     check_options(options)
     if trial.budget is not None:
         options = {k: v for k, v in options.items() if k != "steps"} | {"epochs": trial.budget}
