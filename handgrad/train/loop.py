@@ -17,7 +17,7 @@ from handgrad.optim import Adam, Optimizer, Plateau
 from handgrad.optim.full_batch import FullBatch
 from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike, OptimizerLike
 from handgrad.train.averaging import Average, averaged, check_average
-from handgrad.train.callbacks import Callback, Progress
+from handgrad.train.callbacks import Progress, does
 from handgrad.train.checks import (
     check_callbacks,
     check_count,
@@ -290,7 +290,7 @@ class Trainer:
             while self.going:
                 began = time.perf_counter()
                 self._enter(engine.advance(limit()), time.perf_counter() - began)
-                if reason := getattr(self.optimizer, "finished", ""):
+                if reason := getattr(self.state.optimizer, "finished", ""):
                     self.stop(reason)
             self._enter(engine.finish())
         except DivergenceError as error:
@@ -310,14 +310,14 @@ class Trainer:
         """
         watching = [c for c in self.state.callbacks if not getattr(c, "passive", False)]
         state, updates, average = self.state, self.task.updates, self.state.average
-        if any(_does(c, "on_step") for c in watching):
+        if any(does(c, "on_step") for c in watching):
             return lambda: 1
         if (
             self.validation is not None
             or self.whole
             or average is not None
             or isinstance(self.state.optimizer.lr, Plateau)
-            or any(_does(c, "on_epoch") for c in watching)
+            or any(does(c, "on_epoch") for c in watching)
         ):
             looks = updates if average is None else average.every or updates
             return lambda: min(self.total_steps - state.step, updates - state.position,
@@ -391,9 +391,3 @@ class Trainer:
         """
         check_state(state, self.state.to_dict(), self.task.updates)
         self.state.take(state)
-
-
-def _does(callback: Any, event: str) -> bool:
-    """Whether a callback does something at an event."""
-    method = getattr(type(callback), event, None) or getattr(callback, event, None)
-    return callable(method) and method is not getattr(Callback, event)
