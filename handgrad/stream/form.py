@@ -44,6 +44,15 @@ class Inputs:
 
     def samples(self, x: Any, name: str) -> tuple[Array, bool]:
         """x as a batch (N, …), checked, and whether it was a single sample."""
+        if (  # as it usually comes
+            x.__class__ is Array
+            and x.dtype == self.dtype
+            and x.shape[1:] == self.shape
+            and not self.integer
+            and len(x)
+            and np.isfinite(x).all()
+        ):
+            return x, False
         x = numbers(x, name)
         single = x.shape == self.shape
         if not single and x.shape[1:] != self.shape:
@@ -71,6 +80,8 @@ class Targets:
 
     def take(self, t: Any, count: int, single: bool) -> Array:
         """t as (N, …), checked; a single sample's has no batch axis."""
+        if t.__class__ is Array and t.shape == (count, *self.shape) and self._usual(t):
+            return t
         t = numbers(t, "t")
         if single and t.shape != (1, *self.shape):
             t = t[None]
@@ -87,6 +98,14 @@ class Targets:
             self._check_labels(t)
         labels: Array = t.astype(np.int64, copy=False)
         return labels
+
+    def _usual(self, t: Array) -> bool:
+        """Whether these targets of the right shape can be taken as they are."""
+        if self.real:
+            return t.dtype == self.dtype and bool(np.isfinite(t).all())
+        if self.classes is None or t.dtype != np.int64 or not t.size:
+            return False
+        return bool(t.view(np.uint64).max() < self.classes)  # where -1 is a huge number
 
     def _check_labels(self, t: Array) -> None:
         _, seen = counted(self.loss, t[..., None], t)

@@ -343,6 +343,18 @@ def test_options_that_do_not_fit(network, make, said):
         make(network())
 
 
+@pytest.mark.parametrize("rule", [hg.SGD(0.1), hg.Adam(0.1)])
+def test_targets_that_the_loss_does_not_take(engine, data, network, rule):
+    learner = hg.online(network(outputs=2), hg.SigmoidCrossEntropy(), rule, engine=engine)
+    learner.update(data[0][0], [0.0, 1.0])
+    before = learner.network.parameters.copy()
+    for t in ([0.0, 1.5], np.array([0.0, -1.0], np.float32)):
+        with pytest.raises(ValueError, match=r"t must lie in \[0, 1\]"):
+            learner.update(data[0][1], t)
+    np.testing.assert_array_equal(learner.network.parameters, before)
+    assert learner.update(data[0][1], [1.0, 0.0]) > 0
+
+
 def test_a_closed_learner_is_refused(engine, data, network):
     with hg.online(network(), engine=engine) as learner:
         learner.update(data[0][0], int(data[1][0]))
