@@ -18,6 +18,7 @@ from handgrad.layer import shallow_clone
 from handgrad.layers import Loss, meant
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Schedule
+from handgrad.optim.full_batch import FullBatch
 from handgrad.protocols import LayerLike, LossLike, MetricLike, OptimizerLike
 from handgrad.stream.form import Inputs, Targets, check_weights, numbers
 from handgrad.stream.good import Good
@@ -65,6 +66,11 @@ class Learner:
     ):  # fmt: skip
         self.network = network if isinstance(network, Network) else Sequential(network)
         self._rule = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
+        if isinstance(self._rule, FullBatch):
+            raise ValueError(
+                f"optimizer: {type(self._rule).__name__} looks at all of the data in each update, "
+                "and a stream has no end; Adam, say, does not"
+            )
         self.loss: Any = loss
         if engine is not None:
             self.network.engine = check_name(engine)

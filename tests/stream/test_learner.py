@@ -18,6 +18,7 @@ OPTIMIZERS = {
     "sgd": lambda: hg.SGD(0.05),
     "momentum, clipped": lambda: hg.Momentum(0.02, clip_norm=0.5),
     "adam, scheduled": lambda: hg.Adam(CosineDecay(0.02, steps=300), l2=1e-3),
+    "amsgrad": lambda: hg.AMSGrad(0.01),
     "rmsprop, decayed": lambda: hg.RMSProp(0.005, weight_decay=0.1, clip_value=0.2),
 }
 
@@ -331,6 +332,7 @@ def test_bad_data_is_refused_and_changes_nothing(engine, data, network, x, t, we
     [
         (lambda n: hg.online(n, engine="torch"), "engine: one of 'auto'"),
         (lambda n: hg.online(n, optimizer="adem"), "optimizer must be one of"),
+        (lambda n: hg.online(n, optimizer=hg.LBFGS()), "LBFGS looks at all of the data"),
         (lambda n: hg.online(n, window=0), "window: an integer of at least 1"),
         (lambda n: hg.online(n, metrics="accuracy"), "metrics: functions"),
         (lambda n: hg.online(n, threads=0), "threads: an integer"),
