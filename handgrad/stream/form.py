@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
-from handgrad.layer import walk
-from handgrad.layers import Embedding, EmbeddingDot, OneHot, counted
+from handgrad.layer import shallow_clone, walk
+from handgrad.layers import (
+    BinaryCrossEntropy,
+    Embedding,
+    EmbeddingDot,
+    Hinge,
+    OneHot,
+    SigmoidCrossEntropy,
+    counted,
+)
 from handgrad.layers.loss.cross_entropy import ClassLoss
 from handgrad.network import Network
 from handgrad.train.data import check_inputs
@@ -76,7 +84,7 @@ class Targets:
         self.real = t.dtype.kind == "f"
         labels = isinstance(loss, ClassLoss) and not self.real and t.ndim < y.ndim
         self.classes = y.shape[-1] if labels else None
-        self.ignored = getattr(loss, "ignore_index", None)
+        self.limited = type(loss) in (SigmoidCrossEntropy, BinaryCrossEntropy, Hinge)
 
     def take(self, t: Any, count: int, single: bool) -> Array:
         """t as (N, …), checked; a single sample's has no batch axis."""
@@ -91,7 +99,10 @@ class Targets:
             raise ShapeError(f"t: shape {(count, *self.shape)} is needed, got {t.shape}")
         t = check_inputs(t, "t")
         if self.real:
-            return fitting(t, "t", self.dtype)
+            real = fitting(t, "t", self.dtype)
+            if self.limited:  # the loss says itself which targets it does not take
+                shallow_clone(self.loss).forward(np.full(real.shape, 0.5, real.dtype), real)
+            return real
         if t.dtype.kind == "f":
             raise ValueError(f"t: the targets so far were integers, got {t.dtype}")
         if self.classes is not None:
@@ -102,7 +113,7 @@ class Targets:
     def _usual(self, t: Array) -> bool:
         """Whether these targets of the right shape can be taken as they are."""
         if self.real:
-            return t.dtype == self.dtype and bool(np.isfinite(t).all())
+            return not self.limited and t.dtype == self.dtype and bool(np.isfinite(t).all())
         if self.classes is None or t.dtype != np.int64 or not t.size:
             return False
         return bool(t.view(np.uint64).max() < self.classes)  # where -1 is a huge number

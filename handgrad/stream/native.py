@@ -115,8 +115,9 @@ class NativeSteps:
         self._lightest = -float(np.finfo(np.float32).max) if signed else 0.0
         self._held = Held(self.network, self.optimizer)
         # Of targets as they usually come: their types, and their limits.
-        quick = self._first.target is not None and not self._first.python
-        classes = self.targets.classes
+        first, targets = self._first, self.targets
+        quick = first.target is not None and not (first.python or targets.limited)
+        classes = targets.classes
         self._kinds: Any = (REALS if classes is None else LABELS) if quick else frozenset[type]()
         self._least: Any = -math.inf if classes is None else 0
         self._most: Any = math.inf if classes is None else classes - 1

@@ -13,6 +13,7 @@ from handgrad.compile import why_not
 from handgrad.optim import CosineDecay, Plateau
 from handgrad.stream import Learner
 from handgrad.train import mean_absolute_error
+from tests.stream.conftest import ENGINES
 
 OPTIMIZERS = {
     "sgd": lambda: hg.SGD(0.05),
@@ -97,6 +98,39 @@ def test_a_weight_of_two_moves_twice_as_far(engine, data, network):
     np.testing.assert_array_equal(moved[0], moved[1])
     np.testing.assert_allclose(moved[2], 2 * moved[1], rtol=1e-4, atol=1e-6)
     assert not moved[3].any()
+
+
+def test_weights_of_classes_count_and_ignored_labels_do_not(data, network):
+    x, t = data
+    t = np.where(np.arange(len(t)) % 5 == 0, -1, t)
+    found = []
+    for engine in ENGINES:
+        made = network()
+        loss = hg.SoftmaxCrossEntropy(class_weights=(1, 2, 0.5), ignore_index=-1)
+        learner = hg.online(made, loss, hg.SGD(0.05), engine=engine)
+        for i in range(0, 60, 3):
+            learner.update(x[i], int(t[i]))
+            learner.update(x[i + 1 : i + 3], t[i + 1 : i + 3], [2.0, 0.5])
+        found.append((made.parameters.copy(), *learner.metrics().values()))
+        before = made.parameters.copy()
+        assert learner.update(x[0], -1) == 0
+        np.testing.assert_array_equal(made.parameters, before)
+    for other in found[1:]:
+        for a, b in zip(found[0], other):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_labels_of_steps_in_time(engine, rng):
+    made = hg.Sequential(hg.Embedding(9, 4), hg.RNN(5), hg.Affine(3), seed=1)
+    learner = hg.online(made, hg.SoftmaxCrossEntropy(), hg.Adam(0.05), engine=engine)
+    x = rng.integers(0, 9, (80, 6))
+    for row in x:
+        learner.update(row, row % 3)
+    learner.update(x[:7], x[:7] % 3)
+    assert learner.predict(x[0]).shape == (6, 3)
+    assert learner.metrics(recent=True)["accuracy"] > 0.5
+    with pytest.raises(ValueError, match=r"t: shape \(1, 6\) is needed, got \(1, 5\)"):
+        learner.update(x[0], x[0, 1:] % 3)
 
 
 def test_metrics_are_of_what_was_said_before_learning(engine, data, network):
@@ -347,13 +381,15 @@ def test_options_that_do_not_fit(network, make, said):
 
 @pytest.mark.parametrize("rule", [hg.SGD(0.1), hg.Adam(0.1)])
 def test_targets_that_the_loss_does_not_take(engine, data, network, rule):
-    learner = hg.online(network(outputs=2), hg.SigmoidCrossEntropy(), rule, engine=engine)
-    learner.update(data[0][0], [0.0, 1.0])
-    before = learner.network.parameters.copy()
+    made = network(hg.BatchNorm(), outputs=2)
+    learner = hg.online(made, hg.SigmoidCrossEntropy(), rule, engine=engine)
+    learner.update(data[0][:3], [[0.0, 1.0]] * 3)
+    before, mean = made.parameters.copy(), made[2].running_mean.copy()
     for t in ([0.0, 1.5], np.array([0.0, -1.0], np.float32)):
         with pytest.raises(ValueError, match=r"t must lie in \[0, 1\]"):
             learner.update(data[0][1], t)
-    np.testing.assert_array_equal(learner.network.parameters, before)
+    np.testing.assert_array_equal(made.parameters, before)
+    np.testing.assert_array_equal(made[2].running_mean, mean)
     assert learner.update(data[0][1], [1.0, 0.0]) > 0
 
 
