@@ -93,10 +93,11 @@ class Targets:
         t = numbers(t, "t")
         if single and t.shape != (1, *self.shape):
             t = t[None]
-        if t.shape != (count, *self.shape) and t.size == count * prod(self.shape):
-            t = t.reshape(count, *self.shape) if prod(self.shape) == 1 else t
-        if t.shape != (count, *self.shape):
-            raise ShapeError(f"t: shape {(count, *self.shape)} is needed, got {t.shape}")
+        each = count, *self.shape
+        if t.shape != each and t.size == count and prod(self.shape) == 1:
+            t = t.reshape(each)
+        if t.shape != each:
+            raise ShapeError(f"t: shape {each} is needed, got {t.shape}")
         t = check_inputs(t, "t")
         if self.real:
             real = fitting(t, "t", self.dtype)
