@@ -124,7 +124,7 @@ class NativeSteps:
 
     def describe(self) -> str:
         """native, threads, instruction set."""
-        return next(iter(self._batches.values())).program.describe()
+        return self._first.program.describe()
 
     # -- updates ------------------------------------------------------------------------------
 
@@ -167,8 +167,7 @@ class NativeSteps:
             if len(self._batches) > KEPT:
                 oldest = next(key for key in self._batches if key != (1, False))
                 del self._batches[oldest]
-        elif len(self._batches) == KEPT:
-            self._batches.move_to_end((capacity, weighted))
+        self._batches.move_to_end((capacity, weighted))
         return batch
 
     def _step(self, batch: Batch) -> float:
@@ -197,6 +196,7 @@ class NativeSteps:
     def _fail(self, batch: Batch, code: int) -> None:
         """Say what the program met, as NumPy finds it where nothing has changed yet."""
         x, t, weights = batch.data()
+        del batch.seen[batch.steps.made - self._entered :]
         self.flush()
         self._now = None
         batch.x[...] = batch.t[...] = 0

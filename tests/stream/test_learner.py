@@ -415,7 +415,8 @@ def test_without_a_native_form_the_reason_is_said(data, network):
 def test_divergence_goes_back_to_good_weights(engine, data, rule):
     x, _ = data
     made = hg.Sequential(hg.Affine(8), hg.Affine(1), seed=1)
-    learner = hg.online(made, hg.MeanSquaredError(), hg.SGD(1e-3), engine=engine)
+    learner = hg.online(made, hg.MeanSquaredError(), hg.SGD(1e-3), engine=engine,
+                        metrics=[mean_absolute_error])  # fmt: skip
     for i in range(130):
         learner.update(x[i], float(x[i, 0]))
     learner.optimizer.lr = rule().lr
@@ -425,3 +426,4 @@ def test_divergence_goes_back_to_good_weights(engine, data, rule):
     assert learner.updates == 50
     learner.optimizer.lr = 1e-3
     assert np.isfinite(learner.update(x[0], 1.0))
+    assert set(learner.metrics()) == {"loss", "mean_absolute_error"}
