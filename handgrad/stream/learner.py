@@ -259,8 +259,9 @@ class Learner:
     def _samples(self, x: Any, name: str) -> tuple[Array, bool]:
         if self._inputs is None:
             inputs = Inputs.of(x, self.network, self._shape)
-            found = inputs.samples(x, name)
-            self.network.build(found[0][:1])
+            found, _ = inputs.samples(x, name)
+            with np.errstate(all="ignore"):  # whether the network takes them
+                self.network.predict(found[:1], engine="numpy")
             self._inputs = inputs
         return self._inputs.samples(x, name)
 

@@ -361,6 +361,18 @@ def test_bad_data_is_refused_and_changes_nothing(engine, data, network, x, t, we
     assert learner.metrics()["loss"] > 0
 
 
+def test_a_first_sample_that_the_network_does_not_take_is_forgotten(engine, data, network):
+    made = network()
+    made.build(data[0][:1])
+    learner = hg.online(made, engine=engine)
+    for call in (lambda: learner.update(np.zeros(4), 1), lambda: learner.predict(np.zeros((2, 6)))):
+        with pytest.raises(hg.ShapeError, match="Affine: the last axis of x must be 5"):
+            call()
+    with pytest.raises(ValueError, match="labels from 0 to 2"):
+        learner.update(data[0][0], 3)
+    assert learner.update(data[0][0], 2) > 0
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
