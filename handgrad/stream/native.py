@@ -153,9 +153,10 @@ class NativeSteps:
         """The loss of an update from samples that were checked."""
         batch = self._batch(len(x), weights is not None)
         batch.put(x, t, weights)
-        if not batch.python:
+        if not (batch.python or self.inputs.integer):
             return self._step(batch)
-        with training_mode(self.network), np.errstate(all="ignore"):
+        # A layer may refuse what the layers before it have seen already.
+        with training_mode(self.network), np.errstate(all="ignore"), self.plain.whole():
             return self._step(batch)
 
     def _batch(self, samples: int, weighted: bool) -> Batch:

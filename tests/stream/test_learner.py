@@ -209,6 +209,36 @@ def test_ids_of_words(engine, rng):
     np.testing.assert_array_equal(made.parameters, before)
 
 
+def test_after_a_refusal_it_goes_on_as_if_nothing_had_been(engine, rng):
+    found = []
+    for wrong in (False, True):
+        made = hg.Sequential(hg.Affine(8), hg.Dropout(0.5), hg.BatchNorm(), Refusing(), seed=1)
+        learner = hg.online(made, hg.MeanSquaredError(), hg.SGD(0.1), engine=engine)
+        x = np.random.default_rng(1).normal(size=(9, 2, 4)).astype(np.float32)
+        for i, batch in enumerate(x):
+            if wrong and i == 5:
+                Refusing.now = True
+                with pytest.raises(ValueError, match="not today"):
+                    learner.update(batch + 1000, np.zeros((2, 8)))
+                Refusing.now = False
+            learner.update(batch, np.ones((2, 8)))
+        found.append((made.parameters.copy(), made[2].running_mean.copy()))
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)
+
+
+class Refusing:
+    now = False
+
+    def forward(self, x):
+        if self.now:
+            raise ValueError("not today")
+        return x
+
+    def backward(self, dy):
+        return dy
+
+
 def test_samples_that_are_no_vectors(engine, rng):
     made = hg.Sequential(hg.Convolution(2, 3), hg.ReLU(), hg.Flatten(), hg.Affine(2))
     learner = hg.online(made, optimizer=hg.SGD(0.1), engine=engine, shape=(1, 6, 6))
