@@ -45,7 +45,8 @@ class Learner:
         A loss of weights divides by their number: a sample of weight 2 counts twice as much as
         one of weight 1, whatever the batch.
     shape: of one sample, where that is no vector, such as (1, 28, 28).
-    metrics: functions (y, t) -> number beside the loss; by default accuracy for labels.
+    metrics: functions (y, t) -> number beside the loss, means over the samples; by default accuracy
+        for labels.
     window: over how many updates `metrics(recent=True)` looks back.
     engine: as in `Trainer`. threads: of the native program; by default one, which is best for small
         batches.
@@ -77,6 +78,12 @@ class Learner:
         self._shape = None if shape is None else tuple(check_count("shape", n) for n in shape)
         self._threads = check_count("threads", threads)
         self._metrics = None if metrics is None else check_metrics(metrics)
+        for metric in self._metrics or ():
+            if getattr(metric, "whole", False):
+                raise ValueError(
+                    f"metrics: {metric.__name__} is no mean over samples, which is all that a "
+                    "stream keeps; call it with the predictions of some of them"
+                )
         self._running = Running([], check_count("window", window))
         self._lock = threading.RLock()
         self._closed = False

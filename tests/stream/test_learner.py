@@ -12,7 +12,7 @@ import handgrad as hg
 from handgrad.compile import why_not
 from handgrad.optim import CosineDecay, Plateau
 from handgrad.stream import Learner
-from handgrad.train import mean_absolute_error
+from handgrad.train import mean_absolute_error, roc_auc
 from tests.stream.conftest import ENGINES
 
 OPTIMIZERS = {
@@ -412,6 +412,7 @@ def test_a_first_sample_that_the_network_does_not_take_is_forgotten(engine, data
         (lambda n: hg.online(n, window=0), "window: an integer of at least 1"),
         (lambda n: hg.online(n, metrics="accuracy"), "metrics: functions"),
         (lambda n: hg.online(n, threads=0), "threads: an integer"),
+        (lambda n: hg.online(n, metrics=[roc_auc]), "roc_auc is no mean over samples"),
         (lambda n: hg.online(n, "mse").update(np.zeros(5), 1), "loss: a loss such as"),
         (lambda n: hg.online(n, engine="numpy").grow(inputs=9), "before the first sample"),
     ],
