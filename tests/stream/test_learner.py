@@ -100,6 +100,17 @@ def test_a_weight_of_two_moves_twice_as_far(engine, data, network):
     assert not moved[3].any()
 
 
+def test_weights_of_mean_one_are_those_of_fit(engine, data, network):
+    x, t = data
+    weights = np.tile([0.5, 1.5], len(x) // 2)
+    online, offline = network(), network()
+    learner = hg.online(online, optimizer=hg.Adam(0.01), engine=engine)
+    for row, label, weight in zip(x, t, weights):
+        learner.update(row, int(label), float(weight))
+    fitted(offline, x, t, 1, optimizer=hg.Adam(0.01), engine=engine, sample_weights=weights)
+    np.testing.assert_array_equal(online.parameters, offline.parameters)
+
+
 def test_weights_of_classes_count_and_ignored_labels_do_not(data, network):
     x, t = data
     t = np.where(np.arange(len(t)) % 5 == 0, -1, t)
