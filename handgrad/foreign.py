@@ -181,6 +181,10 @@ FOREIGN = {
     "clip_grad_value_": "optim.clip_by_value: or Adam(clip_value=…)",
     # training and data
     "train_step": "fit",
+    "partial_fit": "online: its update(x, t) makes one update",
+    "train_on_batch": "online: its update(x, t) makes one update",
+    "learn_one": "stream.DictClassifier",
+    "OneHotCategorical": "Categorical",
     "DataLoader": "fit: fit(network, x, t, batch=32) draws the batches",
     "TensorDataset": "fit: fit(network, x, t) takes arrays",
     "train_test_split": "train.split",
