@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from opcode import opmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,13 +171,3 @@ def is_own(error: SubjectError) -> bool:
     if isinstance(cause, AttributeError) and not isinstance(cause.obj, Box):
         return type(cause.obj).__module__.split(".")[0] not in ("builtins", "numpy", "torch")
     return error.phase == "shape" or isinstance(cause, NameError | ZeroDivisionError)
-
-
-def is_refusal(error: SubjectError) -> bool:
-    """Whether a raise statement made the error, not an operation that failed."""
-    trace = error.__cause__.__traceback__ if error.__cause__ else None
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    if trace is None or str(trace.tb_frame.f_globals.get("__name__")).startswith("numpy"):
-        return False
-    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]
