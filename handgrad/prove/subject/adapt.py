@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.subject import copying
+from handgrad.prove.subject.dressing import dressed, positional
 from handgrad.prove.subject.outside import Outside
 from handgrad.prove.subject.parameters import Parameter, as_array, discover, put, reach
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
@@ -25,14 +25,13 @@ class Pair:
     (output, cache) and backward takes (gradient, cache), in either order, the cache is kept here.
     """
 
-    def __init__(self, forward: Callable, backward: Callable):
+    def __init__(self, forward: Callable, backward: Callable, cache_at: int | None):
         self.forward_function, self.backward_function = forward, backward
-        names = [p.name for p in positional(backward)]
-        self.cache_place = next((i for i, n in enumerate(names) if n.lower() in _CACHES), None)
+        self.cache_at = cache_at
 
     def forward(self, *inputs: Any) -> Any:
         result = self.forward_function(*inputs)
-        if self.cache_place is None:
+        if self.cache_at is None:
             return result
         if not isinstance(result, tuple) or len(result) < 2:
             raise TypeError("backward wants a cache, and forward returned none beside its output")
@@ -41,14 +40,21 @@ class Pair:
 
     def backward(self, *gradients: Any) -> Any:
         given = list(gradients)
-        if self.cache_place is not None:
-            given.insert(self.cache_place, self.cache)
+        if self.cache_at is not None:
+            given.insert(self.cache_at, self.cache)
         return self.backward_function(*given)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Pair:
-        clone = object.__new__(Pair)
-        clone.__dict__.update({k: copying.duplicate(v, memo) for k, v in vars(self).items()})
-        return clone
+
+def paired(forward: Callable, backward: Callable) -> Pair:
+    """Two functions as one layer under the name of the first."""
+    taken = positional(backward)
+    cache_at = next((k for k, p in enumerate(taken) if p.name.lower() in _CACHES), None)
+    gradients = [p for k, p in enumerate(taken) if k != cache_at]
+    name = getattr(forward, "__name__", "the pair")
+    made: Pair = dressed(Pair, name, forward, backward, None, gradients)(
+        forward, backward, cache_at
+    )
+    return made
 
 
 class Subject:
@@ -66,17 +72,12 @@ class Subject:
 
     @property
     def name(self) -> str:
-        if isinstance(self.thing, Pair):
-            return getattr(self.thing.forward_function, "__name__", "the pair")
         return type(self.thing).__name__
 
     @property
     def input_names(self) -> list[str]:
         """What forward calls its inputs."""
-        forward = self.thing.forward
-        if isinstance(self.thing, Pair):
-            forward = self.thing.forward_function
-        return [p.name for p in positional(forward) if p.kind is not p.VAR_POSITIONAL]
+        return [p.name for p in positional(self.thing.forward) if p.kind is not p.VAR_POSITIONAL]
 
     def around(self, thing: Any) -> Subject:
         """The same subject around another object."""
@@ -115,13 +116,9 @@ class Subject:
     def upstream_count(self, outputs: int) -> int:
         """How many upstream gradients backward takes, of one for each output."""
         if self.capacity is None:
-            backward, hidden = self.thing.backward, 0
-            if isinstance(self.thing, Pair):
-                backward = self.thing.backward_function
-                hidden = int(self.thing.cache_place is not None)
-            parameters = positional(backward)
+            parameters = positional(self.thing.backward)
             several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-            self.capacity = 1_000_000 if several else len(parameters) - hidden
+            self.capacity = 1_000_000 if several else len(parameters)
         return outputs if self.gathers else min(outputs, self.capacity)
 
     def get(self, name: str) -> Array:
@@ -186,7 +183,7 @@ def adapt(thing: Any, sandbox: Sandbox) -> Subject:
         made = sandbox.call("constructor", thing)
         return _with_methods(made, sandbox, thing)
     if isinstance(thing, list | tuple) and len(thing) == 2 and all(callable(f) for f in thing):
-        return Subject(Pair(*thing), sandbox)
+        return Subject(paired(*thing), sandbox)
     return _with_methods(thing, sandbox, None)
 
 
@@ -199,16 +196,6 @@ def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable | None) -> Subje
             "(Class, *constructor arguments)"
         )
     return Subject(thing, sandbox, maker)
-
-
-def positional(function: Callable) -> list[inspect.Parameter]:
-    """The parameters that can be given by position."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (ValueError, TypeError):  # a built-in without a signature: takes anything
-        return [inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]
-    keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-    return [p for p in parameters if p.kind not in keyword]
 
 
 def _plain_number(value: Any) -> bool:

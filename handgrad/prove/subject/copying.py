@@ -31,18 +31,8 @@ def duplicate(thing: Any, memo: dict[int, Any] | None = None) -> Any:
         return _piecewise(thing, memo)
 
 
-_ATOMIC: tuple[Any, ...] = (
-    int,
-    float,
-    complex,
-    bool,
-    str,
-    bytes,
-    types.NoneType,
-    type,
-    types.ModuleType,
-)
-_ATOMIC += (types.BuiltinFunctionType, range, slice, np.dtype)
+_ATOMIC: tuple[Any, ...] = (int, float, complex, bool, str, bytes, range, slice, type, np.dtype)
+_ATOMIC += (types.NoneType, types.ModuleType, types.BuiltinFunctionType)
 
 
 def _deep(value: Any, memo: dict[int, Any]) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.prove.subject import copying
-from handgrad.prove.subject.adapt import Pair, Subject
+from handgrad.prove.subject.adapt import Pair, Subject, paired
 from handgrad.prove.subject.parameters import attributes, put, reach
 from handgrad.prove.subject.sandbox import SubjectError
 
@@ -138,7 +138,7 @@ def _keywords(pair: Pair) -> Recipe | None:
 
     def make(**chosen: Any) -> Pair:
         own = [{n: v for n, v in chosen.items() if n in names} for names in accepted]
-        return Pair(*(functools.partial(f, **keywords) for f, keywords in zip(both, own)))
+        return paired(*(functools.partial(f, **keywords) for f, keywords in zip(both, own)))
 
     return Recipe(make, given) if given else None
 
@@ -151,7 +151,7 @@ def constructed(subject: Subject, how: Recipe) -> Subject | None:
     except SubjectError:  # it refuses them
         return None
     if isinstance(thing, tuple) and len(thing) == 2 and all(map(callable, thing)):
-        thing = Pair(*thing)
+        thing = paired(*thing)
     if not all(callable(getattr(thing, m, None)) for m in ("forward", "backward")):
         return None
     for name, parameter in subject.parameters.items():
