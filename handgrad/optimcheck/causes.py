@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from handgrad.prove.report import RIGHT, UNKNOWN
+from handgrad.prove.report import RIGHT, UNKNOWN, WIDTH
 
 ADVICE = {
     "shared_state": "Keep a state for each parameter, in the instance: made in the constructor or "
@@ -67,8 +67,8 @@ class OptimizerReport:
         return " ".join([f"{self.subject}: {head}.", *self.evidence, *advice])
 
     def __str__(self) -> str:
-        notes = [textwrap.fill(f"Note: {note}.", 92) for note in self.notes]
-        return "\n".join([textwrap.fill(self.paragraph, 92), *notes])
+        notes = [textwrap.fill(f"Note: {note}.", WIDTH) for note in self.notes]
+        return "\n".join([textwrap.fill(self.paragraph, WIDTH), *notes])
 
     __repr__ = __str__
 

@@ -12,6 +12,7 @@ from handgrad.prove.show.html import report_html
 
 __all__ = ["CAUSES", "FAMILIES", "Report", "Row", "Where", "family"]
 
+WIDTH = 79
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "cannot tell"
 
 
@@ -81,12 +82,12 @@ class Report:
         return " ".join(parts)
 
     def __str__(self) -> str:
-        lines = [textwrap.fill(self.paragraph, 92)]
+        lines = [textwrap.fill(self.paragraph, WIDTH)]
         if self.others:
-            lines.append(f"Also seen: {', '.join(self.others)}.")
+            lines.append(textwrap.fill(f"Also seen: {', '.join(self.others)}.", WIDTH))
         if self.blame is not None:
             lines.append(textwrap.indent(str(self.blame), "  "))
-        lines += [f"Note: {note}." for note in self.notes]
+        lines += [textwrap.fill(f"Note: {note}.", WIDTH) for note in self.notes]
         if self.verdict == WRONG and self.table:
             lines += [_spell(row) for row in self.table]
         return "\n".join(lines)
@@ -137,20 +138,6 @@ class Report:
     def to_html(self) -> str:
         """A page that needs no other file."""
         return report_html(self)
-
-
-@dataclass(frozen=True)
-class Found:
-    """One subject of a file: its report, or the reason why there is none."""
-
-    name: str
-    report: Report | None = None
-    reason: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """The report's, or "not checked"."""
-        return "not checked" if self.report is None else self.report.verdict
 
 
 def _spell(row: Row) -> str:
