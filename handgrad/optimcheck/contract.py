@@ -62,7 +62,9 @@ class Lab:
         run = self.start(split(self.p if p is None else p))
         return self.follow(run, map(grads or split, gradients))
 
-    def follow(self, run: Run, gradients: Iterable[Arrays], after: Callable = lambda g: 0) -> Array:
+    def follow(
+        self, run: Run, gradients: Iterable[Arrays], after: Callable[..., Any] = lambda g: 0
+    ) -> Array:
         """The trace of a run; `after` is called with the arrays of gradients after each update."""
         rows = []
         for g in gradients:

@@ -49,7 +49,7 @@ def _cells(form: str, arrays: Arrays) -> Any:
     return forms.get(form, values)
 
 
-def _values(params: Any) -> list:
+def _values(params: Any) -> list[Any]:
     return [*(params.values() if isinstance(params, dict) else params)]
 
 
@@ -129,7 +129,7 @@ def ways(thing: Any) -> Iterator[Way]:
         yield from (Way(lambda _: duplicate(thing), form) for form in forms)
         return
     if not (torch and isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer)):
-        makers: list[Callable] = [lambda _: thing(), lambda _: thing(LR)]
+        makers: list[Callable[..., Any]] = [lambda _: thing(), lambda _: thing(LR)]
         if not isinstance(thing, type):  # perhaps itself a function of params and grads
             makers.append(lambda _: duplicate(thing))
         yield from itertools.starmap(Way, itertools.product(makers, forms))

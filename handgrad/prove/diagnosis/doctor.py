@@ -20,7 +20,7 @@ from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
 
 
-def examine(case: Case, reference: Callable | None = None) -> Report:
+def examine(case: Case, reference: Callable[..., Any] | None = None) -> Report:
     """The report on a case."""
     if not case.wanted:
         reason = "there is no gradient to prove: no input is real, and no parameter was found."

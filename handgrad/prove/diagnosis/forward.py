@@ -38,7 +38,7 @@ _CONSTANTS = [s * m * 10.0**k for k in range(-12, 3) for m in _DIGITS for s in (
 _LOOSE = 1e-3
 
 
-def against_reference(case: Case, reference: Callable) -> Iterator[Finding]:
+def against_reference(case: Case, reference: Callable[..., Any]) -> Iterator[Finding]:
     """forward beside the function that it should be: this is a verdict."""
     for inputs in (case.inputs, nearby(case)):
         try:

@@ -49,7 +49,8 @@ class Hypothesis:
     @property
     def contributions(self) -> Array:
         """What each entry of the only output adds to each entry of the gradient."""
-        return (self.part.value * self.base.run.flat_upstream).reshape(-1, *self.upstream[0].shape)
+        each: Array = self.part.value * self.base.run.flat_upstream
+        return each.reshape(-1, *self.upstream[0].shape)
 
     def explains(self, gradient: Array) -> bool:
         """Whether backward's result is this, and the numerical one is not."""

@@ -30,7 +30,7 @@ def of_another_point(hypothesis: Hypothesis) -> Iterator[Finding]:
             return
 
 
-def _points(hypothesis: Hypothesis) -> Iterator[tuple[str, str, Subject, list]]:
+def _points(hypothesis: Hypothesis) -> Iterator[tuple[str, str, Subject, list[Any]]]:
     subject, inputs = hypothesis.case.subject, hypothesis.base.run.inputs
     for name in subject.parameters if not hypothesis.is_parameter else ():
         for other, what in _rearranged(subject.get(name)):

@@ -47,7 +47,7 @@ def other_upstream(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The first row that explains the mismatch."""
     second: list[Array] = []
 
-    def pulled(change: Callable, upstream: list[Array]) -> Array:
+    def pulled(change: Callable[..., Any], upstream: list[Array]) -> Array:
         parts = [np.broadcast_to(v, u.shape) for u, v in zip(upstream, change(upstream))]
         return hypothesis.part.expected(np.concatenate([p.reshape(-1) for p in parts]))
 

@@ -42,7 +42,7 @@ class Carried(Peer):
         self.grads = {k: as_numpy(getattr(self.own.layer, f"d{k}")) for k in self.params}
         return found
 
-    def evaluate(self, function: Callable, arrays: Sequence[Any]) -> Any:
+    def evaluate(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
         """function(*arrays) over there; what it writes into an array shows in ours too."""
         jax = home_of(self.own.like) == "jax"
         with (

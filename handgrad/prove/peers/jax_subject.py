@@ -35,7 +35,7 @@ class JaxSubject(Peer):
     once for each. What reads values of its arrays cannot be compiled, and is run as it is.
     """
 
-    def __init__(self, function: Callable, arguments: Arguments):
+    def __init__(self, function: Callable[..., Any], arguments: Arguments):
         self.own = Box(function=function, arguments=arguments, runs=None)
 
     def forward(self, *arrays: Any) -> Any:
@@ -47,7 +47,7 @@ class JaxSubject(Peer):
         upstream = [np.asarray(g, y.dtype) for g, y in zip(gradients, self.graph.outputs)]
         return tuple(listed(self._run(1, self.graph.arrays, upstream)[0]))
 
-    def evaluate(self, function: Callable, arrays: Sequence[Any]) -> tuple:
+    def evaluate(self, function: Callable[..., Any], arrays: Sequence[Any]) -> tuple[Any, ...]:
         """Another function of the same inputs, as arrays."""
         import jax
 
@@ -70,7 +70,7 @@ class JaxSubject(Peer):
                 text += f"arguments in nondiff_argnums, or give numbers ({type(error).__name__})"
                 raise refusal("backward", text) from error
 
-    def _made(self, given: list[Any]) -> tuple[Callable, Callable]:
+    def _made(self, given: list[Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Compiled, if that can be done and gives the same value; run as they are otherwise."""
         import jax
 
@@ -92,7 +92,7 @@ class JaxSubject(Peer):
         real = [y for y in outputs if jax.numpy.issubdtype(y.dtype, jax.numpy.inexact)]
         return real or outputs
 
-    def _pullback(self, arrays: Sequence[Any], upstream: list[Any]) -> tuple[list, list]:
+    def _pullback(self, arrays: Sequence[Any], upstream: list[Any]) -> tuple[list[Any], list[Any]]:
         """Gradients of the inputs that are real, and the value by the forward rule."""
         import jax
 

@@ -51,7 +51,7 @@ class Arguments:
         self.names = plain([words[k] for k in self.at])
         self.arrays = [self.leaves[k] for k in self.at]
 
-    def together(self, arrays: Sequence[Any]) -> tuple:
+    def together(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """The inputs with other arrays in them."""
         leaves = list(self.leaves)
         for k, x in zip(self.at, arrays):

@@ -40,7 +40,9 @@ class TorchSubject(Peer):
     NumPy's, so that every call with one seed draws the same.
     """
 
-    def __init__(self, call: Callable, arguments: Arguments, module: Any, rules: Sequence[Any]):
+    def __init__(
+        self, call: Callable[..., Any], arguments: Arguments, module: Any, rules: Sequence[Any]
+    ):
         import torch
 
         named = {id(v): v for rule in rules for v in reached(rule)}
@@ -81,7 +83,7 @@ class TorchSubject(Peer):
 
         outputs, learned, count = self.forward(*arrays), list(self.params), len(arrays)
 
-        def gradient(*tensors: Any) -> tuple:
+        def gradient(*tensors: Any) -> tuple[Any, ...]:
             weights = dict(zip(learned, tensors[count:]))
             upstream = tensors[count + len(learned) :]
             ys = _tensors(self._called(list(tensors[:count]), weights, self.own.mode))
@@ -99,7 +101,7 @@ class TorchSubject(Peer):
             raise refusal("backward", "backward is marked once_differentiable")
         return derived, inputs
 
-    def evaluate(self, function: Callable, arrays: Sequence[Any]) -> tuple:
+    def evaluate(self, function: Callable[..., Any], arrays: Sequence[Any]) -> tuple[Any, ...]:
         """Another function of the same inputs, as arrays."""
         given = self.own.arguments.together([self._tensor(x) for x in arrays])
         return tuple(as_numpy(y) for y in _tensors(function(*given)))
@@ -168,7 +170,7 @@ class TorchSubject(Peer):
                 refusals.append(error)
         raise refusals[0]
 
-    def _sent_back(self, gradients: Sequence[Any], leaves: list[Any]) -> list:
+    def _sent_back(self, gradients: Sequence[Any], leaves: list[Any]) -> list[Any]:
         """Gradients of the leaves that have one; None for the others."""
         import torch
 
@@ -227,12 +229,12 @@ class TorchSubject(Peer):
                     "depends on ctx.needs_input_grad."
                 ), name  # fmt: skip
 
-    def parts(self, arrays: Sequence[Any]) -> list[tuple[str, Any, tuple]]:
+    def parts(self, arrays: Sequence[Any]) -> list[tuple[str, Any, tuple[Any, ...]]]:
         """Every autograd Function of the user's inside, with what it was given first."""
         self.forward(*arrays)
         kinds = {getattr(type(n), "_forward_cls", None) for n in _nodes(self.graph.outputs)}
         own: Any = [k for k in kinds - {None} if not k.__module__.startswith("torch.")]
-        uses: list[tuple[str, Any, tuple]] = []
+        uses: list[tuple[str, Any, tuple[Any, ...]]] = []
         if self.own.call in [k.apply for k in own]:  # it is one itself
             return uses
         held = {kind: vars(kind).get("forward") for kind in own}
@@ -259,7 +261,7 @@ def _nodes(outputs: Sequence[Any]) -> Iterator[Any]:
             nodes += [other for other, _ in node.next_functions]
 
 
-def _noting(kind: Any, forward: Callable, uses: list) -> Callable:
+def _noting(kind: Any, forward: Callable[..., Any], uses: list[Any]) -> Callable[..., Any]:
     def noted(*inputs: Any) -> Any:
         if all(used is not kind for _, used, _ in uses):
             own = (x.detach().clone() if is_array(x) else x for x in inputs[_hidden(kind) :])

@@ -25,7 +25,9 @@ class Pair:
     (output, cache) and backward takes (gradient, cache), in either order, the cache is kept here.
     """
 
-    def __init__(self, forward: Callable, backward: Callable, cache_at: int | None):
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], cache_at: int | None
+    ):
         self.forward_function, self.backward_function = forward, backward
         self.cache_at = cache_at
 
@@ -45,7 +47,7 @@ class Pair:
         return self.backward_function(*given)
 
 
-def paired(forward: Callable, backward: Callable) -> Pair:
+def paired(forward: Callable[..., Any], backward: Callable[..., Any]) -> Pair:
     """Two functions as one layer under the name of the first."""
     taken = positional(backward)
     cache_at = next((k for k, p in enumerate(taken) if p.name.lower() in _CACHES), None)
@@ -187,7 +189,7 @@ def adapt(thing: Any, sandbox: Sandbox) -> Subject:
     return _with_methods(thing, sandbox, None)
 
 
-def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable | None) -> Subject:
+def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable[..., Any] | None) -> Subject:
     lacking = [m for m in ("forward", "backward") if not callable(getattr(thing, m, None))]
     if lacking:
         raise TypeError(

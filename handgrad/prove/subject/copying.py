@@ -86,7 +86,7 @@ def _piecewise(thing: Any, memo: dict[int, Any]) -> Any:
     return clone
 
 
-def _function(function: types.FunctionType, memo: dict[int, Any]) -> types.FunctionType:
+def _function(function: types.FunctionType, memo: dict[int, Any]) -> Any:
     """A copy of a function whose closure is its own; cells shared by functions stay shared."""
     if id(function) in memo:
         return memo[id(function)]
@@ -106,7 +106,7 @@ def _function(function: types.FunctionType, memo: dict[int, Any]) -> types.Funct
     return clone
 
 
-def _cells(function: types.FunctionType, memo: dict[int, Any], new: list) -> Iterator[Any]:
+def _cells(function: types.FunctionType, memo: dict[int, Any], new: list[Any]) -> Iterator[Any]:
     for old in function.__closure__ or ():
         if id(old) not in memo:
             memo[id(old)] = types.CellType()

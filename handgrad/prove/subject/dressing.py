@@ -22,7 +22,7 @@ class Box(types.ModuleType):
         return self
 
 
-def positional(function: Callable) -> list[inspect.Parameter]:
+def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
     """The parameters that can be given by position."""
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -50,7 +50,7 @@ def dressed(
     return type(name, (cls,), methods)
 
 
-def _standing_in(method: Callable, source: Any, shown: Any) -> Callable:
+def _standing_in(method: Callable[..., Any], source: Any, shown: Any) -> Callable[..., Any]:
     def standing_in(self: Any, *arrays: Any) -> Any:
         return method(self, *arrays)
 

@@ -50,7 +50,7 @@ def recipe(subject: Subject) -> Recipe | None:
     return _filled(subject, type(thing), attributes(thing), given)
 
 
-def _signature(make: Callable) -> inspect.Signature:
+def _signature(make: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(make)
     except (ValueError, TypeError):  # written in C
@@ -58,7 +58,10 @@ def _signature(make: Callable) -> inspect.Signature:
 
 
 def _filled(
-    subject: Subject, make: Callable, held: dict[str, Any], given: dict[str, Any] | None = None
+    subject: Subject,
+    make: Callable[..., Any],
+    held: dict[str, Any],
+    given: dict[str, Any] | None = None,
 ) -> Recipe | None:
     """The arguments: those given, what is held under their names, defaults, and lengths."""
     given, unknown = dict(given or {}), []
@@ -105,7 +108,7 @@ def _functions(thing: Any) -> Iterator[types.FunctionType]:
             yield value
 
 
-def _factory(thing: Any) -> Callable | None:
+def _factory(thing: Any) -> Callable[..., Any] | None:
     """The function that has defined and returned a pair's functions, or the object's class.
 
     It has arguments, some of which are still seen, and is not at work: a test is no factory.

@@ -149,6 +149,8 @@ def _functions(thing: Any) -> Iterator[types.FunctionType]:
 def _plain(value: Any) -> Any:
     """The function inside a method, a property, a decorator or a partial."""
     for name in ("__func__", "fget", "func", "__wrapped__"):
-        inner: Callable | None = getattr(value, name, None) if not isinstance(value, type) else None
+        inner: Callable[..., Any] | None = (
+            getattr(value, name, None) if not isinstance(value, type) else None
+        )
         value = inner if inner is not None and callable(inner) else value
     return value

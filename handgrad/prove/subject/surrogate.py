@@ -17,7 +17,7 @@ class Meant:
 
     __signature__ = "no constructor of the user's"  # so that no other instances are made
 
-    def __init__(self, thing: Any, surrogate: Callable):
+    def __init__(self, thing: Any, surrogate: Callable[..., Any]):
         self.thing, self.stated = thing, Box(surrogate=surrogate)
 
     def forward(self, *inputs: Any) -> Any:
@@ -40,7 +40,7 @@ def _shapes(outputs: Any) -> list[tuple[int, ...]]:
     return [np.shape(y) for y in (outputs if isinstance(outputs, tuple | list) else [outputs])]
 
 
-def meant(subject: Subject, surrogate: Callable) -> Subject:
+def meant(subject: Subject, surrogate: Callable[..., Any]) -> Subject:
     """The subject, to be proved against the derivative of another function of its inputs."""
     thing = subject.thing
     made = dressed(Meant, subject.name, thing.forward, thing.backward)
