@@ -23,7 +23,6 @@ EXPLANATIONS = (
     gradient.not_finite,
     gradient.swapped,
     gradient.arranged,
-    gradient.left_over,
     gradient.scaled,
     gradient.of_low_precision,
     inputs.of_another_point,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations, permutations, product
+from itertools import combinations, permutations
 from math import prod
 
 import numpy as np
@@ -12,7 +12,7 @@ from handgrad.arrays import Array
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby
-from handgrad.prove.verdict.precision import kept_arrays, low_precision_state
+from handgrad.prove.verdict.precision import low_precision_state
 
 
 def arranged(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -53,8 +53,6 @@ def _rearranged(given: Array) -> Iterator[tuple[str, str, Array]]:
         yield "transpose", "it was reshaped instead of transposed", inner
     for axis in (*range(given.ndim), None):
         yield "transpose", "its entries are in reverse order", np.flip(given, axis)
-    for axis, shift in product(range(given.ndim), (-1, 1)):
-        yield "boundary", f"it is shifted by one along axis {axis}", np.roll(given, shift, axis)
 
 
 def _summed(given: Array, hypothesis: Hypothesis) -> Iterator[tuple[str, str, Array]]:
@@ -109,20 +107,6 @@ def not_finite(hypothesis: Hypothesis) -> Iterator[Finding]:
         yield hypothesis.finding("numeric_instability", text)
 
 
-def left_over(hypothesis: Hypothesis) -> Iterator[Finding]:
-    """The difference is what the gradient already held before."""
-    subject, name = hypothesis.case.subject, hypothesis.name
-    before = subject.gradient(name) if hypothesis.is_parameter else None
-    if before is None or before.shape != hypothesis.shape or not np.any(before):
-        return
-    held = before.reshape(-1)[hypothesis.part.index]
-    if hypothesis.explains(hypothesis.numeric + held):
-        yield hypothesis.finding("accumulates", "it was added to the gradient that was there")
-    elif hypothesis.explains(held):
-        text = "it is not set: it is what it was before"
-        yield hypothesis.finding("missing_param_grad", text)
-
-
 def scaled(hypothesis: Hypothesis) -> Iterator[Finding]:
     """Every entry is off by the same factor, here and at other inputs; or some are."""
     given, right, bad = hypothesis.given, hypothesis.numeric, hypothesis.bad
@@ -162,16 +146,17 @@ def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
 
 def named(ratio: float, hypothesis: Hypothesis) -> str:
     """A factor with what it may be: the length of an axis, or a size."""
-    sizes = {"the number of outputs": len(hypothesis.base.run.outputs)}
-    arrays = [("output", y) for y in hypothesis.base.run.outputs]
-    arrays += zip(hypothesis.case.names, map(np.asarray, hypothesis.base.run.inputs))
-    for name, array in arrays:
-        for axis, length in enumerate(array.shape):
-            sizes.setdefault(f"the length of axis {axis} of {name}", length)
-    for name, array in arrays:
-        sizes[f"the size of {name}"] = array.size
-        sizes[f"the size of an image of {name}"] = prod(array.shape[2:])
-        sizes[f"the size of a row of {name}"] = prod(array.shape[1:])
+    run = hypothesis.base.run
+    arrays = [
+        *zip(["output"] * len(run.outputs), run.outputs),
+        *zip(hypothesis.case.names, run.inputs),
+    ]
+    axes = {
+        f"the length of axis {k} of {name}": n
+        for name, x in arrays
+        for k, n in enumerate(np.shape(x))
+    }
+    sizes = axes | {f"the size of {name}": np.size(x) for name, x in arrays}
     for name, size in sizes.items():
         for value, text in ((size, name), (1 / max(size, 1), f"1 / {name}")):
             if size > 1 and abs(abs(ratio) - value) < 2e-3 * value:
@@ -185,12 +170,8 @@ def of_low_precision(hypothesis: Hypothesis) -> Iterator[Finding]:
     with np.errstate(all="ignore"):
         ratios = (given / right)[abs(right) > 1e-3 * abs(right).max(initial=0)]
     varied = len(ratios) > 1 and np.ptp(ratios) > 0.1 * abs(ratios - 1).max()
-    if any(a.dtype == np.float16 for a in kept_arrays(hypothesis.case)):
-        yield hypothesis.finding("dtype", "state is kept in half precision")
-    elif varied and np.all(abs(ratios - 1) < 3e-3) and low_precision_state(hypothesis.case):
+    if varied and np.all(abs(ratios - 1) < 3e-3) and low_precision_state(hypothesis.case):
         yield hypothesis.finding("dtype", "it is off by rounding: state is kept in low precision")
-    elif np.asarray(hypothesis.mismatch.analytic).dtype.kind in "iub":
-        yield hypothesis.finding("dtype", "it was cut to integers")
 
 
 def in_slices(hypothesis: Hypothesis) -> Iterator[Finding]:

@@ -30,9 +30,6 @@ WHOLE: tuple[Row, ...] = (
 ALONG: tuple[Row, ...] = (
     ("wrong_axis", "{} is summed away first", lambda u, a: u.sum(a, keepdims=True)),
     ("wrong_axis", "{} is averaged first", lambda u, a: u.mean(a, keepdims=True)),
-    ("transpose", "{} is read backwards", np.flip),
-    ("boundary", "{} is shifted by one", lambda u, a: np.roll(u, 1, a)),
-    ("boundary", "{} is shifted by one", lambda u, a: np.roll(u, -1, a)),
 )
 LOCAL: tuple[Row, ...] = (
     ("missing_term", "the factor y (1 − y) is missing{}", lambda y: 1 / (y * (1 - y))),
@@ -118,8 +115,3 @@ def _factors(hypothesis: Hypothesis) -> Iterator[tuple[str, str, Array]]:
         values = factor(y.astype(np.float64))
         if np.isfinite(values).all() and np.ptp(values) > 1e-3 * abs(values).max(initial=0):
             yield cause, sentence.format(suffix), values
-    for name, part in base.parts.items():  # elementwise: a bias, say
-        local = part.value.sum(0).reshape(y.shape) if part.value.shape[1] == y.size else 0 * y
-        if len(part.index) < y.size and np.all(local) and np.ptp(local) > 1e-3 * abs(local).max():
-            text = f"the derivative of the output by {name} is missing as a factor{suffix}"
-            yield "missing_term", text, 1 / local
