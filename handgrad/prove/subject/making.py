@@ -17,6 +17,7 @@ import numpy as np
 
 from handgrad.prove.subject import copying
 from handgrad.prove.subject.adapt import Pair, Subject, paired
+from handgrad.prove.subject.outside import cells
 from handgrad.prove.subject.parameters import attributes, put, reach
 from handgrad.prove.subject.sandbox import SubjectError
 
@@ -126,11 +127,8 @@ def _factory(thing: Any) -> Callable[..., Any] | None:
 
 def _closed_over(thing: Any) -> dict[str, Any]:
     """Variables of the factory that functions still see."""
-    held: dict[str, Any] = {}
-    for function in _functions(thing):
-        cells = zip(function.__code__.co_freevars, function.__closure__ or ())
-        held |= {n: c.cell_contents for n, c in cells if isinstance(c.cell_contents, _PLAIN)}
-    return held
+    held = {n: c.cell_contents for f in _functions(thing) for n, c in cells(f).items()}
+    return {n: v for n, v in held.items() if isinstance(v, _PLAIN)}
 
 
 def _keywords(pair: Pair) -> Recipe | None:
