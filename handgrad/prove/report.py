@@ -16,6 +16,12 @@ WIDTH = 79
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "cannot tell"
 
 
+def gradient_of(name: str) -> str:
+    """What the gradient of an argument is called: dx for x, 0.dW for 0.W."""
+    path, dot, last = name.rpartition(".")
+    return f"{path}{dot}d{last}"
+
+
 @dataclass(frozen=True)
 class Where:
     """The worst entry of a wrong gradient: what backward says and what differences say."""

@@ -12,7 +12,7 @@ from handgrad.prove.diagnosis import formula, forward
 from handgrad.prove.diagnosis.causes import CAUSES
 from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
-from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where
+from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where, gradient_of
 from handgrad.prove.show.arrays import window
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
@@ -155,5 +155,5 @@ def _table(base: Outcome) -> list[Row]:
             off = abs(gradient.reshape(-1)[part.index] - numeric)
             error = float(np.max(off / (abs(numeric).max(initial=0) + 1e-30), initial=0.0))
             method = f"{len(part.index)} of {gradient.size} entries differentiated"
-        rows.append(Row(f"d{name}", shape, error, WRONG if name in wrong else RIGHT, method))
+        rows.append(Row(gradient_of(name), shape, error, WRONG if name in wrong else RIGHT, method))
     return rows

@@ -11,6 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch, signs
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import DOUBLE, Part, Point, differentiate_at
+from handgrad.prove.report import gradient_of
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome, same
 
@@ -98,7 +99,7 @@ class Hypothesis:
 
     def finding(self, cause: str, sentence: str, grade: Grade = Grade.EXPLAINED) -> Finding:
         """A mistake that explains the whole difference of this gradient."""
-        text = f"d{self.name}: {sentence}."
+        text = f"{gradient_of(self.name)}: {sentence}."
         return Finding(cause, text, self.name, self.mismatch.where(), grade=grade)
 
     def guess(self, cause: str, sentence: str) -> Finding:
