@@ -22,6 +22,7 @@ class Carried(Peer):
 
     def __init__(self, layer: Any, like: Any):
         self.own = Box(layer=layer, like=like)  # an array of the kind that the layer takes
+        self.reading = getattr(layer, "reading", None)  # of a pair
         held = {k: v for k, v in vars(layer).items() if hasattr(layer, f"d{k}")}
         self.params = {k: as_numpy(v) for k, v in held.items()}
         self.grads: dict[str, Any] = dict.fromkeys(self.params)

@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.subject import copying
-from handgrad.prove.subject.dressing import dressed, positional
+from handgrad.prove.subject.dressing import Box, dressed, positional
 from handgrad.prove.subject.outside import Outside
 from handgrad.prove.subject.parameters import Parameter, as_array, discover, put, reach
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
@@ -22,41 +22,70 @@ class Pair:
     """Two functions as one layer: `forward(*inputs)` and `backward(*gradients)`.
 
     State may live in a closure that the two share, or travel by hand: where forward returns
-    (output, cache) and backward takes (gradient, cache), in either order, the cache is kept here.
+    (output, …, cache) and backward takes the cache too, as its last argument or by a name like
+    `cache`, it is kept here. reading: what the first forward shows, for all copies; hidden, how
+    many arguments of backward that it shows are no gradients.
     """
 
     def __init__(
         self, forward: Callable[..., Any], backward: Callable[..., Any], cache_at: int | None
     ):
         self.forward_function, self.backward_function = forward, backward
-        self.cache_at = cache_at
+        self.reading: Any = Box(
+            cache_at=cache_at, known=cache_at is not None, hidden=0, doubtful=False
+        )
 
     def forward(self, *inputs: Any) -> Any:
-        result = self.forward_function(*inputs)
-        if self.cache_at is None:
+        result, reading = self.forward_function(*inputs), self.reading
+        if not reading.known:
+            self._read(result, inputs)
+        if reading.cache_at is None:
             return result
         if not isinstance(result, tuple) or len(result) < 2:
             raise TypeError("backward wants a cache, and forward returned none beside its output")
         *outputs, self.cache = result
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
+    def _read(self, result: Any, inputs: Sequence[Any]) -> None:
+        """Whether the last of what forward returns is an output; an array may also be a cache."""
+        taken, reading = positional(self.backward_function), self.reading
+        reading.known = True
+        if isinstance(result, tuple) and len(result) == len(taken) > 1:
+            last, others = result[-1], (*inputs, *result[:-1])
+            real = "float" in str(getattr(last, "dtype", type(last)))
+            reading.doubtful = real and not any(last is other for other in others)
+            if not reading.doubtful:
+                reading.cache_at, reading.hidden = len(taken) - 1, 1
+
     def backward(self, *gradients: Any) -> Any:
         given = list(gradients)
-        if self.cache_at is not None:
-            given.insert(self.cache_at, self.cache)
+        if self.reading.cache_at is not None:
+            given.insert(self.reading.cache_at, self.cache)
         return self.backward_function(*given)
 
 
-def paired(forward: Callable[..., Any], backward: Callable[..., Any]) -> Pair:
+def paired(
+    forward: Callable[..., Any], backward: Callable[..., Any], cache_at: int | None = None
+) -> Pair:
     """Two functions as one layer under the name of the first."""
     taken = positional(backward)
-    cache_at = next((k for k, p in enumerate(taken) if p.name.lower() in _CACHES), None)
+    named = (k for k, p in enumerate(taken) if p.name.lower() in _CACHES)
+    cache_at = next(named, None) if cache_at is None else cache_at
     gradients = [p for k, p in enumerate(taken) if k != cache_at]
-    name = getattr(forward, "__name__", "the pair")
-    made: Pair = dressed(Pair, name, forward, backward, None, gradients)(
-        forward, backward, cache_at
+    cls = dressed(
+        Pair, getattr(forward, "__name__", "the pair"), forward, backward, None, gradients
     )
+    made: Pair = cls(forward, backward, cache_at)
     return made
+
+
+def with_cache(subject: Subject) -> Any:
+    """A pair whose forward's last array may be no output but a cache, read so; None for others."""
+    pair = subject.thing
+    if not isinstance(pair, Pair) or not pair.reading.doubtful:
+        return None
+    at = len(positional(pair.backward_function)) - 1
+    return paired(pair.forward_function, pair.backward_function, at)
 
 
 class Subject:
@@ -118,9 +147,10 @@ class Subject:
     def upstream_count(self, outputs: int) -> int:
         """How many upstream gradients backward takes, of one for each output."""
         if self.capacity is None:
-            parameters = positional(self.thing.backward)
-            several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-            self.capacity = 1_000_000 if several else len(parameters)
+            taken = positional(self.thing.backward)
+            several = any(p.kind is p.VAR_POSITIONAL for p in taken)
+            self.capacity = 1_000_000 if several else len(taken)
+            self.capacity -= getattr(getattr(self.thing, "reading", None), "hidden", 0)
         return outputs if self.gathers else min(outputs, self.capacity)
 
     def get(self, name: str) -> Array:

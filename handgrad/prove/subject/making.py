@@ -139,7 +139,8 @@ def _keywords(pair: Pair) -> Recipe | None:
 
     def make(**chosen: Any) -> Pair:
         own = [{n: v for n, v in chosen.items() if n in names} for names in accepted]
-        return paired(*(functools.partial(f, **keywords) for f, keywords in zip(both, own)))
+        forward, backward = (functools.partial(f, **k) for f, k in zip(both, own))
+        return paired(forward, backward, pair.reading.cache_at)
 
     return Recipe(make, given) if given else None
 
