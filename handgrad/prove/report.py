@@ -12,8 +12,12 @@ from handgrad.prove.show.html import report_html
 
 __all__ = ["CAUSES", "FAMILIES", "Report", "Row", "Where", "family"]
 
-WIDTH = 79
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "cannot tell"
+
+
+def wrapped(text: str) -> str:
+    """A paragraph in the lines of a narrow terminal; -0.5 and 1e-05 stay whole."""
+    return textwrap.fill(text, 77, break_long_words=False, break_on_hyphens=False)
 
 
 def gradient_of(name: str) -> str:
@@ -88,12 +92,12 @@ class Report:
         return " ".join(parts)
 
     def __str__(self) -> str:
-        lines = [textwrap.fill(self.paragraph, WIDTH)]
+        lines = [wrapped(self.paragraph)]
         if self.others:
-            lines.append(textwrap.fill(f"Also seen: {', '.join(self.others)}.", WIDTH))
+            lines.append(wrapped(f"Also seen: {', '.join(self.others)}."))
         if self.blame is not None:
             lines.append(textwrap.indent(str(self.blame), "  "))
-        lines += [textwrap.fill(f"Note: {note}.", WIDTH) for note in self.notes]
+        lines += [wrapped(f"Note: {note}.") for note in self.notes]
         if self.verdict == WRONG and self.table:
             lines += [_spell(row) for row in self.table]
         return "\n".join(lines)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from handgrad.prove.report import CAUSES, Report
+from handgrad.prove.report import CAUSES, Report, wrapped
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def to_text(found: Sequence[Found], brief: bool = False) -> str:
     parts = []
     for one in found:
         if one.report is None:
-            parts.append(f"{one.name}: not checked. {one.reason}.\n")
+            parts.append(wrapped(f"{one.name}: not checked. {one.reason}.") + "\n")
         elif brief and one.report:
             parts.append(f"{one.name}: right")
         else:
