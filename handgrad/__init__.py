@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from handgrad import train as train
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
-    from handgrad.prove import Report, check, numerical_gradient
+    from handgrad.prove.check import check
+    from handgrad.prove.measure.numeric import numerical_gradient
+    from handgrad.prove.report import Report
     from handgrad.searching import lr_range, search
     from handgrad.stream import online
     from handgrad.train import (

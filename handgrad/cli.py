@@ -28,12 +28,10 @@ from handgrad.network import Network
 from handgrad.optim import make_optimizer
 from handgrad.prove import check
 from handgrad.prove.proof import Proof, prove_network
-from handgrad.prove.report import Found
 from handgrad.prove.show.html import report_html
-from handgrad.prove.show.listing import to_text
 from handgrad.terminal import Refused, complain, patient, plain_errors, say
 from handgrad.testing.discover import discover
-from handgrad.testing.formats import to_json, to_junit, to_sarif
+from handgrad.testing.formats import Found, to_json, to_junit, to_sarif, to_text
 from handgrad.train import (
     DivergenceError,
     OutputSpec,

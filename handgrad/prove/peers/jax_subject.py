@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.subject import peer
-from handgrad.prove.subject.peer import Arguments, Box, Peer, as_numpy, listed
+from handgrad.prove.peers.library import (
+    Arguments,
+    Peer,
+    as_numpy,
+    listed,
+    reached,
+    refusal,
+    renamed,
+    without_gpu,
+)
+from handgrad.prove.subject.dressing import ANY, Box, dressed, parameters
 
 # Compiling is most of the work: each shape costs once, and so least.
 FAST = {
@@ -26,42 +35,42 @@ class JaxSubject(Peer):
     once for each. What reads values of its arrays cannot be compiled, and is run as it is.
     """
 
-    def __init__(self, function: Callable, arguments: Arguments):
-        self.box = Box((function, arguments))
-        self.runs: Box = Box(None)  # (value, pullback), compiled or not, for all copies
+    def __init__(self, function: Callable[..., Any], arguments: Arguments):
+        self.own = Box(function=function, arguments=arguments, runs=None)
 
     def forward(self, *arrays: Any) -> Any:
-        self.graph = Box((arrays, self._run(0, arrays)))
-        return tuple(listed(self.graph.content[1]))
+        outputs = self._run(0, arrays)
+        self.graph = Box(arrays=arrays, outputs=outputs)
+        return tuple(listed(outputs))
 
     def backward(self, *gradients: Any) -> Any:
-        arrays, outputs = self.graph.content
-        upstream = [np.asarray(g, y.dtype) for g, y in zip(gradients, outputs)]
-        return tuple(listed(self._run(1, arrays, upstream)[0]))
+        upstream = [np.asarray(g, y.dtype) for g, y in zip(gradients, self.graph.outputs)]
+        return tuple(listed(self._run(1, self.graph.arrays, upstream)[0]))
 
-    def evaluate(self, function: Callable, arrays: Sequence[Any]) -> tuple:
+    def evaluate(self, function: Callable[..., Any], arrays: Sequence[Any]) -> tuple[Any, ...]:
         """Another function of the same inputs, as arrays."""
         import jax
 
         with jax.enable_x64(True):
-            given = self.arguments.together([jax.numpy.asarray(x) for x in arrays])
+            given = self.own.arguments.together([jax.numpy.asarray(x) for x in arrays])
             return tuple(as_numpy(y) for y in jax.tree.leaves(function(*given)))
 
     def _run(self, which: int, arrays: Sequence[Any], *rest: Any) -> Any:
+        """The value (0) or the pullback (1), on arrays of JAX's, as NumPy's."""
         import jax
 
-        with jax.enable_x64(True), peer.without_gpu():
+        with jax.enable_x64(True), without_gpu():
             given = [jax.numpy.asarray(x, self.half if _real(x) else None) for x in arrays]
-            if self.runs.content is None:
-                self.runs.content = self._made(given)
+            if self.own.runs is None:
+                self.own.runs = self._made(given)
             try:
-                return jax.tree.map(as_numpy, self.runs.content[which](given, *rest))
+                return jax.tree.map(as_numpy, self.own.runs[which](given, *rest))
             except jax.errors.JAXTypeError as error:
                 text = "JAX cannot differentiate it, as it reads values of its arrays: name such "
                 text += f"arguments in nondiff_argnums, or give numbers ({type(error).__name__})"
-                raise peer.refusal("backward", text) from error
+                raise refusal("backward", text) from error
 
-    def _made(self, given: list[Any]) -> tuple[Callable, Callable]:
+    def _made(self, given: list[Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """Compiled, if that can be done and gives the same value; run as they are otherwise."""
         import jax
 
@@ -79,12 +88,11 @@ class JaxSubject(Peer):
     def _value(self, arrays: Sequence[Any]) -> list[Any]:
         import jax
 
-        function, arguments = self.box.content
-        outputs = jax.tree.leaves(function(*arguments.together(arrays)))
+        outputs = jax.tree.leaves(self.own.function(*self.own.arguments.together(arrays)))
         real = [y for y in outputs if jax.numpy.issubdtype(y.dtype, jax.numpy.inexact)]
         return real or outputs
 
-    def _pullback(self, arrays: Sequence[Any], upstream: list[Any]) -> tuple[list, list]:
+    def _pullback(self, arrays: Sequence[Any], upstream: list[Any]) -> tuple[list[Any], list[Any]]:
         """Gradients of the inputs that are real, and the value by the forward rule."""
         import jax
 
@@ -107,7 +115,7 @@ class JaxSubject(Peer):
             found = self._pullback(given[: len(arrays)], list(given[len(arrays) :]))[0]
             return [g for g in found if g is not None]
 
-        inputs = [*arrays, *peer.renamed(gradient, self, self.arguments.names, outputs)]
+        inputs = [*arrays, *renamed(gradient, self, self.own.arguments.names, outputs)]
         return jax_subject(gradient, inputs), inputs
 
     def contract(self, arrays: Sequence[Any]) -> Iterator[tuple[str, str, str]]:
@@ -124,14 +132,15 @@ def jax_subject(thing: Any, inputs: Sequence[Any]) -> JaxSubject:
     import jax.tree_util as trees
 
     name = getattr(thing, "__name__", type(thing).__name__)
-    rule = _rule(thing) or next((r for r in map(_rule, peer.reached(thing)) if r), thing)
+    rule = _rule(thing) or next((r for r in map(_rule, reached(thing)) if r), thing)
     primal = getattr(rule, "fun", thing) if _rule(thing) else thing
     backward = getattr(rule, "bwd", None) or getattr(rule, "jvp", None) or primal
     fixed = getattr(rule, "nondiff_argnums", ()) if _rule(thing) else ()
     arguments = Arguments(trees, primal, inputs, fixed)
-    made = peer.dressed(JaxSubject, name, arguments.names, primal, backward)(thing, arguments)
-    made.derived = getattr(thing, "derived", None)
-    return made
+    made = dressed(JaxSubject, name, primal, backward, parameters(arguments.names), ANY)
+    subject: JaxSubject = made(thing, arguments)
+    subject.derived = getattr(thing, "derived", None)
+    return subject
 
 
 def _rule(thing: Any) -> Any:

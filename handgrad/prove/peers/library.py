@@ -1,4 +1,4 @@
-"""What the subjects of other libraries share: their inputs, their names, and their own code."""
+"""What the adapters to other libraries share: arrays, containers, names, and what code reaches."""
 
 from __future__ import annotations
 
@@ -6,82 +6,33 @@ import inspect
 import re
 import traceback
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.copying import duplicate
+from handgrad.prove.subject.dressing import Box, parameters
 from handgrad.prove.subject.sandbox import SubjectError
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
 _DRIVERS = ("torch/cuda/", "triton/", "jax/_src/xla_bridge", "cupy_backends/", "cupy/cuda/")
 
 
-class Box(types.ModuleType):
-    """Holds what is the user's: those who copy, cast and search a subject leave modules alone."""
-
-    def __init__(self, content: Any):
-        super().__init__("box")
-        self.content = content
-
-
 class Peer:
     """A subject of another library with forward and backward on NumPy arrays.
 
-    box: what never changes; graph: what forward leaves for backward; asked: names of the inputs
+    own: what never changes; graph: what forward leaves for backward; asked: names of the inputs
     that need a gradient, where the caller's inputs say so; half: a dtype to compute in.
     """
 
+    own: Any
+    graph: Any
     asked: list[str] | None = None
     half: str | None = None
     derived: Any = None  # set: it is the derivative of what was proved already, for these inputs
     __signature__ = "no constructor of the user's"  # so that no other instances are made
-    box: Box
-    graph: Box
-
-    @property
-    def arguments(self) -> Arguments:
-        """How its inputs are taken apart and put together."""
-        return self.box.content[1]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Peer:
-        clone = object.__new__(type(self))
-        memo[id(self)] = clone
-        for name, value in vars(self).items():
-            clone.__dict__[name] = value if isinstance(value, Box) else duplicate(value, memo)
-        return clone
-
-
-def dressed(
-    cls: Any, name: str, inputs: Sequence[str], forward: Any, backward: Any, takes: Any = None
-) -> Any:
-    """A class of adapters under the subject's name, whose methods show the subject's own code.
-
-    takes: names of the upstream gradients; None for any number.
-    """
-    methods = {
-        "forward": _standing_in(cls.forward, forward, inputs),
-        "backward": _standing_in(cls.backward, backward, takes),
-    }
-    return type(name, (cls,), methods)
-
-
-def _standing_in(method: Callable, source: Any, names: Sequence[str] | None) -> Callable:
-    def standing_in(self: Any, *arrays: Any) -> Any:
-        return method(self, *arrays)
-
-    kind = inspect.Parameter
-    shown = [kind("self", kind.POSITIONAL_ONLY)]
-    shown += [kind(n, kind.POSITIONAL_ONLY) for n in names or ()]
-    shown += [kind("gradients", kind.VAR_POSITIONAL)] if names is None else []
-    source = inspect.unwrap(source) if callable(source) else source
-    if home_of(source) is not None or not hasattr(source, "__code__"):
-        source = len  # without a text: what a library itself wrote is no line to look at
-    vars(standing_in).update(__wrapped__=source, __signature__=inspect.Signature(shown))
-    return standing_in
 
 
 class Arguments:
@@ -91,7 +42,7 @@ class Arguments:
     """
 
     def __init__(self, trees: Any, function: Any, inputs: Sequence[Any], fixed: Any, skip: int = 0):
-        held = [Box(x) if k in fixed else x for k, x in enumerate(inputs)]
+        held = [Box(x=x) if k in fixed else x for k, x in enumerate(inputs)]
         paths, self.structure = trees.tree_flatten_with_path(tuple(held))
         self.leaves = [leaf for _, leaf in paths]
         self.at = [k for k, leaf in enumerate(self.leaves) if is_array(leaf)]
@@ -100,13 +51,13 @@ class Arguments:
         self.names = plain([words[k] for k in self.at])
         self.arrays = [self.leaves[k] for k in self.at]
 
-    def together(self, arrays: Sequence[Any]) -> tuple:
+    def together(self, arrays: Sequence[Any]) -> tuple[Any, ...]:
         """The inputs with other arrays in them."""
         leaves = list(self.leaves)
         for k, x in zip(self.at, arrays):
             leaves[k] = x
         inputs = self.structure.unflatten(leaves)
-        return tuple(x.content if isinstance(x, Box) else x for x in inputs)
+        return tuple(x.x if isinstance(x, Box) else x for x in inputs)
 
 
 def names_of(function: Any, inputs: Sequence[Any], skip: int = 0) -> list[str]:
@@ -205,8 +156,7 @@ def plain(names: Sequence[str]) -> list[str]:
 
 def renamed(function: Any, peer: Any, names: list[str], outputs: Sequence[Array]) -> list[Array]:
     """Give a function the names and the code of a subject; upstream gradients to take part."""
-    rng, kind = np.random.default_rng(4), inspect.Parameter
-    shown = [kind(n, kind.POSITIONAL_ONLY) for n in plain([*names, *dys(outputs)])]
+    rng, shown = np.random.default_rng(4), parameters(plain([*names, *dys(outputs)]))
     vars(function).update(__signature__=inspect.Signature(shown), __wrapped__=peer.backward)
     function.derived, function.__name__ = peer, f"gradient of {type(peer).__name__}"
     return [rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) for y in outputs]
@@ -228,8 +178,7 @@ def without_gpu() -> Iterator[None]:
 
 def refusal(phase: str, sentence: str) -> SubjectError:
     """What makes the report say: cannot tell, and why."""
-    kind: Any = "refused"
-    return SubjectError(phase, sentence, kind)
+    return SubjectError(phase, sentence, "refused")
 
 
 def listed(arrays: Any) -> list[Array | None]:

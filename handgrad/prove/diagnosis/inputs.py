@@ -1,4 +1,4 @@
-"""backward's result is the right gradient of another point: other inputs, other parameters."""
+"""Third table: backward is right for other inputs, or other parameters, than it was given."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from handgrad.prove.verdict.trial import fresh
 def of_another_point(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The first such point of which it is the gradient."""
     case, count = hypothesis.case, len(hypothesis.upstream)
-    if case.large:
-        return
-    for cause, sentence, subject, inputs in _others(hypothesis):
+    for cause, sentence, subject, inputs in _points(hypothesis) if not case.large else ():
         try:
             right = hypothesis.is_right_at(Point(subject, case.names, inputs, count))
         except SubjectError:
@@ -32,7 +30,7 @@ def of_another_point(hypothesis: Hypothesis) -> Iterator[Finding]:
             return
 
 
-def _others(hypothesis: Hypothesis) -> Iterator[tuple[str, str, Subject, list]]:
+def _points(hypothesis: Hypothesis) -> Iterator[tuple[str, str, Subject, list[Any]]]:
     subject, inputs = hypothesis.case.subject, hypothesis.base.run.inputs
     for name in subject.parameters if not hypothesis.is_parameter else ():
         for other, what in _rearranged(subject.get(name)):
@@ -63,10 +61,34 @@ def _one_for_all(x: Any, axis: int, end: int, length: int) -> Any:
 def _rearranged(value: Array) -> Iterator[tuple[Array, str]]:
     """What a parameter becomes when it is transposed, or reshaped instead; also undone."""
     for axes in list(permutations(range(value.ndim)))[1:] if value.ndim < 5 else ():
-        back = np.argsort(axes)
         if value.transpose(axes).shape == value.shape:
             yield value.transpose(axes).copy(), "used where its transpose belongs"
-        inner = value.reshape([value.shape[a] for a in axes]).transpose(back)
+        inner = value.reshape([value.shape[a] for a in axes]).transpose(np.argsort(axes))
         yield inner.copy(), "reshaped where it has to be transposed"
     if value.ndim > 2:
         yield np.flip(value, (-1, -2)).copy(), "rotated, or not, where the other belongs"
+
+
+def stretched(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """Of the inputs of an elementwise layer, only one that was stretched is wrong."""
+    base, shape = hypothesis.base, hypothesis.shape
+    target = base.run.outputs[0].shape
+    if hypothesis.serves_batch or len(base.run.outputs) != 1 or not _is_stretched(shape, target):
+        return
+    if any(g.shape == target for g in base.mismatches):
+        return
+    inputs = [np.broadcast_to(x, target) * hypothesis.case.rng.uniform(0.8, 1.2, target)
+              if np.asarray(x).dtype.kind == "f" and _is_stretched(np.shape(x), target) else x
+              for x in base.run.inputs]  # fmt: skip
+    outcome = hypothesis.case.verify(inputs)
+    if outcome and not outcome.mismatches and outcome.run.outputs[0].shape == target:
+        text = f"shape {shape} was stretched to {target}; for equal shapes it is right"
+        yield hypothesis.finding("broadcasting", text)
+
+
+def _is_stretched(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether a shape becomes the target by broadcasting alone."""
+    try:
+        return shape != target and np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.prove.peers.library import Peer, as_numpy, home_of, without_gpu
 from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.peer import Box, Peer, as_numpy, home_of, without_gpu
+from handgrad.prove.subject.dressing import Box
 
 
 class Carried(Peer):
@@ -20,39 +21,37 @@ class Carried(Peer):
     """
 
     def __init__(self, layer: Any, like: Any):
-        self.box = Box((layer, like))  # like: an array of the kind that the layer takes
+        self.own = Box(layer=layer, like=like)  # an array of the kind that the layer takes
+        self.reading = getattr(layer, "reading", None)  # of a pair
         held = {k: v for k, v in vars(layer).items() if hasattr(layer, f"d{k}")}
         self.params = {k: as_numpy(v) for k, v in held.items()}
         self.grads: dict[str, Any] = dict.fromkeys(self.params)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Peer:
-        clone = super().__deepcopy__(memo)
-        layer, like = self.box.content
-        clone.box = Box((duplicate(layer, memo), like))
+        clone = object.__new__(type(self))
+        clone.__dict__.update({k: duplicate(v, memo) for k, v in vars(self).items()})
+        clone.own = Box(layer=duplicate(self.own.layer, memo), like=self.own.like)
         return clone
 
     def forward(self, *inputs: Any) -> Any:
-        layer, like = self.box.content
         for name, value in self.params.items():
-            setattr(layer, name, carry(value, like))
-        return self._on_arrays(layer.forward, inputs)
+            setattr(self.own.layer, name, carry(value, self.own.like))
+        return self.evaluate(self.own.layer.forward, inputs)
 
     def backward(self, *gradients: Any) -> Any:
-        layer = self.box.content[0]
-        found = self._on_arrays(layer.backward, gradients)
-        self.grads = {k: as_numpy(getattr(layer, f"d{k}")) for k in self.params}
+        found = self.evaluate(self.own.layer.backward, gradients)
+        self.grads = {k: as_numpy(getattr(self.own.layer, f"d{k}")) for k in self.params}
         return found
 
-    def evaluate(self, function: Callable, arrays: Sequence[Any]) -> Any:
-        """Another function of the same inputs, as arrays."""
-        return self._on_arrays(function, arrays)
-
-    def _on_arrays(self, method: Callable, arrays: Sequence[Any]) -> Any:
-        """method(*arrays) over there; what it writes into an array shows in ours too."""
-        like = self.box.content[1]
-        with without_gpu(), _double(like):
-            theirs = [carry(x, like) for x in arrays]
-            result = method(*theirs)
+    def evaluate(self, function: Callable[..., Any], arrays: Sequence[Any]) -> Any:
+        """function(*arrays) over there; what it writes into an array shows in ours too."""
+        jax = home_of(self.own.like) == "jax"
+        with (
+            without_gpu(),
+            sys.modules["jax"].enable_x64(True) if jax else contextlib.nullcontext(),
+        ):
+            theirs = [carry(x, self.own.like) for x in arrays]
+            result = function(*theirs)
         for ours, there in zip(arrays, theirs):
             if isinstance(ours, np.ndarray) and ours.flags.writeable:
                 ours[...] = as_numpy(there)
@@ -70,9 +69,3 @@ def carry(x: Any, like: Any) -> Any:
     if home_of(like) == "jax":
         return module.numpy.asarray(x)
     return module.asarray(x) if hasattr(module, "asarray") else module.from_dlpack(x)
-
-
-def _double(like: Any) -> Any:
-    if home_of(like) != "jax":
-        return contextlib.nullcontext()
-    return sys.modules["jax"].enable_x64(True)
