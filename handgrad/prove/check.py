@@ -128,6 +128,7 @@ def _examine(thing: Any, given: Sequence[Any], sandbox: Sandbox, asked: Asked) -
             _blame(report, case, sandbox)
         elif report.verdict == RIGHT and case.tried:
             report.notes.append(case.tried_at())
+            report.limits = list(dict.fromkeys(case.limits))
         if report.verdict == RIGHT and half is not None:
             report = judge_half(case, report, half, dtype)
         if report.verdict == RIGHT and asked.order == 2:

@@ -70,6 +70,7 @@ class Report:
     table: list[Row] = field(default_factory=list)
     others: list[str] = field(default_factory=list)  # causes that were seen beside it
     notes: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)  # what was not given, and is not served
     layer: str | None = None  # in a network: the first wrong layer, ...
     blame: Report | None = None  # ... and its own report
     entries: list[dict[str, Any]] = field(default_factory=list)  # see show/arrays.py
@@ -97,6 +98,7 @@ class Report:
             lines.append(wrapped(f"Also seen: {', '.join(self.others)}."))
         if self.blame is not None:
             lines.append(textwrap.indent(str(self.blame), "  "))
+        lines += [wrapped(f"Right for what was given; not for {limit}.") for limit in self.limits]
         lines += [wrapped(f"Note: {note}.") for note in self.notes]
         if self.verdict == WRONG and self.table:
             lines += [_spell(row) for row in self.table]
@@ -129,6 +131,7 @@ class Report:
             "table": [vars(row) | {"shape": list(row.shape)} for row in self.table],
             "others": list(self.others),
             "notes": list(self.notes),
+            "limits": list(self.limits),
             "layer": self.layer,
             "blame": None if self.blame is None else self.blame.to_dict(),
             "entries": list(self.entries),

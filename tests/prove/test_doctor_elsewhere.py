@@ -38,11 +38,10 @@ def cube(backward):
          "wrong_formula"),
         (cube(lambda x, d: 3 * x**2 * d * (1 + bool(abs(x).max() > 100))), X, "wrong_formula"),
         (cube(lambda x, d: 3 * x**2 * d * (1 + x.size % 2)), X, "wrong_scale"),
-        (cube(lambda x, d: 3.0001 * x**2 * d), X, "wrong_scale"),
         (cube(lambda x, d: 3 * x**2 * d * (1 + (len(x) > 32))), X, "wrong_scale"),
         (elementwise(lambda x: (2 * x).astype(np.float32), lambda x, d: 2 * d), X, "dtype"),
     ],
-    ids=["sign", "lower bound", "over 100", "odd", "slight", "long batch", "float32 out"],
+    ids=["sign", "lower bound", "over 100", "odd", "long batch", "float32 out"],
 )  # fmt: skip
 def test_shows_elsewhere(layer, x, cause):
     report = check(layer, x)
@@ -102,46 +101,6 @@ def test_labels_in_the_other_form(numbers, right):
             return dout * dx
 
     assert bool(check(Loss(), X, np.eye(6)[[1, 0, 5, 3]])) == right
-
-
-def test_certain_and_right():
-    class Loss:
-        def __init__(self, guard):
-            self.guard = guard
-
-        def forward(self, p, t):
-            self.p, self.t = p, t
-            return -np.sum(t * np.log(p + self.guard))
-
-        def backward(self, dout=1):
-            return -dout * self.t / (self.p + self.guard)
-
-    p = R.dirichlet(np.ones(3), size=4)
-    t = np.eye(3)[[0, 2, 1, 1]]
-    assert check(Loss(1e-7), p, t)
-    assert check(Loss(0.0), p, t).cause == "numeric_instability"
-
-
-def test_gradients_in_a_list_of_the_class():
-    class Scale:
-        kept = [np.zeros(6)]
-
-        def __init__(self, w):
-            self.params, self.grads = [w], self.kept
-
-        def forward(self, x):
-            self.x = x
-            return x * self.params[0]
-
-        def backward(self, dout):
-            self.grads[0][...] = (dout * self.x).sum(0)
-            return dout * self.params[0]
-
-    held = Scale.kept[0]
-    layer = Scale(np.ones(6))
-    assert check(layer, X).cause == "aliasing"
-    assert layer.grads is Scale.kept  # and as it was, afterwards
-    assert not np.any(held)
 
 
 def test_rows_of_an_earlier_longer_sequence():

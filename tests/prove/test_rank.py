@@ -52,6 +52,35 @@ def leading(x, d):
     return d.sum(tuple(range(d.ndim - 1)))
 
 
+class ChannelNorm:
+    """Over all axes but the second; backward counts the samples alone."""
+
+    def forward(self, x):
+        self.axes = (0, *range(2, x.ndim))
+        c = x - x.mean(self.axes, keepdims=True)
+        self.s = np.sqrt((c**2).mean(self.axes, keepdims=True) + 1e-5)
+        self.h = c / self.s
+        return self.h.copy()
+
+    def backward(self, dout):
+        n = len(dout)
+        off = dout.sum(self.axes, keepdims=True) + self.h * (dout * self.h).sum(
+            self.axes, keepdims=True
+        )
+        return (dout - off / n) / self.s
+
+
+class Halves:
+    """A mean of all that a sample holds, with a flat gradient."""
+
+    def forward(self, x):
+        self.shape = len(x), x[0].size
+        return x.reshape(self.shape).mean(1)
+
+    def backward(self, dout):
+        return np.zeros(self.shape) + dout[:, None] / self.shape[1]
+
+
 class Softmax:
     def __init__(self, axis=-1):
         self.axis = axis
@@ -97,7 +126,27 @@ def outer_backward(dout, cache):
     return (dout * b[..., None, :]).sum(-1), (dout * a[..., :, None]).sum(1)
 
 
+class Places:
+    """Rows of a table for indices, and one of another for the place of each."""
+
+    def __init__(self):
+        self.W, self.P = r(6, 3), r(4, 3)
+
+    def forward(self, indices):
+        self.indices = indices
+        return self.W[indices] + self.P
+
+    def backward(self, dout):
+        self.dW = np.zeros_like(self.W)
+        np.add.at(self.dW, self.indices, dout)
+        self.dP = dout.sum(0)
+
+
 WRONG = {
+    "one axis of two": (Affine(rows, lambda x, d: d.sum((0, 1))), (r(2, 5, 4),), "(5, 4)"),
+    "places": (Places(), (np.array([[1, 2, 0, 5], [3, 3, 4, 1]]),), "(3, 2, 4)"),
+    "halves": (Halves(), (r(5, 4),), "(5, 2, 2)"),
+    "images": (ChannelNorm(), (r(6, 3),), "(2, 3, 3)"),
     "bias": (Affine(rows, first), (r(5, 4),), "(2, 5, 4)"),
     "weights": (Affine(lambda x, d: x[-1].T @ d[-1] if x.ndim > 2 else x.T @ d, leading),
                 (r(5, 4),), "(2, 5, 4)"),
@@ -141,22 +190,6 @@ def add_row(x, b):
     return x + b
 
 
-class Places:
-    """Rows of a table for indices, and one of another for the place of each."""
-
-    def __init__(self):
-        self.W, self.P = r(6, 3), r(4, 3)
-
-    def forward(self, indices):
-        self.indices = indices
-        return self.W[indices] + self.P
-
-    def backward(self, dout):
-        self.dW = np.zeros_like(self.W)
-        np.add.at(self.dW, self.indices, dout)
-        self.dP = dout.sum(0)
-
-
 class InPlace(Affine):
     """Gradients are written into arrays, where a number is stretched."""
 
@@ -170,13 +203,11 @@ class InPlace(Affine):
 
 FAIR = {
     "for matrices only": (Affine(lambda x, d: x.T @ d, first), (r(5, 4),)),
-    "for rank 3 only": (Affine(rows, lambda x, d: d.sum((0, 1))), (r(2, 5, 4),)),
     "any rank": (Affine(rows, leading), (r(5, 4),)),
     "matrices": ((matmul, matmul_backward), (r(4, 5), r(5, 3))),
     "square matrices": ((matmul, matmul_backward), (r(2, 2), r(2, 2, seed=4))),
     "a new axis": ((sum_last, lambda d, cache: np.zeros(cache) + d[:, None]), (r(4, 5),)),
     "a row of biases": ((add_row, lambda d: (d.copy(), d.sum(0))), (r(5, 4), r(4))),
-    "a table by chance": (Places(), (np.array([[1, 2, 0, 5], [3, 3, 4, 1]]),)),
     "stretched as it is stored": (InPlace(4), (r(4, 4),)),
     "softmax": (Softmax(), (r(4, 5),)),
 }

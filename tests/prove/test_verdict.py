@@ -359,3 +359,59 @@ def test_a_sleeping_subject_holds_up_no_other_check():
     assert check(Sleeps(), x, timeout=0.1).verdict == "cannot tell"
     assert str(check(Floor(), x)) == str(before)
     assert interrupting()  # it was not waited for
+
+
+class LikeInput:
+    """The gradient is put into an array of the input's dtype."""
+
+    def forward(self, x):
+        self.x = x
+        return x * 1.5
+
+    def backward(self, dout):
+        dx = np.empty_like(self.x)
+        dx[...] = 1.5 * dout
+        return dx
+
+
+class Rows:
+    def __init__(self):
+        self.W = W
+
+    def forward(self, x):
+        self.x = x
+        return x @ self.W
+
+    def backward(self, dout):
+        self.dW = self.x.T @ dout
+        return dout @ self.W.T
+
+
+@pytest.mark.parametrize(
+    ("layer", "limit"),
+    [
+        (LikeInput(), "integers as x: dx is cut"),
+        (Rows(), "shape (2, 4, 3): backward raises: ValueError"),
+    ],
+)
+def test_what_was_not_given_and_is_not_served_is_a_limit(layer, limit):
+    report = check(layer, X)
+    assert report
+    assert any(said.startswith(limit) for said in report.limits), report.limits
+    assert "Right for what was given; not for " in str(report)
+    assert report.to_dict()["limits"] == report.limits
+
+
+def test_integers_that_were_given_have_to_be_served():
+    report = check(LikeInput(), np.rint(3 * X).astype(int))
+    assert (report.verdict, report.cause) == ("wrong", "dtype")
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_float32_that_forward_keeps_is_kept_by_backward(kind):
+    class Zeros(Cube):
+        def backward(self, dout):
+            return np.zeros(self.x.shape) + super().backward(dout)
+
+    report = check(Zeros(), X.astype(kind))
+    assert (report.verdict, report.cause) == ("wrong", "dtype")

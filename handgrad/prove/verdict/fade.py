@@ -27,18 +27,15 @@ def fades(case: Case, inputs: Sequence[Any]) -> bool:
     """Whether the difference between backward and differentiation fades towards other inputs:
     towards the given ones, or towards these scaled down."""
     fits = all(np.shape(a) == np.shape(b) for a, b in zip(inputs, case.inputs))
-    homes = [case.inputs] if fits else []
-    size = max((float(abs(np.asarray(inputs[k])).max(initial=0)) for k in movable(case)),
-               default=0.0)  # fmt: skip
+    homes, indices = [case.inputs] if fits else [], movable(case)
+    size = max((float(abs(np.asarray(inputs[k])).max(initial=0)) for k in indices), default=0.0)
     if size > 1:
-        homes.append([np.asarray(x) / size if k in movable(case) else x
-                      for k, x in enumerate(inputs)])  # fmt: skip
+        homes.append([np.asarray(x) / size if k in indices else x for k, x in enumerate(inputs)])
     return any(_fades(case, inputs, home) for home in homes)
 
 
 def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
-    near = _difference(case, inputs, home, 0.0)
-    if not near <= RELATIVE:
+    if not _difference(case, inputs, home, 0.0) <= RELATIVE:
         return False
     low, high, far = 0.0, 1.0, _difference(case, inputs, home, 1.0)
     for _ in range(14):
@@ -53,7 +50,8 @@ def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
 
 def _difference(case: Case, inputs: Sequence[Any], home: Sequence[Any], share: float) -> float:
     """How far the gradients are off along one direction, in terms of their size; NaN if unclear."""
-    there = [_between(a, b, share) for a, b in zip(home, inputs)]
+    pairs = zip(map(np.asarray, home), map(np.asarray, inputs))
+    there = [a + share * (b - a) if a.dtype.kind == b.dtype.kind == "f" else b for a, b in pairs]
     try:
         run = case.run(there)
         point = Point(case.subject, case.names, there, len(run.upstream))
@@ -71,8 +69,3 @@ def _difference(case: Case, inputs: Sequence[Any], home: Sequence[Any], share: f
     value, error = quick(point.along(moves), 1e-4, point.noise)
     off, doubt = abs(value @ run.flat_upstream - total), error @ abs(run.flat_upstream)
     return np.nan if doubt > 0.1 * off and doubt > _TINY * np.sqrt(size) else off / np.sqrt(size)
-
-
-def _between(a: Any, b: Any, share: float) -> Any:
-    a, b = np.asarray(a), np.asarray(b)
-    return a + share * (b - a) if a.dtype.kind == b.dtype.kind == "f" else b

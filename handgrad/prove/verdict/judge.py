@@ -6,20 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict import (
-    chance,
-    labels,
+    extreme,
+    history,
     layout,
     linearity,
+    memory,
     precision,
     rank,
     settings,
-    sharing,
     sizes,
-    state,
-    stretch,
     values,
 )
 from handgrad.prove.verdict.domain import beyond
+from handgrad.prove.verdict.elsewhere import proved
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.fade import fades
 from handgrad.prove.verdict.large import examine_large
@@ -40,40 +39,32 @@ def own_rules(case: Case, base: Outcome) -> Iterator[Finding]:
 
 # Is the subject consistent with itself? These need no numerical gradient.
 BEHAVIOUR: list[Experiment] = [
-    chance.backward_draws,
-    chance.forward_trembles,
+    memory.forward_trembles,
     linearity.linear,
-    linearity.slight,
-    state.calls_in_turn,
-    state.backward_twice,
-    state.new_parameters,
-    state.two_instances,
-    state.held_by_class,
-    state.results_last,
-    sharing.apart,
-    sharing.same_arrays_again,
-    sharing.assigned,
+    history.histories,
+    history.new_parameters,
+    memory.results_last,
+    memory.apart,
     layout.layouts,
     own_rules,
 ]
 # Is it right elsewhere too: other sizes, values, precisions? Asked when it is right here.
 ELSEWHERE: list[Experiment] = [
-    values.ordinary,
-    values.ties,
-    sizes.batches,
+    proved(values.ordinary),
+    proved(values.ties),
+    values.together,
+    proved(sizes.batches),
     sizes.lengths,
-    stretch.broadcasting,
+    proved(sizes.broadcasting),
     rank.ranks,
     rank.alike,
-    sizes.indices,
-    labels.other_form,
-    labels.certain,
-    labels.masks,
+    proved(sizes.indices),
+    proved(values.labels),
     precision.integers,
     precision.single,
     precision.own_dtype,
-    precision.large,
-    precision.undefined,
+    extreme.large,
+    values.undefined,
     settings.settings,
 ]
 

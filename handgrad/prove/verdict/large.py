@@ -20,7 +20,7 @@ from handgrad.prove.measure.point import DOUBLE, SINGLE, Point, differentiate_at
 from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding
-from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh, same
+from handgrad.prove.verdict.trial import Case, Outcome, Run, close, dout_written, fresh, same
 
 _PIECE = 1 << 18
 _STEPS = (1.0, 0.1, 1e-3, 1e-4)  # relative to the largest entry; the best one counts
@@ -116,6 +116,15 @@ class Lean(Point):
         tight = 1e-7 if self.noise == DOUBLE else 2e-6
         return bool(off <= tight * np.sqrt(size) + 6 * doubt)
 
+    def wrong_entry(self, name: str, gradient: Array, upstream: Array) -> int:
+        """The flat index of a wrong entry, found by halving."""
+        low, high = 0, gradient.size
+        while high - low > 1:
+            middle = (low + high) // 2
+            wrong = not self.agrees(name, gradient, upstream, low, middle)
+            low, high = (low, middle) if wrong else (middle, high)
+        return low
+
 
 def _scale(value: Array) -> float:
     """The largest size of an entry."""
@@ -146,11 +155,9 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
     worker = case.subject.copy()
     run = _one_run(case, worker)
     point = Lean(case.subject, worker, run, case.names)
-    outcome = Outcome(run, point=point)
-    upstream = run.flat_upstream
+    outcome, upstream = Outcome(run, point=point), run.flat_upstream
     for name in case.wanted:
-        gradient = run.gradients[name]
-        shape = point.value(name).shape
+        gradient, shape = run.gradients[name], point.value(name).shape
         if gradient is None or gradient.shape != shape:
             gradient = np.zeros(shape) if gradient is None else gradient
             outcome.mismatches.append(misfit(name, shape, gradient))
@@ -161,7 +168,7 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         part = differentiate_at(point, name, sample)
         mismatch, judged = compare(point, part, upstream, gradient)
         if not mismatch.bad.any():
-            part = widen(point, part, _wrong_entry(point, name, gradient, upstream))
+            part = widen(point, part, point.wrong_entry(name, gradient, upstream))
             mismatch, judged = compare(point, part, upstream, gradient)
         outcome.parts[name] = part
         outcome.judged &= judged
@@ -172,16 +179,6 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
     return outcome, findings
 
 
-def _wrong_entry(point: Lean, name: str, gradient: Array, upstream: Array) -> int:
-    """The flat index of a wrong entry, found by halving."""
-    low, high = 0, gradient.size
-    while high - low > 1:
-        middle = (low + high) // 2
-        wrong = not point.agrees(name, gradient, upstream, low, middle)
-        low, high = (low, middle) if wrong else (middle, high)
-    return low
-
-
 def _one_run(case: Case, worker: Subject) -> Run:
     """forward and backward on the working copy itself; gradients are not copied."""
     inputs = [fresh(x) for x in case.inputs]
@@ -190,8 +187,7 @@ def _one_run(case: Case, worker: Subject) -> Run:
     dout = [fresh(u) for u in upstream]
     returned = worker.backward(dout)
     if not all(map(same, dout, upstream)):
-        text = "backward writes into the gradient it was given."
-        case.writes.append(Finding("inplace_dout", text))
+        case.writes.append(dout_written())
     changed = [n for n, x, y in zip(case.names, inputs, case.inputs) if not same(x, y)]
     changed += [n for n in worker.parameters if not same(worker.get(n), case.subject.get(n))]
     for name in changed:
@@ -203,7 +199,7 @@ def _one_run(case: Case, worker: Subject) -> Run:
 
 def _repeated(case: Case, worker: Subject, run: Run) -> Iterator[Finding]:
     """The same call again gives the same gradients; twice the upstream gradient, twice them."""
-    first = {n: _print(run.gradients[n]) for n in case.wanted}
+    first = {n: _sums(run.gradients[n]) for n in case.wanted}
     for factor in (1.0, 2.0):
         run.gradients.clear()  # the arrays are freed before the next ones are made
         try:
@@ -212,25 +208,20 @@ def _repeated(case: Case, worker: Subject, run: Run) -> Iterator[Finding]:
         except SubjectError as error:
             yield Finding("stale_state", f"In a second call {error.sentence}.")
             return
-        again = {n: _print(g) for n, g in case.named(worker, returned, copies=False).items()}
+        again = {n: _sums(g) for n, g in case.named(worker, returned, copies=False).items()}
         for name, then in first.items():
-            off = abs(again[name] - factor * then)
-            if off.max(initial=0) <= 1e-3 * abs(then).max(initial=0):
+            if close(again[name], factor * then, 1e-3):
                 continue
-            doubled = np.allclose(again[name], 2 * then, rtol=1e-3)
-            if factor == 1.0:
-                cause = "accumulates" if doubled else "stale_state"
-                yield Finding(cause, f"In a second, equal call d{name} is another.", name)
-            else:
+            if factor == 2.0:
                 text = f"d{name} is not doubled when the upstream gradient is."
                 yield Finding("upstream_ignored", text, name)
+                return
+            cause = "accumulates" if close(again[name], 2 * then, 1e-3) else "stale_state"
+            yield Finding(cause, f"In a second, equal call d{name} is another.", name)
             return
 
 
-def _print(gradient: Array | None) -> Array:
+def _sums(gradient: Array | None) -> Array:
     """A few values that stand for a gradient."""
-    if gradient is None:
-        return np.zeros(4)
-    flat = gradient.reshape(-1)
-    parts = [flat[k::4] for k in range(4)]
-    return np.array([float(np.sum(abs(p), dtype=np.float64)) for p in parts])
+    flat = np.zeros(4) if gradient is None else gradient.reshape(-1)
+    return np.array([float(np.sum(abs(flat[k::4]), dtype=np.float64)) for k in range(4)])

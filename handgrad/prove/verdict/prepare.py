@@ -14,13 +14,9 @@ from handgrad.prove.subject.adapt import Subject
 from handgrad.prove.subject.copying import duplicate
 from handgrad.prove.subject.parameters import attributes, owners, reach
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.trial import Case, Run, fresh, same
+from handgrad.prove.verdict.inputs import is_real
+from handgrad.prove.verdict.trial import Case, Run, close, fresh, same
 
-# Inputs with these names need no gradient: targets, indices, masks, modes.
-_LABELS = {"t", "y", "label", "labels", "target", "targets", "y_true", "truth", "mask", "idx"}
-_LABELS |= {"cos", "sin", "freqs", "angles", "position", "positions", "threshold", "teacher"}
-_LABELS |= {"index", "indices", "ids", "weight_mask", "train_flg", "training", "lengths", "tgt"}
-_PARAMETERS = {"W", "w", "b", "Wx", "Wh", "gamma", "beta", "weight", "bias"}
 LARGE = 400_000  # elements in a subject and its inputs, from which on it is copied once only, ...
 HUGE = 4_000_000  # ... and from which on not even to float64
 
@@ -34,7 +30,7 @@ def prepare(subject: Subject, inputs: Sequence[Any], wrt: Sequence[Any] | None =
     if wrt is not None:
         case.wanted = [_stated(case, key) for key in wrt]
     elif not case.wanted and hasattr(subject.thing, "asked"):  # autograd found no way to any input
-        case.wanted = [n for n, x in zip(case.names, case.inputs) if _is_float(x)]
+        case.wanted = [n for n, x in zip(case.names, case.inputs) if is_real(x)]
     return case
 
 
@@ -50,10 +46,12 @@ def _stated(case: Case, key: Any) -> str:
 
 def _prepared(subject: Subject, inputs: Sequence[Any]) -> Case:
     given = [_array(x, subject.notes) for x in inputs]
-    elements = _elements(subject, given)
+    held = [v for owner in owners(subject.thing) for v in attributes(owner).values()]
+    arrays = {id(v): v.size for v in (*held, *given) if isinstance(v, np.ndarray)}
+    elements = sum(arrays.values())
     if elements > HUGE:
         return _large(subject, given)
-    real = [x.astype(np.float64) if _is_float(x) else x for x in given]
+    real = [x.astype(np.float64) if is_real(x) else x for x in given]
     if elements > LARGE:
         return _large(_built(subject, given).cast(np.float64), real)
     case = Case(_built(subject, real).cast(np.float64), real, subject.sandbox.seed)
@@ -75,10 +73,10 @@ def _prepared(subject: Subject, inputs: Sequence[Any]) -> Case:
     return case
 
 
-def beside(case: Case, subject: Subject, inputs: list[Any], learns: bool = True) -> Case:
+def beside(case: Case, subject: Subject, inputs: list[Any]) -> Case:
     """A case of another subject that has gradients for the same inputs."""
     other = Case(subject, inputs, case.seed)
-    if learns and not _has_all(case, subject):
+    if not _has_all(case, subject):
         _name_parameters(other)
     other.names, other.original, other.given = case.names, subject, inputs
     other.wanted = [n for n in case.names if n in case.wanted] + list(other.subject.parameters)
@@ -87,19 +85,10 @@ def beside(case: Case, subject: Subject, inputs: list[Any], learns: bool = True)
 
 def _has_all(case: Case, subject: Subject) -> bool:
     """Whether a subject made like another has just its parameters, and no array beside."""
-    one, two = (
-        {(n, isinstance(v, np.ndarray)) for n, v in attributes(s.thing).items()}
-        for s in (case.subject, subject)
-    )
-    return {n for n, is_array in two if is_array} <= {n for n, is_array in one if is_array} and all(
-        isinstance(reach(subject.thing, p.path), np.ndarray) for p in subject.parameters.values()
-    )
-
-
-def _elements(subject: Subject, inputs: list[Any]) -> int:
-    held = [v for owner in owners(subject.thing) for v in attributes(owner).values()]
-    arrays = {id(v): v.size for v in (*held, *inputs) if isinstance(v, np.ndarray)}
-    return sum(arrays.values())
+    one, two = ({n for n, v in attributes(s.thing).items() if isinstance(v, np.ndarray)}
+                for s in (case.subject, subject))  # fmt: skip
+    paths = [p.path for p in subject.parameters.values()]
+    return two <= one and all(isinstance(reach(subject.thing, p), np.ndarray) for p in paths)
 
 
 def _large(subject: Subject, inputs: list[Any]) -> Case:
@@ -113,8 +102,7 @@ def _large(subject: Subject, inputs: list[Any]) -> Case:
     case.subject.parameters = used.parameters
     gradients = case.named(used, returned, copies=False)
     run = Run(inputs, outputs, [], gradients, declared=used.declared)
-    case.wanted = [n for n in case.names if _wants(case, n, run)]
-    case.wanted += list(used.parameters)
+    case.wanted = [n for n in case.names if _wants(case, n, run)] + list(used.parameters)
     return case
 
 
@@ -127,10 +115,6 @@ def _array(x: Any, notes: set[str]) -> Any:
     return x
 
 
-def _is_float(x: Any) -> bool:
-    return isinstance(x, np.ndarray | np.floating) and x.dtype.kind == "f"
-
-
 def _built(subject: Subject, inputs: list[Any]) -> Subject:
     """The subject with its parameters made, where it makes them from the first inputs."""
     if not isinstance(subject.thing, Layer):
@@ -141,48 +125,51 @@ def _built(subject: Subject, inputs: list[Any]) -> Subject:
 
 
 def _name_parameters(case: Case) -> None:
-    """Find the parameters: what looks like one and is the same after another forward."""
+    """Find the parameters: what looks like one and is the same after another forward.
+
+    Some are made by the first forward. What forward writes is a parameter if it reads it first.
+    """
     used = case.subject.copy()
-    outputs = case.forward(used, [fresh(x) for x in case.inputs])
+    outputs = [y.copy() for y in case.forward(used, [fresh(x) for x in case.inputs])]
     used.backward(case.upstream(outputs))
     used.find_parameters()
     before = {n: used.get(n).copy() for n in used.parameters}
-    other = [x * 1.25 + 0.1 if _is_float(x) else fresh(x) for x in case.inputs]
+    other = [x * 1.25 + 0.1 if is_real(x) else fresh(x) for x in case.inputs]
     with suppress(SubjectError):  # if it does not take them, nothing is learned
         case.forward(used, other)
     case.subject.parameters = dict(used.parameters)
-    made = {n: _made(case.subject, before, n) for n in used.parameters}
-    found = {
-        n: p
-        for n, p in used.parameters.items()
-        if (made[n] or p.gradient) and (made[n] or same(before[n], used.get(n)))
-    }
-    if not all(made[n] for n in found):  # some are made by the first forward
-        lazy = case.subject.copy()
-        case.forward(lazy, [fresh(x) for x in case.inputs])
-        case.subject = lazy
+    found, lazy = {}, False
+    for name, parameter in used.parameters.items():
+        start = case.subject.get(name)
+        made = start.dtype.kind == "f" and start.shape == used.get(name).shape
+        if made and not same(start, used.get(name)):
+            made = _is_read(case, name, outputs)
+        if made or (parameter.gradient and same(before[name], used.get(name))):
+            found[name], lazy = parameter, lazy or not made
+    if lazy:
+        made_now = case.subject.copy()
+        case.forward(made_now, [fresh(x) for x in case.inputs])
+        case.subject = made_now
     case.subject.parameters = found
 
 
-def _made(start: Subject, used: dict[str, Array], name: str) -> bool:
-    """Whether the constructor made it. What changes in every forward is state, though it may
-    have the look of a parameter; names as usual as W are parameters all the same."""
-    value = start.get(name)
-    return (
-        value.dtype.kind == "f"
-        and value.shape == used[name].shape
-        and (same(value, used[name]) or name.split(".")[-1] in _PARAMETERS)
-    )
+def _is_read(case: Case, name: str, outputs: list[Array]) -> bool:
+    """Whether the output follows what an attribute is before forward."""
+    subject = case.subject.copy()
+    subject.put(name, subject.get(name) * 1.25 + 0.1)
+    try:
+        now = case.forward(subject, [fresh(x) for x in case.inputs])
+    except SubjectError:
+        return False
+    return not all(map(close, now, outputs))
 
 
 def _counts_as_real(case: Case, gradients: dict[str, Array | None]) -> bool:
     """Turn integers that have a gradient, and that forward takes as reals, into float64."""
     changed = False
-    for k, name in enumerate(case.names):
-        x = case.inputs[k]
-        number = isinstance(x, int | np.integer) and not isinstance(x, bool | np.bool_)
-        whole = number or (isinstance(x, np.ndarray) and x.dtype.kind in "iu")
-        if gradients[name] is None or not (whole or isinstance(x, float)):
+    for k, (name, x) in enumerate(zip(case.names, case.inputs)):
+        number = np.asarray(x).dtype.kind in "iu" or isinstance(x, float)
+        if gradients[name] is None or not number:
             continue
         real = np.float64(x) if not isinstance(x, np.ndarray) else x.astype(np.float64)
         inputs = [real if j == k else y for j, y in enumerate(case.inputs)]
@@ -195,18 +182,20 @@ def _counts_as_real(case: Case, gradients: dict[str, Array | None]) -> bool:
 
 
 def _wants(case: Case, name: str, run: Run) -> bool:
+    """Whether an input has a gradient that can be proved.
+
+    None says that there is none. Where backward gives fewer gradients than there are inputs, the
+    last ones of a loss have none, nor have masks, and arrays that say where and not how much.
+    """
     k = case.names.index(name)
     x = case.inputs[k]
-    if not (_is_float(x) or isinstance(x, float)):
+    if not (is_real(x) or isinstance(x, float)):
         return False
     asked = getattr(case.subject.thing, "asked", None)  # by requires_grad
     if run.gradients[name] is not None or asked:
         return not asked or name in asked
-    odd = [n for n, y in zip(case.names, case.inputs) if not isinstance(y, float | np.floating)]
-    odd = [n for n in odd if not _is_float(case.inputs[case.names.index(n)])]
-    none_was_meant = all(run.gradients[n] is None for n in odd) and name not in _PARAMETERS
-    if k < run.declared and none_was_meant:
+    if k < run.declared:
         case.subject.notes.add(f"backward says by None that {name} has no gradient")
         return False
-    loss = all(y.size == 1 for y in run.outputs) and name != case.names[0]
-    return not loss and name.lower() not in _LABELS and np.size(x) > 0
+    loss = all(y.size == 1 for y in run.outputs) and k > 0
+    return not loss and np.size(x) > 0 and not np.all(np.round(x) == x)

@@ -2,9 +2,9 @@
 
 Asked only where forward means it: it gives for a stack what it gives for each slice, or their sum
 or mean, or what it gives for flattened axes. Plain NumPy means much by chance (`x @ W` takes
-stacks), so a backward that raises there, or returns other shapes, is no mistake, unless something
-else tells that stacks are meant: another gradient that is summed over the new axis and right, or a
-forward that swaps or adds axes within each slice, which nothing does by chance.
+stacks), so a backward that raises there is a limit and no mistake; so is an operand that was given
+beside the batch, whose gradient is not summed. Wrong numbers are a mistake, and so is a gradient
+of another shape than its parameter or the batch.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.fade import fades
-from handgrad.prove.verdict.inputs import batched, differentiable, is_real, nearby
-from handgrad.prove.verdict.trial import Case, Outcome, fresh
+from handgrad.prove.verdict.inputs import batched, differentiable, nearby, resized
+from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
 
 MOST = 6  # rows that are looked at one by one
 Inputs = list[Any]
@@ -40,17 +39,40 @@ def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
         rows = [[x[i] if k in moved else fresh(x) for k, x in enumerate(few)]
                 for i in range(min(len(few[k]) for k in moved))]  # fmt: skip
         if _by_slices(case, stacked, slices):
-            yield from _proved(case, base, stacked, moved)
+            yield from _proved(case, stacked, moved)
         else:
             deep = [k for k in moved if np.ndim(case.inputs[k]) > 1]
             inner = [_joined(slices, k, 1) if k in deep else fresh(x)
                      for k, x in enumerate(case.inputs)]  # fmt: skip
             merged = [_flat(x) if k in deep else fresh(x) for k, x in enumerate(case.inputs)]
-            for inputs in (inner, merged):
+            halves = [_halved(x) if k in deep else fresh(x) for k, x in enumerate(case.inputs)]
+            for inputs in (inner, merged, halves):
                 if deep and _by_flattening(case, inputs, deep):
-                    yield from _proved(case, base, inputs, moved)
+                    yield from _proved(case, inputs, moved)
+            yield from _channels(case, moved)
         if rows and _by_slices(case, few, rows):
-            yield from _proved(case, base, rows[0], moved)
+            yield from _proved(case, rows[0], moved)
+
+
+def _channels(case: Case, moved: list[int]) -> Iterator[Finding]:
+    """Samples of a vector as two images: the columns are channels for forward, on the second axis.
+
+    Their places then count as samples do, as for a normalization of each channel.
+    """
+    flat = resized(case, 0, 6, case.rng) or case.inputs
+    if not all(np.ndim(flat[k]) == 2 and len(flat[k]) == 6 for k in moved):
+        return
+    images = [_as_images(x) if k in moved else fresh(x) for k, x in enumerate(flat)]
+    try:
+        pairs = list(zip(_outputs(case, images), _outputs(case, flat)))
+    except SubjectError:  # not meant
+        return
+    if all(z.shape[:1] == (6,) and close(y, _as_images(z), 1e-9) for y, z in pairs):
+        yield from _proved(case, images, moved)
+
+
+def _as_images(x: Array) -> Array:
+    return np.swapaxes(x.reshape(2, 3, *x.shape[1:]), 1, -1).copy()
 
 
 def alike(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -91,6 +113,11 @@ def _flat(x: Array) -> Array:
     return np.reshape(x, (len(x), -1)).copy()
 
 
+def _halved(x: Array) -> Array:
+    even = x.shape[-1] % 2 == 0
+    return np.reshape(x, (*x.shape[:-1], 2, -1)).copy() if even else x
+
+
 def _outputs(case: Case, inputs: Inputs) -> list[Array]:
     return case.forward(case.subject.copy(), [fresh(x) for x in inputs])
 
@@ -123,17 +150,26 @@ def _by_flattening(case: Case, inputs: Inputs, deep: list[int]) -> bool:
     return all(y.size == z.size and close(y.reshape(-1), z.reshape(-1), 1e-9) for y, z in pairs)
 
 
-def _proved(case: Case, base: Outcome, inputs: Inputs, moved: list[int]) -> Iterator[Finding]:
+def _proved(case: Case, inputs: Inputs, moved: list[int]) -> Iterator[Finding]:
+    there, here = (_spelled([x[k] for k in moved]) for x in (inputs, case.inputs))
+    is_batch = all(np.ndim(inputs[k]) > 1 for k in moved if np.ndim(case.inputs[k]) > 1)
     try:
         outcome = case.verify(inputs)
-    except SubjectError:  # not meant
+    except SubjectError as error:
+        if is_batch:
+            case.limits.append(f"shape {there}: {error.sentence}")
         return
     if outcome is None or not outcome.mismatches or unset(outcome) or fades(case, inputs):
         return
     wrong = outcome.mismatches
-    if any(map(_misshapen, wrong)) and not _is_meant(case, base, wrong, moved):
+    names, learned = {m.name for m in wrong}, set(case.subject.parameters)
+    own = names & (learned | {case.names[k] for k in moved})
+    # For a vector, another parameter's gradient that is right tells that it is meant.
+    counts = own if is_batch else names & learned and learned - names
+    if any(map(_misshapen, wrong)) and not counts:
+        if is_batch:
+            case.limits.append(f"shape {there}: d{wrong[0].name} has another shape")
         return
-    there, here = (_spelled([x[k] for k in moved]) for x in (inputs, case.inputs))
     text = f"d{wrong[0].name} is right for {here}, and wrong for {there}."
     yield _told(wrong[0], outcome, f"inputs of shape {there}", text)
 
@@ -149,19 +185,6 @@ def _misshapen(mismatch: Mismatch) -> bool:
     return mismatch.part is None or (
         given.ndim > 0 and len(given) > 1 and not np.ptp(given, 0).any()
     )
-
-
-def _is_meant(case: Case, base: Outcome, wrong: list[Mismatch], moved: list[int]) -> bool:
-    """Whether something else tells that backward should know what to do with another rank."""
-    given, output = [case.inputs[k] for k in moved], base.run.outputs[0]
-    names = {case.names[k] for k in moved}
-    shapes = {n: case.shape(n, case.inputs) for n in case.wanted if n not in names}
-    if not all(is_real(x) and np.ndim(x) == 2 for x in given):
-        return False
-    if not shapes:
-        swapped = len(given) == 1 and output.shape == given[0].shape[::-1] != given[0].shape
-        return swapped or output.ndim > 2
-    return bool({n for n, shape in shapes.items() if np.prod(shape) > 1} - {m.name for m in wrong})
 
 
 def _told(mismatch: Mismatch, outcome: Outcome | None, what: str, text: str) -> Finding:

@@ -9,7 +9,7 @@ truncation, clipping) is meant to; only where forward follows it has backward to
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, combinations, product
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,14 +23,12 @@ from handgrad.prove.subject.making import (
     constructed,
     recipe,
 )
-from handgrad.prove.subject.parameters import attributes
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.chance import close
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import resized, resized_alike
 from handgrad.prove.verdict.lawful import is_whole, lawful
 from handgrad.prove.verdict.prepare import beside
-from handgrad.prove.verdict.trial import Case, Outcome, fresh
+from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
 
 MOST = 50  # instances that are made
 EFFORT = 1e6  # after which no more are
@@ -45,38 +43,33 @@ class Variant(NamedTuple):
     what: str
     subject: Subject
     inputs: Inputs
-    learns: bool = True  # whether it may have other parameters, and all of them count
     numbers: tuple[tuple[int, int], ...] = ()  # integers that were changed, and what they are now
 
 
 def settings(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Each setting in turn at other values, and pairs of integers; inputs fitted where needed."""
+    """Each setting in turn at other values; inputs fitted where needed."""
     seen: set[str] = set()
     limit = case.subject.sandbox.spent + EFFORT
-    how = recipe(case.subject)
-    for variant in chain(_made(case, how), _called(case), _switched(case, how)):
+    for variant in (*_made(case), *_called(case)):
         if case.subject.sandbox.spent > limit:
             return
         for outcome, wrong in () if variant.names & seen else _proved(case, base, variant):
             seen |= variant.names
-            what, where = variant.what, wrong.where()
-            text = f"With {what} d{wrong.name} is wrong."
-            grade = Grade.ELSEWHERE
-            yield Finding("wrong_formula", text, wrong.name, where, None, outcome, what, grade)
+            text, where = f"With {variant.what} d{wrong.name} is wrong.", wrong.where()
+            yield Finding("wrong_formula", text, wrong.name, where, None, outcome, variant.what,
+                          Grade.ELSEWHERE)  # fmt: skip
 
 
-def _made(case: Case, how: Recipe | None) -> Iterator[Variant]:
+def _made(case: Case) -> Iterator[Variant]:
     """Instances that are made with other arguments."""
-    if how is None:
-        return
-    options = {n: list(lawful(v, case)) for n, v in how.given.items()}
-    for change in _changes(how.given, options)[:MOST]:
+    how = recipe(case.subject)
+    for change in _changes(case, how)[:MOST] if how is not None else ():
         subject = constructed(case.subject, Recipe(how.make, how.given | change))
         if subject is not None:
             what = ", ".join(f"{n} = {_spelled(v)}" for n, v in change.items())
             whole = [n for n, v in change.items() if is_whole(v) and is_whole(how.given[n])]
             numbers = tuple((how.given[n], change[n]) for n in whole)
-            yield Variant(set(change), what, subject, case.inputs, numbers=numbers)
+            yield Variant(set(change), what, subject, case.inputs, numbers)
 
 
 def _called(case: Case) -> Iterator[Variant]:
@@ -84,42 +77,24 @@ def _called(case: Case) -> Iterator[Variant]:
     given = [*case.inputs, *call_settings(case.subject, case.inputs)]
     for k, (name, value) in enumerate(zip(case.subject.input_names, given)):
         # What is on in training is not switched off: a layer in use needs no backward.
-        if isinstance(value, int | str) and value is not True and name not in case.wanted:
+        if isinstance(value, int) and value is not True and name not in case.wanted:
             for other in lawful(value, case):
                 inputs = [other if j == k else fresh(x) for j, x in enumerate(given)]
                 inputs = inputs[: max(k + 1, len(case.inputs))]
                 yield Variant({name}, f"{name} = {other!r}", case.subject.copy(), inputs)
 
 
-def _switched(case: Case, how: Recipe | None) -> Iterator[Variant]:
-    """Modes that are switched after a call in the other one: only what is given back counts."""
-    for name, value in how.given.items() if how else ():
-        subject = case.subject.copy()
-        if isinstance(value, bool) and attributes(subject.thing).get(name) is value:
-            case.run(start=subject, keep=True)
-            object.__setattr__(subject.thing, name, not value)  # a frozen one too
-            subject.parameters = {}
-            what = f"{name} = {not value} after a call with {value}"
-            yield Variant({name}, what, subject, case.inputs, learns=False)
-
-
-def _changes(made: dict[str, Any], options: dict[str, list]) -> list[dict[str, Any]]:
-    """Each argument alone; integers and switches in pairs; arrays that grow with an integer."""
+def _changes(case: Case, how: Recipe) -> list[dict[str, Any]]:
+    """Each argument alone; and arrays that grow with an integer."""
+    options = {n: list(lawful(v, case)) for n, v in how.given.items()}
     changes = [{n: v} for n, values in options.items() for v in values]
-    names = sorted(n for n, v in made.items() if is_whole(v) or isinstance(v, bool))
-    arrays = {n: v for n, v in made.items() if isinstance(v, np.ndarray) and v.ndim}
-    for name, times in product(names, (2, 3)):
-        for length in sorted({len(v) for v in arrays.values()}) if times in options[name] else ():
-            alike = {a: np.repeat(v, times, 0) for a, v in arrays.items() if len(v) == length}
+    arrays = {n: v for n, v in how.given.items() if isinstance(v, np.ndarray) and v.ndim}
+    whole = sorted(n for n, v in how.given.items() if is_whole(v) or isinstance(v, bool))
+    for name, times in product(whole, (2, 3)):
+        for old in sorted({len(v) for v in arrays.values()}) if times in options[name] else ():
+            alike = {a: np.repeat(v, times, 0) for a, v in arrays.items() if len(v) == old}
             changes.append({name: times, **alike})
-    pairs = [(a, b, 2) for a, b in combinations(names, 2)]
-    pairs += [
-        (a, b, 1)
-        for a, b in product(made, made)
-        if isinstance(made[a], bool) and isinstance(made[b], float)
-    ]
-    return changes + [{a: x, b: y} for a, b, n in pairs
-                      for x, y in product(options[a][:n], options[b][:n])]  # fmt: skip
+    return changes
 
 
 def _spelled(value: Any) -> str:
@@ -131,7 +106,7 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
     subject, given = variant.subject, variant.inputs
     for inputs in _fitted(case, subject, given):
         try:
-            other = beside(case, subject, inputs, variant.learns)
+            other = beside(case, subject, inputs)
             other.names = (case.names + subject.input_names[len(case.names) :])[: len(inputs)]
             outcome = other.verify()
         except SubjectError:  # not meant

@@ -1,55 +1,38 @@
-"""Other sizes: a batch of one, of two, odd lengths, shapes that broadcast, indices that repeat."""
+"""Other sizes: a batch of one, odd lengths, operands that are stretched, indices that repeat."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from handgrad.prove.subject.sandbox import SubjectError
-from handgrad.prove.verdict.evidence import Finding, Grade
-from handgrad.prove.verdict.fade import fades
+from handgrad.prove.verdict.elsewhere import Inputs, Variant, elsewhere
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import (
     batched,
+    differentiable,
+    length,
     resized,
     resized_alike,
     resized_alone,
     resized_odd,
-    with_indices,
 )
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
 
-
-def elsewhere(case: Case, inputs: Sequence[Any], cause: str, what: str) -> Iterator[Finding]:
-    """Findings at other inputs: what explains the mismatch there, else the cause that is given."""
-    try:
-        outcome = case.verify(inputs)
-    except SubjectError as error:  # forward worked, backward did not
-        if not error.refused:
-            text = f"With {what} {error.sentence}."
-            yield Finding(cause, text, line=error.line, grade=Grade.ELSEWHERE)
-        return
-    if outcome is None or not outcome.mismatches or fades(case, inputs):
-        return
-    mismatch = outcome.mismatches[0]
-    text = f"With {what} d{mismatch.name} is wrong."
-    where = mismatch.where()
-    yield Finding(cause, text, mismatch.name, where, None, outcome, what, Grade.ELSEWHERE)
+Shape = tuple[int, ...]
 
 
-def batches(case: Case, base: Outcome) -> Iterator[Finding]:
+def batches(case: Case, base: Outcome) -> Iterator[Variant]:
     """Batches of other lengths."""
-    rows = _length(case, 0)
-    for length in (1, 2, 3, rows + 1, 17, 67):
-        inputs = resized(case, 0, length, case.rng)
-        if inputs is None or not _follows(case, base, inputs):
-            continue
-        cause = "broadcasting" if length == 1 else "boundary"
-        if length > 1 and rows == 1:  # first of all, a sum over the batch that is missing
-            yield from elsewhere(case, inputs, "wrong_formula", f"a batch of {length}")
-        else:
-            yield from elsewhere(case, inputs, cause, f"a batch of {length}")
+    rows = length(case)
+    for count in (1, 2, rows + 1, 17, 67):
+        inputs = resized(case, 0, count, case.rng)
+        if inputs is not None and _follows(case, base, inputs):
+            # From a single sample on, it is first of all a sum over the batch that is missing.
+            cause = "broadcasting" if count == 1 else "wrong_formula" if rows == 1 else "boundary"
+            yield cause, f"a batch of {count}", inputs
 
 
 def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -65,79 +48,118 @@ def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
                     yield finding
 
 
-def _lengths(case: Case) -> Iterator[tuple[str, list[Any] | None]]:
+def _lengths(case: Case) -> Iterator[tuple[str, Inputs | None]]:
     """Lengths of one are left alone where a parameter has one too, which may be stretched."""
     yield "every length odd", resized_odd(case, case.rng)
     single = any(1 in np.shape(case.subject.get(n)) for n in case.subject.parameters)
     deepest = max((x.ndim for x in case.inputs if isinstance(x, np.ndarray)), default=0)
     for axis in range(1, deepest):
-        length = _length(case, axis)
-        free = length > 1 or not single
-        for other in (length + 1, length + 2, length + 3, max(length - 1, 2)) * free:
+        old = length(case, axis)
+        free = old > 1 or not single
+        for other in (old + 1, old + 2, old + 3, max(old - 1, 2)) * free:
             yield f"axis {axis} of length {other}", resized(case, axis, other, case.rng)
     arrays = [(k, x) for k, x in enumerate(case.inputs) if isinstance(x, np.ndarray) and x.size]
-    if len(arrays) < 2:
-        return
-    labels = {n for k, x in arrays if case.names[k] not in case.wanted for n in x.shape[1:]}
-    for old in sorted({n for _, x in arrays for n in x.shape if n > 1} - labels):
-        yield f"every axis of {old} longer by one", resized_alike(case, old, old + 1, case.rng)
     tied = batched(case)
-    for k, x in arrays:
+    for k, x in arrays if len(arrays) > 1 else ():
         for axis in range(x.ndim):
             if x.shape[axis] > 1 and not (axis == 0 and k in tied and len(tied) > 1):
                 what = f"only axis {axis} of {case.names[k]} longer by one"
                 yield what, resized_alone(case, k, axis, case.rng)
+    given = {n for k, x in arrays if case.names[k] not in case.wanted for n in x.shape[1:]}
+    for old in sorted({n for _, x in arrays for n in x.shape if n > 1} - given):
+        if len(arrays) > 1:
+            yield f"every axis of {old} longer by one", resized_alike(case, old, old + 1, case.rng)
 
 
-def _length(case: Case, axis: int) -> int:
-    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim > axis]
-    return arrays[0].shape[axis] if arrays else 0
-
-
-def _moved(case: Case, inputs: list[Any]) -> set[int]:
+def _moved(case: Case, inputs: Inputs) -> set[int]:
     """Lengths of the given inputs that these have not."""
     return {old for x, z in zip(case.inputs, inputs)
             for old, new in zip(np.shape(x), np.shape(z)) if old != new}  # fmt: skip
 
 
-def _follows(case: Case, base: Outcome, inputs: list[Any]) -> bool:
+def _follows(case: Case, base: Outcome, inputs: Inputs) -> bool:
     """Whether the outputs have the same rank, and follow the lengths that they had from inputs."""
     try:
         outputs = case.forward(case.subject.copy(), [fresh(x) for x in inputs])
     except SubjectError:
         return False
-    moved = _moved(case, inputs)
+    moved, rows = _moved(case, inputs), length(case)
     for y, z in zip(base.run.outputs, outputs):
         if y.ndim != z.ndim or (y.shape == z.shape and moved & set(y.shape)):
             return False
-        rows = _length(case, 0)
         if y.ndim and y.shape[0] == rows in moved and z.shape[0] != np.shape(inputs[0])[0]:
             return False
     return True
 
 
-def indices(case: Case, base: Outcome) -> Iterator[Finding]:
+def indices(case: Case, base: Outcome) -> Iterator[Variant]:
     """Indices that repeat; the first and the last one."""
-    arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.dtype.kind in "iu"]
-    if not arrays or not arrays[0].size:
+    for k, x in enumerate(case.inputs):
+        if not isinstance(x, np.ndarray) or x.dtype.kind not in "iu" or not x.size:
+            continue
+        low, high = int(x.min()), int(x.max())
+        # The largest that there can be: rows of a parameter, else columns of a real input.
+        held = [case.subject.get(n) for n in case.subject.parameters]
+        sizes = [w.shape[0] for w in held if w.ndim > 1]
+        sizes += [y.shape[-1] for y in case.inputs if np.ndim(y) > 1 and y.dtype.kind == "f"]
+        top = next((n - 1 for n in sizes if n > high), high)
+        for values, cause, what in (
+            ([high], "missing_batch_sum", "an index that repeats"),
+            ([low, high, low], "missing_batch_sum", "indices that repeat"),
+            ([top, 0], "boundary", "the first and the last index"),
+        ):
+            filled = np.resize(np.asarray(values, dtype=x.dtype), x.shape)
+            inputs = [filled if j == k else fresh(y) for j, y in enumerate(case.inputs)]
+            yield cause, what, inputs
+
+
+def broadcasting(case: Case, base: Outcome) -> Iterator[Variant]:
+    """Two operands of which one is stretched: is what is stretched summed back?
+
+    A layer for equal shapes, or for a row of biases, is a layer too. One means to broadcast if it
+    returns gradients of the right shapes for stretches of both operands.
+    """
+    if len(differentiable(case)) != 2 or len(case.inputs) != 2 or case.subject.parameters:
         return
-    low, high = int(arrays[0].min()), int(arrays[0].max())
-    top = _classes(case, base, high)
-    for values, cause, what in (
-        ([high], "missing_batch_sum", "an index that repeats"),
-        ([low, high, low], "missing_batch_sum", "indices that repeat"),
-        ([top, 0], "boundary", "the first and the last index"),
-        (list(range(top + 1)), "boundary", "every index in turn"),
-    ):
-        for inputs in with_indices(case, values):
-            yield from elsewhere(case, inputs, cause, what)
+    full, shapes = base.run.outputs[0].shape, [np.shape(x) for x in case.inputs]
+    if len(full) < 2 or _stretched(*shapes) != full:
+        return
+    served, tried = set(), []
+    for one, two in _shapes(full):
+        inputs = [_like(case, x, shape) for x, shape in zip(case.inputs, (one, two))]
+        try:
+            run = case.run(inputs)
+        except SubjectError:  # not meant
+            continue
+        if run.outputs[0].shape == _stretched(one, two):
+            gradients = [run.gradients[n] for n in case.names]
+            if [np.shape(g) for g in gradients] == [one, two]:
+                served.add(one == full)
+            tried.append((inputs, f"inputs of shapes {one} and {two}"))
+    if tried and len(served) < 2:
+        case.limits.append(f"{tried[0][1]}: what is stretched is not summed")
+        return
+    for inputs, what in tried:
+        yield "broadcasting", what, inputs
 
 
-def _classes(case: Case, base: Outcome, high: int) -> int:
-    """The largest index there can be: rows of a parameter, else columns of a float input."""
-    sizes = [case.subject.get(n).shape[0] for n in case.subject.parameters
-             if case.subject.get(n).ndim > 1]  # fmt: skip
-    sizes += [x.shape[-1] for x in case.inputs
-              if isinstance(x, np.ndarray) and x.ndim > 1 and x.dtype.kind == "f"]  # fmt: skip
-    fits = [s - 1 for s in sizes if s > high]
-    return fits[0] if fits else high
+def _stretched(a: Shape, b: Shape) -> Shape | None:
+    try:
+        return np.broadcast_shapes(a, b)
+    except ValueError:
+        return None
+
+
+def _shapes(full: Shape) -> Iterator[tuple[Shape, Shape]]:
+    """Pairs of shapes that broadcast to this one, or to one axis more."""
+    narrow = [full[1:], (1,) * len(full), ()]
+    narrow += [(*full[:k], 1, *full[k + 1 :]) for k in range(len(full))]
+    for shape in dict.fromkeys(s for s in narrow if s != full):
+        yield from ((full, shape), (shape, full))
+    wide, column = (2, *full), (*full[:-1], 1)
+    yield from ((wide, column), (column, wide), (column, (1, *full[1:])))
+
+
+def _like(case: Case, original: Any, shape: Shape) -> np.ndarray:
+    """Values of the original in another shape: each input keeps its own domain."""
+    return np.resize(original, shape) * case.rng.uniform(0.9, 1.1, shape)

@@ -69,6 +69,7 @@ class Case:
         self.worker: Subject | None = None  # a copy whose calls leave no trace
         self.writes: list[Finding] = []  # seen in any run
         self.tried: dict[str, dict[tuple[int, ...], None]] = {}  # shapes that were right
+        self.limits: list[str] = []  # kinds of input that were not given and are not served
         self.reason = ""  # why nothing can be told
 
     def shape(self, name: str, inputs: Sequence[Any]) -> tuple[int, ...]:
@@ -122,9 +123,11 @@ class Case:
         keep: bool = False,
         seed: int = 1,
         between: Callable[[Subject], None] | None = None,
+        copies: bool = True,
     ) -> Run:
         """forward and backward on a copy of `start`, or on itself with `keep`."""
-        given = [fresh(x) for x in (self.inputs if inputs is None else inputs)]
+        given = self.inputs if inputs is None else inputs
+        given = [fresh(x) for x in given] if copies else list(given)
         subject = start if keep and start is not None else (start or self.subject).copy()
         before = [fresh(x) for x in given]
         held = {n: subject.get(n).copy() for n in subject.parameters}
@@ -133,17 +136,16 @@ class Case:
         writes = self._written("forward", given, before, subject, held)
         if upstream is None:
             upstream = [u.astype(self.dtype) for u in self.upstream(outputs)]
-        dout = [fresh(u) for u in upstream]
+        dout = [fresh(u) for u in upstream] if copies else list(upstream)
         if between is not None:
             between(subject)
         returned = subject.backward(dout, seed=seed)
         writes += self._written("backward", given, before, subject, held)
-        writes += _dout_written(dout, upstream)
-        changed = [k for k, (y, now) in enumerate(zip(outputs, raw)) if not same(y, now)]
-        if changed:
-            writes.append(Finding(
-                "aliasing", "backward changes the output that forward had returned."
-            ))  # fmt: skip
+        if not all(map(same, dout, upstream)):
+            writes.append(dout_written())
+        if not all(map(same, outputs, raw)):
+            text = "backward changes the output that forward had returned."
+            writes.append(Finding("aliasing", text))
         self.writes += writes
         gradients = self.named(subject, returned)
         return Run(before, outputs, list(upstream), gradients, writes, subject.declared)
@@ -172,9 +174,8 @@ class Case:
         found = []
         for name, now, then in zip(self.names, given, before):
             if isinstance(then, np.ndarray) and not same(now, then):
-                found.append(Finding(
-                    "inplace_input", f"{phase} writes into its input {name}.", name
-                ))  # fmt: skip
+                text = f"{phase} writes into its input {name}."
+                found.append(Finding("inplace_input", text, name))
                 now[...] = then
         for name, then in held.items():
             now = subject.get(name)
@@ -258,10 +259,8 @@ class Case:
                 outcome.mismatches.append(mismatch)
 
 
-def _dout_written(dout: list[Array], upstream: Sequence[Array]) -> list[Finding]:
-    if all(same(now, then) for now, then in zip(dout, upstream)):
-        return []
-    return [Finding("inplace_dout", "backward writes into the gradient it was given.")]
+def dout_written() -> Finding:
+    return Finding("inplace_dout", "backward writes into the gradient it was given.")
 
 
 def vanishing(gradients: dict[str, Array | None]) -> set[str]:
@@ -275,11 +274,20 @@ def same(a: Array, b: Array) -> bool:
     """Equal bit for bit, or nearly: NaN equals NaN."""
     if np.shape(a) != np.shape(b):
         return False
-    return bool(np.array_equal(a, b) or (_real(a) and np.array_equal(a, b, equal_nan=True)))
+    real = np.asarray(a).dtype.kind in "fc"
+    return bool(np.array_equal(a, b) or (real and np.array_equal(a, b, equal_nan=True)))
 
 
-def _real(a: Any) -> bool:
-    return np.asarray(a).dtype.kind in "fc"
+def close(a: Any, b: Any, tolerance: float = 1e-9) -> bool:
+    """Equal up to rounding, measured by the largest entry; NaN equals NaN."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return False
+    both = np.isfinite(a) & np.isfinite(b)
+    if not np.array_equal(a[~both], b[~both], equal_nan=True):
+        return False
+    size = max(abs(a[both]).max(initial=0), abs(b[both]).max(initial=0))
+    return bool(abs(a[both] - b[both]).max(initial=0) <= tolerance * size + 1e-300)
 
 
 def fresh(x: Any) -> Any:

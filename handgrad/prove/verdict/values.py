@@ -1,4 +1,4 @@
-"""Other values: large and small, negative, all equal, zero: is the gradient right there too?"""
+"""Other values: large and small, negative, all equal, zero; other labels and masks."""
 
 from __future__ import annotations
 
@@ -11,56 +11,46 @@ from handgrad.arrays import Array
 from handgrad.prove.measure.numeric import careful
 from handgrad.prove.measure.point import DOUBLE
 from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.prove.verdict.elsewhere import Inputs, Variant
 from handgrad.prove.verdict.evidence import Finding, Grade
-from handgrad.prove.verdict.inputs import movable, nearby, replaced, shuffled
-from handgrad.prove.verdict.sizes import elsewhere
-from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.prove.verdict.inputs import bounds, movable, nearby, replaced, shuffled
+from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
 
 
-def ordinary(case: Case, base: Outcome) -> Iterator[Finding]:
+def ordinary(case: Case, base: Outcome) -> Iterator[Variant]:
     """Values of other sizes and signs, within the domain that the sample shows."""
-    for what, inputs in _variants(case, base):
-        yield from elsewhere(case, inputs, "wrong_formula", what)
+    for what, inputs in _ordinary(case, base):
+        yield "wrong_formula", what, inputs
 
 
-def _variants(case: Case, base: Outcome) -> Iterator[tuple[str, list[Any]]]:
+def _ordinary(case: Case, base: Outcome) -> Iterator[tuple[str, Inputs]]:
     yield "other values", nearby(case)
     yield "another batch", shuffled(case, case.rng)
-    for _ in range(3):
-        yield "the values in another order", replaced(case, lambda x: _permuted(case, x))
+    yield "the values in another order", replaced(case, lambda x: _permuted(case, x))
     if not movable(case):
         return
-    low = min(float(np.min(case.inputs[k], initial=np.inf)) for k in movable(case))
-    high = max(float(np.max(case.inputs[k], initial=-np.inf)) for k in movable(case))
+    low, high = bounds(case)
     size = max(abs(low), abs(high), 1e-300)
-    if low >= 0:
-        yield from _rearranged(case)
+    open_below = low < 0 or not ends_at_zero(case)
+    if low >= 0 and open_below:  # where forward is finite they count
+        yield "negative values", replaced(case, lambda x: -np.asarray(x))
+        yield "negative values", replaced(case, lambda x: -5.0 * np.asarray(x))
+        flip = case.rng.choice
+        yield "values of both signs", replaced(case, lambda x: x * flip([-1.0, 1.0], np.shape(x)))
     if low >= 0 and high <= 1:
         yield "smaller values", replaced(case, lambda x: 0.3 * np.asarray(x))
         return
     loss = all(y.size == 1 for y in base.run.outputs)
     exact = base.point is not None and base.point.noise == DOUBLE
-    tops = (0.5, 3.0) if loss else (0.1, 0.5, 3.0, 8.0, 30.0) + (300.0,) * exact
+    tops = (0.5, 3.0) if loss else (0.1, 3.0, 8.0, 30.0) + (300.0,) * exact
     for top in tops:
         scale = 1.0137 * top / size  # a round number may be where the subject jumps
         yield f"values up to {top:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
-    if low < 0 < high or not ends_at_zero(case):
-        for sign, word in ((1.0, "positive"), (-1.0, "negative")):
-            for top in (1.0, 4.0) if not loss else (1.0,):
-                scale = sign * top / size
-                inputs = replaced(case, lambda x, s=scale: s * (0.05 * size + abs(np.asarray(x))))
-                yield f"{word} values", inputs
+    if open_below:
+        for word, scale in (("positive", 1 / size), ("negative", -1 / size)):
+            inputs = replaced(case, lambda x, s=scale: s * (0.05 * size + abs(np.asarray(x))))
+            yield f"{word} values", inputs
         yield "mixed values", replaced(case, lambda x: _mixed(case, x))
-
-
-def _rearranged(case: Case) -> Iterator[tuple[str, list[Any]]]:
-    """Values of the other sign, which the sample has not; where forward is finite they count."""
-    if ends_at_zero(case):
-        return
-    for scale in (-1.0, -5.0):
-        yield "negative values", replaced(case, lambda x, s=scale: s * np.asarray(x))
-    signs = case.rng.choice
-    yield "values of both signs", replaced(case, lambda x: x * signs([-1.0, 1.0], np.shape(x)))
 
 
 def _permuted(case: Case, x: Any) -> Array:
@@ -70,30 +60,6 @@ def _permuted(case: Case, x: Any) -> Array:
 
 def _mixed(case: Case, x: Any) -> Array:
     return np.asarray(case.rng.normal(0, 1.5, np.shape(x)))
-
-
-def ties(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Equal values, and zeros: any subgradient is right, but it has to be one."""
-    rng = np.random.default_rng(case.seed)
-    sample = [abs(np.asarray(case.inputs[k])) for k in movable(case)]
-    level = float(np.mean([x.mean() for x in sample if x.size] or [1.0]))
-    zeros = _has_zeros(case)
-    for what, value in (("equal values", level), ("zeros", 0.0))[: 1 + zeros]:
-        inputs = replaced(case, lambda x, v=value: np.full(np.shape(x), v))
-        yield from elsewhere(case, inputs, "boundary", what)
-    yield from _shared_tie(case, level)
-    if not zeros:
-        return
-    some = replaced(case, lambda x: np.asarray(x) * (rng.random(np.shape(x)) < 0.6))
-    yield from elsewhere(case, some, "boundary", "some zeros")
-    pairs = replaced(case, lambda x: np.round(np.asarray(x)))
-    yield from elsewhere(case, pairs, "boundary", "ties among the values")
-
-
-def _has_zeros(case: Case) -> bool:
-    """Whether zero is in the domain, by what the sample shows and the gradient does."""
-    low = min((float(np.min(case.inputs[k], initial=np.inf)) for k in movable(case)), default=0.0)
-    return low <= 0 or not ends_at_zero(case)
 
 
 def ends_at_zero(case: Case) -> bool:
@@ -109,19 +75,39 @@ def ends_at_zero(case: Case) -> bool:
     return not tops[1] <= 30 * tops[0]
 
 
-def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
+def ties(case: Case, base: Outcome) -> Iterator[Variant]:
+    """Equal values, and zeros: any subgradient is right, but it has to be one."""
+    rng = np.random.default_rng(case.seed)
+    yield "boundary", "equal values", _filled(case, _level(case))
+    if bounds(case)[0] > 0 and ends_at_zero(case):
+        return
+    some = replaced(case, lambda x: np.asarray(x) * (rng.random(np.shape(x)) < 0.6))
+    yield "boundary", "zeros", _filled(case, 0.0)
+    yield "boundary", "some zeros", some
+    yield "boundary", "ties among the values", replaced(case, lambda x: np.round(np.asarray(x)))
+
+
+def _level(case: Case) -> float:
+    """The usual size of the inputs."""
+    sizes = [abs(np.asarray(case.inputs[k])) for k in movable(case)]
+    return float(np.mean([x.mean() for x in sizes if x.size] or [1.0]))
+
+
+def _filled(case: Case, value: float) -> Inputs:
+    return replaced(case, lambda x: np.full(np.shape(x), value))
+
+
+def together(case: Case, base: Outcome) -> Iterator[Finding]:
     """Where all inputs are equal they may move together: that derivative is between its sides."""
-    inputs = replaced(case, lambda x: np.full(np.shape(x), level))
-    names = [case.names[k] for k in movable(case)]
-    for together in [[name] for name in names] + [names] * (len(names) > 1):
-        outcome = case.verify(inputs)
-        if outcome is None or outcome.point is None:
+    level, names = _level(case), [case.names[k] for k in movable(case)]
+    outcome = case.verify(_filled(case, level)) if names else None
+    if outcome is None or outcome.point is None:
+        return
+    for group in [[name] for name in names] + [names] * (len(names) > 1):
+        given = [g for g in (outcome.run.gradients[name] for name in group) if g is not None]
+        if len(given) < len(group):
             return
-        gradients = [outcome.run.gradients[name] for name in together]
-        given = [g for g in gradients if g is not None]
-        if len(given) < len(together):
-            return
-        moves = {name: np.ones(np.shape(outcome.point.value(name))) for name in together}
+        moves = {name: np.ones(np.shape(outcome.point.value(name))) for name in group}
         best = careful(outcome.point.along(moves), max(level, 0.1), outcome.point.noise)
         low, high = best.range(outcome.run.flat_upstream)
         total = float(sum(g.sum() for g in given))
@@ -129,7 +115,58 @@ def _shared_tie(case: Case, level: float) -> Iterator[Finding]:
         error = 10 * float(best.error @ abs(outcome.run.flat_upstream))
         if error < slack and not low - slack <= total <= high + slack:
             text = (
-                f"With equal values d{' + d'.join(together)} adds up to {total:.6g}, and moving "
+                f"With equal values d{' + d'.join(group)} adds up to {total:.6g}, and moving "
                 f"them together gives {low:.6g}: a tie is counted more than once, or not at all."
             )
-            yield Finding("boundary", text, together[0], grade=Grade.ELSEWHERE)
+            yield Finding("boundary", text, group[0], grade=Grade.ELSEWHERE)
+
+
+def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
+    """0 / 0 where all inputs are equal, or zero in the midst of the domain."""
+    low, high = bounds(case)
+    inside = low < 0 < high and len(movable(case)) == 1
+    for what, value in (("equal inputs", _level(case)), ("zeros as input", 0.0))[: 1 + inside]:
+        try:
+            outputs = case.forward(case.subject.copy(), _filled(case, value))
+        except SubjectError:
+            continue
+        if any(np.isnan(y).any() for y in outputs):
+            text = f"With {what} forward is NaN: it divides zero by zero."
+            yield Finding("numeric_instability", text, grade=Grade.ELSEWHERE)
+
+
+def labels(case: Case, base: Outcome) -> Iterator[Variant]:
+    """Masks that leave out something else in every row; labels in other forms that forward takes.
+
+    Another form counts only where the result is the same.
+    """
+    for k, x in enumerate(case.inputs):
+        if not isinstance(x, np.ndarray) or case.names[k] in case.wanted or not x.size:
+            continue
+        one_hot = x.ndim > 1 and bool(np.all((x == 0) | (x == 1)) and np.all(x.sum(-1) == 1))
+        if x.ndim > 1 and np.all((x == 0) | (x == 1)) and not one_hot:
+            kept = np.random.default_rng(case.seed).random(x.shape) < 0.6
+            kept[..., 0] |= ~kept.any(-1)
+            yield "wrong_formula", f"another {case.names[k]}", _with(case, k, kept.astype(x.dtype))
+        for what, label in _forms(x, one_hot, np.shape(case.inputs[0])) if k else ():
+            inputs = _with(case, k, label)
+            try:
+                outputs = case.run(inputs).outputs
+            except SubjectError:  # it is for one form only
+                continue
+            if all(map(close, outputs, base.run.outputs)):
+                yield "wrong_formula", f"labels {what}", inputs
+
+
+def _forms(label: Array, one_hot: bool, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
+    """Classes as numbers where they are one-hot vectors; and the other way about, or a column."""
+    if one_hot and label.shape == shape:
+        yield "as numbers", label.argmax(-1)
+    if label.dtype.kind in "iu" and label.shape == shape[:-1] and len(shape) > 1:
+        yield "as a column", label[..., None]
+        if label.min() >= 0 and label.max() < shape[-1]:
+            yield "as one-hot vectors", np.eye(shape[-1])[label]
+
+
+def _with(case: Case, k: int, value: Array) -> Inputs:
+    return [value if j == k else fresh(x) for j, x in enumerate(case.inputs)]

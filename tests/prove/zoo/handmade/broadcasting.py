@@ -44,6 +44,10 @@ def _equal(r):
     return (), (r.normal(size=(3, 4)), r.uniform(0.5, 2, size=(3, 4)))
 
 
+def _column(r):
+    return (), (r.normal(size=(3, 4)), r.uniform(0.5, 2, size=(3, 1)))
+
+
 def _row(r):
     return (), (r.normal(size=(3, 4)), r.uniform(0.5, 2, size=4))
 
@@ -54,7 +58,7 @@ class PlusRowNotSummed(Plus):
         return dout * 1, dout * 1
 
 
-@mistake("broadcasting", "shape", of=Plus, sample=_equal)
+@mistake("broadcasting", "shape", of=Plus, sample=_column)
 class PlusEqualShapesOnly(Plus):
     def backward(self, dout):
         return dout * 1, dout * 1

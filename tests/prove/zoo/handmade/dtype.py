@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..right import SAMPLES
 from ..right.activation import GELU, Exp, ReLU, Sigmoid, Tanh
 from ..right.affine import Affine, AffineFlatten
 from ..right.arithmetic import Cube, Divide, MatMul, Multiply, ScaleShift
@@ -13,6 +14,16 @@ from ..right.recurrent import TimeRNN
 from ..right.reduction import Max, Mean, Variance
 from ..right.shape import Repeat, Slice
 from .registry import mistake
+
+
+def whole(of):
+    """The sample of a class, rounded to integers: what is given decides what has to be served."""
+
+    def sample(r):
+        arguments, inputs = SAMPLES[of](r)
+        return arguments, tuple(np.rint(3 * x).astype(int) for x in inputs)
+
+    return sample
 
 
 @mistake("dtype", of=Sigmoid)
@@ -47,7 +58,7 @@ class ConvolutionSingleColumns(Convolution):
         return y
 
 
-@mistake("dtype", of=Cube)
+@mistake("dtype", of=Cube, sample=whole(Cube))
 class CubeIntegerGradient(Cube):
     """The gradient is put into an array of the input's dtype: integers cut it off."""
 
@@ -57,7 +68,7 @@ class CubeIntegerGradient(Cube):
         return dx
 
 
-@mistake("dtype", of=ReLU)
+@mistake("dtype", of=ReLU, sample=whole(ReLU))
 class ReluGradientLikeInput(ReLU):
     def forward(self, x):
         self.x = x
@@ -69,13 +80,13 @@ class ReluGradientLikeInput(ReLU):
         return dx
 
 
-@mistake("dtype", of=Multiply)
+@mistake("dtype", of=Multiply, sample=whole(Multiply))
 class MultiplyLikeInput(Multiply):
     def backward(self, dout):
         return (dout * self.y).astype(self.x.dtype), (dout * self.x).astype(self.y.dtype)
 
 
-@mistake("dtype", of=Max)
+@mistake("dtype", of=Max, sample=whole(Max))
 class MaxLikeInput(Max):
     def forward(self, x):
         self.like = np.zeros_like(x)
@@ -87,7 +98,7 @@ class MaxLikeInput(Max):
         return dx
 
 
-@mistake("dtype", of=MaxPooling)
+@mistake("dtype", of=MaxPooling, sample=whole(MaxPooling))
 class MaxPoolingLikeInput(MaxPooling):
     def forward(self, x):
         self.dtype = x.dtype
@@ -97,7 +108,7 @@ class MaxPoolingLikeInput(MaxPooling):
         return super().backward(dout).astype(self.dtype)
 
 
-@mistake("dtype", of=Divide)
+@mistake("dtype", of=Divide, sample=whole(Divide))
 class DivideWhole(Divide):
     """// where the operands are integers."""
 
@@ -106,20 +117,20 @@ class DivideWhole(Divide):
         return x // y if x.dtype.kind == "i" else x / y
 
 
-@mistake("dtype", of=Mean)
+@mistake("dtype", of=Mean, sample=whole(Mean))
 class MeanWhole(Mean):
     def forward(self, x):
         return super().forward(x).astype(x.dtype)
 
 
-@mistake("dtype", of=Exp)
+@mistake("dtype", of=Exp, sample=whole(Exp))
 class ExpWhole(Exp):
     def forward(self, x):
         self.y = np.exp(x).astype(x.dtype)
         return self.y
 
 
-@mistake("dtype", of=Sigmoid)
+@mistake("dtype", of=Sigmoid, sample=whole(Sigmoid))
 class SigmoidWhole(Sigmoid):
     def forward(self, x):
         out = np.empty_like(x)
@@ -152,7 +163,7 @@ class LayerNormHalfDeviation(LayerNorm):
         return y
 
 
-@mistake("dtype", of=AveragePooling)
+@mistake("dtype", of=AveragePooling, sample=whole(AveragePooling))
 class AveragePoolingWhole(AveragePooling):
     """The share of each entry is computed in integers."""
 
@@ -194,7 +205,7 @@ class GELUSingleConstant(GELU):
         return super().backward(dout.astype(np.float32)).astype(dout.dtype)
 
 
-@mistake("dtype", of=Variance)
+@mistake("dtype", of=Variance, sample=whole(Variance))
 class VarianceLikeInput(Variance):
     def forward(self, x):
         self.kind = x.dtype
@@ -204,7 +215,7 @@ class VarianceLikeInput(Variance):
         return super().backward(dout).astype(self.kind)
 
 
-@mistake("dtype", of=Repeat)
+@mistake("dtype", of=Repeat, sample=whole(Repeat))
 class RepeatInteger(Repeat):
     def forward(self, x):
         self.kind = x.dtype
@@ -214,7 +225,7 @@ class RepeatInteger(Repeat):
         return super().backward(dout.astype(self.kind))
 
 
-@mistake("dtype", of=AffineFlatten)
+@mistake("dtype", of=AffineFlatten, sample=whole(AffineFlatten))
 class AffineFlattenUnsigned(AffineFlatten):
     """Integer pixels are kept as bytes: dW wraps around."""
 
@@ -225,7 +236,7 @@ class AffineFlattenUnsigned(AffineFlatten):
         return y
 
 
-@mistake("dtype", of=TimeRNN)
+@mistake("dtype", of=TimeRNN, sample=whole(TimeRNN))
 class TimeRNNIntegerState(TimeRNN):
     """The first state has the input's dtype, and so has the array of states."""
 
