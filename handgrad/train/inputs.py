@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,57 @@ from handgrad.train.data import check_inputs
 from handgrad.train.dry import output_shape
 from handgrad.train.files import PathLike, Table, read_cells, read_table
 from handgrad.train.npz import read_npz
-from handgrad.train.spec import InputSpec
+from handgrad.train.spec import InputSpec, OutputSpec
+from handgrad.train.tables.parts import read_parts
+from handgrad.train.tables.spec import Notes
 
 ROOM = 2**16  # see `output_shape`
+
+
+def predictions(
+    saved: Checkpoint, path: PathLike, header: bool | None = None, id: str | None = None,
+    probabilities: bool = False, complain: Callable[[str], None] = lambda text: None,
+) -> Iterator[list[Any]]:  # fmt: skip
+    """A table of predictions for the rows of a file: its header, then a line for each row.
+
+    id: the column that names the rows; by default the one that the model knows, where the file has
+    it, or else their number. complain is told at the end what the file had that training had not.
+    """
+    output, path = saved.output or OutputSpec(), Path(path)
+    notes, begun = Notes(), False
+    for x, names, name in _parts(saved, path, header, id, notes):
+        y = all_predictions(saved, x)
+        if not begun:
+            output.check(y.shape)
+            yield output.header(y.shape[-1] if y.ndim > 1 else 1, name, probabilities)
+            begun = True
+        for named, row in zip(names, output.answers(y, probabilities)):
+            yield [named, *row]
+    for line in notes.lines():
+        complain(f"{path}: {line}")
+
+
+def _parts(
+    saved: Checkpoint, path: Path, header: bool | None, id: str | None, notes: Notes
+) -> Iterator[tuple[Array, Any, str]]:
+    """Inputs, part by part, what names their rows, and what these names are called."""
+    table = saved.table
+    if table is None or path.suffix.lower() == ".npz":
+        x = read_inputs(path, saved, header)
+        yield x, range(len(x)), "row"
+        return
+    for frame in read_parts(path, table, header):
+        wanted = id or table.id
+        known = dict(zip(table.find(frame.source, frame.names, frame.header), frame.columns))
+        known |= {column.name: column for column in frame.columns}
+        if id is not None and id not in known:
+            raise ValueError(f"{path}: no column {id!r} among {', '.join(frame.names)}")
+        x = table.inputs(frame, notes=notes)
+        column = known.get(wanted) if wanted else None
+        if column is None:
+            yield x, range(frame.first, frame.first + frame.rows), "row"
+        else:
+            yield x, column.texts(), column.name
 
 
 def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -> Array:

@@ -108,9 +108,7 @@ class LowerStandardize(Lowering):
         self.row(b, node.layer, b.plain(b.gathered(dy)), dx, np.zeros(len(node.layer.center)))
         return dx
 
-    def row(
-        self, b: Builder, layer: Any, x: Value, y: Value, mean: Array, **epilogue: Any
-    ) -> None:
+    def row(self, b: Builder, layer: Any, x: Value, y: Value, mean: Array, **epilogue: Any) -> None:
         """Append y = f((x − mean) · factor), by columns."""
         C, stats = len(mean), np.stack([mean, layer.factor]).astype(np.float32)
         one, zero = (np.full(C, value, np.float32) for value in (1, 0))
