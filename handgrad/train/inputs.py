@@ -13,9 +13,10 @@ from handgrad.network import Network
 from handgrad.train.checkpoint import Checkpoint
 from handgrad.train.data import check_inputs
 from handgrad.train.dry import output_shape
-from handgrad.train.files import PathLike, Table, read_cells, read_table
+from handgrad.train.files import PathLike, Table, read_cells
 from handgrad.train.npz import read_npz
 from handgrad.train.spec import InputSpec, OutputSpec
+from handgrad.train.tables.names import refuse_twice
 from handgrad.train.tables.parts import read_parts
 from handgrad.train.tables.spec import Notes
 
@@ -81,7 +82,8 @@ def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -
         x = check_inputs(array_of(path), f"{path}: x")
         takes = saved.input or fitting(saved.network, [x.shape[1:], (x[0].size,)])
     else:
-        table = read_table(path, header_of(path, saved.input, header))
+        named = saved.input is not None and saved.input.columns is not None
+        table = read_cells(path, True if header is None and named else header)
         width = len(table.names)
         takes = saved.input or fitting(saved.network, [(width,), (width - 1,)])
         x = table.numbers(columns_of(table, takes))
@@ -99,14 +101,6 @@ def array_of(path: Path) -> Array:
     return arrays[name] if name else next(iter(arrays.values()))
 
 
-def header_of(path: Path, takes: InputSpec | None, header: bool | None) -> bool | None:
-    """True where the first line has the names that the model knows; else what was said."""
-    if header is None and takes is not None and takes.columns is not None:
-        first = {cell.strip() for cell in read_cells(path)[1][0]}
-        return True if first >= set(takes.columns) else None
-    return header
-
-
 def columns_of(table: Table, takes: InputSpec) -> list[int]:
     """The numbers of the columns that hold the inputs, in the model's order."""
     if table.header and takes.columns is not None:
@@ -116,9 +110,7 @@ def columns_of(table: Table, takes: InputSpec) -> list[int]:
                 f"{table.path}: missing columns: {', '.join(missing)}; it has "
                 f"{', '.join(table.names)}"
             )
-        twice = [name for name in takes.columns if table.names.count(name) > 1]
-        if twice:
-            raise ValueError(f"{table.path}: the column {twice[0]!r} is there twice")
+        refuse_twice(str(table.path), table.names, takes.columns)
         return [table.names.index(name) for name in takes.columns]
     if len(table.names) not in (takes.size, takes.size + 1):
         raise ValueError(

@@ -90,10 +90,7 @@ class ByteBlock:
         pad = bytes(PAD)
         raw = np.frombuffer(b"".join((pad, data, pad)), np.uint8)
         width, mark = len(layout.names), "," if "," in layout.marks else "."
-        found = _positions(raw, ord(layout.separator), ord(mark))
-        if found is None:
-            return None
-        begins, marks, ends = found
+        begins, marks, ends = _positions(raw, data, ord(layout.separator), ord(mark))
         last = raw[ends] == NEWLINE
         if (
             len(ends) % width
@@ -103,12 +100,14 @@ class ByteBlock:
             return None
         shape = -1, width
         begins, marks, ends = (a.reshape(shape)[skip:] for a in (begins, marks, ends))
-        if not _trim(raw, begins, marks, ends, b'"' in data):
+        if not _trim(raw, data, begins, marks, ends):
             return None
         return cls(raw, begins, marks, ends, line)
 
     def numbers(self, columns: list[int], marks: list[str]) -> tuple[Array, list[list[Wrong]]]:
-        begins, at, ends = (a[:, columns].ravel() for a in (self.begins, self.marks, self.ends))
+        every = len(columns) == self.begins.shape[1]
+        chosen = slice(None) if every else columns
+        begins, at, ends = (a[:, chosen].ravel() for a in (self.begins, self.marks, self.ends))
         values, right = parse_numbers(self.raw, begins, at, ends)
         wrong: list[list[Wrong]] = [[] for _ in columns]
         values[begins == ends] = np.nan
@@ -137,15 +136,14 @@ class ByteBlock:
         return self.line + self.data.count(b"\n", 0, int(self.begins[row, 0]))
 
 
-def _positions(raw: Array, separator: int, mark: int) -> tuple[Array, Array, Array] | None:
-    """Begins, decimal marks and ends of all cells; None where the last is not whole."""
+def _positions(raw: Array, data: bytes, separator: int, mark: int) -> tuple[Array, Array, Array]:
+    """Begins, decimal marks and ends of all cells."""
     found = raw == separator
     found |= raw == NEWLINE
     if mark != separator:
         found |= raw == mark
-    quotes = raw == QUOTE
-    if quotes.any():
-        found &= ~np.bitwise_xor.accumulate(quotes)
+    if b'"' in data:
+        found &= ~np.bitwise_xor.accumulate(raw == QUOTE)
     at = np.flatnonzero(found)
     kind = raw[at]
     stops = np.flatnonzero(kind != mark) if mark != separator else np.arange(len(at))
@@ -153,6 +151,8 @@ def _positions(raw: Array, separator: int, mark: int) -> tuple[Array, Array, Arr
     before = np.maximum(stops - 1, 0)
     marks = np.where((kind[before] == mark) & (stops > 0) & (mark != separator), at[before], ends)
     begins = np.concatenate([[PAD], ends[:-1] + 1])
+    if (ends[0] - begins[0] > 1) and not any(two in data for two in (b"\n\n", b"\n\r\n")):
+        return begins, marks, ends
     lines = raw[ends] == NEWLINE
     blank = lines & (raw[begins - 1] == NEWLINE) & (
         (begins == ends) | ((begins + 1 == ends) & (raw[begins] == RETURN))
@@ -163,21 +163,21 @@ def _positions(raw: Array, separator: int, mark: int) -> tuple[Array, Array, Arr
     return (begins[kept], marks[kept], ends[kept]) if blank.any() else (begins, marks, ends)
 
 
-def _trim(raw: Array, begins: Array, marks: Array, ends: Array, quoted: bool) -> bool:
+def _trim(raw: Array, data: bytes, begins: Array, marks: Array, ends: Array) -> bool:
     """Leave out returns, single spaces and quotes around cells; False for quotes elsewhere."""
     ends[:, -1] -= (raw[ends[:, -1] - 1] == RETURN) & (begins[:, -1] < ends[:, -1])
-    begins += (raw[begins] == SPACE) & (begins < ends)
-    ends -= (raw[ends - 1] == SPACE) & (begins < ends)
-    if quoted:
+    if b" " in data:
+        begins += (raw[begins] == SPACE) & (begins < ends)
+        ends -= (raw[ends - 1] == SPACE) & (begins < ends)
+    if b'"' in data:
         opened = (raw[begins] == QUOTE) & (begins < ends)
         closed = (raw[ends - 1] == QUOTE) & (begins + 1 < ends)
         count = np.cumsum(raw == QUOTE, dtype=np.int32)
         inside = count[ends - 1] - count[begins - 1]
         if (opened & ~closed).any() or (inside[~opened] > 0).any():
             return False
-        data = raw.tobytes()
         for i, j in np.argwhere(inside > 2):
-            if b'"' in data[begins[i, j] + 1 : ends[i, j] - 1].replace(b'""', b""):
+            if b'"' in raw[begins[i, j] + 1 : ends[i, j] - 1].tobytes().replace(b'""', b""):
                 return False
         begins += opened
         ends -= opened
@@ -239,13 +239,13 @@ def _csv_blocks(
         while some := list(islice(found, SOME)):
             for number, row in some:
                 if len(row) != width:
-                    raise ValueError(_width(layout, number + before - 1, row))
+                    raise ValueError(wrong_width(layout, number + before - 1, row))
             yield CsvBlock([n + before - 1 for n, _ in some], list(zip(*(row for _, row in some))))
     except csv.Error as error:
         raise ValueError(f"{layout.path}: not a CSV file: {error}") from None
 
 
-def _width(layout: Layout, line: int, row: list[str]) -> str:
+def wrong_width(layout: Layout, line: int, row: list[str]) -> str:
     """The error for a record of another width."""
     hint = "; a quote before it is not closed" if any("\n" in cell for cell in row) else ""
     first = "the header" if layout.header else "the first line"

@@ -18,6 +18,8 @@ PAD = 2 * WORD  # bytes that must lie before the first cell
 ZEROS = np.uint64(0x3030303030303030)
 OVER = np.uint64(0x7676767676767676)  # brings what is above 9 to the highest bit of its byte
 HIGH = np.uint64(0x8080808080808080)
+PAIRS = np.uint64(0x000000FF000000FF)
+MASKS = np.array([(2**64 - 1) & ~(2 ** (64 - 8 * n) - 1) for n in range(9)], np.uint64)
 TENS = 10.0 ** np.arange(23)
 MOST = 15  # digits that float64 holds exactly
 MINUS, PLUS = 45, 43
@@ -32,39 +34,48 @@ def parse_numbers(raw: Array, begins: Array, marks: Array, ends: Array) -> tuple
     minus = first == MINUS
     begins = begins + (minus | (first == PLUS))
     whole, fraction = marks - begins, np.maximum(ends - marks - 1, 0)
+    right = whole + fraction
+    right = (right > 0) & (right <= MOST)
     words = np.ndarray((len(raw) - WORD + 1,), "<u8", raw, strides=(1,))
-    value, right = _integers(words, marks, whole)
+    value, wrong = _integers(words, marks, whole)
     if fraction.any():
         part, also = _integers(words, ends, fraction)
-        right &= also
-        value = value * TENS[np.minimum(fraction, MOST)] + part
-        value /= TENS[np.minimum(fraction, MOST)]
-    count = whole + fraction
-    right &= (count > 0) & (count <= MOST) & (whole >= 0)
-    return np.where(minus, -value, value), right
+        wrong |= also
+        tens = TENS[np.minimum(fraction, MOST)]
+        value *= tens
+        value += part
+        value /= tens
+    right &= wrong & HIGH == 0
+    np.negative(value, out=value, where=minus)
+    return value, right
 
 
 def _integers(words: Array, ends: Array, sizes: Array) -> tuple[Array, Array]:
-    """The integers of so many digits before `ends`, as float64, and whether all are digits."""
-    value, right = _eight(words, ends, np.minimum(sizes, WORD))
+    """The integers of so many digits before `ends`; a byte's highest bit is set where none is."""
+    value, wrong = _eight(words, ends, np.minimum(sizes, WORD))
     long = np.flatnonzero(sizes > WORD)
     if long.size:
         high, also = _eight(words, ends[long] - WORD, np.minimum(sizes[long] - WORD, WORD))
         value[long] += high * 1e8
-        right[long] &= also
-    return value, right
+        wrong[long] |= also
+    return value, wrong
 
 
 def _eight(words: Array, ends: Array, sizes: Array) -> tuple[Array, Array]:
-    """The same for at most eight digits."""
-    unused = (WORD * (WORD - np.maximum(sizes, 0))).astype(np.uint64)
-    none = unused == 64
-    word = words[ends - WORD] ^ ZEROS
-    word >>= np.minimum(unused, np.uint64(63))
-    word <<= np.minimum(unused, np.uint64(63))
-    word[none] = 0
-    right = ((word + OVER) | word) & HIGH == 0
-    word = word * np.uint64(10) + (word >> np.uint64(8))
-    low = (word & np.uint64(0x000000FF000000FF)) * np.uint64(0x000F424000000064)
-    high = (word >> np.uint64(16) & np.uint64(0x000000FF000000FF)) * np.uint64(0x0000271000000001)
-    return ((low + high) >> np.uint64(32)).astype(np.float64), right
+    """The same for at most eight digits, which a mask leaves of the eight bytes before `ends`."""
+    word = words[ends - WORD]
+    word ^= ZEROS
+    word &= MASKS[sizes]
+    wrong = word + OVER
+    wrong |= word
+    tens = word * np.uint64(10)
+    word >>= np.uint64(8)
+    tens += word
+    low = tens & PAIRS
+    low *= np.uint64(0x000F424000000064)
+    tens >>= np.uint64(16)
+    tens &= PAIRS
+    tens *= np.uint64(0x0000271000000001)
+    low += tens
+    low >>= np.uint64(32)
+    return low.astype(np.float64), wrong

@@ -153,7 +153,7 @@ class Gathered:
         self.rows += block.rows
         if self.at:
             values, wrong = block.numbers(self.at, [self.marks[c] for c in self.at])
-            self.parts.append(values)
+            self.parts.append(np.ascontiguousarray(values.T))
             for c, cells in zip(self.at, wrong):
                 self.wrong[c] += cells[: SHOWN - len(self.wrong[c])]
                 self.count[c] += len(cells)
@@ -179,13 +179,13 @@ class Gathered:
 
 
 def _stacked(parts: list[Array], width: int, rows: int) -> Array:
-    """Blocks (n, D) as one array (D, N); each block is let go once it is copied."""
+    """Blocks (D, n) as one array (D, N); each block is let go once it is copied."""
     whole, at = np.empty((width, rows)), 0
     parts.reverse()
     while parts:
         part = parts.pop()
-        whole[:, at : at + len(part)] = part.T
-        at += len(part)
+        whole[:, at : at + part.shape[1]] = part
+        at += part.shape[1]
     return whole
 
 

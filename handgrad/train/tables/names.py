@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 
@@ -18,3 +18,10 @@ def different(names: Iterable[Any]) -> list[str]:
         found.append(unique)
         taken.add(unique)
     return found
+
+
+def refuse_twice(source: str, names: Collection[str], known: Collection[str]) -> None:
+    """Raise ValueError where a column that is known is there twice: then `different` numbers it."""
+    for name in known:
+        if f"{name}.2" in names and f"{name}.2" not in known:
+            raise ValueError(f"{source}: the column {name!r} is there twice")

@@ -16,6 +16,7 @@ from handgrad.train.spec import InputSpec
 from handgrad.train.tables.cells import as_number
 from handgrad.train.tables.encode import Encoder, Number, encoder_from
 from handgrad.train.tables.frame import Column, Frame
+from handgrad.train.tables.names import refuse_twice
 
 NAMES: schema.Check = schema.list_of(schema.text)
 TABLE: schema.Check = schema.record(
@@ -106,6 +107,7 @@ class TableSpec:
         missing = [e.name for e in self.encoders if e.name not in names]
         if missing:
             raise ValueError(f"{source}: {self._missing(missing, names)}")
+        refuse_twice(source, names, self.columns)
         return names
 
     def _in_order(self, source: str, width: int) -> list[str]:
