@@ -13,6 +13,7 @@ from handgrad.train.data import check_data, encode_labels, split, split_rows
 from handgrad.train.dataset import Dataset, make
 from handgrad.train.files import PathLike, read_arrays
 from handgrad.train.images import FASHION_CLASSES, fashion_mnist, mnist
+from handgrad.train.pictures import read_pictures
 from handgrad.train.tables.table import SUFFIXES, Table, read_table
 
 DIGITS = tuple("0123456789")
@@ -63,6 +64,9 @@ def load_data(
         train, test = read(folder, download=download, images=True)
         classes = DIGITS if name == "mnist" else FASHION_CLASSES
         return make(name, *train, *test, classes, dtype="uint8")
+    if path.is_dir():
+        x, t, classes = read_pictures(path)
+        return make(path.name, *split(x, t, fraction, seed), classes)
     if path.suffix.lower() in SUFFIXES:
         return from_table(read_table(path, target, header=header), fraction, seed)
     if path.suffix.lower() == ".npz":
