@@ -116,7 +116,7 @@ def _train(
     if net and fresh is not network:
         _same_sizes(fresh, network, dataset)
     rule = make_optimizer(optimizer, lr)
-    model = SaveModel(out / MODEL, seconds=5, info={"data": dataset.name}, input=dataset.input,
+    model = SaveModel(out / MODEL, seconds=5, info=dataset.info, input=dataset.input,
                       output=dataset.output, table=dataset.table)  # fmt: skip
     trainer = Trainer(
         network, dataset.x_train, dataset.t_train, loss=loss, optimizer=rule, epochs=epochs,

@@ -48,6 +48,12 @@ class Dataset:
         return InputSpec(shape, self.dtype, self.columns, target, scale=scale)
 
     @property
+    def info(self) -> dict[str, Any]:
+        """Notes for a model file: what the data are, and of pictures the shape that they had."""
+        pictures = {"shape": list(self.shape)} if len(self.shape) > 1 else {}
+        return {"data": self.name, **pictures}
+
+    @property
     def output(self) -> OutputSpec:
         """What such a network gives."""
         if self.classes is not None:

@@ -10,17 +10,22 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.network import Network
+from handgrad.train import schema
 from handgrad.train.checkpoint import Checkpoint
 from handgrad.train.data import check_inputs
 from handgrad.train.dry import output_shape
 from handgrad.train.files import PathLike, Table, read_cells
 from handgrad.train.npz import read_npz
+from handgrad.train.pictures import picture_files, pictures
 from handgrad.train.spec import InputSpec, OutputSpec
-from handgrad.train.tables.names import refuse_twice
+from handgrad.train.tables.names import different, refuse_twice
 from handgrad.train.tables.parts import read_parts
+from handgrad.train.tables.source import look
 from handgrad.train.tables.spec import Notes
 
 ROOM = 2**16  # see `output_shape`
+SOME = 500  # pictures
+SHAPE: schema.Check = schema.list_of(schema.integer(1, 2**16), 3)
 
 
 def predictions(
@@ -51,6 +56,9 @@ def _parts(
 ) -> Iterator[tuple[Array, Any, str]]:
     """Inputs, part by part, what names their rows, and what these names are called."""
     table = saved.table
+    if path.is_dir():
+        yield from _pictures(saved, path)
+        return
     if table is None or path.suffix.lower() == ".npz":
         x = read_inputs(path, saved, header)
         yield x, range(len(x)), "row"
@@ -69,6 +77,19 @@ def _parts(
             yield x, column.texts(), column.name
 
 
+def _pictures(saved: Checkpoint, folder: Path) -> Iterator[tuple[Array, Any, str]]:
+    """The pictures of a folder, in the size that those of training had, SOME at once."""
+    shape = SHAPE(saved.info.get("shape"), "predict: a model of pictures is needed; info.shape")
+    files = picture_files(folder)
+    if not files:
+        raise ValueError(f"{folder}: there are no pictures in it")
+    for begin in range(0, len(files), SOME):
+        some = files[begin : begin + SOME]
+        x = pictures(some, (shape[1], shape[2]), color=shape[0] == 3)
+        x = x if saved.input is None else saved.input.prepare(x, str(folder))
+        yield x, [path.name for path in some], "picture"
+
+
 def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -> Array:
     """The inputs in a CSV or npz file, as the model takes them.
 
@@ -82,8 +103,7 @@ def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -
         x = check_inputs(array_of(path), f"{path}: x")
         takes = saved.input or fitting(saved.network, [x.shape[1:], (x[0].size,)])
     else:
-        named = saved.input is not None and saved.input.columns is not None
-        table = read_cells(path, True if header is None and named else header)
+        table = read_cells(path, header_of(path, saved.input, header))
         width = len(table.names)
         takes = saved.input or fitting(saved.network, [(width,), (width - 1,)])
         x = table.numbers(columns_of(table, takes))
@@ -99,6 +119,14 @@ def array_of(path: Path) -> Array:
     if name is None and len(arrays) != 1:
         raise ValueError(f"{path}: needs an array x, has {', '.join(arrays) or 'none'}")
     return arrays[name] if name else next(iter(arrays.values()))
+
+
+def header_of(path: Path, takes: InputSpec | None, header: bool | None) -> bool | None:
+    """True where the first line has the names that the model knows; else what was said."""
+    if header is None and takes is not None and takes.columns is not None:
+        first = different(look(path, header=False).rows[0])
+        return True if set(first) >= set(takes.columns) else None
+    return header
 
 
 def columns_of(table: Table, takes: InputSpec) -> list[int]:
