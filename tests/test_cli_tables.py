@@ -33,7 +33,7 @@ def test_incomes(run):  # noqa: F811
     text = train(run, "--data", "adult.data")
     assert "adult.data: 1,500 rows, parted by commas, no header" in text
     assert re.search(r"^1 +category +\d+ +one-hot: 3 \+ missing", text, re.M)
-    assert re.search(r"^10 +2 classes +0 +target: <=50K [\d,]+, >50K [\d,]+", text, re.M)
+    assert re.search(r"^10 +2 classes +0 +target: <=50K \([\d,]+\), >50K \([\d,]+\)", text, re.M)
     assert score(text) > 80
     rows = [line.split(", ") for line in adult(40, seed=9).splitlines() if line]
     Path("new.data").write_text("\n".join(", ".join(row[:-1]) for row in rows))

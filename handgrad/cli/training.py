@@ -20,7 +20,7 @@ from handgrad.prove.proof import Proof, prove_network
 from handgrad.terminal import complain, patient, plain_errors, say
 from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
-from handgrad.train.loading import NAMES, from_table, load_data
+from handgrad.train.loading import NAMES, load_data
 from handgrad.train.metrics import r2
 from handgrad.train.nets import fitted, network_for
 from handgrad.train.tables import read_table
@@ -158,7 +158,7 @@ def _load(
             data, [*map(_column, targets)] or -1, header=header, separator=separator, task=task,
             told=told, **wishes,
         )  # fmt: skip
-    dataset = from_table(table, seed=seed)
+    dataset = table.split(seed=seed)
     assert dataset.table is not None
     tell(f"{data}: {table.frame.rows:,} rows, {table.frame.how}\n\n{table.show(dataset.table)}\n")
     for note in dataset.notes:

@@ -9,12 +9,12 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.train import datasets
-from handgrad.train.data import check_data, encode_labels, split, split_rows
+from handgrad.train.data import check_data, encode_labels, split
 from handgrad.train.dataset import Dataset, make
 from handgrad.train.files import PathLike, read_arrays
 from handgrad.train.images import FASHION_CLASSES, fashion_mnist, mnist
 from handgrad.train.pictures import read_pictures
-from handgrad.train.tables.table import SUFFIXES, Table, read_table
+from handgrad.train.tables.table import SUFFIXES, read_table
 
 DIGITS = tuple("0123456789")
 MADE: dict[str, Callable[..., tuple[Array, Array]]] = {
@@ -68,26 +68,10 @@ def load_data(
         x, t, classes = read_pictures(path)
         return make(path.name, *split(x, t, fraction, seed), classes)
     if path.suffix.lower() in SUFFIXES:
-        return from_table(read_table(path, target, header=header), fraction, seed)
+        return read_table(path, target, header=header).split(fraction, seed)
     if path.suffix.lower() == ".npz":
         return from_npz(path, fraction, seed).scaled()
     raise ValueError(f"data must be {', '.join(NAMES)}, or a .csv or .npz file; got {name!r}")
-
-
-def from_table(table: Table, fraction: float = 0.2, seed: int = 0) -> Dataset:
-    """The rows of a table that have a target, in two parts; what is fitted is fitted to the first.
-
-    Values are scaled, by the first part too.
-    """
-    found = table.targets
-    train, test = split_rows(found.t, fraction, seed)
-    spec = table.fit(found.rows[train])
-    x_train, x_test = (table.inputs(spec, found.rows[part]) for part in (train, test))
-    notes = table.notes(spec, found.rows[train], found.t[train])
-    return Dataset(
-        table.name, x_train, found.t[train], x_test, found.t[test], found.classes,
-        x_train.shape[1:], spec.features, found.names, table=spec, notes=tuple(notes),
-    ).scaled()  # fmt: skip
 
 
 def from_npz(path: Path, fraction: float, seed: int) -> Dataset:

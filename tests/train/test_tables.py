@@ -12,7 +12,7 @@ import pytest
 from handgrad import Affine, ReLU, Sequential, fit
 from handgrad.train import OutputSpec, load_checkpoint, read_table, save
 from handgrad.train.data import split_rows
-from handgrad.train.loading import from_table, load_data
+from handgrad.train.loading import load_data
 from handgrad.train.tables.encode import robust
 from handgrad.train.tables.spec import Notes, TableSpec
 
@@ -49,7 +49,7 @@ COLUMNS = {
     "note": ("text", ["a long text of words"] * 5, "left out: 20 of 20 differ"),
     "unit": ("constant", ["kg"] * 5, "left out: always 'kg'"),
     "nothing": ("empty", ["", "NA", "?", "null", "n/a"], "left out: no value in it"),
-    "label": ("2 classes", ["a", "b", "a", "b", "a"], "target: a 12, b 8"),
+    "label": ("2 classes", ["a", "b", "a", "b", "a"], "target: a (12), b (8)"),
 }
 
 
@@ -102,7 +102,7 @@ def test_what_is_fitted_is_fitted_to_the_training_rows_alone(table, rng):
         read = table("x,c,t\n" + "\n".join(lines))
         train = split_rows(read.targets.t, 0.2, 3)[0]
         changed = [line if i in train else f"{other},new,{other}" for i, line in enumerate(lines)]
-        data = from_table(table("x,c,t\n" + "\n".join(changed)), seed=3)
+        data = table("x,c,t\n" + "\n".join(changed)).split(seed=3)
         made.append((data.table, data.mean, data.scale, data.x_train))
     assert made[0][:3] == made[1][:3]
     np.testing.assert_array_equal(made[0][3], made[1][3])
@@ -167,7 +167,7 @@ def test_a_frames_own_kinds():
 def test_a_model_takes_frames_and_gives_values_on_their_scale(table, tmp_path, rng):
     a = rng.normal(size=200)
     text = "a,b,price\n" + "".join(f"{v},{'xy'[i % 2]},{5e5 + 1e4 * v}\n" for i, v in enumerate(a))
-    data = from_table(table(text))
+    data = table(text).split()
     network = Sequential(Affine(16), ReLU(), Affine(1), seed=0)
     fit(network, data.x_train, data.t_train, epochs=60)
     path = tmp_path / "m.safetensors"
@@ -264,7 +264,7 @@ def test_ten_thousand_classes(table, tmp_path):
     lines = [f"{i % 97},c{i % 10_000:05}" for i in range(30_000)]
     read = table("x,t\n" + "\n".join(lines))
     assert len(read.targets.classes) == 10_000
-    data = from_table(read)
+    data = read.split()
     assert data.t_train.max() == 9999
     assert kinds(read)["t"][0] == "10000 classes"
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.train.data import split_rows
+from handgrad.train.dataset import Dataset
 from handgrad.train.tables.encode import Encoder
 from handgrad.train.tables.frame import Column, Frame, Told, read_frame
 from handgrad.train.tables.frames import ARROW, PARQUET, from_frame, is_frame, read_arrow
@@ -70,6 +72,21 @@ class Table:
         """The numbers (N, D) of some rows, by default all with targets."""
         return spec.inputs(self.frame, self.targets.rows if rows is None else rows)
 
+    def split(self, fraction: float = 0.2, seed: int = 0) -> Dataset:
+        """The rows that have targets, in a part to learn from and a random `fraction` held out.
+
+        Classes are divided alike. What is fitted, and the scale of values, is so by the first part.
+        """
+        found = self.targets
+        train, test = split_rows(found.t, fraction, seed)
+        spec = self.fit(found.rows[train])
+        x_train, x_test = (self.inputs(spec, found.rows[part]) for part in (train, test))
+        notes = self.notes(spec, found.rows[train], found.t[train])
+        return Dataset(
+            self.name, x_train, found.t[train], x_test, found.t[test], found.classes,
+            x_train.shape[1:], spec.features, found.names, table=spec, notes=tuple(notes),
+        ).scaled()  # fmt: skip
+
     def notes(self, spec: TableSpec, rows: Array, t: Array) -> list[str]:
         """What the user should know: wrong cells, rows left out, columns that tell the target."""
         said = [c.complaint() for c in self.frame.columns if c.count]
@@ -104,7 +121,7 @@ class Table:
         if self.targets.classes is None:
             return "number", "target"
         count = np.bincount(self.targets.t)
-        names = [f"{name} {n:,}" for name, n in zip(self.targets.classes, count)]
+        names = [f"{name} ({n:,})" for name, n in zip(self.targets.classes, count)]
         more = f", and {len(names) - 4} more" if len(names) > 4 else ""
         return f"{len(names)} classes", f"target: {', '.join(names[:4])}{more}"
 
