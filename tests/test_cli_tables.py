@@ -151,6 +151,9 @@ def test_kinds_may_be_said_and_several_targets_given(run, rng):  # noqa: F811
     assert re.search(r"^day +words +0 +left out: as asked", text, re.M)
     assert load_checkpoint("out/model.safetensors").output.columns == ("p", "q")
     assert run("predict", "out/model.safetensors", "d.csv").startswith("row,p,q\n0,")
+    again = "train", "--data", "d.csv", "--target", "p", "--target", "q", "--no-proof", "--resume"
+    assert "--resume: the columns are taken otherwise" in run(*again, "--drop", "day", code=2)
+    run(*again, "--drop", "day", "--categorical", "zone", "--epochs", 3, "--quiet")
     assert "no column 'zones' among zone, p, q, day; is it 'zone'?" in run(
         "train", "--data", "d.csv", "--categorical", "zones", code=2
     )
@@ -160,7 +163,7 @@ def test_the_proof_is_bounded(run, rng):  # noqa: F811
     x = rng.normal(size=(40, 700)).round(3)
     Path("d.csv").write_text("\n".join(",".join(map(str, [*row, int(row[0] > 0)])) for row in x))
     text = run("train", "--data", "d.csv", "--epochs", 1)
-    assert "on 8 samples, 889 of 70,302 entries at random" in text
+    assert "on 8 samples\n889 of 70,302 entries, chosen at random" in text
     assert "0 … 699" in text
 
 

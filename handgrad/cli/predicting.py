@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from handgrad.train import load_checkpoint
 from handgrad.train.inputs import predictions
 from handgrad.train.nets import network_from_file
 from handgrad.train.write import written
+
+UNIX: Any = {"lineterminator": "\n"}
 
 header_option = click.option(
     "--header/--no-header", default=None, help="line 1 of a CSV file has names, or data"
@@ -42,18 +43,15 @@ def predict(
         classes = network_from_file(net)[1] if net else []
         saved = load_checkpoint(model, classes=classes)
         rows = predictions(saved, file, header, name, probabilities, complain)
-        lines = map(_line, rows)
         if out is None:
-            for line in lines:
-                click.echo(line, nl=False)
+            csv.writer(_Text(lambda text: click.echo(text, nl=False)), **UNIX).writerows(rows)
             return
         with written(out) as table:
-            for line in lines:
-                table.write(line.encode())
+            csv.writer(_Text(lambda text: table.write(text.encode())), **UNIX).writerows(rows)
 
 
-def _line(row: Iterable[Any]) -> str:
-    """A row as a line of a CSV file."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="\n").writerow(row)
-    return line.getvalue()
+class _Text:
+    """What the csv module writes to: text that goes to a function."""
+
+    def __init__(self, write: Callable[[str], Any]):
+        self.write = write

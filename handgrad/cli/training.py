@@ -21,7 +21,6 @@ from handgrad.terminal import complain, patient, plain_errors, say
 from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
 from handgrad.train.loading import NAMES, load_data
-from handgrad.train.metrics import r2
 from handgrad.train.nets import fitted, network_for
 from handgrad.train.tables import read_table
 from handgrad.train.tables.table import SUFFIXES
@@ -110,6 +109,8 @@ def _train(
     dataset = _load(data, seed, tell, **reading)
     network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
+    if saved is not None and saved.table != dataset.table:
+        raise ValueError("--resume: the columns are taken otherwise than in the training before")
     fresh, network = network, network if saved is None else saved.network
     loss = _loss(dataset, balance)
     dataset = fitted(network, dataset)
@@ -121,7 +122,7 @@ def _train(
     trainer = Trainer(
         network, dataset.x_train, dataset.t_train, loss=loss, optimizer=rule, epochs=epochs,
         batch=batch, seed=seed, validation=(dataset.x_test, dataset.t_test),
-        metrics=[accuracy] if dataset.classes else [r2],
+        metrics=[accuracy] if dataset.classes else [],  # of values the loss says it
         callbacks=[model], progress=False if quiet else None,
     )  # fmt: skip
     if saved is not None:
@@ -218,16 +219,18 @@ def _probe(out: Path, network: Network) -> None:
 def _prove(network: Network, dataset: Dataset, loss: Any, tell: Any) -> None:
     count = network.parameters.size
     most = max(100, min(20_000, int(WORK / (2 * PROVED * max(count, 1)))))
-    chosen = f", {most:,} of {count:,} entries at random" if most < count else ""
-    tell(f"proof: backprop against numerical differentiation, in float64, on {PROVED} samples"
-         f"{chosen}")  # fmt: skip
+    chosen = f"\n{most:,} of {count:,} entries, chosen at random" if most < count else ""
+    tell(
+        f"proof: backprop against numerical differentiation, in float64, on {PROVED} samples"
+        f"{chosen}"
+    )
     proof: Proof = prove_network(
         network, dataset.x_train[:PROVED], dataset.t_train[:PROVED], loss, limit=most
     )
     tell(str(proof))
     tell(
         f"worst relative error {proof.worst:.1e}; for all {network.parameters.size:,} gradients "
-        f"numerical differentiation takes {_seconds(proof.numerical_seconds)}, backprop "
+        f"numerical differentiation\ntakes {_seconds(proof.numerical_seconds)}, backprop "
         f"{_seconds(proof.backprop_seconds)}: {proof.times_faster:,.0f} times faster\n"
     )
     if not proof.right:

@@ -130,6 +130,8 @@ def read_frame(
 def _read(layout: Layout, numeric: list[bool], marks: list[str], told: Told | None) -> Frame:
     gathered = Gathered(layout, numeric, marks)
     for block in read_blocks(layout):
+        if not gathered.rows:  # a bit more than it seems to have; what is not used costs nothing
+            gathered.expect(int(1.05 * block.rows * layout.path.stat().st_size / block.size))
         gathered.add(block)
         if told is not None:
             told(block.size)
@@ -142,51 +144,47 @@ class Gathered:
     def __init__(self, layout: Layout, numeric: list[bool], marks: list[str]):
         self.layout, self.numeric, self.marks, self.rows = layout, numeric, marks, 0
         self.at = [c for c, number in enumerate(numeric) if number]
-        self.parts: list[Array] = []
+        self.numbers = np.empty((len(self.at), 0))
         self.words = {c: Words() for c, number in enumerate(numeric) if not number}
         self.codes: dict[int, list[Array]] = {c: [] for c in self.words}
         self.wrong: dict[int, list[Wrong]] = {c: [] for c in self.at}
         self.count = dict.fromkeys(self.at, 0)
 
+    def expect(self, rows: int) -> None:
+        """Make room for so many rows."""
+        if rows > self.numbers.shape[1]:
+            before, self.numbers = self.numbers, np.empty((len(self.at), rows))
+            self.numbers[:, : self.rows] = before[:, : self.rows]
+
     def add(self, block: Block) -> None:
         """Take over one block."""
-        self.rows += block.rows
+        rows = self.rows + block.rows
         if self.at:
             values, wrong = block.numbers(self.at, [self.marks[c] for c in self.at])
-            self.parts.append(np.ascontiguousarray(values.T))
+            if rows > self.numbers.shape[1]:
+                self.expect(max(rows, self.numbers.shape[1] * 5 // 4))
+            self.numbers[:, self.rows : rows] = values.T
             for c, cells in zip(self.at, wrong):
                 self.wrong[c] += cells[: SHOWN - len(self.wrong[c])]
                 self.count[c] += len(cells)
         for c, words in self.words.items():
             self.codes[c].append(block.codes(c, words))
+        self.rows = rows
 
     def frame(self) -> Frame:
         """The table."""
         layout = self.layout
-        numbers = _stacked(self.parts, len(self.at), self.rows)
         columns = []
         for c, name in enumerate(layout.names):
             if self.numeric[c]:
-                columns.append(
-                    Column(name, numbers[self.at.index(c)], wrong=tuple(self.wrong[c]),
-                           count=self.count[c], mark=self.marks[c])
-                )  # fmt: skip
+                values = self.numbers[self.at.index(c), : self.rows]
+                columns.append(Column(name, values, wrong=tuple(self.wrong[c]),
+                                      count=self.count[c], mark=self.marks[c]))  # fmt: skip
             else:
                 columns.append(worded(name, self.words[c], self.codes.pop(c), self.marks[c]))
         head = "a header" if layout.header else "no header"
         how = f"parted by {layout.shown}, {head}, {layout.encoding}"
         return Frame(str(layout.path), columns, self.rows, layout.header, how)
-
-
-def _stacked(parts: list[Array], width: int, rows: int) -> Array:
-    """Blocks (D, n) as one array (D, N); each block is let go once it is copied."""
-    whole, at = np.empty((width, rows)), 0
-    parts.reverse()
-    while parts:
-        part = parts.pop()
-        whole[:, at : at + part.shape[1]] = part
-        at += part.shape[1]
-    return whole
 
 
 def worded(name: str, words: Words, parts: list[Array], mark: str = ".") -> Column:
