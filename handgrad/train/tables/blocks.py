@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from typing import Protocol
 
 import numpy as np
@@ -111,16 +111,17 @@ class ByteBlock:
         values, right = parse_numbers(self.raw, begins, at, ends)
         wrong: list[list[Wrong]] = [[] for _ in columns]
         values[begins == ends] = np.nan
-        left = []
-        for i in np.flatnonzero(~right & (begins != ends)).tolist():
-            if (cell := self.data[begins[i] : ends[i]]) in UNKNOWN:
-                values[i] = np.nan
-            else:
-                left.append((i, cell))
-        if marks.count(".") == len(marks) and (plain := _floats([cell for _, cell in left])):
-            values[[i for i, _ in left]] = plain
+        left = np.flatnonzero(~right & (begins != ends))
+        cells = _cells(self.data, begins[left], ends[left])
+        if not UNKNOWN.isdisjoint(cells):
+            known = [cell not in UNKNOWN for cell in cells]
+            values[left] = np.nan
+            left, cells = left[known], [*compress(cells, known)]
+        plain = _floats(cells) if "," not in marks else None
+        if plain is not None:
+            values[left] = plain
             return values.reshape(-1, len(columns)), wrong
-        for i, cell in left:
+        for i, cell in zip(left.tolist(), cells):
             row, column = divmod(i, len(columns))
             value = _number(text := cell.decode(), marks[column])
             values[i] = math.nan if value is None else value
@@ -176,9 +177,12 @@ def _trim(raw: Array, data: bytes, begins: Array, marks: Array, ends: Array) -> 
         inside = count[ends - 1] - count[begins - 1]
         if (opened & ~closed).any() or (inside[~opened] > 0).any():
             return False
-        for i, j in np.argwhere(inside > 2):
-            if b'"' in raw[begins[i, j] + 1 : ends[i, j] - 1].tobytes().replace(b'""', b""):
-                return False
+        quotes = raw == QUOTE
+        quotes[: begins.min(initial=len(raw))] = False  # of a header
+        quotes[begins[opened]] = quotes[ends[opened] - 1] = False
+        within = np.flatnonzero(quotes)  # each must be doubled
+        if len(within) % 2 or (within[1::2] != within[::2] + 1).any():
+            return False
         begins += opened
         ends -= opened
     np.minimum(marks, ends, out=marks)
@@ -206,6 +210,10 @@ class CsvBlock:
     def codes(self, column: int, words: Words) -> Array:
         cells = (cell.strip().replace('"', '""').encode() for cell in self.columns[column])
         return np.fromiter(map(words.code, cells), np.int32, self.rows)
+
+
+def _cells(data: bytes, begins: Array, ends: Array) -> list[bytes]:
+    return [data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist())]
 
 
 def _floats(cells: list[bytes]) -> list[float] | None:

@@ -37,6 +37,8 @@ def as_number(cell: str, mark: str = ".") -> float:
     apostrophes; signs of currencies and per cent are left out.
     """
     text = cell.strip()
+    if mark == "." and (plain := _plain(text)) is not None:
+        return plain
     if text.lower() in MISSING:
         return math.nan
     text = text.strip(AROUND)
@@ -51,6 +53,15 @@ def as_number(cell: str, mark: str = ".") -> float:
     if not math.isfinite(number):
         raise ValueError(cell)
     return number
+
+
+def _plain(text: str) -> float | None:
+    """What Python takes as a finite number; but 1_000 is its alone."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and "_" not in text else None
 
 
 def is_number(cell: str, mark: str | None = None) -> bool:

@@ -60,6 +60,7 @@ class Words:
         for i in np.flatnonzero(owner == np.arange(len(owner))).tolist():
             owners[slots[i]] = self.code(data[begins[i] : ends[i]])
         codes[same] = owners[slots[same]]
-        for i in np.flatnonzero(~same).tolist():
-            codes[i] = self.code(data[begins[i] : ends[i]])
+        if not same.all():
+            pairs = zip(begins[~same].tolist(), ends[~same].tolist())
+            codes[~same] = [self.code(data[begin:end]) for begin, end in pairs]
         return codes
