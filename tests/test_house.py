@@ -21,7 +21,7 @@ ROOMS = {
 }  # fmt: skip
 PARTNERS = {
     "cupy", "matplotlib", "PIL", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py",
-    "pandas", "pytest",
+    "pandas", "pyarrow", "pytest",
     "tqdm",  # a base dependency, but slow to import
 }  # fmt: skip
 BASE = {"numpy", "safetensors", "tqdm", "click"}
