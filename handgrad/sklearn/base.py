@@ -217,7 +217,7 @@ class Perceptron(Given, BaseEstimator, ABC):
             "target_scaling_": Scaling.none(self.n_outputs_),
             "_seed": int(self._random_state.randint(2**31)),
         }  # fmt: skip
-        vars(self).update({k: v for k, v in lacking.items() if k not in vars(self)})
+        self.__dict__ = {**lacking, **self.__dict__}
 
     def _made(self, weights: Any) -> Any:
         return network_of(
@@ -303,12 +303,13 @@ class Perceptron(Given, BaseEstimator, ABC):
         rules = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
         if reset:
             self.columns_ = Columns(X) if needs_columns(X) else None
-        if self.__dict__.get("columns_") is None:
+        columns: Columns | None = self.__dict__.get("columns_")
+        if columns is None:
             return validate_data(self, X, reset=reset, **rules, **targets)
-        check_frame(X, self.columns_.names)
+        check_frame(X, columns.names)
         _check_feature_names(self, X, reset=reset)
         _check_n_features(self, X, reset=reset)
-        numbers = self.columns_(X)
+        numbers = columns(X)
         return check_X_y(numbers, **rules, **targets) if targets else check_array(numbers, **rules)
 
     def _scores(self, X: Any) -> Array:
