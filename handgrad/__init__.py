@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handgrad import explain as explain
     from handgrad import prove as prove
     from handgrad import searching as searching
+    from handgrad import sklearn as sklearn
     from handgrad import stream as stream
     from handgrad import train as train
     from handgrad.optim import LBFGS, LevenbergMarquardt
@@ -88,8 +89,8 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
-        "searching": "handgrad.searching", "stream": "handgrad.stream",
-        "train": "handgrad.train",
+        "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",
+        "stream": "handgrad.stream", "train": "handgrad.train",
         "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",
     },
 )  # fmt: skip

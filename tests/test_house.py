@@ -17,7 +17,7 @@ ROOMS = {
     "derivative": 3, "network": 4,
     "prove": 4, "explain": 4, "optim": 4, "optimcheck": 5, "compile": 5, "train": 6, "book": 7,
     "datasets": 7, "metrics": 7, "searching": 7, "stream": 7, "terminal": 7, "testing": 7,
-    "cli": 8, "__main__": 9, "__init__": 9,
+    "cli": 8, "sklearn": 8, "__main__": 9, "__init__": 9,
 }  # fmt: skip
 PARTNERS = {
     "cupy", "matplotlib", "PIL", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py",
@@ -106,6 +106,8 @@ def test_only_optional_partners_are_imported_inside_functions():
         inside = imports(path, inside_functions=True)
         wrong += [f"{n} in a function of {path}" for n in inside if n.split(".")[0] not in PARTNERS]
         plugin = {"pytest"} if path.name == "plugin.py" else set()  # which pytest itself imports
+        if room_of(path) == "sklearn":  # for scikit-learn alone, and what it brings along
+            plugin = {"joblib", "sklearn", "scipy"}
         known = BASE | plugin | {"handgrad"} | sys.stdlib_module_names
         outside = {name.split(".")[0] for name in imports(path, inside_functions=False)}
         wrong += [f"{name} in {path}" for name in outside - known]

@@ -25,7 +25,8 @@ class Callback:
 
     The trainer has `network`, `optimizer`, `history`, `epoch` (epochs finished), `step` (updates
     made), `engine` (what runs), `loss_value` (of the last update) and `stop(reason)`. A passive
-    callback is told of updates whenever it suits the engine, perhaps of many at once.
+    callback is told of updates whenever it suits the engine, perhaps of many at once. One with a
+    method `epochs_ahead(trainer)` may be told of as many epochs at once, after the last of them.
     """
 
     passive = False
@@ -51,6 +52,17 @@ class Callback:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave."""
+
+
+def does(callback: Any, event: str) -> bool:
+    """Whether a callback does something at an event."""
+    method = getattr(type(callback), event, None) or getattr(callback, event, None)
+    return callable(method) and method is not getattr(Callback, event)
+
+
+def one(trainer: Any) -> int:
+    """Epochs that may pass before a callback that does not say otherwise is to be told of one."""
+    return 1
 
 
 class Progress(Callback):
