@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
+from handgrad.pictures import small_picture
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _refusing: ContextVar[bool] = ContextVar("refusing", default=False)
@@ -286,7 +287,7 @@ class Tensor:
         return f"Tensor({text}{maker})"
 
     def _repr_svg_(self) -> str | None:
-        return picture(self)
+        return small_picture(self)
 
     def backward(self, dy: Any = None, *, retain: bool = False) -> None:
         """Send the gradient `dy` (1 for a scalar) back to everything this tensor came from.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handgrad.explain.graph import CONSTANT, FAN_OUT, FOLDED, LAYER, PARAMETER, Edge, Graph, Node
-from handgrad.explain.layout import Item, Layout, lay_out
+from handgrad.explain.layout import Layout, lay_out
 from handgrad.explain.values import lengths
-from handgrad.explain.words import width, wrapped
+from handgrad.explain.words import headed, width, wrapped
 
 COLUMNS, GAP = 80, 2
 WIDEST = 36  # columns of a line in a node
@@ -35,7 +35,7 @@ def chart(graph: Graph) -> list[str] | None:
         inputs[edge.target] += 1
     nodes = [_node(node, count) for node, count in zip(graph.nodes, inputs)]
     labels = [_label(edge) for edge in graph.edges]
-    layout = lay_out(graph, *map(_sizes, (nodes, labels)), GAP)
+    layout = lay_out(graph, _sizes(nodes), _sizes(labels), GAP)
     texts = [nodes[item.node] if item.node is not None else [] if item.edge is None
              else labels[item.edge] for item in layout.items]  # fmt: skip
     lefts = _lefts(layout)
@@ -94,8 +94,7 @@ def _node(node: Node, inputs: int) -> list[str]:
     marks = {PARAMETER: "[]", CONSTANT: "{}"}.get(node.kind, "")
     if node.kind not in (LAYER, FAN_OUT, FOLDED):
         return [f"{marks[:1]}{node.title}{marks[1:]}"]
-    head = f"{node.title}, {node.path}" if node.path else node.title
-    lines = [p for t in (head, *node.lines, node.shapes) if t for p in wrapped(t, WIDEST)]
+    lines = [p for t in (headed(node), *node.lines, node.shapes) if t for p in wrapped(t, WIDEST)]
     across = max(2 * inputs + 1, *map(width, lines))
     middle = [f"│ {line}{' ' * (across - width(line))} │" for line in lines]
     return [f"┌{'─' * (across + 2)}┐", *middle, f"└{'─' * (across + 2)}┘"]
@@ -103,8 +102,8 @@ def _node(node: Node, inputs: int) -> list[str]:
 
 def _label(edge: Edge) -> list[str]:
     """The value above, the gradient below."""
-    shape = f"{lengths(edge.value.shape)} " if edge.value.shape else ""
-    lines = [f"{shape}{edge.value.brief}"]
+    lines = [lengths(edge.value.shape)] if edge.value.shape else []
+    lines += [edge.value.brief]
     lines += [] if edge.gradient is None else [edge.gradient.brief]
     across = max(map(width, lines))
     return [" " * ((across - width(line)) // 2) + line for line in lines]
@@ -132,9 +131,7 @@ def _nets(layout: Layout) -> list[int]:
     return nets
 
 
-def _lines(
-    layout: Layout, lefts: list[int], row: list[int]
-) -> list[tuple[int, int, int, int]]:
+def _lines(layout: Layout, lefts: list[int], row: list[int]) -> list[tuple[int, int, int, int]]:
     """(upper, lower, column above, column below) for each line below a rank; straight if it can."""
     found = []
     for upper in row:
@@ -163,13 +160,15 @@ def _span(layout: Layout, lefts: list[int], number: int) -> tuple[int, int]:
 
 
 def _tracks(lines: Sequence[Line]) -> list[int] | None:
-    """The row on which each line goes sideways, so that none lies on another; None if there is none.
+    """The row on which each line goes sideways, none on another; None if there is no such row.
 
     Those to the right from the right on, those to the left from the left on: then few cross.
     """
     rows = [0] * len(lines)
     bent = [k for k, (a, b, _) in enumerate(lines) if a != b]
-    bent.sort(key=lambda k: (lines[k][1] > lines[k][0], lines[k][0] * (-1) ** (lines[k][1] > lines[k][0])))
+    bent.sort(
+        key=lambda k: (lines[k][1] > lines[k][0], lines[k][0] * (-1) ** (lines[k][1] > lines[k][0]))
+    )
     done: list[int] = []
     for k in bent:
         a, b, net = lines[k]

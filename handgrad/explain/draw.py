@@ -133,7 +133,7 @@ def _made(outputs: Any) -> bool:
 
 @contextmanager
 def _own_gradients(layer: Any) -> Iterator[None]:
-    """Inside, a backward() may set `grad` of the network's Parameters; afterwards it is as before."""
+    """Inside, backward() may set `grad` of the network's Parameters; afterwards it is as before."""
     held = [(v, v.grad) for _, inner in walk(layer) for v in getattr(inner, "__dict__", {}).values()
             if isinstance(v, Parameter)]  # fmt: skip
     try:

@@ -1,4 +1,4 @@
-"""Expand: which calls are drawn: those of layers, or what a layer does inside where it is opened."""
+"""Expand: which calls are drawn: those of layers, or what one does inside where it is opened."""
 
 from __future__ import annotations
 

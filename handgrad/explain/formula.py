@@ -14,8 +14,9 @@ from handgrad.explain.values import FEW, number, written
 
 LONGEST = 60  # characters of a formula with numbers
 
-_SECTION = re.compile(r"Gradient:(.*?)(?:\n\s*\n|\n\s*(?:At |Beyond |Below |Raises|Source|Shapes)|$)",
-                      re.S)  # fmt: skip
+_SECTION = re.compile(
+    r"Gradient:(.*?)(?:\n\s*\n|\n\s*(?:At |Beyond |Below |Raises|Source|Shapes)|$)", re.S
+)
 _ONE = re.compile(r"(?<![\w.])(d[^\W\d_]\w*)(?:\[[^\]]*\])?\s\+?=\s")
 _WORD = re.compile(r"[^\W\d_⁰-₟ᵀ²³¹½]+['′\u0300-\u036f]?")
 _KNOWN = {"exp", "ln", "sin", "cos", "sinh", "cosh", "sign", "where", "else", "max", "min"}
@@ -33,7 +34,9 @@ def gradients_of(cls: type) -> tuple[tuple[str, str], ...]:
     ends = [start.start() for start in starts[1:]] + [len(text)]
     found: dict[str, str] = {}
     for start, end in zip(starts, ends):
-        formula = re.split(r"\. |[:;]|, (?=and |infinite|as |with |where )", text[start.end() : end])
+        formula = re.split(
+            r"\. |[:;]|, (?=and |infinite|as |with |where )", text[start.end() : end]
+        )
         found.setdefault(start[1], start[0] + formula[0].strip(" .,"))
     return tuple(found.items())
 
@@ -115,7 +118,9 @@ def shapes_of(cls: type) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if found is None:
         return ()
     named = re.findall(r"([^\W\d_]\w*'?)\s\(([^()]*)\)", re.sub(r"\s+", " ", found[1]))
-    return tuple((name, tuple(part.strip() for part in letters.split(","))) for name, letters in named)
+    return tuple(
+        (name, tuple(part.strip() for part in letters.split(","))) for name, letters in named
+    )
 
 
 def shape_line(cls: type, shapes: Mapping[str, tuple[Any, ...]]) -> str:

@@ -115,7 +115,9 @@ def _heat_map(shown: Shown, x: float, y: float) -> list[str]:
     across, down = _map_size(shown)
     parts = [f'<path fill-opacity="{0.15 + 0.17 * level:.2f}" d="{"".join(path)}"/>'
              for (_, level), path in sorted(paths.items())]  # fmt: skip
-    parts.append(f'<path class="frame" d="M{x:.1f} {y:.1f}h{across:.1f}v{down:.1f}h{-across:.1f}z"/>')
+    parts.append(
+        f'<path class="frame" d="M{x:.1f} {y:.1f}h{across:.1f}v{down:.1f}h{-across:.1f}z"/>'
+    )
     if crosses:
         parts.append(f'<path class="cross" d="{"".join(crosses)}"/>')
     return parts

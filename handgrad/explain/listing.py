@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handgrad.explain.graph import LAYER, Edge, Graph
 from handgrad.explain.values import lengths
-from handgrad.explain.words import width, wrapped
+from handgrad.explain.words import headed, width, wrapped
 
 COLUMNS = 80
 VALUE, GRADIENT = 26, 24  # columns for the value and the gradient
@@ -20,13 +20,16 @@ def listing(graph: Graph) -> list[str]:
     lines = [_row("node", "value", "gradient"), "─" * COLUMNS]
     digits = len(str(len(graph.nodes)))
     for i, node in enumerate(graph.nodes):
-        kind = "" if node.kind == LAYER else f" ({node.kind})" if node.kind not in node.title else ""
-        path = f", {node.path}" if node.path else ""
+        kind = (
+            "" if node.kind == LAYER else f" ({node.kind})" if node.kind not in node.title else ""
+        )
         sources = f" ← {', '.join(map(str, into[i]))}" if into[i] else ""
-        head = f"{i + 1:{digits}} {node.title}{kind}{path}{sources}"
+        head = f"{i + 1:{digits}} {headed(node)}{kind}{sources}"
         lines += wrapped(head, COLUMNS)
         for text in (*node.lines, node.shapes):
-            lines += [f"{'':{digits + 3}}{part}" for part in wrapped(text, COLUMNS - digits - 3) if part]
+            lines += [
+                f"{'':{digits + 3}}{part}" for part in wrapped(text, COLUMNS - digits - 3) if part
+            ]
         for edge in out[i]:
             shape = f" {lengths(edge.value.shape)}" if edge.value.shape else ""
             target = f"{'':{digits}} → {edge.target + 1}{shape}"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.attributes import short
-from handgrad.explain.expand import Calls
 from handgrad.explain.assembly import Assembly
+from handgrad.explain.expand import Calls
 from handgrad.explain.graph import CONSTANT, FOLDED, INPUT, LAYER, OUTPUT, PARAMETER, Graph, Node
 from handgrad.explain.identity import Identity
 from handgrad.explain.use import (
@@ -144,8 +144,8 @@ class Recorder(Assembly):
         self.add(Node(FOLDED, f"{len(folded):,} calls"))
         into = {self.key(x): x for call in folded for x in given(call) if _drawable(x)}
         for call in folded:
-            into |= dict.fromkeys(map(lambda p: self.calls.identity.of_parameter(*p),
-                                      parameters_of(call)))  # fmt: skip
+            for parameter in parameters_of(call):
+                into.setdefault(self.calls.identity.of_parameter(*parameter), None)
         for port, key in enumerate(key for key in into if key in self.wires):
             gradient = getattr(into[key], "grad", None)
             self.take(key, port, Shown((), FOLDED) if gradient is None else gradient)
@@ -176,7 +176,8 @@ def _drawable(x: Any) -> bool:
 
 def title_of(layer: Any) -> str:
     """A layer's class, with its options if they are short."""
-    name, usual = type(layer).__name__, object.__repr__
-    text = name if type(layer).__repr__ is usual else short(layer)  # type: ignore[comparison-overlap]
+    usual: Any = object.__repr__
+    name, plain = type(layer).__name__, type(layer).__repr__ is usual
+    text = name if plain else short(layer)
     fits = text.startswith(name) and "\n" not in text and len(text) <= LONGEST_TITLE
     return text.removesuffix("()") if fits else name

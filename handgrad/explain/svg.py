@@ -134,8 +134,8 @@ def _node(node: Node, lines: list[tuple[str, str]], item: Item, y: float) -> Ite
     for k, (style, text) in enumerate(lines):
         options = f' class="{style}"' if style else ""
         anchor = ' text-anchor="middle"' if len(lines) == 1 else ""
-        left = item.x if anchor else x + 9
-        yield f'<text{options}{anchor} x="{left:.1f}" y="{y + LINE * k + 15:.1f}">{escape(text)}</text>'
+        at = f'x="{item.x if anchor else x + 9:.1f}" y="{y + LINE * k + 15:.1f}"'
+        yield f"<text{options}{anchor} {at}>{escape(text)}</text>"
     yield "</g>"
 
 
@@ -161,6 +161,4 @@ def _lines_between(
             bent = f"V{bottom:.1f}{curve}V{start:.1f}" if abs(x - to) > 0.05 else f"V{start:.1f}"
             yield f'<path class="line" d="M{x:.1f} {end:.1f}{bent}"/>'
             if lower.node is not None:
-                yield (
-                    f'<path class="tip" d="M{to - 3.5:.1f} {start - 6:.1f}h7l-3.5 6z"/>'
-                )
+                yield (f'<path class="tip" d="M{to - 3.5:.1f} {start - 6:.1f}h7l-3.5 6z"/>')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -38,16 +39,16 @@ class Shown:
         """The elements in their shape, if they are written out."""
         return np.array(self.elements).reshape(self.shape)
 
-    @property
+    @cached_property
     def extent(self) -> list[str]:
         """The range, the norm, and a warning, of an array that is not written out."""
-        low, high = number(self.low), number(self.high)
-        texts = [f"all {low}" if low == high else f"{low}…{high}", f"|{number(self.norm)}|"]
+        low, high, norm = (number(v, 3) for v in (self.low, self.high, self.norm))
+        texts = [f"all {low}" if low == high else f"{low}…{high}", f"|{norm}|"]
         if self.strange == self.size:
             texts = []
         return [*texts, self.warning] if self.warning else texts
 
-    @property
+    @cached_property
     def brief(self) -> str:
         """In one line: the elements, or the range and the norm."""
         if self.note:
@@ -100,14 +101,14 @@ def _cells(numbers: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(row) for row in matrix.tolist())
 
 
-def number(value: Any) -> str:
-    """A number in at most four digits; integers below a million in full."""
+def number(value: Any, digits: int = 4) -> str:
+    """A number in that many digits; integers below a million in full."""
     value = float(value)
     if not isfinite(value):
         return {"inf": "inf", "-inf": "-inf"}.get(str(value), "NaN")
     if abs(value) < 1e6 and abs(value - round(value)) <= 1e-9 * abs(value):
         return str(round(value))
-    text = f"{value:.4g}"
+    text = f"{value:.{digits}g}"
     mantissa, e, exponent = text.partition("e")
     return f"{mantissa}e{int(exponent)}" if e else text
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
-from handgrad.explain.graph import FOLDED, Graph
+from handgrad.explain.graph import FOLDED, Graph, Node
 from handgrad.explain.values import FREED, NOT_YET, TRACED
 
 LONGEST_NAME = 40  # characters
@@ -18,11 +19,16 @@ def clean(name: str) -> str:
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
 
 
+@lru_cache(maxsize=8192)
 def width(text: str) -> int:
     """How many columns of a terminal a text takes: wide characters two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
+    return (
+        len(text)
+        if text.isascii()
+        else sum(
+            0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+            for c in text
+        )
     )
 
 
@@ -40,6 +46,13 @@ def wrapped(text: str, most: int) -> list[str]:
         indent = "  "
         rest = indent + rest[cut:].lstrip()
     return [*lines, rest]
+
+
+def headed(node: Node) -> str:
+    """A node's title, with the path before it, or behind it what it was opened from."""
+    if node.path.startswith("in "):
+        return f"{node.title}, {node.path}"
+    return f"{node.path} {node.title}" if node.path else node.title
 
 
 NOTES = {
