@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from handgrad.explain.graph import CONSTANT, FAN_OUT, FOLDED, LAYER, PARAMETER, Edge, Graph, Node
-from handgrad.explain.layout import Layout, lay_out
+from handgrad.explain.layout import Layout, cuts, lay_out
 from handgrad.explain.values import lengths
 from handgrad.explain.words import headed, width, wrapped
 
@@ -34,13 +34,14 @@ def chart(graph: Graph) -> list[str] | None:
     for edge in graph.edges:
         inputs[edge.target] += 1
     nodes = [_node(node, count) for node, count in zip(graph.nodes, inputs)]
-    labels = [_label(edge) for edge in graph.edges]
+    far = cuts(graph)
+    labels = [_label(edge, far.get(i, "")) for i, edge in enumerate(graph.edges)]
     layout = lay_out(graph, _sizes(nodes), _sizes(labels), GAP)
     texts = [nodes[item.node] if item.node is not None else [] if item.edge is None
              else labels[item.edge] for item in layout.items]  # fmt: skip
     lefts = _lefts(layout)
     right = max((lefts[i] + int(item.width) for i, item in enumerate(layout.items)), default=0)
-    if right > COLUMNS or any(item.cut for item in layout.items):
+    if right > COLUMNS:
         return None
     return _drawn(layout, texts, lefts)
 
@@ -100,9 +101,10 @@ def _node(node: Node, inputs: int) -> list[str]:
     return [f"┌{'─' * (across + 2)}┐", *middle, f"└{'─' * (across + 2)}┘"]
 
 
-def _label(edge: Edge) -> list[str]:
-    """The value above, the gradient below."""
-    lines = [lengths(edge.value.shape)] if edge.value.shape else []
+def _label(edge: Edge, source: str) -> list[str]:
+    """The value above, the gradient below. source: where it comes from, if no line shows it."""
+    lines = [f"from {source}"] * bool(source)
+    lines += [lengths(edge.value.shape)] if edge.value.shape else []
     lines += [edge.value.brief]
     lines += [] if edge.gradient is None else [edge.gradient.brief]
     across = max(map(width, lines))
@@ -137,8 +139,8 @@ def _lines(layout: Layout, lefts: list[int], row: list[int]) -> list[tuple[int, 
     for upper in row:
         for lower in layout.items[upper].below:
             out, into = _span(layout, lefts, upper), _span(layout, lefts, lower)
-            if layout.items[lower].node is not None:
-                above = layout.items[lower].above
+            above = layout.items[lower].above
+            if layout.items[lower].node is not None and len(above) > 1:
                 part = (above.index(upper) + 1) / (len(above) + 1)
                 port = lefts[lower] + int(part * layout.items[lower].width)
                 into = port, port

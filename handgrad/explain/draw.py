@@ -105,7 +105,8 @@ def _graph_of(
 
 def _run(layer: Any, inputs: Sequence[Any]) -> list[Tensor]:
     """The outputs as tensors. Raises ValueError where they did not come from the inputs."""
-    names = argument_names(type(layer), "__call__" if isinstance(layer, Network) else "forward")
+    cls: Any = type(layer)
+    names = argument_names(cls, "__call__" if isinstance(layer, Network) else "forward")
     arrays = [x.data if isinstance(x, Tensor) else None if x is None else np.asarray(x)
               for x in inputs]  # fmt: skip
     if isinstance(layer, Network):

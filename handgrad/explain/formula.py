@@ -17,7 +17,7 @@ LONGEST = 60  # characters of a formula with numbers
 _SECTION = re.compile(
     r"Gradient:(.*?)(?:\n\s*\n|\n\s*(?:At |Beyond |Below |Raises|Source|Shapes)|$)", re.S
 )
-_ONE = re.compile(r"(?<![\w.])(d[^\W\d_]\w*)(?:\[[^\]]*\])?\s\+?=\s")
+_ONE = re.compile(r"(?<![\w.])(?<![@·+−/=(] )(d[^\W\d_]\w*)(?:\[[^\]]*\])?\s\+?=\s")
 _WORD = re.compile(r"[^\W\d_⁰-₟ᵀ²³¹½]+['′\u0300-\u036f]?")
 _KNOWN = {"exp", "ln", "sin", "cos", "sinh", "cosh", "sign", "where", "else", "max", "min"}
 _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta"}

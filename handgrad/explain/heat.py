@@ -6,20 +6,21 @@ from html import escape
 from math import isfinite
 
 from handgrad.explain.graph import Edge
-from handgrad.explain.values import FEW, Shown, lengths, written
+from handgrad.explain.values import Shown, lengths
 from handgrad.explain.words import width
 
 CHARACTER, LINE = 6.3, 15  # of text: the width, and from line to line
-MAP, CELL = 48, 10  # width of a heat map, the largest cell
+MAP, TALLEST, CELL = 48, 40, 10  # width and height of a heat map, the largest cell
 LEVELS = 5  # shades
 FORWARD, BACKWARD = "↓ ", "↑ "
 
 
-def label_size(edge: Edge) -> tuple[float, float]:
-    """Width and height of an edge's label."""
+def label_size(edge: Edge, source: str = "") -> tuple[float, float]:
+    """Width and height of an edge's label. source: as for `label`."""
     parts = [_size(s) for s in (edge.value, edge.gradient) if s is not None]
-    across = max([w for w, _ in parts] + [CHARACTER * width(_shape(edge))])
-    return across + 10, sum(h for _, h in parts) + (LINE if _shape(edge) else 0) + 6
+    heads = _heads(edge, source)
+    across = max([w for w, _ in parts] + [CHARACTER * width(head) for head in heads])
+    return across + 10, sum(h for _, h in parts) + LINE * len(heads) + 6
 
 
 def label(edge: Edge, x: float, y: float, w: float, h: float, source: str) -> list[str]:
@@ -30,7 +31,7 @@ def label(edge: Edge, x: float, y: float, w: float, h: float, source: str) -> li
     parts = [f'<rect class="paper" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}"/>']
     y += 3
     inner = max(_size(s)[0] for s in (edge.value, edge.gradient) if s is not None)
-    if text := _shape(edge):
+    for text in _heads(edge, source):
         parts.append(_text(text, x + w / 2, y + 11, "quiet", "middle"))
         y += LINE
     for kind, mark, shown in (("value", FORWARD, edge.value), ("back", BACKWARD, edge.gradient)):
@@ -44,44 +45,44 @@ def label(edge: Edge, x: float, y: float, w: float, h: float, source: str) -> li
     return parts
 
 
-def _shape(edge: Edge) -> str:
-    return lengths(edge.value.shape) if edge.value.shape else ""
+def _heads(edge: Edge, source: str) -> list[str]:
+    return [
+        *[f"from {source}"] * bool(source),
+        *[lengths(edge.value.shape)] * bool(edge.value.shape),
+    ]
 
 
 def _texts(shown: Shown) -> list[str]:
-    """What is written beside the heat map, or without one: a small matrix row by row."""
-    if shown.note or not shown.size:
-        return [shown.brief]
-    if shown.size > FEW:
-        return shown.extent
-    return [written(row) for row in shown.array] if len(shown.shape) == 2 else [shown.brief]
+    """What is written beside the heat map, or without one."""
+    return [shown.brief] if shown.note or not shown.size else shown.texts
 
 
 def _map_size(shown: Shown) -> tuple[float, float]:
-    if not shown.cells or shown.size <= 1:
+    if not shown.cells:
         return 0, 0
-    cell = min(MAP / len(shown.cells[0]), CELL)
+    cell = _cell(shown)
     return cell * len(shown.cells[0]), cell * len(shown.cells)
+
+
+def _cell(shown: Shown) -> float:
+    return min(MAP / len(shown.cells[0]), TALLEST / len(shown.cells), CELL)
 
 
 def _size(shown: Shown) -> tuple[float, float]:
     """Width and height of a value or a gradient."""
     texts, (across, down) = _texts(shown), _map_size(shown)
-    text = CHARACTER * (max(map(width, texts)) + 2)
-    return text + (across + 5 if across else 0), max(down + 6, 13 * len(texts) + 2)
+    text = CHARACTER * max(map(width, texts))
+    return max(text, across) + 2 * CHARACTER, down + 13 * len(texts) + (8 if down else 2)
 
 
 def _part(shown: Shown, mark: str, x: float, y: float, height: float) -> list[str]:
-    """The mark, the heat map and the numbers."""
-    across, down = _map_size(shown)
-    texts = _texts(shown)
-    first = y + (height - 13 * len(texts)) / 2 + 10
-    parts = [_text(mark.strip(), x, y + height / 2 + 3.5)]
+    """The mark, and to the right of it the heat map above the numbers."""
+    down = _map_size(shown)[1]
+    first = y + (down + 4 if down else 0) + 10
+    parts = [_text(mark.strip(), x, y + down / 2 + 4 if down else first)]
     x += 2 * CHARACTER
-    if across:
-        parts += _heat_map(shown, x, y + (height - down) / 2)
-        x += across + 5
-    return parts + [_text(text, x, first + 13 * i) for i, text in enumerate(texts)]
+    parts += _heat_map(shown, x, y + 1) if down else []
+    return parts + [_text(text, x, first + 13 * i) for i, text in enumerate(_texts(shown))]
 
 
 def _text(text: str, x: float, y: float, kind: str = "", anchor: str = "") -> str:
@@ -95,7 +96,7 @@ def _heat_map(shown: Shown, x: float, y: float) -> list[str]:
 
     The shade is the size of the mean; so signs and sizes are seen without colours, too.
     """
-    cell = min(MAP / len(shown.cells[0]), CELL)
+    cell = _cell(shown)
     largest = max((abs(v) for row in shown.cells for v in row if isfinite(v)), default=0) or 1.0
     paths: dict[tuple[bool, int], list[str]] = {}
     crosses: list[str] = []

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from handgrad.explain.graph import FAN_OUT, Graph
 
 SWEEPS = 6
-FARTHEST = 16  # ranks that an edge may span; a longer one is cut, and named at its end
+# Ranks that an edge may span; a longer one is cut, and named at its end. Few from what is shared.
+FARTHEST, FARTHEST_SHARED = 16, 4
 
 
 @dataclass
@@ -52,17 +53,31 @@ class Layout:
 Size = tuple[float, float]
 
 
+def cuts(graph: Graph) -> dict[int, str]:
+    """The edges that would be too long, with the name of where each comes from."""
+    ranks = _ranks(graph)
+    above = {edge.target: edge.source for edge in graph.edges}
+    found = {}
+    for i, edge in enumerate(graph.edges):
+        fan = graph.nodes[edge.source].kind == FAN_OUT
+        origin = above[edge.source] if fan else edge.source
+        farthest = FARTHEST if origin in above else FARTHEST_SHARED
+        if ranks[edge.target] - ranks[edge.source] > farthest:
+            found[i] = graph.nodes[origin].title
+    return found
+
+
 def lay_out(graph: Graph, nodes: Sequence[Size], labels: Sequence[Size], gap: float) -> Layout:
     """Positions for nodes and labels (of edges) of these sizes (width, height).
 
     gap: between neighbours in a rank.
     """
-    ranks = _ranks(graph)
+    ranks, cut_edges = _ranks(graph), cuts(graph)
     items = [Item(rank, *size, node=i) for i, (rank, size) in enumerate(zip(ranks, nodes))]
     for i, (edge, size) in enumerate(zip(graph.edges, labels)):
         rank = ranks[edge.target] - 1
         label = len(items)
-        cut = rank - ranks[edge.source] >= FARTHEST
+        cut = i in cut_edges
         items.append(Item(rank, *size, edge=i, cut=cut))
         last = edge.source
         for middle in () if cut else range(ranks[edge.source] + 1, rank):
@@ -72,6 +87,8 @@ def lay_out(graph: Graph, nodes: Sequence[Size], labels: Sequence[Size], gap: fl
         if not cut:
             _join(items, last, label)
         _join(items, label, edge.target)
+    for item in items:
+        item.above = _sides(items, item.above)
     rows: list[list[int]] = [[] for _ in range(max((i.rank for i in items), default=-1) + 1)]
     for number in _by_source(items):
         rows[items[number].rank].append(number)
@@ -84,6 +101,18 @@ def lay_out(graph: Graph, nodes: Sequence[Size], labels: Sequence[Size], gap: fl
 def _join(items: list[Item], upper: int, lower: int) -> None:
     items[upper].below.append(lower)
     items[lower].above.append(upper)
+
+
+def _sides(items: list[Item], above: list[int]) -> list[int]:
+    """Inputs that come from above in the middle of those that begin here: so a network of layers
+    with parameters on both sides goes straight down."""
+    begins = [i for i in above if items[i].cut or not any(items[j].above for j in items[i].above)]
+    comes = [i for i in above if i not in begins]
+    fans_out = any(len(items[j].below) > 1 for i in comes for j in items[i].above)
+    if len(comes) != 1 or len(begins) < 2 or fans_out:
+        return above
+    half = len(begins) // 2
+    return [*begins[:half], *comes, *begins[half:]]
 
 
 def _ranks(graph: Graph) -> list[int]:

@@ -90,26 +90,18 @@ class Recorder(Assembly):
     ) -> None:  # fmt: skip
         """Enter what the call sends back to its inputs and parameters."""
         of_parameter = self.calls.identity.of_parameter
-        sources = [(x, self.key(x)) for _, x in inputs]
-        sources += [(None, of_parameter(*p)) for p in parameters]
-        sources += [(t, self.key(t)) for t in call.tensors]
+        sources = [self.key(x) for _, x in inputs]
+        sources += [of_parameter(*p) for p in parameters]
+        sources += [self.key(t) for t in call.tensors]
         gradients = upstream(call)
         if gradients is not None and live is not None:
             results, found = sent_back(live, gradients)
             by_position = dict(enumerate(results))
             back = [by_position.get(i) for i, _ in inputs] + list(found)
         else:
-            back = [self._unknown(call, x, gradients is not None) for x, _ in sources]
-        for port, ((_, key), g) in enumerate(zip(sources, back)):
+            back = [Shown((), NOT_YET if call.layer is not None else FREED)] * len(sources)
+        for port, (key, g) in enumerate(zip(sources, back)):
             self.take(key, port, g)
-
-    def _unknown(self, call: CallRecord, x: Any, computed: bool) -> Shown:
-        """A gradient that is not computed yet, or one of a call that was freed."""
-        tensor = x.tensor() if isinstance(x, Faded) else x
-        if computed and isinstance(tensor, Tensor) and tensor.grad is not None:
-            return shown(tensor.grad)
-        gone = call.layer is None and not any(reference() for reference in call.outputs)
-        return Shown((), FREED if computed or gone else NOT_YET)
 
     def _output(self, call: CallRecord, i: int) -> None:
         tensor = call.outputs[i]()

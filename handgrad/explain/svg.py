@@ -8,8 +8,8 @@ from zlib import crc32
 
 from handgrad.explain.graph import CONSTANT, FAN_OUT, FOLDED, INPUT, OUTPUT, PARAMETER, Graph, Node
 from handgrad.explain.heat import CHARACTER, LINE, label, label_size
-from handgrad.explain.layout import Item, Layout, lay_out, port_x
-from handgrad.explain.words import BACKWARD, FORWARD, notes, width, wrapped
+from handgrad.explain.layout import Item, Layout, cuts, lay_out, port_x
+from handgrad.explain.words import BACKWARD, FORWARD, headed, notes, width, wrapped
 
 WIDEST = 40  # characters of a line in a node
 GAP, BETWEEN, MARGIN = 14, 16, 12
@@ -42,7 +42,8 @@ white-space:pre}
 def svg(graph: Graph) -> str:
     """The graph as one SVG element, with its style, a title and a description."""
     nodes = [_lines(node) for node in graph.nodes]
-    labels = [label_size(edge) for edge in graph.edges]
+    far = cuts(graph)
+    labels = [label_size(edge, far.get(i, "")) for i, edge in enumerate(graph.edges)]
     layout = lay_out(graph, [_size(lines) for lines in nodes], labels, GAP)
     heights = [max((layout.items[i].height for i in row), default=0) for row in layout.ranks]
     tops = [sum(heights[:k]) + BETWEEN * k for k in range(len(heights) + 1)]
@@ -53,8 +54,7 @@ def svg(graph: Graph) -> str:
         if item.node is not None:
             body += _node(graph.nodes[item.node], nodes[item.node], item, y)
         elif item.edge is not None:
-            edge = graph.edges[item.edge]
-            body += label(edge, x, y, w, h, graph.nodes[edge.source].title if item.cut else "")
+            body += label(graph.edges[item.edge], x, y, w, h, far.get(item.edge, ""))
     widest = max((item.x + item.width / 2 for item in layout.items), default=0)
     return _framed(graph, "\n".join(body), widest, tops[-1])
 
@@ -110,7 +110,9 @@ def _description(graph: Graph) -> str:
 
 def _lines(node: Node) -> list[tuple[str, str]]:
     """(class, text) of each line in a node."""
-    texts = [("title", node.title), ("quiet", node.path), *(("", line) for line in node.lines),
+    inside = node.path if node.path.startswith("in ") else ""
+    title = node.title if inside else headed(node)
+    texts = [("title", title), ("quiet", inside), *(("", line) for line in node.lines),
              ("quiet", node.shapes)]  # fmt: skip
     return [(kind, part) for kind, text in texts if text for part in wrapped(text, WIDEST)]
 

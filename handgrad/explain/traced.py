@@ -18,7 +18,6 @@ from handgrad.explain.words import clean
 def graph_of_trace(trace: Trace) -> Graph:
     """Nodes for the uses of layers and for their parameters; N is the size of the batch."""
     assembly = Assembly()
-    unknown = Shown((), TRACED)
     assembly.add(Node(INPUT, "x"))
     assembly.give(id(trace.x), Shown(trace.x.shape, TRACED), wanted=False)
     for use in trace.nodes:
@@ -31,17 +30,18 @@ def graph_of_trace(trace: Trace) -> Graph:
                 assembly.give(id(slot.value), Shown(slot.value.shape, TRACED), wanted=True)
         assembly.add(_node(use))
         for port, key in enumerate(key for key in keys if key is not None):
-            assembly.take(key, port, unknown)
+            assembly.take(key, port, None)
         for y in use.outputs:
             assembly.give(id(y), Shown(y.shape, TRACED), wanted=True)
     assembly.add(Node(OUTPUT, "output"))
-    assembly.take(id(trace.y), 0, unknown)
+    assembly.take(id(trace.y), 0, None)
     return assembly.graph("Trace")
 
 
 def _outside(assembly: Assembly, use: Use, i: int) -> Any:
     """The key of an input, with a node for an array that no layer made; None for no array."""
-    value, given = use.inputs[i], use.given[i] if i < len(use.given) else None
+    value: Any = use.inputs[i]
+    given: Any = use.given[i] if i < len(use.given) else None
     if value is None and given is None:
         return None
     key = id(given) if value is None else id(value)
@@ -54,7 +54,7 @@ def _outside(assembly: Assembly, use: Use, i: int) -> Any:
 
 
 def _node(use: Use) -> Node:
-    cls = type(use.layer)
+    cls: Any = type(use.layer)
     lines = [text for _, text in gradients_of(cls)]
     shapes = {n: v.shape for n, v in zip(argument_names(cls), use.inputs) if v is not None}
     shapes |= {slot.path: slot.value.shape for slot in use.parameters}

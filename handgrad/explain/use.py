@@ -79,7 +79,7 @@ def sent_back(call: CallRecord, gradients: Sequence[Any]) -> tuple[Sequence[Any]
 
 
 @lru_cache(maxsize=512)
-def argument_names(cls: type, method: str = "forward") -> tuple[str, ...]:
+def argument_names(cls: Any, method: str = "forward") -> tuple[str, ...]:
     """The names of a method's inputs, but for *inputs."""
     try:
         parameters = list(inspect.signature(getattr(cls, method)).parameters.values())[1:]
@@ -90,7 +90,8 @@ def argument_names(cls: type, method: str = "forward") -> tuple[str, ...]:
 
 def name_of_input(call: CallRecord, i: int) -> str:
     """What forward calls its input i."""
-    names = argument_names(type(call.original))
+    cls: Any = type(call.original)
+    names = argument_names(cls)
     return names[i] if i < len(names) else f"x{i + 1}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-FEW = 4  # elements that are written out
+FEW, LONGEST = 4, 20  # elements that are written out, if their rows are that short
 ROWS, COLUMNS = 8, 12  # cells of a heat map
 
 NOT_YET = "not computed"  # no backward() has come here
@@ -49,15 +49,24 @@ class Shown:
         return [*texts, self.warning] if self.warning else texts
 
     @cached_property
+    def texts(self) -> list[str]:
+        """The rows if there are few elements and they fit, else the extent."""
+        if self.size <= FEW:
+            rows = [written(self.array)]
+            if len(self.shape) == 2 and len(rows[0]) > LONGEST:
+                rows = [written(row) for row in self.array]
+            if max(map(len, rows)) <= LONGEST or not self.shape:
+                return rows
+        return self.extent
+
+    @cached_property
     def brief(self) -> str:
         """In one line: the elements, or the range and the norm."""
         if self.note:
             return self.note
         if not self.size:
             return "empty"
-        if self.size <= FEW:
-            return written(self.array)
-        return " ".join(self.extent)
+        return " ".join(self.texts)
 
     @property
     def warning(self) -> str:
