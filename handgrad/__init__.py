@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from handgrad import engines, layers, optim
+from handgrad import engines, layers, optim, pictures
 from handgrad.arrays import ShapeError
 from handgrad.derivative import grad, hessian, hvp
 from handgrad.layer import Layer, Parameter
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from handgrad import sklearn as sklearn
     from handgrad import stream as stream
     from handgrad import train as train
+    from handgrad.explain import draw
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove.check import check
@@ -62,13 +63,14 @@ __all__ = [
     "EarlyStopping", "History", "Layer", "LevenbergMarquardt", "Lion", "Momentum", "NAdam",
     "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
     "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
+    "check_optimizer", "draw", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
     "numerical_gradient", "online", "optim", "save", "search",
     *layers.__all__,
 ]  # fmt: skip
 
 
 engines.enter("native", "handgrad.compile.predict")
+pictures.enter("handgrad.explain.draw")
 
 
 # Rooms that are imported when first used: a program in service may need neither.
@@ -77,6 +79,7 @@ __getattr__, __dir__ = names_of(
     __all__,
     later={
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.explain": ("draw",),
         "handgrad.optim": ("LBFGS", "LevenbergMarquardt"),
         "handgrad.optimcheck": ("check_optimizer",),
         "handgrad.searching": ("lr_range", "search"),

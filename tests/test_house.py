@@ -12,12 +12,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "handgrad"
 ROOMS = {
-    "arrays": 0, "attributes": 0, "foreign": 0, "protocols": 0, "renamed": 0,
+    "arrays": 0, "attributes": 0, "foreign": 0, "pictures": 0, "protocols": 0,
+    "renamed": 0,
     "inside": 1, "naming": 1, "engines": 1, "tensor": 1, "layer": 2, "layers": 3,
     "derivative": 3, "network": 4,
-    "prove": 4, "explain": 4, "optim": 4, "optimcheck": 5, "compile": 5, "train": 6, "book": 7,
-    "datasets": 7, "metrics": 7, "searching": 7, "stream": 7, "terminal": 7, "testing": 7,
-    "cli": 8, "sklearn": 8, "__main__": 9, "__init__": 9,
+    "prove": 4, "optim": 4, "optimcheck": 5, "compile": 5, "train": 6, "book": 7, "explain": 7,
+    "datasets": 7, "metrics": 7, "stream": 7, "terminal": 7, "testing": 7, "searching": 8,
+    "cli": 9, "sklearn": 9, "__main__": 10, "__init__": 10,
 }  # fmt: skip
 PARTNERS = {
     "cupy", "matplotlib", "PIL", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py",

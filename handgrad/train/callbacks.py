@@ -239,9 +239,3 @@ class Call(Callback):
 
     def on_epoch(self, trainer: Any) -> None:
         self.function(trainer)
-
-
-def does(callback: Any, event: str) -> bool:
-    """Whether a callback does something at an event."""
-    method = getattr(type(callback), event, None) or getattr(callback, event, None)
-    return callable(method) and method is not getattr(Callback, event)
