@@ -16,7 +16,7 @@ ROOMS = {
     "inside": 1, "naming": 1, "engines": 1, "tensor": 1, "layer": 2, "layers": 3,
     "derivative": 3, "network": 4,
     "prove": 4, "explain": 4, "optim": 4, "optimcheck": 5, "compile": 5, "train": 6, "book": 7,
-    "datasets": 7, "metrics": 7, "searching": 7, "stream": 7, "terminal": 7, "testing": 7,
+    "datasets": 7, "metrics": 7, "interop": 7, "searching": 7, "stream": 7, "terminal": 7, "testing": 7,
     "cli": 8, "__main__": 9, "__init__": 9,
 }  # fmt: skip
 PARTNERS = {

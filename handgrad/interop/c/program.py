@@ -64,6 +64,8 @@ def plan(
             backward, *_ = forward_calls(network, x, memory, batch, "", loss)
         program.backward = backward
         words.append(lay_out(backward.calls, 1))  # type: ignore[arg-type]
+        order = [key for key, use in memory.weights if use == "w"]
+        memory.gradients = {key: memory.gradients[key] for key in order if key in memory.gradients}
         program.update = write_update(memory, optimizer)
     program.arena = max(words)
     return program
