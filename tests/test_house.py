@@ -17,7 +17,8 @@ ROOMS = {
     "inside": 1, "naming": 1, "engines": 1, "tensor": 1, "layer": 2, "layers": 3,
     "derivative": 3, "network": 4,
     "prove": 4, "optim": 4, "optimcheck": 5, "compile": 5, "train": 6, "book": 7, "explain": 7,
-    "datasets": 7, "metrics": 7, "stream": 7, "terminal": 7, "testing": 7, "searching": 8,
+    "datasets": 7, "interop": 7, "metrics": 7, "stream": 7, "terminal": 7, "testing": 7,
+    "searching": 8,
     "cli": 9, "sklearn": 9, "__main__": 10, "__init__": 10,
 }  # fmt: skip
 PARTNERS = {
