@@ -1,6 +1,6 @@
 """One update, or one prediction, from Python: handgrad's learner beside its peers, in one run.
 
-    python -m benchmarks.online [--rounds 40]
+    python -m benchmarks.online [--rounds 200]
 
 A network 20-64-64-2 with Adam learns from one sample at a time. Each round measures every system
 once, some calls at a time, one after the other; of a system the median is shown, and how many times
@@ -22,7 +22,7 @@ import numpy as np
 import handgrad as hg
 from handgrad.compile import compile_training, why_not
 
-COLUMNS, HIDDEN, CLASSES, SAMPLES = 20, (64, 64), 2, 200
+COLUMNS, HIDDEN, CLASSES, SAMPLES = 20, (64, 64), 2, 40
 Call = Callable[[], None]  # `SAMPLES` updates or predictions, or fewer where that takes long
 
 
@@ -82,17 +82,17 @@ def torches(x: list[np.ndarray], t: list[int]) -> dict[str, tuple[Call, int]]:
     labels = [torch.tensor([label]) for label in t]
 
     def update() -> None:
-        for i in range(20):
+        for i in range(5):
             optimizer.zero_grad()
             loss(model(rows[i]), labels[i]).backward()
             optimizer.step()
 
     def predict() -> None:
         with torch.inference_mode():
-            for row in rows[:20]:
+            for row in rows[:5]:
                 model(row)
 
-    return {"PyTorch step": (update, 20), "PyTorch forward": (predict, 20)}
+    return {"PyTorch step": (update, 5), "PyTorch forward": (predict, 5)}
 
 
 def sklearns(x: list[np.ndarray], t: list[int]) -> dict[str, tuple[Call, int]]:
@@ -153,7 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=200)
     warnings.simplefilter("ignore")
     taken = measure(parser.parse_args().rounds)
     print(f"{'microseconds of a call':<26}{'median':>9}{'least':>9}{'/ update':>10}")

@@ -10,11 +10,11 @@ from cart_pole import CartPoles, lengths
 import handgrad as hg
 from handgrad.optim import CosineDecay
 
-STEPS, MEMORY, BATCH, DISCOUNT, FOLLOW = 5_000, 10_000, 32, 0.98, 0.01
+STEPS, MEMORY, BATCH, DISCOUNT, FOLLOW = 5_000, 10_000, 64, 0.98, 0.01
 
 
 def make():
-    return hg.Sequential(hg.Affine(64), hg.ReLU(), hg.Affine(32), hg.ReLU(), hg.Affine(2))
+    return hg.Sequential(hg.Affine(64), hg.Tanh(), hg.Affine(64), hg.Tanh(), hg.Affine(2))
 
 
 rng, carts = np.random.default_rng(0), CartPoles(1)

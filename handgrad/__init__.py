@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from handgrad import engines, layers, optim
+from handgrad import engines, layers, optim, pictures
 from handgrad.arrays import ShapeError
 from handgrad.derivative import grad, hessian, hvp
 from handgrad.layer import Layer, Parameter
@@ -31,11 +31,15 @@ if TYPE_CHECKING:
     from handgrad import explain as explain
     from handgrad import prove as prove
     from handgrad import searching as searching
+    from handgrad import sklearn as sklearn
     from handgrad import stream as stream
     from handgrad import train as train
+    from handgrad.explain import draw
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
-    from handgrad.prove import Report, check, numerical_gradient
+    from handgrad.prove.check import check
+    from handgrad.prove.measure.numeric import numerical_gradient
+    from handgrad.prove.report import Report
     from handgrad.searching import lr_range, search
     from handgrad.stream import online
     from handgrad.train import (
@@ -59,13 +63,14 @@ __all__ = [
     "EarlyStopping", "History", "Layer", "LevenbergMarquardt", "Lion", "Momentum", "NAdam",
     "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
     "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "check_optimizer", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
+    "check_optimizer", "draw", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
     "numerical_gradient", "online", "optim", "save", "search",
     *layers.__all__,
 ]  # fmt: skip
 
 
 engines.enter("native", "handgrad.compile.predict")
+pictures.enter("handgrad.explain.draw")
 
 
 # Rooms that are imported when first used: a program in service may need neither.
@@ -74,6 +79,7 @@ __getattr__, __dir__ = names_of(
     __all__,
     later={
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
+        "handgrad.explain": ("draw",),
         "handgrad.optim": ("LBFGS", "LevenbergMarquardt"),
         "handgrad.optimcheck": ("check_optimizer",),
         "handgrad.searching": ("lr_range", "search"),
@@ -86,8 +92,8 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
-        "searching": "handgrad.searching", "stream": "handgrad.stream",
-        "train": "handgrad.train",
+        "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",
+        "stream": "handgrad.stream", "train": "handgrad.train",
         "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",
     },
 )  # fmt: skip

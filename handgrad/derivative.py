@@ -210,7 +210,7 @@ def _recorded(call: CallRecord, gradients: list[Any]) -> tuple[Sequence[Any], li
         adjoint = Adjoint(call.layer, call.given)
         varied = iter(apply(adjoint, *tensors))
         return [next(varied) if isinstance(x, Tensor) else None for x in adjoint.given], []
-    copy, owners = _on_tensors(call)
+    copy, owners = on_tensors(call, _reading)
     try:
         with arrays_refused():
             copy.forward(*call.given)
@@ -224,8 +224,13 @@ def _recorded(call: CallRecord, gradients: list[Any]) -> tuple[Sequence[Any], li
     return [_as_tensor(g) for g in results], [_as_tensor(g) for g in parameters]
 
 
-def _on_tensors(call: CallRecord) -> tuple[Any, list[tuple[Any, str]]]:
-    """A copy of the layer as it was at this use, with parameters that are tensors."""
+def on_tensors(
+    call: CallRecord, as_tensor: Callable[[Any, Any, str], Tensor]
+) -> tuple[Any, list[tuple[Any, str]]]:
+    """A copy of the layer as it was at this use, with parameters that are tensors.
+
+    as_tensor(copy, original, name) gives the tensor for a parameter.
+    """
     copy = shallow_clone(call.layer)
     inner = {id(old): new for (_, old), (_, new) in zip(walk(call.layer), walk(copy))}
     for old, step in call.steps:
@@ -237,7 +242,7 @@ def _on_tensors(call: CallRecord) -> tuple[Any, list[tuple[Any, str]]]:
                 setattr(layer, name, getattr(layer, name).view(_Untouched))
     owners = [(inner[id(old)], original, name) for old, original, name in call.owners]
     for owner, original, name in owners:
-        setattr(owner, name, _reading(owner, original, name))
+        setattr(owner, name, as_tensor(owner, original, name))
     return copy, [(owner, name) for owner, _, name in owners]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import NoneType
 from typing import Any
 
@@ -56,3 +57,23 @@ def walk(layer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield path, layer
             inner = [(f"{path}.{name}" if path else name, sub) for name, sub in sublayers(layer)]
             stack.extend(reversed(inner))
+
+
+@contextmanager
+def untouched(network: Any) -> Iterator[None]:
+    """Inside, a network may be run: random streams and running statistics are put back."""
+    layers = [layer for _, layer in walk(network)]
+    steps = {id(s): (s, s.step) for x in layers if (s := getattr(x, "stream", None)) is not None}
+    buffers = [
+        (array, array.copy())
+        for layer in layers
+        for name in getattr(layer, "buffers", ())
+        if isinstance(array := getattr(layer, name, None), np.ndarray)
+    ]
+    try:
+        yield
+    finally:
+        for stream, step in steps.values():
+            stream.step = step
+        for array, before in buffers:
+            array[...] = before

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, array_module, as_float
+from handgrad.pictures import small_picture
 
 _recording: ContextVar[bool] = ContextVar("recording", default=True)
 _refusing: ContextVar[bool] = ContextVar("refusing", default=False)
 _comparing: ContextVar[bool] = ContextVar("comparing", default=True)
 _learning: ContextVar[bool] = ContextVar("learning", default=False)
 _order = itertools.count()
+KEPT = 64  # elements of a tensor that a freed call still shows in a picture
 
 # NumPy function or ufunc -> what it does on tensors.
 numpy_rules: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -88,10 +90,11 @@ class CallRecord:
     parameters inside that are tensors themselves; `given` are the inputs as they came, `steps`
     lists (copy, step) of random streams before the use: with these it can be repeated.
     Outputs are held weakly: a tensor owns its past, the past does not own the tensor.
+    Once it is freed, `past` is what its inputs were, for pictures: the small ones, and `Faded`.
     """
 
     __slots__ = ("__weakref__", "given", "inputs", "layer", "order", "original", "outputs",
-                 "owners", "shapes", "steps", "tensors")  # fmt: skip
+                 "owners", "past", "shapes", "steps", "tensors")  # fmt: skip
 
     def __init__(
         self, layer: Any, original: Any, inputs: tuple[Any, ...],
@@ -150,9 +153,22 @@ class CallRecord:
         return next(x.dtype for x in self.inputs if x is not None)
 
     def free(self) -> None:
-        """Let go of the saved state and of the inputs."""
+        """Let go of the saved state and of the inputs, but for what a picture of them needs."""
+        self.past = tuple(x if getattr(x, "size", 0) <= KEPT else Faded(x) for x in self.given)
         self.layer, self.inputs, self.given, self.owners, self.steps = None, (), (), [], ()
         self.tensors = ()
+
+
+class Faded:
+    """A large input of a freed call: where it came from and its shape, without its elements."""
+
+    __slots__ = ("creator", "index", "name", "requires_grad", "shape", "tensor")
+
+    def __init__(self, x: Any):
+        self.tensor = weakref.ref(x)  # which may live on elsewhere
+        self.shape, self.creator = x.shape, getattr(x, "creator", None)
+        self.index, self.name = getattr(x, "index", 0), getattr(x, "name", None)
+        self.requires_grad = getattr(x, "requires_grad", False)
 
 
 class Tensor:
@@ -269,6 +285,9 @@ class Tensor:
         text = np.array2string(np.asarray(self.data), precision=4, threshold=20, prefix="Tensor(")
         maker = f", made by {type(self.creator.original).__name__}" if self.creator else ""
         return f"Tensor({text}{maker})"
+
+    def _repr_svg_(self) -> str | None:
+        return small_picture(self)
 
     def backward(self, dy: Any = None, *, retain: bool = False) -> None:
         """Send the gradient `dy` (1 for a scalar) back to everything this tensor came from.

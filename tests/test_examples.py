@@ -22,7 +22,7 @@ LEARNED = {
     "bandit.py": (r"last visitors .*, (\d+)% of what is possible", 90),
     "drift.py": (r"of 8,000 samples: ([\d.]+)%", 93),
     "ppo.py": (r"stands for (\d+) of 500", 200),
-    "replay.py": (r"stands for (\d+) of 500", 100),
+    "replay.py": (r"stands for (\d+) of 500", 150),
 }
 
 

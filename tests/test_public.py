@@ -13,7 +13,10 @@ from handgrad.foreign import FOREIGN
 from handgrad.protocols import LayerLike, OptimizerLike
 
 MODULES = (handgrad, handgrad.layers, handgrad.optim, handgrad.train)
-ROOMS = ("book", "compile", "datasets", "explain", "layers", "metrics", "optim", "prove", "train")
+ROOMS = (
+    "book", "compile", "datasets", "explain", "layers", "metrics", "optim", "prove", "stream",
+    "train",
+)  # fmt: skip
 
 
 def run(code: str) -> str:
@@ -27,7 +30,8 @@ def test_rooms_are_there_at_once_and_imported_when_asked_for():
     loaded, *found = run("; ".join([code, *(f"print(hg.{room})" for room in ROOMS)])).splitlines()
     for room, module in zip(ROOMS, found, strict=True):
         assert f".{room}' from" in module
-    late = {f"handgrad.{room}" for room in ("book", "compile", "explain", "prove", "train")}
+    late = ("book", "compile", "explain", "prove", "stream", "train")
+    late = {f"handgrad.{room}" for room in late}
     assert not {*late, "urllib.request", "ssl", "tarfile"} & set(loaded.split())
 
 

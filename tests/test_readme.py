@@ -24,8 +24,8 @@ def blocks(page: Path) -> list[str]:
     "page", [p for p in PAGES if p.name != "mistakes.md"], ids=lambda p: p.name
 )  # the page of mistakes has a test of its own
 def test_the_code_of_a_page_runs(page, tmp_path):
-    for partner in ("torch", "jax"):
-        if f"import {partner}" in page.read_text():
+    for partner in ("torch", "jax", "sklearn", "pandas"):
+        if f"import {partner}" in page.read_text() or f"from {partner}." in page.read_text():
             pytest.importorskip(partner, reason=f"{page.name} is about {partner}")
     script = tmp_path / "page.py"
     script.write_text("\n".join(blocks(page)))

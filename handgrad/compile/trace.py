@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.values import NO_EPILOGUE, BatchDim, Epilogue, NotNative, Size, Value
-from handgrad.layer import Parameter, Slot, as_input, slots, walk
+from handgrad.inside import untouched, walk
+from handgrad.layer import Parameter, Slot, as_input, slots
 from handgrad.layers import Index
 from handgrad.layers.convolution.window import Grid
 from handgrad.layers.recurrent.state import forgetting
@@ -71,26 +71,6 @@ class Trace:
     y: Value
 
 
-@contextmanager
-def _untouched(network: Any) -> Iterator[None]:
-    """Inside, a network may be run: random streams and running statistics are put back."""
-    layers = [layer for _, layer in walk(network)]
-    steps = {id(s): (s, s.step) for x in layers if (s := getattr(x, "stream", None)) is not None}
-    buffers = [
-        (array, array.copy())
-        for layer in layers
-        for name in getattr(layer, "buffers", ())
-        if isinstance(array := getattr(layer, name, None), np.ndarray)
-    ]
-    try:
-        yield
-    finally:
-        for stream, step in steps.values():
-            stream.step = step
-        for array, before in buffers:
-            array[...] = before
-
-
 def _record(network: Network, x: Array) -> tuple[Any, Any, list[CallRecord]]:
     """The input, the output, and the calls between them in order."""
     x = as_input(x, network.dtype)
@@ -110,7 +90,7 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
     """
     if len(x) < 3:
         x = np.concatenate([x] * 3)
-    with _untouched(network), np.errstate(all="ignore"):
+    with untouched(network), np.errstate(all="ignore"):
         try:
             small, large = _record(network, x[:2]), _record(network, x[:3])
         except NotNative:

@@ -32,7 +32,7 @@ from handgrad.layers.recurrent.state import forgetting
 from handgrad.network.by_hand import ByHand
 from handgrad.network.flat import Flattened, cast_parameters, require_array
 from handgrad.network.membership import Membership, join, require_layers
-from handgrad.network.summary import table_of_calls
+from handgrad.network.summary import Summary, table_of_calls, table_of_layers
 from handgrad.protocols import LayerLike, LossLike, MetricLike
 from handgrad.tensor import CallRecord, Tensor, calls_behind, learning, no_grad
 
@@ -242,9 +242,15 @@ class Network(Flattened, Layer):
             output = network(*(Tensor(a) if a.dtype.kind == "f" else a for a in arrays))
         return network, calls_behind(output)
 
-    def summary(self, *inputs: Any) -> str:
-        """A table of the layers that these inputs pass: output shape, number of parameters."""
-        return table_of_calls(self, *self.calls(*inputs))
+    def summary(self, *inputs: Any) -> Summary:
+        """A table of the layers that these inputs pass: output shape, number of parameters.
+
+        Without inputs, of the layers as they stand. A notebook shows it as HTML.
+        """
+        return table_of_calls(self, *self.calls(*inputs)) if inputs else table_of_layers(self)
+
+    def _repr_html_(self) -> str:
+        return table_of_layers(self)._repr_html_()
 
 
 class Sequential(Network):

@@ -89,6 +89,8 @@ class Optimizer:
         """The learning rates of the next `count` updates, as far as they can be known now."""
         if not callable(self.lr):
             return np.full(count, self.learning_rate())
+        if hasattr(self.lr, "many"):  # a schedule that takes an array of steps
+            return np.asarray(self.lr.many(self.steps + np.arange(count)), float)
         return np.array([self._number("lr", self.lr(self.steps + i)) for i in range(count)])
 
     def observe(self, value: float) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from handgrad.prove.report import RIGHT, UNKNOWN
+from handgrad.prove.report import RIGHT, UNKNOWN, wrapped
 
 ADVICE = {
     "shared_state": "Keep a state for each parameter, in the instance: made in the constructor or "
@@ -67,8 +66,8 @@ class OptimizerReport:
         return " ".join([f"{self.subject}: {head}.", *self.evidence, *advice])
 
     def __str__(self) -> str:
-        notes = [textwrap.fill(f"Note: {note}.", 92) for note in self.notes]
-        return "\n".join([textwrap.fill(self.paragraph, 92), *notes])
+        notes = [wrapped(f"Note: {note}.") for note in self.notes]
+        return "\n".join([wrapped(self.paragraph), *notes])
 
     __repr__ = __str__
 

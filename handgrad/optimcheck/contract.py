@@ -7,13 +7,14 @@ values after each of six updates with random gradients, as rows (T, 12).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.optimcheck.causes import Finding
-from handgrad.optimcheck.subject import Arrays, Run, Way, is_refusal
+from handgrad.optimcheck.subject import Arrays, Run, Way
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 
 STEPS = 6
@@ -31,10 +32,19 @@ class Lab:
         self.p = self.rng.uniform(0.5, 1.5, (4, 3)) * self.rng.choice([-1, 1], (4, 3))
         self.g = self.rng.normal(size=(STEPS, 4, 3))
         self.several = way.form != "array"  # parameters in one rule
-        self.alone = self.trace(self.g)
-        sandbox.seed += 1
-        self.random = gap(self.trace(self.g), self.alone)  # or a state that is shared
-        sandbox.seed -= 1
+
+    @cached_property
+    def alone(self) -> Array:
+        """The trace that the others are held against."""
+        return self.trace(self.g)
+
+    @cached_property
+    def random(self) -> str:
+        """Where another seed leads to other steps; it is asked when no state is shared."""
+        self.sandbox.seed += 1
+        found = gap(self.trace(self.g), self.alone)
+        self.sandbox.seed -= 1
+        return found
 
     def start(self, arrays: Arrays) -> Run:
         return Run(self.way, arrays, self.sandbox)
@@ -52,7 +62,9 @@ class Lab:
         run = self.start(split(self.p if p is None else p))
         return self.follow(run, map(grads or split, gradients))
 
-    def follow(self, run: Run, gradients: Iterable[Arrays], after: Callable = lambda g: 0) -> Array:
+    def follow(
+        self, run: Run, gradients: Iterable[Arrays], after: Callable[..., Any] = lambda g: 0
+    ) -> Array:
         """The trace of a run; `after` is called with the arrays of gradients after each update."""
         rows = []
         for g in gradients:
@@ -98,8 +110,14 @@ def refilled(lab: Lab) -> Array:
     return np.array(rows)
 
 
+def afresh(lab: Lab) -> Iterator[Finding]:
+    """Two instances, one after the other, on parameters of the shape that was tried first."""
+    first, second = lab.trace(lab.g, whole), lab.trace(lab.g, whole)
+    if found := gap(second, first):
+        yield Finding("shared_state", f"With an instance used after another, {found}.")
+
+
 SAME = (  # traces that have to be the plain one, and the sentence for one that is not
-    ("shared_state", "With an instance used after another", lambda lab: lab.trace(lab.g)),
     ("shared_state", "With two instances used in turns", in_turns),
     ("aliased_gradient", "With gradients in arrays that are filled anew after each step", refilled),
 )
@@ -182,7 +200,7 @@ def kinds(lab: Lab) -> Iterator[Finding]:
             for _ in range(3):
                 run.step({name: np.full(shape, 0.1, dtype) for name, shape in shapes.items()})
         except SubjectError as error:
-            if not is_refusal(error):
+            if not error.refused:
                 raise
             lab.notes.append(f"with parameters {[*shapes.values()]}, {error.sentence}")
             return
@@ -203,7 +221,7 @@ def absent(lab: Lab) -> Iterator[Finding]:
             if t not in (0, 3):
                 yield Finding("missing_gradient", "One step after W1 had no gradient, "
                               f"{error.sentence}.")  # fmt: skip
-            elif not is_refusal(error):
+            elif not error.refused:
                 lab.notes.append(f"if a parameter has no gradient, {error.sentence}")
             return
     if not np.isfinite(flat(run)).all():
@@ -243,5 +261,5 @@ def descends(lab: Lab) -> Iterator[Finding]:
 
 
 EXPERIMENTS: tuple[Callable[[Lab], Iterator[Finding]], ...] = (
-    lambda lab: compared(lab, SAME), moves, apart, at_rest, kinds, absent, saved,
+    afresh, lambda lab: compared(lab, SAME), moves, apart, at_rest, kinds, absent, saved,
 )  # fmt: skip

@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from opcode import opmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,7 +49,7 @@ def _cells(form: str, arrays: Arrays) -> Any:
     return forms.get(form, values)
 
 
-def _values(params: Any) -> list:
+def _values(params: Any) -> list[Any]:
     return [*(params.values() if isinstance(params, dict) else params)]
 
 
@@ -130,7 +129,7 @@ def ways(thing: Any) -> Iterator[Way]:
         yield from (Way(lambda _: duplicate(thing), form) for form in forms)
         return
     if not (torch and isinstance(thing, type) and issubclass(thing, torch.optim.Optimizer)):
-        makers: list[Callable] = [lambda _: thing(), lambda _: thing(LR)]
+        makers: list[Callable[..., Any]] = [lambda _: thing(), lambda _: thing(LR)]
         if not isinstance(thing, type):  # perhaps itself a function of params and grads
             makers.append(lambda _: duplicate(thing))
         yield from itertools.starmap(Way, itertools.product(makers, forms))
@@ -172,13 +171,3 @@ def is_own(error: SubjectError) -> bool:
     if isinstance(cause, AttributeError) and not isinstance(cause.obj, Box):
         return type(cause.obj).__module__.split(".")[0] not in ("builtins", "numpy", "torch")
     return error.phase == "shape" or isinstance(cause, NameError | ZeroDivisionError)
-
-
-def is_refusal(error: SubjectError) -> bool:
-    """Whether a raise statement made the error, not an operation that failed."""
-    trace = error.__cause__.__traceback__ if error.__cause__ else None
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    if trace is None or str(trace.tb_frame.f_globals.get("__name__")).startswith("numpy"):
-        return False
-    return trace.tb_frame.f_code.co_code[trace.tb_lasti] == opmap["RAISE_VARARGS"]

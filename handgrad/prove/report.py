@@ -15,6 +15,17 @@ __all__ = ["CAUSES", "FAMILIES", "Report", "Row", "Where", "family"]
 RIGHT, WRONG, UNKNOWN = "right", "wrong", "cannot tell"
 
 
+def wrapped(text: str) -> str:
+    """A paragraph in the lines of a narrow terminal; -0.5 and 1e-05 stay whole."""
+    return textwrap.fill(text, 77, break_long_words=False, break_on_hyphens=False)
+
+
+def gradient_of(name: str) -> str:
+    """What the gradient of an argument is called: dx for x, 0.dW for 0.W."""
+    path, dot, last = name.rpartition(".")
+    return f"{path}{dot}d{last}"
+
+
 @dataclass(frozen=True)
 class Where:
     """The worst entry of a wrong gradient: what backward says and what differences say."""
@@ -82,13 +93,13 @@ class Report:
         return " ".join(parts)
 
     def __str__(self) -> str:
-        lines = [textwrap.fill(self.paragraph, 92)]
+        lines = [wrapped(self.paragraph)]
         if self.others:
-            lines.append(f"Also seen: {', '.join(self.others)}.")
+            lines.append(wrapped(f"Also seen: {', '.join(self.others)}."))
         if self.blame is not None:
             lines.append(textwrap.indent(str(self.blame), "  "))
-        lines += [f"Right for what was given; not for {limit}." for limit in self.limits]
-        lines += [f"Note: {note}." for note in self.notes]
+        lines += [wrapped(f"Right for what was given; not for {limit}.") for limit in self.limits]
+        lines += [wrapped(f"Note: {note}.") for note in self.notes]
         if self.verdict == WRONG and self.table:
             lines += [_spell(row) for row in self.table]
         return "\n".join(lines)
@@ -140,20 +151,6 @@ class Report:
     def to_html(self) -> str:
         """A page that needs no other file."""
         return report_html(self)
-
-
-@dataclass(frozen=True)
-class Found:
-    """One subject of a file: its report, or the reason why there is none."""
-
-    name: str
-    report: Report | None = None
-    reason: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """The report's, or "not checked"."""
-        return "not checked" if self.report is None else self.report.verdict
 
 
 def _spell(row: Row) -> str:

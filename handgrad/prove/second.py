@@ -17,10 +17,11 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.derivative import grad
 from handgrad.layer import Layer, Slot, slots
+from handgrad.prove.peers.library import Peer, dys, plain
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.prove.subject.copying import duplicate
+from handgrad.prove.subject.dressing import ANY, Box, dressed, parameters
 from handgrad.prove.subject.parameters import put
-from handgrad.prove.subject.peer import Box, Peer, dressed, dys, plain
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.trial import Case
 from handgrad.tensor import Tensor
@@ -34,10 +35,10 @@ class Recorded(Peer):
     derived = "a layer"
 
     def __init__(self, layer: Any, count: int):
-        self.box = Box((layer, count))  # count: how many inputs there are
+        self.own = Box(layer=layer, count=count)  # how many inputs there are
 
     def forward(self, *arrays: Any) -> Any:
-        layer, count = duplicate(self.box.content[0]), self.box.content[1]
+        layer, count = duplicate(self.own.layer), self.own.count
         given = [Tensor(x) if np.asarray(x).dtype.kind == "f" else x for x in arrays]
         learned = slots(layer)
         inputs, upstream = given[:count], given[count + len(learned) :]
@@ -48,11 +49,11 @@ class Recorded(Peer):
         total: Any = sum((y * dy).sum() for y, dy in zip(outputs, upstream))
         xs = [*(x for x in inputs if isinstance(x, Tensor)), *learned]
         found = grad(total, xs, create_graph=True)
-        self.graph = Box((found, [*inputs, *learned, *upstream]))
+        self.graph = Box(found=found, given=[*inputs, *learned, *upstream])
         return tuple(g.data.copy() for g in found)
 
     def backward(self, *gradients: Any) -> Any:
-        found, given = self.graph.content
+        found, given = self.graph.found, self.graph.given
         total: Any = sum((g * v).sum() for g, v in zip(found, gradients))
         real = [x for x in given if isinstance(x, Tensor | Slot)]
         second = dict(zip(map(id, real), grad(total, real)))
@@ -92,9 +93,11 @@ def _first_derivative(case: Case) -> tuple[Any, list[Any]]:
     outputs = case.forward(case.subject.copy(), case.inputs)
     learned = slots(thing)
     inputs = [*case.inputs, *(slot.value for slot in learned), *case.upstream(outputs)]
-    names = plain([*case.names, *(slot.path for slot in learned), *dys(outputs)])
-    name, code = f"gradient of {subject.name}", thing.backward
-    return dressed(Recorded, name, names, code, code)(thing, len(case.inputs)), inputs
+    names = parameters(plain([*case.names, *(slot.path for slot in learned), *dys(outputs)]))
+    made = dressed(
+        Recorded, f"gradient of {subject.name}", thing.backward, thing.backward, names, ANY
+    )
+    return made(thing, len(case.inputs)), inputs
 
 
 def _symmetric(case: Case, report: Report) -> Report:

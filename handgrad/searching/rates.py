@@ -23,8 +23,9 @@ FAR = 4.0  # times the lowest loss, at which the test ends
 class LearningRates(NamedTuple):
     """Learning rates, the loss of the batch at each, its running mean, and what follows.
 
-    suggestion: where the mean has come half of the way from its first level to its lowest.
-    largest: a tenth of where it is lowest: the top of a cycle (`OneCycle`, `Cyclic`).
+    smooth: the mean with the losses around, of a tenth of the test.
+    suggestion: where it has come half of the way from its first level to its lowest.
+    largest: a third of where it is lowest, beyond which learning gets worse: the top of a cycle.
     """
 
     rates: Array
@@ -102,15 +103,25 @@ def lr_range(
         if len(watch.losses) < 10:
             raise
     rates = low * (high / low) ** (np.arange(len(watch.losses)) / (steps - 1))
-    smooth = np.array(watch.smooth)
+    losses = np.array(watch.losses)
+    smooth = _around(losses, max(steps // 20, 1))
     lowest = int(np.argmin(smooth))
     level = float(np.mean(smooth[: max(len(smooth) // 10, 1)]))
     above = np.flatnonzero(smooth[:lowest] >= (level + smooth[lowest]) / 2)
-    noise = float(np.std((watch.losses - smooth)[: lowest + 1]))
+    noise = float(np.std((losses - smooth)[: lowest + 1]))
     if not above.size or not level - smooth[lowest] > 2 * noise:
         raise ValueError(
             f"lr_range: the loss never falls, beyond its noise of {noise:.2g}, from {low:g} on; "
             "begin at a smaller low, or look at the network and its data"
         )
-    suggestion, largest = float(rates[above[-1] + 1]), float(rates[lowest]) / 10
-    return LearningRates(rates, np.array(watch.losses), smooth, suggestion, largest)
+    suggestion, largest = float(rates[above[-1] + 1]), float(rates[lowest]) / 3
+    return LearningRates(rates, losses, smooth, suggestion, largest)
+
+
+def _around(losses: Array, width: int) -> Array:
+    """The mean of each loss with `width` others on both sides, as far as there are any."""
+    sums = np.concatenate([[0.0], np.cumsum(losses)])
+    i = np.arange(len(losses))
+    begin, end = np.maximum(i - width, 0), np.minimum(i + width + 1, len(losses))
+    means: Array = (sums[end] - sums[begin]) / (end - begin)
+    return means

@@ -14,12 +14,13 @@ import numpy as np
 from handgrad.compile.binary import usable_threads
 from handgrad.searching.space import Distribution, check_space, drawn
 from handgrad.searching.table import Row, SearchResult, Store
-from handgrad.searching.trial import Job, Trial, check_names, check_options, held_out, run
+from handgrad.searching.trial import Job, Trial, check_names, check_options, run
 from handgrad.searching.workers import Alone, Workers, why_alone
 from handgrad.train.callbacks import Progress
 from handgrad.train.checks import check_choice, check_count, check_pair
-from handgrad.train.data import check_data, split_rows
+from handgrad.train.data import as_rows, check_data, split_rows
 
+Data = tuple[Any, Any, Any, Any]  # x and t to learn from, x and t to score on
 Plan = list[tuple[int, int | None]]  # of each round: how many candidates, and their budget
 
 
@@ -60,7 +61,8 @@ def search(
     checked = check_space(space)
     options = dict(options or {})
     check_choice("method", method, ("random", "halving"))
-    job = Job(make, _divided(x, t, validation, seed), options, resource)
+    estimator = Job(make, ()).is_estimator
+    job = Job(make, _divided(x, t, validation, seed, estimator), options, resource)
     check_names(job, checked)
     check_options(options)
     if epochs is not None:
@@ -92,11 +94,23 @@ def search(
     return result
 
 
-def _divided(x: Any, t: Any, validation: Any, seed: int) -> tuple[Any, Any, Any, Any]:
-    x, t = check_data(x, t, name="search")
+def _divided(x: Any, t: Any, validation: Any, seed: int, estimator: bool) -> Data:
+    """What to learn from and to score on; an estimator checks itself what it is given."""
+    x, t = _taken(x, t, "search", estimator)
     if isinstance(validation, float | int) and not isinstance(validation, bool):
-        return held_out(x, t, *split_rows(t, float(validation), seed))
-    return x, t, *check_data(*check_pair(validation), name="validation data")
+        stratify = (t.ndim == 1 and t.dtype.kind not in "fc") or None
+        kept, held = split_rows(t, float(validation), seed, stratify)
+        return x[kept], t[kept], x[held], t[held]
+    return x, t, *_taken(*check_pair(validation), "validation data", estimator)
+
+
+def _taken(x: Any, t: Any, name: str, estimator: bool) -> tuple[Any, Any]:
+    if not estimator:
+        return check_data(x, t, name=name)
+    x, t = as_rows(x, f"{name}: x"), as_rows(t, f"{name}: t")
+    if len(x) != len(t):
+        raise ValueError(f"{name}: x has {len(x)} samples and t {len(t)}")
+    return x, t
 
 
 def _plan(candidates: int, method: str, epochs: int | None, keep: int) -> Plan:
@@ -162,7 +176,8 @@ def _key(job: Job, space: Mapping[str, Any], seed: int, plan: Plan, score: str) 
     make = repr(job.make) if job.is_estimator else getattr(job.make, "__qualname__", "function")
     data = 0
     for array in job.data:
-        for part in (str(np.shape(array)).encode(), np.ascontiguousarray(array).tobytes()):
+        plain = array.astype(str) if array.dtype.kind == "O" else array  # else: addresses
+        for part in (str(plain.shape).encode(), np.ascontiguousarray(plain).tobytes()):
             data = zlib.crc32(part, data)
     return {
         "function": _plain(make), "space": {name: _plain(repr(d)) for name, d in space.items()},

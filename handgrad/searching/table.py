@@ -103,6 +103,8 @@ class Store:
         self.found: dict[tuple[int, int], dict[str, Any]] = {}
         if self.path is not None and self.path.exists():
             self._read(self.path)
+        elif self.path is not None and not self.path.parent.is_dir():
+            raise ValueError(f"search: {self.path}: there is no folder {self.path.parent}")
 
     def _read(self, path: Path) -> None:
         try:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from handgrad.arrays import Array
 from handgrad.inside import is_layer
 from handgrad.train import Trainer
 
@@ -25,7 +24,7 @@ class Job:
     """
 
     make: Any
-    data: tuple[Any, Any, Any, Any]
+    data: tuple[Any, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
     resource: str = "max_iter"
 
@@ -67,7 +66,8 @@ def run(job: Job, trial: Trial) -> tuple[Any, dict[str, Any]]:
             "make must return a network, or a network and a dict of options of fit, got "
             f"{made!r:.80}"
         )
-    options = {"progress": False, **job.options, **own}
+    # Copies, for optimizers, callbacks and losses remember what they have seen.
+    options = {"progress": False, **copy.deepcopy(dict(job.options)), **own}
     check_options(options)
     if trial.budget is not None:
         options = {k: v for k, v in options.items() if k != "steps"} | {"epochs": trial.budget}
@@ -125,8 +125,3 @@ def check_names(job: Job, names: Any) -> None:
         raise ValueError(
             f"search: space names {unknown[0]!r}, and the parameters are {', '.join(has)}"
         )
-
-
-def held_out(x: Array, t: Array, kept: Array, held: Array) -> tuple[Any, Any, Any, Any]:
-    """The four parts of data that are divided by these samples."""
-    return x[kept], t[kept], x[held], t[held]

@@ -8,8 +8,16 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
-from handgrad.layer import walk
-from handgrad.layers import Embedding, EmbeddingDot, OneHot, counted
+from handgrad.layer import shallow_clone, walk
+from handgrad.layers import (
+    BinaryCrossEntropy,
+    Embedding,
+    EmbeddingDot,
+    Hinge,
+    OneHot,
+    SigmoidCrossEntropy,
+    counted,
+)
 from handgrad.layers.loss.cross_entropy import ClassLoss
 from handgrad.network import Network
 from handgrad.train.data import check_inputs
@@ -44,6 +52,15 @@ class Inputs:
 
     def samples(self, x: Any, name: str) -> tuple[Array, bool]:
         """x as a batch (N, …), checked, and whether it was a single sample."""
+        if (  # as it usually comes
+            x.__class__ is Array
+            and x.dtype == self.dtype
+            and x.shape[1:] == self.shape
+            and not self.integer
+            and len(x)
+            and np.isfinite(x).all()
+        ):
+            return x, False
         x = numbers(x, name)
         single = x.shape == self.shape
         if not single and x.shape[1:] != self.shape:
@@ -67,26 +84,40 @@ class Targets:
         self.real = t.dtype.kind == "f"
         labels = isinstance(loss, ClassLoss) and not self.real and t.ndim < y.ndim
         self.classes = y.shape[-1] if labels else None
-        self.ignored = getattr(loss, "ignore_index", None)
+        self.limited = type(loss) in (SigmoidCrossEntropy, BinaryCrossEntropy, Hinge)
 
     def take(self, t: Any, count: int, single: bool) -> Array:
         """t as (N, …), checked; a single sample's has no batch axis."""
+        if t.__class__ is Array and t.shape == (count, *self.shape) and self._usual(t):
+            return t
         t = numbers(t, "t")
         if single and t.shape != (1, *self.shape):
             t = t[None]
-        if t.shape != (count, *self.shape) and t.size == count * prod(self.shape):
-            t = t.reshape(count, *self.shape) if prod(self.shape) == 1 else t
-        if t.shape != (count, *self.shape):
-            raise ShapeError(f"t: shape {(count, *self.shape)} is needed, got {t.shape}")
+        each = count, *self.shape
+        if t.shape != each and t.size == count and prod(self.shape) == 1:
+            t = t.reshape(each)
+        if t.shape != each:
+            raise ShapeError(f"t: shape {each} is needed, got {t.shape}")
         t = check_inputs(t, "t")
         if self.real:
-            return fitting(t, "t", self.dtype)
+            real = fitting(t, "t", self.dtype)
+            if self.limited:  # the loss says itself which targets it does not take
+                shallow_clone(self.loss).forward(np.full(real.shape, 0.5, real.dtype), real)
+            return real
         if t.dtype.kind == "f":
             raise ValueError(f"t: the targets so far were integers, got {t.dtype}")
         if self.classes is not None:
             self._check_labels(t)
         labels: Array = t.astype(np.int64, copy=False)
         return labels
+
+    def _usual(self, t: Array) -> bool:
+        """Whether these targets of the right shape can be taken as they are."""
+        if self.real:
+            return not self.limited and t.dtype == self.dtype and bool(np.isfinite(t).all())
+        if self.classes is None or t.dtype != np.int64 or not t.size:
+            return False
+        return bool(t.view(np.uint64).max() < self.classes)  # where -1 is a huge number
 
     def _check_labels(self, t: Array) -> None:
         _, seen = counted(self.loss, t[..., None], t)

@@ -18,6 +18,7 @@ from handgrad.layer import shallow_clone
 from handgrad.layers import Loss, meant
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Schedule
+from handgrad.optim.full_batch import FullBatch
 from handgrad.protocols import LayerLike, LossLike, MetricLike, OptimizerLike
 from handgrad.stream.form import Inputs, Targets, check_weights, numbers
 from handgrad.stream.good import Good
@@ -44,7 +45,8 @@ class Learner:
         A loss of weights divides by their number: a sample of weight 2 counts twice as much as
         one of weight 1, whatever the batch.
     shape: of one sample, where that is no vector, such as (1, 28, 28).
-    metrics: functions (y, t) -> number beside the loss; by default accuracy for labels.
+    metrics: functions (y, t) -> number beside the loss, means over the samples; by default accuracy
+        for labels.
     window: over how many updates `metrics(recent=True)` looks back.
     engine: as in `Trainer`. threads: of the native program; by default one, which is best for small
         batches.
@@ -65,12 +67,23 @@ class Learner:
     ):  # fmt: skip
         self.network = network if isinstance(network, Network) else Sequential(network)
         self._rule = Adam(0.003) if optimizer is None else check_optimizer(optimizer)
+        if isinstance(self._rule, FullBatch):
+            raise ValueError(
+                f"optimizer: {type(self._rule).__name__} looks at all of the data in each update, "
+                "and a stream has no end; Adam, say, does not"
+            )
         self.loss: Any = loss
         if engine is not None:
             self.network.engine = check_name(engine)
         self._shape = None if shape is None else tuple(check_count("shape", n) for n in shape)
         self._threads = check_count("threads", threads)
         self._metrics = None if metrics is None else check_metrics(metrics)
+        for metric in self._metrics or ():
+            if getattr(metric, "whole", False):
+                raise ValueError(
+                    f"metrics: {metric.__name__} is no mean over samples, which is all that a "
+                    "stream keeps; call it with the predictions of some of them"
+                )
         self._running = Running([], check_count("window", window))
         self._lock = threading.RLock()
         self._closed = False
@@ -253,8 +266,9 @@ class Learner:
     def _samples(self, x: Any, name: str) -> tuple[Array, bool]:
         if self._inputs is None:
             inputs = Inputs.of(x, self.network, self._shape)
-            found = inputs.samples(x, name)
-            self.network.build(found[0][:1])
+            found, _ = inputs.samples(x, name)
+            with np.errstate(all="ignore"):  # whether the network takes them
+                self.network.predict(found[:1], engine="numpy")
             self._inputs = inputs
         return self._inputs.samples(x, name)
 

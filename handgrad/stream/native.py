@@ -115,15 +115,16 @@ class NativeSteps:
         self._lightest = -float(np.finfo(np.float32).max) if signed else 0.0
         self._held = Held(self.network, self.optimizer)
         # Of targets as they usually come: their types, and their limits.
-        quick = self._first.target is not None and not self._first.python
-        classes = self.targets.classes
+        first, targets = self._first, self.targets
+        quick = first.target is not None and not (first.python or targets.limited)
+        classes = targets.classes
         self._kinds: Any = (REALS if classes is None else LABELS) if quick else frozenset[type]()
         self._least: Any = -math.inf if classes is None else 0
         self._most: Any = math.inf if classes is None else classes - 1
 
     def describe(self) -> str:
         """native, threads, instruction set."""
-        return next(iter(self._batches.values())).program.describe()
+        return self._first.program.describe()
 
     # -- updates ------------------------------------------------------------------------------
 
@@ -152,9 +153,10 @@ class NativeSteps:
         """The loss of an update from samples that were checked."""
         batch = self._batch(len(x), weights is not None)
         batch.put(x, t, weights)
-        if not batch.python:
+        if not (batch.python or self.inputs.integer):
             return self._step(batch)
-        with training_mode(self.network), np.errstate(all="ignore"):
+        # A layer may refuse what the layers before it have seen already.
+        with training_mode(self.network), np.errstate(all="ignore"), self.plain.whole():
             return self._step(batch)
 
     def _batch(self, samples: int, weighted: bool) -> Batch:
@@ -166,8 +168,7 @@ class NativeSteps:
             if len(self._batches) > KEPT:
                 oldest = next(key for key in self._batches if key != (1, False))
                 del self._batches[oldest]
-        elif len(self._batches) == KEPT:
-            self._batches.move_to_end((capacity, weighted))
+        self._batches.move_to_end((capacity, weighted))
         return batch
 
     def _step(self, batch: Batch) -> float:
@@ -196,6 +197,7 @@ class NativeSteps:
     def _fail(self, batch: Batch, code: int) -> None:
         """Say what the program met, as NumPy finds it where nothing has changed yet."""
         x, t, weights = batch.data()
+        del batch.seen[batch.steps.made - self._entered :]
         self.flush()
         self._now = None
         batch.x[...] = batch.t[...] = 0

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.layer import Layer, walk
 from handgrad.network import Network
 from handgrad.optim import Optimizer
 from handgrad.stream.running import Running
@@ -21,11 +24,12 @@ class PlainSteps:
         self.network, self.loss, self.running = network, loss, running
         self._state = TrainState(network, optimizer)
         self._engine = NumPyEngine()
+        self._layers = [layer for _, layer in walk(network) if isinstance(layer, Layer)]
 
     def update(self, x: Array, t: Array, weights: Array | None) -> float:
-        """One update; the loss before it. Raises DivergenceError before anything has changed."""
+        """One update; the loss before it. What it raises, it raises before anything has changed."""
         self._engine.prepare(self.task(x, t, weights), self._state)
-        with training_mode(self.network), np.errstate(all="ignore"):
+        with training_mode(self.network), np.errstate(all="ignore"), self.whole():
             sums = self._engine.update(0)
         self.running.add({name: ([a], [b]) for name, (a, b) in sums.items()})
         above, below = sums["loss"]
@@ -34,8 +38,24 @@ class PlainSteps:
     def measure(self, x: Array, t: Array, weights: Array | None) -> None:
         """Forward and backward alone, for what they raise."""
         self._engine.prepare(self.task(x, t, weights), self._state)
-        with training_mode(self.network), np.errstate(all="ignore"):
+        with training_mode(self.network), np.errstate(all="ignore"), self.whole():
             self._engine.measure(np.arange(len(x)), 0)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """After an error, running statistics and random streams are as they were."""
+        layers = self._layers
+        streams = [s for layer in layers if (s := getattr(layer, "stream", None)) is not None]
+        buffers = [getattr(layer, name) for layer in layers for name in layer.buffers]
+        steps, before = [s.step for s in streams], [buffer.copy() for buffer in buffers]
+        try:
+            yield
+        except Exception:
+            for stream, step in zip(streams, steps):
+                stream.step = step
+            for buffer, kept in zip(buffers, before):
+                buffer[...] = kept
+            raise
 
     def task(self, x: Array, t: Array, weights: Array | None = None) -> Task:
         """These samples as all that there is to train on, in one batch."""

@@ -26,7 +26,6 @@ import difflib
 import inspect
 import random
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -36,8 +35,10 @@ import numpy as np
 
 from handgrad.prove.check import check
 from handgrad.prove.diagnosis.slips import slip
-from handgrad.prove.report import RIGHT, UNKNOWN, Found, Report
+from handgrad.prove.diagnosis.source import parsed
+from handgrad.prove.report import RIGHT, UNKNOWN, Report
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.testing.formats import Found
 from handgrad.testing.guess import Guess
 from handgrad.testing.network import at_one
 from handgrad.testing.search import Hit
@@ -121,11 +122,10 @@ def _subjects(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 def _is_abstract(thing: Any) -> bool:
     """Whether forward is left to subclasses: not a statement in it, or NotImplementedError."""
-    try:
-        code = ast.parse(textwrap.dedent(inspect.getsource(thing.forward)))
-    except (AttributeError, OSError, TypeError, SyntaxError):
+    code = parsed(getattr(thing, "forward", None))
+    if not isinstance(code, ast.FunctionDef):
         return inspect.isabstract(thing)
-    body = code.body[0].body if isinstance(code.body[0], ast.FunctionDef) else code.body
+    body = code.body
     empty = all(isinstance(s, ast.Pass) or isinstance(getattr(s, "value", 0), ast.Constant)
                 for s in body if not isinstance(s, ast.Return))  # fmt: skip
     returns = any(isinstance(s, ast.Return) for s in body)

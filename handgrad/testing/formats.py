@@ -1,4 +1,4 @@
-"""Verdicts in the formats that programs read: JSON, JUnit's XML, and SARIF for code review.
+"""What was found in a file: as text, and for programs as JSON, JUnit's XML, and SARIF.
 
 Sources: JUnit's XML as read by CI servers; SARIF 2.1.0, the OASIS standard of 2020.
 """
@@ -7,12 +7,42 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from handgrad.prove.report import CAUSES, Found, Report
+from handgrad.prove.report import CAUSES, Report, wrapped
+
+
+@dataclass(frozen=True)
+class Found:
+    """One subject of a file: its report, or the reason why there is none."""
+
+    name: str
+    report: Report | None = None
+    reason: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The report's, or "not checked"."""
+        return "not checked" if self.report is None else self.report.verdict
+
+
+def to_text(found: Sequence[Found], brief: bool = False) -> str:
+    """A paragraph for each subject, a line for each right one where brief; the sum at the end."""
+    parts = []
+    for one in found:
+        if one.report is None:
+            parts.append(wrapped(f"{one.name}: not checked. {one.reason}.") + "\n")
+        elif brief and one.report:
+            parts.append(f"{one.name}: right")
+        else:
+            parts.append(f"{one.report}\n")
+    counts = Counter(one.verdict for one in found)
+    return "\n".join([*parts, ", ".join(f"{n} {verdict}" for verdict, n in counts.items())])
 
 
 def to_json(found: Sequence[Found]) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.subject import peers
+from handgrad.prove.peers.adapt import as_arrays
 from handgrad.prove.subject.adapt import adapt
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
 from handgrad.testing.guess import Guess, constructors, exampled, wanted_inputs
@@ -187,7 +187,7 @@ class Trial:
         thing = self._made(arguments)
         if self.target.is_network:
             return LossNetwork(thing, *given), []
-        return peers.adapt(thing, given)
+        return as_arrays(thing, given)
 
     def _runs(self, thing: Any, given: Sequence[Any]) -> bool:
         """Whether forward runs: cheaper than to describe an error, of which one is enough."""

@@ -41,15 +41,19 @@ if TYPE_CHECKING:
     from handgrad.train.cifar import cifar10
     from handgrad.train.files import read_csv
     from handgrad.train.images import fashion_mnist, mnist
+    from handgrad.train.pictures import read_pictures
+    from handgrad.train.sliding import windows
+    from handgrad.train.tables import Table, TableSpec, read_table
 
 __all__ = [
     "EMA", "SWA", "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History",
-    "InputSpec", "OutputSpec", "Progress", "SaveModel", "Trainer", "accuracy",
-    "average_precision", "balanced_accuracy", "brier_loss", "calibration_curve", "cifar10",
-    "circles", "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates", "load",
-    "load_checkpoint", "log_loss", "mean_absolute_error", "mean_absolute_percentage_error",
-    "mean_squared_error", "mnist", "moons", "ndcg", "precision", "r2", "read_csv", "recall",
-    "roc_auc", "root_mean_squared_error", "save", "sine", "spiral", "split", "top_k_accuracy",
+    "InputSpec", "OutputSpec", "Progress", "SaveModel", "Table", "TableSpec", "Trainer",
+    "accuracy", "average_precision", "balanced_accuracy", "brier_loss", "calibration_curve",
+    "cifar10", "circles", "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates",
+    "load", "load_checkpoint", "log_loss", "mean_absolute_error",
+    "mean_absolute_percentage_error", "mean_squared_error", "mnist", "moons", "ndcg", "precision",
+    "r2", "read_csv", "read_pictures", "read_table", "recall", "roc_auc",
+    "root_mean_squared_error", "save", "sine", "spiral", "split", "top_k_accuracy", "windows",
 ]  # fmt: skip
 
 # What reads archives and speaks to servers is imported when first asked for.
@@ -60,6 +64,9 @@ __getattr__, __dir__ = names_of(
         "handgrad.train.cifar": ("cifar10",),
         "handgrad.train.files": ("read_csv",),
         "handgrad.train.images": ("fashion_mnist", "mnist"),
+        "handgrad.train.pictures": ("read_pictures",),
+        "handgrad.train.tables": ("Table", "TableSpec", "read_table"),
+        "handgrad.train.sliding": ("windows",),
     },
     modules={name: f"{__name__}.{name}" for name in ("augment", "datasets", "metrics", "text")},
 )

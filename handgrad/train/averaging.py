@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.attributes import given
 from handgrad.layer import walk
 from handgrad.optim.checks import check_number
 from handgrad.train.checks import check_count
@@ -31,6 +32,9 @@ class Average:
         self.mean, self.last = np.empty(0), np.empty(0)  # last: w, while w̄ is in the network
         self.count = 0
         self._statistics: list[tuple[Any, str]] = []  # layers, and what they keep
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(given(self))})"
 
     def begin(self, network: Any) -> None:
         """Before a training, or its continuation: w comes back into the network."""

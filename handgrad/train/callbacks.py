@@ -25,7 +25,8 @@ class Callback:
 
     The trainer has `network`, `optimizer`, `history`, `epoch` (epochs finished), `step` (updates
     made), `engine` (what runs), `loss_value` (of the last update) and `stop(reason)`. A passive
-    callback is told of updates whenever it suits the engine, perhaps of many at once.
+    callback is told of updates whenever it suits the engine, perhaps of many at once. One with a
+    method `epochs_ahead(trainer)` may be told of as many epochs at once, after the last of them.
     """
 
     passive = False
@@ -51,6 +52,17 @@ class Callback:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave."""
+
+
+def does(callback: Any, event: str) -> bool:
+    """Whether a callback does something at an event."""
+    method = getattr(type(callback), event, None) or getattr(callback, event, None)
+    return callable(method) and method is not getattr(Callback, event)
+
+
+def one(trainer: Any) -> int:
+    """Epochs that may pass before a callback that does not say otherwise is to be told of one."""
+    return 1
 
 
 class Progress(Callback):
@@ -164,8 +176,8 @@ class EarlyStopping(Callback):
 class SaveModel(Callback):
     """Writes the model and the state of training to `path` after an epoch, and at the end.
 
-    At most once in `seconds`, so that short epochs are not spent on writing. info, input, output:
-    as in `save`.
+    At most once in `seconds`, so that short epochs are not spent on writing. info, input, output,
+    table: as in `save`.
     Where nothing can be written, a warning says so, the model stays in `unsaved`, the content of
     its file, and the next epoch tries again; `rescue(path)` writes it elsewhere.
     """
@@ -174,12 +186,12 @@ class SaveModel(Callback):
 
     def __init__(
         self, path: str | Path, *, seconds: float = 0.0, info: dict[str, Any] | None = None,
-        input: Any = None, output: Any = None,
+        input: Any = None, output: Any = None, table: Any = None,
     ):  # fmt: skip
         if not isinstance(path, str | os.PathLike):
             raise ValueError(f"SaveModel: path must be that of a file, got {path!r}")
         self.path, self.seconds, self.info = Path(path), seconds, info
-        self.input, self.output = input, output
+        self.input, self.output, self.table = input, output, table
         self.written, self.step = time.monotonic(), -1  # when, and after how many updates
         self.unsaved: bytes | None = None
 
@@ -200,8 +212,8 @@ class SaveModel(Callback):
         """Write now. Raises OSError where that fails; then the content is in `unsaved`."""
         self.written, self.step = time.monotonic(), trainer.step
         self.unsaved = pack(
-            trainer.network, input=self.input, output=self.output, info=self.info,
-            training=trainer.state_dict(),
+            trainer.network, input=self.input, output=self.output, table=self.table,
+            info=self.info, training=trainer.state_dict(),
         )  # fmt: skip
         self.rescue(self.path)
 

@@ -31,6 +31,8 @@ from handgrad.train.describe import construct, describe
 from handgrad.train.dry import check_specs
 from handgrad.train.registry import is_own
 from handgrad.train.spec import InputSpec, OutputSpec
+from handgrad.train.tables.frames import from_frame, is_frame
+from handgrad.train.tables.spec import TableSpec, check_table
 from handgrad.train.write import write_whole
 
 FORMATS = ("handgrad 1", "handgrad 2")
@@ -43,7 +45,12 @@ OLD = {"architecture": schema.anything, "streams": schema.mapping(WORDS),
 PATHS = schema.list_of(schema.text)
 NEW = OLD | {"library": schema.text, "input": schema.anything, "output": schema.anything,
              "tied": schema.mapping(schema.text)}  # fmt: skip
-LATER = {"engine": schema.one_of(*NAMES), "frozen": PATHS, "evaluating": PATHS}  # may be missing
+LATER = {
+    "engine": schema.one_of(*NAMES),
+    "frozen": PATHS,
+    "evaluating": PATHS,
+    "table": schema.anything,
+}  # may be missing
 DOCUMENTS = {"handgrad 1": schema.record(OLD), "handgrad 2": schema.record(NEW, LATER)}
 
 
@@ -62,11 +69,18 @@ class Checkpoint:
     output: OutputSpec | None = None
     library: str = ""
     format: str = FORMATS[-1]
+    table: TableSpec | None = None
 
     def predict(self, x: Any) -> Array:
-        """The network's outputs for data as they come, brought into what the input says."""
+        """The network's outputs for data as they come, brought into what the input says.
+
+        Of a model for tables x may be a data frame or a dict with the columns as they were; values
+        of a regression are on the scale of its targets.
+        """
+        if self.table is not None and is_frame(x):
+            x = self.table.inputs(from_frame(x))
         y: Array = self.network.predict(x if self.input is None else self.input.prepare(x))
-        return y
+        return y if self.output is None else self.output.values(y)
 
 
 def save(
@@ -75,6 +89,7 @@ def save(
     *,
     input: Any = None,
     output: Any = None,
+    table: TableSpec | None = None,
     info: Mapping[str, Any] | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> Path:
@@ -82,18 +97,20 @@ def save(
 
     input: what the network takes: an `InputSpec`, or data x (N, …) of which it is found.
     output: what it gives: an `OutputSpec`, or the names of the classes that its scores are for.
+    table: how the columns of a table become that input.
     info: plain data about the model. training: state for an exact continuation, plain data and
     arrays (see `Trainer.state_dict`).
     Raises ValueError for a network that cannot be described or does not fit its input or
     output, OSError where nothing can be written.
     """
     return write_whole(
-        Path(path), pack(network, input=input, output=output, info=info, training=training)
+        Path(path),
+        pack(network, input=input, output=output, table=table, info=info, training=training),
     )
 
 
 def pack(
-    network: Any, *, input: Any = None, output: Any = None,
+    network: Any, *, input: Any = None, output: Any = None, table: TableSpec | None = None,
     info: Mapping[str, Any] | None = None, training: Mapping[str, Any] | None = None,
 ) -> bytes:  # fmt: skip
     """The content of the file that `save` writes."""
@@ -123,12 +140,14 @@ def pack(
         "input": None if takes is None else takes.to_dict(),
         "output": None if gives is None else gives.to_dict(),
         "tied": tied,
+        **({} if table is None else {"table": table.to_dict()}),
         "engine": getattr(network, "engine", "auto"),
         "frozen": sorted(network.frozen) if isinstance(network, Network) else [],
         "evaluating": [where for where, x in walk(network) if not getattr(x, "training", True)],
     }  # fmt: skip
     tensors |= {f"training/{i + 1}": array for i, array in enumerate(kept)}
     check_specs(network, takes, gives, _room(tensors))
+    check_table(table, takes)
     # safetensors' NumPy writer takes the memory as it lies: give it C order, little endian.
     tensors = {k: np.array(v, v.dtype.newbyteorder("<"), order="C") for k, v in tensors.items()}
     text = json.dumps(document)
@@ -188,11 +207,14 @@ def _unpack(content: bytes, classes: Iterable[type]) -> Checkpoint:
     takes = None if takes is None else InputSpec.from_dict(takes)
     gives = _old_output(document) if gives is None else OutputSpec.from_dict(gives)
     check_specs(network, takes, gives, room)
+    table = document.get("table")
+    table = None if table is None else TableSpec.from_dict(table)
+    check_table(table, takes)
     training = document["training"]
     if training is not None:
         training = (_rejoin if format == FORMATS[0] else _restore)(training, tensors)
     return Checkpoint(network, document["info"], training, takes, gives,
-                      document.get("library", ""), format)  # fmt: skip
+                      document.get("library", ""), format, table)  # fmt: skip
 
 
 def _room(tensors: Mapping[str, Array]) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream
+from handgrad.naming import names_of
 
 ORDER = 2**63  # the random stream of data order; layers count from 0
 
@@ -144,3 +145,9 @@ def split(
         raise ShapeError(f"x and t must have the same length, got {len(x)} and {len(t)}")
     train, test = split_rows(t, fraction, seed, stratify)
     return x[train], t[train], x[test], t[test]
+
+
+PUBLIC = [name for name, held in vars().items() if callable(held) and held.__module__ == __name__]
+__getattr__, __dir__ = names_of(
+    __name__, [*PUBLIC, "read_table"], later={"handgrad.train.tables": ("read_table",)}
+)

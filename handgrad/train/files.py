@@ -7,8 +7,8 @@ import gzip
 import io
 import math
 import zlib
-from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,9 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.train.data import encode_labels
 from handgrad.train.npz import in_words, limit_of, read_npz
+from handgrad.train.tables.blocks import wrong_width
+from handgrad.train.tables.cells import as_number, is_missing, is_number
+from handgrad.train.tables.source import lines_of, look, pieces, records
 
 PathLike = str | Path
 
@@ -59,7 +62,7 @@ class Table:
     def _first_bad_cell(self, columns: list[int]) -> str:
         for line, row in zip(self.lines, self.rows):
             for c in columns:
-                if not is_number(row[c]) or not math.isfinite(float(row[c])):
+                if not is_number(row[c], "."):
                     cell = f"holds {row[c]!r}" if row[c].strip() else "is empty"
                     return (
                         f"{self.path}: column {self.names[c]!r} {cell} in line {line}; "
@@ -68,100 +71,21 @@ class Table:
         return f"{self.path}: no feature columns"
 
 
-def is_number(cell: str) -> bool:
-    """Whether a cell of text is a number (NaN and infinity included)."""
-    try:
-        as_number(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def as_number(cell: str) -> float:
-    """A cell as a number; ValueError for text, and for 1_000, which is Python's alone."""
-    if "_" in cell:
-        raise ValueError(cell)
-    return float(cell)
-
-
-def read_table(path: PathLike, header: bool | None = None) -> Table:
-    """A CSV file's cells; the separator is the comma, semicolon or tab its first line has most.
-
-    header: whether line 1 has the names of the columns. By default it has if none of its cells
-    is a number, or if its last cell alone is text and the rest of that column is numbers; where
-    it may have, ValueError asks.
-    """
+def read_cells(path: PathLike, header: bool | None = None) -> Table:
+    """A CSV file's cells; encoding, separator and header are found as by `tables.source.look`."""
     path = Path(path)
-    lines, rows = read_cells(path)
-    width = len(rows[0])
-    for line, row in zip(lines, rows):
-        if len(row) != width:
-            raise ValueError(
-                f"{path}: line {line} has {len(row)} columns, line {lines[0]} has {width}"
-            )
-    if header is None:
-        header = has_header(rows)
-    if header is None:
-        raise ValueError(
-            f"{path}: line {lines[0]} ({','.join(rows[0])[:60]}) may hold names of columns or "
-            "data: say which, with header=True or False (--header or --no-header)"
-        )
-    if header:
-        names, rows, lines = [c.strip() for c in rows[0]], rows[1:], lines[1:]
-    else:
-        names = [str(i) for i in range(width)]
-    if not rows:
-        raise ValueError(f"{path}: no rows of data below the header")
-    return Table(path, names, rows, lines, header)
-
-
-def read_cells(path: Path) -> tuple[list[int], list[list[str]]]:
-    """The lines of a CSV file that are not blank: their numbers and their cells."""
+    layout = look(path, header)
+    lines, rows, width = [], [], len(layout.names)
+    text = lines_of(pieces(path, layout.encoding))
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            text = file.read()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a CSV file: it does not hold text in UTF-8") from None
-    if "\0" in text:
-        raise ValueError(f"{path}: not a CSV file: it holds zero bytes, which no text has")
-    first = text[: text.find("\n")] if "\n" in text else text
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
-    try:
-        numbered = [(reader.line_num, row) for row in reader if any(c.strip() for c in row)]
+        for line, row in islice(records(text, layout.separator), layout.skipped, None):
+            if len(row) != width:
+                raise ValueError(wrong_width(layout, line, row))
+            lines.append(line)
+            rows.append(row)
     except csv.Error as error:
-        raise ValueError(f"{path}: not a CSV file: line {reader.line_num}: {error}") from None
-    if not numbered:
-        raise ValueError(f"{path}: the file is empty")
-    return [line for line, _ in numbered], [row for _, row in numbered]
-
-
-def has_header(rows: list[list[str]]) -> bool | None:
-    """The guess that `read_table` describes; None where both are likely.
-
-    So it is where line 1 alone has its label, and every other label comes twice or more; and
-    where line 1 alone counts upwards: 2019, 2020, 2021.
-    """
-    first, others = rows[0], rows[1:]
-    numeric = [is_number(cell) for cell in first]
-    if not any(numeric):
-        return not others or any(is_number(cell) for cell in others[0])
-    if all(numeric):
-        alone = len(first) > 2 and counts_upwards(first) and not any(map(counts_upwards, others))
-        return None if alone and others else False
-    if numeric[-1] or not all(numeric[:-1]) or not others:
-        return False
-    if all(is_number(row[-1]) for row in others):
-        return True
-    labels = Counter(row[-1].strip() for row in others)
-    return None if first[-1].strip() not in labels and min(labels.values()) > 1 else False
-
-
-def counts_upwards(cells: list[str]) -> bool:
-    """Whether cells are integers, each one more than the one before."""
-    if not all(cell.strip().isdecimal() and len(cell) < 20 for cell in cells):
-        return False
-    numbers = [int(cell) for cell in cells]
-    return all(b - a == 1 for a, b in zip(numbers, numbers[1:]))
+        raise ValueError(f"{path}: not a CSV file: {error}") from None
+    return Table(path, list(layout.names), rows, lines, layout.header)
 
 
 def read_csv(
@@ -173,7 +97,7 @@ def read_csv(
     numbers that look like classes (see `as_classes`), become class indices; otherwise t is
     float64 and the classes are None. All other columns must be finite numbers.
     """
-    return parse_table(read_table(path, header), target)
+    return parse_table(read_cells(path, header), target)
 
 
 def parse_table(
@@ -186,7 +110,7 @@ def parse_table(
     if "" in cells:
         line = table.lines[cells.index("")]
         raise ValueError(f"{table.path}: column {table.names[last]!r} is empty in line {line}")
-    if not all(map(is_number, cells)):
+    if not all(is_number(cell, ".") or is_missing(cell) for cell in cells):
         t, classes = encode_labels(cells)
         return x, t, tuple(map(str, classes))
     return x, *as_classes(table.numbers([last])[:, 0])

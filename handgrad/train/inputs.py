@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,84 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.network import Network
+from handgrad.train import schema
 from handgrad.train.checkpoint import Checkpoint
 from handgrad.train.data import check_inputs
 from handgrad.train.dry import output_shape
-from handgrad.train.files import PathLike, Table, read_cells, read_table
+from handgrad.train.files import PathLike, Table, read_cells
 from handgrad.train.npz import read_npz
-from handgrad.train.spec import InputSpec
+from handgrad.train.pictures import picture_files, pictures
+from handgrad.train.spec import InputSpec, OutputSpec
+from handgrad.train.tables.names import different, refuse_twice
+from handgrad.train.tables.parts import read_parts
+from handgrad.train.tables.source import look
+from handgrad.train.tables.spec import Notes
 
 ROOM = 2**16  # see `output_shape`
+SOME = 500  # pictures
+SHAPE: schema.Check = schema.list_of(schema.integer(1, 2**16), 3)
+
+
+def predictions(
+    saved: Checkpoint, path: PathLike, header: bool | None = None, id: str | None = None,
+    probabilities: bool = False, complain: Callable[[str], None] = lambda text: None,
+) -> Iterator[list[Any]]:  # fmt: skip
+    """A table of predictions for the rows of a file: its header, then a line for each row.
+
+    id: the column that names the rows; by default the one that the model knows, where the file has
+    it, or else their number. complain is told at the end what the file had that training had not.
+    """
+    output, path = saved.output or OutputSpec(), Path(path)
+    notes, begun = Notes(), False
+    for x, names, name in _parts(saved, path, header, id, notes):
+        y = all_predictions(saved, x)
+        if not begun:
+            output.check(y.shape)
+            yield output.header(y.shape[-1] if y.ndim > 1 else 1, name, probabilities)
+            begun = True
+        for named, row in zip(names, output.answers(y, probabilities)):
+            yield [named, *row]
+    for line in notes.lines():
+        complain(f"{path}: {line}")
+
+
+def _parts(
+    saved: Checkpoint, path: Path, header: bool | None, id: str | None, notes: Notes
+) -> Iterator[tuple[Array, Any, str]]:
+    """Inputs, part by part, what names their rows, and what these names are called."""
+    table = saved.table
+    if path.is_dir():
+        yield from _pictures(saved, path)
+        return
+    if table is None or path.suffix.lower() == ".npz":
+        x = read_inputs(path, saved, header)
+        yield x, range(len(x)), "row"
+        return
+    for frame in read_parts(path, table, header):
+        wanted = id or table.id
+        known = dict(zip(table.find(frame.source, frame.names, frame.header), frame.columns))
+        known |= {column.name: column for column in frame.columns}
+        if id is not None and id not in known:
+            raise ValueError(f"{path}: no column {id!r} among {', '.join(frame.names)}")
+        x = table.inputs(frame, notes=notes)
+        column = known.get(wanted) if wanted else None
+        if column is None:
+            yield x, range(frame.first, frame.first + frame.rows), "row"
+        else:
+            yield x, column.texts(), column.name
+
+
+def _pictures(saved: Checkpoint, folder: Path) -> Iterator[tuple[Array, Any, str]]:
+    """The pictures of a folder, in the size that those of training had, SOME at once."""
+    shape = SHAPE(saved.info.get("shape"), "predict: a model of pictures is needed; info.shape")
+    files = picture_files(folder)
+    if not files:
+        raise ValueError(f"{folder}: there are no pictures in it")
+    for begin in range(0, len(files), SOME):
+        some = files[begin : begin + SOME]
+        x = pictures(some, (shape[1], shape[2]), color=shape[0] == 3)
+        x = x if saved.input is None else saved.input.prepare(x, str(folder))
+        yield x, [path.name for path in some], "picture"
 
 
 def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -> Array:
@@ -32,7 +103,7 @@ def read_inputs(path: PathLike, saved: Checkpoint, header: bool | None = None) -
         x = check_inputs(array_of(path), f"{path}: x")
         takes = saved.input or fitting(saved.network, [x.shape[1:], (x[0].size,)])
     else:
-        table = read_table(path, header_of(path, saved.input, header))
+        table = read_cells(path, header_of(path, saved.input, header))
         width = len(table.names)
         takes = saved.input or fitting(saved.network, [(width,), (width - 1,)])
         x = table.numbers(columns_of(table, takes))
@@ -53,8 +124,8 @@ def array_of(path: Path) -> Array:
 def header_of(path: Path, takes: InputSpec | None, header: bool | None) -> bool | None:
     """True where the first line has the names that the model knows; else what was said."""
     if header is None and takes is not None and takes.columns is not None:
-        first = {cell.strip() for cell in read_cells(path)[1][0]}
-        return True if first >= set(takes.columns) else None
+        first = different(look(path, header=False).rows[0])
+        return True if set(first) >= set(takes.columns) else None
     return header
 
 
@@ -67,9 +138,7 @@ def columns_of(table: Table, takes: InputSpec) -> list[int]:
                 f"{table.path}: missing columns: {', '.join(missing)}; it has "
                 f"{', '.join(table.names)}"
             )
-        twice = [name for name in takes.columns if table.names.count(name) > 1]
-        if twice:
-            raise ValueError(f"{table.path}: the column {twice[0]!r} is there twice")
+        refuse_twice(str(table.path), table.names, takes.columns)
         return [table.names.index(name) for name in takes.columns]
     if len(table.names) not in (takes.size, takes.size + 1):
         raise ValueError(

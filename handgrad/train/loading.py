@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array, ShapeError, as_float
+from handgrad.arrays import Array
 from handgrad.train import datasets
 from handgrad.train.data import check_data, encode_labels, split
-from handgrad.train.files import PathLike, parse_table, read_arrays, read_table
+from handgrad.train.dataset import Dataset, make
+from handgrad.train.files import PathLike, read_arrays
 from handgrad.train.images import FASHION_CLASSES, fashion_mnist, mnist
-from handgrad.train.spec import BYTES, InputSpec, OutputSpec
+from handgrad.train.pictures import read_pictures
+from handgrad.train.tables.table import SUFFIXES, read_table
 
 DIGITS = tuple("0123456789")
 MADE: dict[str, Callable[..., tuple[Array, Array]]] = {
@@ -25,53 +25,6 @@ MADE: dict[str, Callable[..., tuple[Array, Array]]] = {
 }
 NAMES = ("digits", *MADE, *datasets.GATES, "mnist", "fashion")
 REPEATED = 50  # times a truth table is learned in an epoch
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Data to learn from, and data held out.
-
-    Shapes: x (N, D), one row per sample; t (N,) class indices, or (N, M) values where
-    `classes`, their names, is None. `shape` is that of one sample as it was: (1, 28, 28), (D,);
-    `columns` and `target` are the names that a table's header had; `dtype` is that of the data
-    as they came: "uint8" for pictures of bytes, which are brought to [0, 1].
-    """
-
-    name: str
-    x_train: Array
-    t_train: Array
-    x_test: Array
-    t_test: Array
-    classes: tuple[str, ...] | None
-    shape: tuple[int, ...]
-    columns: tuple[str, ...] | None = None
-    target: str | None = None
-    dtype: str = "float32"
-
-    @property
-    def input(self) -> InputSpec:
-        """What a network that learns from `x_train` takes."""
-        scale = float(BYTES) if self.dtype == "uint8" else 1.0
-        shape = self.x_train.shape[1:]
-        return InputSpec(shape, self.dtype, self.columns, self.target, scale=scale)
-
-    @property
-    def output(self) -> OutputSpec:
-        """What such a network gives."""
-        if self.classes is not None:
-            return OutputSpec("scores", self.classes)
-        one = self.target is not None and self.t_train.shape[1] == 1
-        return OutputSpec("regression", columns=(str(self.target),) if one else None)
-
-    def as_pictures(self) -> Dataset:
-        """The same with samples in their own shape instead of rows."""
-        train, test = (x.reshape(len(x), *self.shape) for x in (self.x_train, self.x_test))
-        return replace(self, x_train=train, x_test=test)
-
-    @property
-    def task(self) -> str:
-        """What is to be learnt: "classification" or "regression"."""
-        return "regression" if self.classes is None else "classification"
 
 
 def load_data(
@@ -111,26 +64,14 @@ def load_data(
         train, test = read(folder, download=download, images=True)
         classes = DIGITS if name == "mnist" else FASHION_CLASSES
         return make(name, *train, *test, classes, dtype="uint8")
-    if path.suffix.lower() == ".csv":
-        return from_csv(path, target, header, fraction, seed)
+    if path.is_dir():
+        x, t, classes = read_pictures(path)
+        return make(path.name, *split(x, t, fraction, seed), classes)
+    if path.suffix.lower() in SUFFIXES:
+        return read_table(path, target, header=header).split(fraction, seed)
     if path.suffix.lower() == ".npz":
-        return from_npz(path, fraction, seed)
+        return from_npz(path, fraction, seed).scaled()
     raise ValueError(f"data must be {', '.join(NAMES)}, or a .csv or .npz file; got {name!r}")
-
-
-def from_csv(
-    path: Path, target: int | str, header: bool | None, fraction: float, seed: int
-) -> Dataset:
-    """The data of a CSV file, with the names of its columns where it has them."""
-    table = read_table(path, header)
-    x, t, classes = parse_table(table, target)
-    last = table.column(target)
-    columns = [name for i, name in enumerate(table.names) if i != last]
-    named = table.header and len({*table.names, ""}) == len(table.names) + 1
-    return make(
-        path.stem, *split(x, t, fraction, seed), classes,
-        columns=tuple(columns) if named else None, target=table.names[last] if named else None,
-    )  # fmt: skip
 
 
 def from_npz(path: Path, fraction: float, seed: int) -> Dataset:
@@ -157,36 +98,3 @@ def as_targets(t: Array) -> tuple[Array, tuple[str, ...] | None]:
         indices, classes = encode_labels(t)
         return indices, tuple(map(str, classes))
     return t, None
-
-
-def make(
-    name: str,
-    x_train: Array,
-    t_train: Array,
-    x_test: Array,
-    t_test: Array,
-    classes: tuple[str, ...] | None,
-    *,
-    dtype: str = "float32",
-    **names: Any,
-) -> Dataset:
-    """A Dataset, with samples and values as rows."""
-    if is_bytes(x_train):
-        dtype = "uint8"
-    shape = x_train.shape[1:]
-    if x_test.shape[1:] != shape or not shape:
-        raise ShapeError(f"{name}: samples have shape {shape}, in the test part {x_test.shape[1:]}")
-    inputs = [as_pixels(x).reshape(len(x), -1) for x in (x_train, x_test)]
-    targets = [t[:, None] if classes is None and t.ndim == 1 else t for t in (t_train, t_test)]
-    return Dataset(name, inputs[0], targets[0], inputs[1], targets[1], classes, shape,
-                   dtype=dtype, **names)  # fmt: skip
-
-
-def as_pixels(x: Array) -> Array:
-    """Real numbers; pictures of bytes (N, H, W) or (N, C, H, W) as float32 in [0, 1]."""
-    return x.astype(np.float32) / np.float32(BYTES) if is_bytes(x) else as_float(x)
-
-
-def is_bytes(x: Array) -> bool:
-    """Whether these are pictures of bytes."""
-    return x.dtype == np.uint8 and x.ndim > 2

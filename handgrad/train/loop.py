@@ -17,7 +17,7 @@ from handgrad.optim import Adam, Optimizer, Plateau
 from handgrad.optim.full_batch import FullBatch
 from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike, OptimizerLike
 from handgrad.train.averaging import Average, averaged, check_average
-from handgrad.train.callbacks import Callback, Progress
+from handgrad.train.callbacks import Progress, does, one
 from handgrad.train.checks import (
     check_callbacks,
     check_count,
@@ -290,7 +290,7 @@ class Trainer:
             while self.going:
                 began = time.perf_counter()
                 self._enter(engine.advance(limit()), time.perf_counter() - began)
-                if reason := getattr(self.optimizer, "finished", ""):
+                if reason := getattr(self.state.optimizer, "finished", ""):
                     self.stop(reason)
             self._enter(engine.finish())
         except DivergenceError as error:
@@ -310,19 +310,20 @@ class Trainer:
         """
         watching = [c for c in self.state.callbacks if not getattr(c, "passive", False)]
         state, updates, average = self.state, self.task.updates, self.state.average
-        if any(_does(c, "on_step") for c in watching):
+        if any(does(c, "on_step") for c in watching):
             return lambda: 1
-        if (
-            self.validation is not None
-            or self.whole
-            or average is not None
-            or isinstance(self.state.optimizer.lr, Plateau)
-            or any(_does(c, "on_epoch") for c in watching)
-        ):
-            looks = updates if average is None else average.every or updates
-            return lambda: min(self.total_steps - state.step, updates - state.position,
-                               looks - state.step % looks)  # fmt: skip
-        return lambda: self.total_steps - state.step
+        ahead = [getattr(c, "epochs_ahead", one) for c in watching if does(c, "on_epoch")]
+        looking = self.validation is not None or self.whole or average is not None
+        if looking or isinstance(self.state.optimizer.lr, Plateau):
+            ahead.append(one)
+        every = self.total_steps if average is None else average.every or updates
+
+        def limit() -> int:
+            left = self.total_steps - state.step
+            epochs = min((look(self) for look in ahead), default=left)
+            return int(min(left, updates * epochs - state.position, every - state.step % every))
+
+        return limit
 
     def _enter(self, done: Updates, seconds: float = 0.0) -> None:
         """Take over what some updates measured, epoch by epoch."""
@@ -391,9 +392,3 @@ class Trainer:
         """
         check_state(state, self.state.to_dict(), self.task.updates)
         self.state.take(state)
-
-
-def _does(callback: Any, event: str) -> bool:
-    """Whether a callback does something at an event."""
-    method = getattr(type(callback), event, None) or getattr(callback, event, None)
-    return callable(method) and method is not getattr(Callback, event)

@@ -8,7 +8,7 @@ from typing import Any
 from handgrad.arrays import ShapeError
 from handgrad.layers import Affine, ReLU, Standardize
 from handgrad.network import Network, Sequential
-from handgrad.train.loading import Dataset
+from handgrad.train.dataset import Dataset
 from handgrad.train.module import load_module
 
 
@@ -30,7 +30,8 @@ def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, 
             f"--net: {dataset.name} needs {features} inputs and {outputs} outputs, got {text}; "
             f"{features}-{'-'.join(map(str, [*sizes[1:-1], outputs]))} would do"
         )
-    layers: list[Any] = [] if len(dataset.shape) > 1 else [Standardize.of(dataset.x_train)]
+    scaled = len(dataset.shape) > 1 or dataset.table is not None
+    layers: list[Any] = [] if scaled else [Standardize.of(dataset.x_train)]
     for size in sizes[1:-1]:
         layers += [Affine(size), ReLU()]
     return Sequential(*layers, Affine(outputs), seed=seed), []

@@ -23,11 +23,13 @@ INPUT: schema.Check = schema.record(
     {"columns": schema.optional(NAMES), "target": schema.optional(schema.text),
      "mean": schema.number, "scale": schema.number},
 )  # fmt: skip
+REALS: schema.Check = schema.list_of(schema.number)
 KINDS = ("regression", "scores", "probabilities")
 OUTPUT: schema.Check = schema.record(
     {"kind": schema.one_of(*KINDS)},
-    {"classes": schema.optional(NAMES), "columns": schema.optional(NAMES)},
-)
+    {"classes": schema.optional(NAMES), "columns": schema.optional(NAMES),
+     "mean": schema.optional(REALS), "scale": schema.optional(REALS)},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -145,13 +147,17 @@ class OutputSpec:
         probabilities; "probabilities", one per class. One score or probability alone is that of
         the second of two classes.
     classes: their names; columns: names of the values of a regression.
+    mean, scale: of its targets, one number for each; values are y · scale + mean.
 
-    Raises ValueError for another kind, or names that are none or come twice.
+    Raises ValueError for another kind, names that are none or come twice, and numbers that do not
+    fit.
     """
 
     kind: str = "regression"
     classes: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    scale: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("classes", "columns"):
@@ -161,15 +167,28 @@ class OutputSpec:
                 object.__setattr__(self, name, names)
                 if len(set(names)) != len(names) or not names:
                     raise schema.refuse(f"OutputSpec: {name}", "different names", names)
+        for name in ("mean", "scale"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _entries(getattr(self, name), f"OutputSpec: {name}"))
         OUTPUT(self.to_dict(), "OutputSpec")
+        self._check_scale()
         if self.kind == "regression" and self.classes is not None:
             raise ValueError("OutputSpec: a regression has no classes; kind='scores' has")
+
+    def _check_scale(self) -> None:
+        mean, scale = self.mean or (), self.scale or ()
+        finite = all(map(math.isfinite, (*mean, *scale))) and all(s > 0 for s in scale)
+        if len(mean) != len(scale) or not finite or (mean and self.kind != "regression"):
+            raise ValueError(
+                "OutputSpec: mean and scale must be as many finite numbers, scale positive, of a "
+                f"regression, got {schema.brief(self.mean)} and {schema.brief(self.scale)}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which `from_dict` makes the same again."""
         return {"kind": self.kind} | {
-            name: None if (names := getattr(self, name)) is None else list(names)
-            for name in ("classes", "columns")
+            name: None if (entries := getattr(self, name)) is None else list(entries)
+            for name in ("classes", "columns", "mean", "scale")
         }
 
     @classmethod
@@ -180,7 +199,7 @@ class OutputSpec:
 
     def check(self, shape: tuple[int, ...]) -> None:
         """ShapeError unless outputs of this shape (N, …) have one number for each name."""
-        names = self.columns if self.kind == "regression" else self.classes
+        names = self.columns or self.mean if self.kind == "regression" else self.classes
         count = shape[-1] if len(shape) > 1 else 1
         fits = names is None or count == len(names) or (
             count == 1 and len(names) == 2 and self.kind != "regression"
@@ -190,6 +209,15 @@ class OutputSpec:
                 f"the output has {count} columns, shape {('N', *shape[1:])}, but "
                 f"{len(names or ())} names: {schema.brief(names)}"
             )
+
+    def values(self, y: Array) -> Array:
+        """Outputs y (N, …) of a regression on the scale of its targets; others as they are."""
+        if self.mean is None or self.scale is None:
+            return y
+        if y.ndim == 1:
+            y = y[:, None]
+        back: Array = y.astype(np.float64) * np.array(self.scale) + np.array(self.mean)
+        return back
 
     def probabilities(self, y: Array) -> Array:
         """The probabilities (N, K) of the classes, from outputs y (N, K) or (N, 1)."""
@@ -202,24 +230,38 @@ class OutputSpec:
             return y
         return np.concatenate([1 - y, y], axis=1) if y.shape[1] == 1 else y
 
+    def header(self, count: int, name: str = "row", probabilities: bool = False) -> list[str]:
+        """The first line of a table of predictions of `count` outputs; `name` is of the rows."""
+        if self.kind == "regression":
+            numbered = ["value"] if count == 1 else [f"value{i}" for i in range(count)]
+            named = self.columns is not None and len(self.columns) == count
+            return [name, *(self.columns if named and self.columns else numbered)]
+        if not probabilities:
+            return [name, "class", "probability"]
+        return [name, "class", *(f"p({one})" for one in self._classes(count))]
+
     def rows(self, y: Array) -> Iterator[tuple[Any, ...]]:
         """A table of predictions: its header, and a line for each output of y (N, …)."""
         self.check(y.shape)
+        yield tuple(self.header(y.shape[-1] if y.ndim > 1 else 1))
+        yield from ((i, *answer) for i, answer in enumerate(self.answers(y)))
+
+    def answers(self, y: Array, probabilities: bool = False) -> Iterator[tuple[Any, ...]]:
+        """What a table of predictions says of each output of y (N, …)."""
+        self.check(y.shape)
         if self.kind == "regression":
-            y = y.reshape(len(y), -1)
-            count = y.shape[1]
-            numbered = ["value"] if count == 1 else [f"value{i}" for i in range(count)]
-            yield ("row", *(self.columns if self.columns and len(self.columns) == count
-                            else numbered))  # fmt: skip
-            yield from ((i, *(f"{v:.6g}" for v in row)) for i, row in enumerate(y))
+            values = self.values(y).reshape(len(y), -1)
+            yield from (tuple(f"{v:.6g}" for v in row) for row in values)
             return
         if y.ndim > 2:
             raise ShapeError(f"a table of classes needs outputs (N, K), got shape {y.shape}")
         p = self.probabilities(y)
-        names = self.classes or tuple(map(str, range(p.shape[1])))
-        yield ("row", "class", "probability")
-        for i, k in enumerate(p.argmax(axis=1)):
-            yield (i, names[k], f"{p[i, k]:.4f}")
+        names = self._classes(p.shape[1])
+        for row, k in zip(p, p.argmax(axis=1)):
+            yield (names[k], *(f"{v:.4f}" for v in (row if probabilities else row[k : k + 1])))
+
+    def _classes(self, count: int) -> tuple[str, ...]:
+        return self.classes or tuple(map(str, range(max(count, 2))))
 
 
 def _entries(value: Any, where: str) -> tuple[Any, ...]:

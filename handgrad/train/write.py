@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_whole(path: str | Path, content: bytes) -> Path:
@@ -14,16 +16,25 @@ def write_whole(path: str | Path, content: bytes) -> Path:
 
     A link's target is written, and a device or pipe is written to: neither is replaced.
     """
+    with written(path) as file:
+        file.write(content)
+    return Path(path)
+
+
+@contextmanager
+def written(path: str | Path) -> Iterator[BinaryIO]:
+    """A file that takes the path's place, as by `write_whole`, when all has been written to it."""
     path = Path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
-        path.write_bytes(content)
-        return path
+        with path.open("wb") as file:
+            yield file
+        return
     path = Path(os.path.realpath(path)) if path.is_symlink() else path
     beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_native_id()}")
     try:
         clear_stale(path)
         with beside.open("wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
@@ -32,7 +43,6 @@ def write_whole(path: str | Path, content: bytes) -> Path:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-    return path
 
 
 def clear_stale(path: Path) -> None:

@@ -8,7 +8,16 @@ import pytest
 from handgrad import check
 from handgrad.layers.samples import SAMPLES
 
-ROOMS = ("activation", "elementwise", "shape", "reduction", "einsum", "loss", "similarity")
+ROOMS = (
+    "activation",
+    "elementwise",
+    "shape",
+    "reduction",
+    "einsum",
+    "loss",
+    "similarity",
+    "distribution",
+)
 
 
 def room(cls):

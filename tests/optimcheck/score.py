@@ -2,8 +2,8 @@
 
     python -m tests.optimcheck.score [module …]
 
-The modules held_out and held_out_second were written without a look at the checker, each after it
-had been mended for what was there before.
+The modules held_out… were written without a look at the checker, each after it had been mended for
+what was there before.
 """
 
 import sys
@@ -14,7 +14,8 @@ from handgrad import check_optimizer
 
 from .specimen import RIGHT, WRONG
 
-MODULES = ("wrong_dict", "wrong_list", "wrong_torch", "rights", "held_out", "held_out_second")
+HELD_OUT = ("held_out", "held_out_second", "held_out_third")
+MODULES = ("wrong_dict", "wrong_list", "wrong_torch", "rights", *HELD_OUT)
 
 
 def load(*modules):

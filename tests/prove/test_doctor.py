@@ -68,7 +68,7 @@ class Sigmoid(learners.LogSigmoid):
 def test_sigmoid_with_log_for_exp():
     report = check(Sigmoid, -abs(X) - 0.5)
     assert report.cause == "forward_bug"
-    assert "backward is right for the sigmoid, and forward is not the sigmoid" in str(report)
+    assert "backward is right for the sigmoid, and forward is not the sigmoid" in report.paragraph
     assert check(Sigmoid, X).cause == "forward_bug"  # NaN on the positive half
     assert not check(learners.LogSigmoid, -abs(X) - 0.5)
 

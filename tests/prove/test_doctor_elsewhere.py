@@ -171,7 +171,7 @@ def test_a_scalar_has_no_ends():
         def backward(self, dout):
             return (np.roll(dout, 1) * self.x).sum(), dout * self.slope
 
-    assert check(Shifted(), np.array(1.5), X[0]).cause == "boundary"
+    assert check(Shifted(), np.array(1.5), X[0]).cause == "wrong_formula"
 
 
 def test_parameters_that_are_inputs():
@@ -185,3 +185,54 @@ def test_parameters_that_are_inputs():
 
     inputs = (X, R.normal(size=(6, 3)), R.normal(size=3))
     assert check(Pair(), *inputs).cause == "missing_batch_sum"
+
+
+class Recurrent:
+    """h = tanh(x + h) over time; backward forgets what a later state gets from an earlier one."""
+
+    def forward(self, x):
+        self.h = [np.zeros_like(x[:, 0])]
+        for t in range(x.shape[1]):
+            self.h.append(np.tanh(x[:, t] + self.h[-1]))
+        return np.stack(self.h[1:], 1)
+
+    def backward(self, dout):
+        return np.stack([d * (1 - h**2) for d, h in zip(dout.swapaxes(0, 1), self.h[1:])], 1)
+
+
+class Padded:
+    """Zeros on both sides; backward slices up to -0 where there are none."""
+
+    def __init__(self, pad=1):
+        self.pad = pad
+
+    def forward(self, x):
+        return np.pad(x, ((0, 0), (self.pad, self.pad)))
+
+    def backward(self, dout):
+        return dout[:, self.pad : -self.pad].copy()
+
+
+class Gates:
+    """x² for x > 0, x for others: integers show what negative numbers show as well."""
+
+    def forward(self, x):
+        self.x = x
+        return np.where(x > 0, x**2, x)
+
+    def backward(self, dout):
+        return (dout * np.where(self.x > 0, 2 * self.x, 2)).astype(self.x.dtype)
+
+
+@pytest.mark.parametrize(
+    ("layer", "x", "causes"),
+    [
+        (Recurrent(), X[:, :1], family("wrong_formula")),  # and not boundary: at every length
+        (Padded(), X, ("shape",)),
+        (Gates(), POSITIVE, (*family("wrong_formula"), "boundary")),
+    ],
+    ids=["every other length", "shape in a setting", "integers count least"],
+)
+def test_what_shows_elsewhere_is_named_by_what_is_common(layer, x, causes):
+    report = check(layer, x)
+    assert report.cause in causes, report

@@ -108,3 +108,14 @@ def test_a_blamed_layer_has_its_own_report():
     assert "The first wrong layer: layer 2, Relu" in page
     assert page.count("<section") == 2
     assert "number" in page
+
+
+def test_text_fits_a_terminal():
+    class Long(Relu):
+        def backward(self, dout):
+            return super().backward(dout)[:, :1]
+
+    for report in (check(Long(), X), check(Tanh(), X)):
+        lines = str(report).splitlines()
+        assert len(lines) > 1
+        assert max(map(len, lines)) < 80

@@ -42,17 +42,21 @@ ELU = named("Elu", lambda x: np.where(x > 0, x, 0.3 * np.expm1(x)),
 @pytest.mark.parametrize(
     ("layer", "x", "says"),
     [
-        (hg.LayerNorm(eps=1e-3), X, "layer norm with eps = 1e-06 that its name suggests: eps seems "
-         "to be 0.001"),
+        (hg.LayerNorm(eps=1e-3), X, "of LayerNorm with eps = 1e-05: eps seems to be 0.001"),
         (hg.BatchNorm(eps=1e-3), X, "eps seems to be 0.001"),
-        (LOG2, abs(X) + 0.5, "the base seems to be 2"),
-        (softmax_at(2.5), X, "the temperature seems to be 2.5"),
-        (ELU, X, "alpha seems to be 0.3"),
+        (LOG2, X**2 + 0.5, "of Log: a factor seems to be 1.443"),
+        (softmax_at(2.5), X, "of Softmax: a factor of the input seems to be 0.4"),
+        (ELU, X, "of ELU with alpha = 1: alpha seems to be 0.3"),
         (named("Tanh", lambda x: 2 * np.tanh(x), lambda x: 2 / np.cosh(x) ** 2), X,
          "a factor seems to be 2"),
-        (named("Gelu", lambda x: x * (x > 0), lambda x: x > 0), X, "not those of the gelu"),
+        (named("MyGelu", lambda x: x * (x > 0), lambda x: x > 0), X, "of GELU: output["),
+        (named("Swish", lambda x: 3 * x, lambda x: 3), X, "of SiLU: output["),
         (hg.LayerNorm(), 0.05 * X, None),
         (softmax_at(1.0), X, None),
+        (named("LeakyRelu", lambda x: np.where(x > 0, x, 0.2 * x),
+               lambda x: np.where(x > 0, 1, 0.2)), X, None),
+        (named("MSELoss", lambda x: 5 * x**2, lambda x: 10 * x), X, None),
+        (named("Dropout", lambda x: 3 * x, lambda x: 3), X, None),
     ],
 )  # fmt: skip
 def test_other_values_are_noted(layer, x, says):
@@ -62,7 +66,8 @@ def test_other_values_are_noted(layer, x, says):
     if says is None:
         assert not said
     else:
-        assert said[0].startswith("its gradients are right; but its values are not those of the ")
+        begins = "its gradients are right; but its values are not those that its name suggests, "
+        assert said[0].startswith(begins)
         assert says in said[0]
 
 
@@ -70,8 +75,8 @@ def test_a_wrong_gradient_of_a_layer_with_another_constant_is_what_it_is():
     wrong = named("Log", np.log2, lambda x: -1 / x / LN2)
     report = check(wrong, abs(X) + 0.5)
     assert report.cause == "wrong_sign"
-    assert report.notes == ["its values are not those of the log with the base = 2.718 that its "
-                            "name suggests: the base seems to be 2"]  # fmt: skip
+    assert report.notes == ["its values are not those that its name suggests, of Log: a factor "
+                            "seems to be 1.443"]  # fmt: skip
 
 
 class Flipped:
@@ -87,3 +92,15 @@ def test_a_network_blames_the_layer_whose_gradient_is_wrong():
     report = check(network, X)
     assert report.cause == "wrong_sign"
     assert report.layer == "layers[2]", report
+
+
+def test_a_layer_of_handgrad_that_takes_other_inputs_says_nothing():
+    class Dot:
+        def forward(self, a, b):
+            self.a, self.b = a, b
+            return np.sum(a * b)
+
+        def backward(self, dout):
+            return dout * self.b[:, None], dout * self.a
+
+    assert check(Dot(), X[0], X[1]).cause == "shape"

@@ -81,6 +81,25 @@ def test_rounds_of_halving(candidates, epochs, keep, plan):
     assert _plan(candidates, "halving", epochs, keep) == plan
 
 
+def test_what_remembers_is_new_for_each_candidate():
+    from handgrad.train import EMA, EarlyStopping
+
+    def options():
+        return {"optimizer": hg.Adam(0.01), "callbacks": [EarlyStopping(2)], "average": EMA(0.9)}
+
+    def make(units):
+        return tried.network(0.1, units)[0]
+
+    given, x, t = options(), *data()
+    result = found(make, {"units": [2, 5, 9]}, options=given, validation=(x, t), epochs=9)
+    for row in result.rows:
+        alone = make(**row.params)
+        history = hg.fit(alone, x, t, validation=(x, t), epochs=9, **options())
+        assert row.curves["val_loss"] == history["val_loss"]
+        assert row.scores["loss"] == alone.evaluate(x, t)["loss"]
+    assert given["optimizer"].steps == 0
+
+
 def test_halving_keeps_the_best_of_each_round():
     result = found(method="halving", candidates=9, epochs=9)
     assert [row.rung for row in result.rows] == [2, 1, 1, 0, 0, 0, 0, 0, 0]
@@ -147,6 +166,24 @@ def test_estimators_are_taken_by_their_shape():
     assert [row.epochs for row in halved.rows] == [8, 4, 2, 2]
 
 
+def test_an_estimator_may_take_text():
+    class Text(tried.Nearest):
+        def fit(self, x, t):
+            return super().fit(x.astype(float), (t == "yes").astype(int))
+
+        def score(self, x, t):
+            return super().score(x.astype(float), (t == "yes").astype(int))
+
+    x, t = data()
+    names = np.where(t == 1, "yes", "no").astype(object)
+    options = {"candidates": 3, "processes": 1, "show": False}
+    results = [search(Text(), {"columns": [1, 2, 3]}, x.astype(object), labels, **options)
+               for labels in (names, names.astype(str))]  # fmt: skip
+    assert table(results[0]) == table(results[1])
+    with pytest.raises(ValueError, match="search: x has 120 samples and t 119"):
+        search(Text(), {"columns": [1, 2]}, x, names[1:], show=False)
+
+
 def test_estimators_of_scikit_learn(tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn, the peer, is not installed")
     from sklearn.pipeline import make_pipeline
@@ -209,6 +246,7 @@ BAD = [
     (lambda: found(method="halving", epochs=None), "halving shares out epochs"),
     (lambda: found(method="halving", keep=1), "keep must be at least 2"),
     (lambda: found(validation=2.0), "validation: a fraction of 2.0"),
+    (lambda: found(path="/nowhere/at/all.json"), "there is no folder /nowhere/at"),
     (lambda: found(processes=0), "processes: an integer of at least 1"),
 ]  # fmt: skip
 

@@ -109,6 +109,37 @@ def test_bad_targets_and_options():
         DictClassifier(unseen="drop")
 
 
+@pytest.mark.parametrize("kind", [DictClassifier, DictRegressor])
+def test_going_on_from_a_file_gives_the_same(rng, kind, tmp_path):
+    model, samples = (
+        kind(Affine(8), ReLU(), optimizer=Adam(0.01)),
+        [weather(rng) for _ in range(60)],
+    )
+    if kind is DictRegressor:
+        samples = [(x, 3 * x["temperature"]) for x, _ in samples]
+    for x, y in samples[:30]:
+        model.learn_one(x, y)
+    again = kind.load(model.save(tmp_path / "model"), optimizer=Adam(0.01))
+    for x, y in samples[30:]:
+        for one in (model, again):
+            one.learn_one(x | {"late": 1.0}, y)
+    assert model.predict_one(samples[0][0]) == again.predict_one(samples[0][0])
+    assert model.metrics() == again.metrics()
+    other = DictRegressor if kind is DictClassifier else DictClassifier
+    with pytest.raises(ValueError, match=f"the file holds no {other.__name__}"):
+        other.load(tmp_path / "model")
+
+
+def test_what_cannot_be_in_a_file_is_said(tmp_path):
+    model = DictClassifier()
+    with pytest.raises(ValueError, match="nothing was learned yet"):
+        model.save(tmp_path / "model")
+    model.learn_one({"a": 1}, ("a", "pair"))
+    with pytest.raises(ValueError, match=r"classes\[0\] must be text or a number"):
+        model.save(tmp_path / "model")
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_same_stream_gives_the_same_model():
     found = []
     for _ in range(2):

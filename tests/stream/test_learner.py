@@ -12,12 +12,14 @@ import handgrad as hg
 from handgrad.compile import why_not
 from handgrad.optim import CosineDecay, Plateau
 from handgrad.stream import Learner
-from handgrad.train import mean_absolute_error
+from handgrad.train import mean_absolute_error, roc_auc
+from tests.stream.conftest import ENGINES
 
 OPTIMIZERS = {
     "sgd": lambda: hg.SGD(0.05),
     "momentum, clipped": lambda: hg.Momentum(0.02, clip_norm=0.5),
     "adam, scheduled": lambda: hg.Adam(CosineDecay(0.02, steps=300), l2=1e-3),
+    "amsgrad": lambda: hg.AMSGrad(0.01),
     "rmsprop, decayed": lambda: hg.RMSProp(0.005, weight_decay=0.1, clip_value=0.2),
 }
 
@@ -98,6 +100,50 @@ def test_a_weight_of_two_moves_twice_as_far(engine, data, network):
     assert not moved[3].any()
 
 
+def test_weights_of_mean_one_are_those_of_fit(engine, data, network):
+    x, t = data
+    weights = np.tile([0.5, 1.5], len(x) // 2)
+    online, offline = network(), network()
+    learner = hg.online(online, optimizer=hg.Adam(0.01), engine=engine)
+    for row, label, weight in zip(x, t, weights):
+        learner.update(row, int(label), float(weight))
+    fitted(offline, x, t, 1, optimizer=hg.Adam(0.01), engine=engine, sample_weights=weights)
+    np.testing.assert_array_equal(online.parameters, offline.parameters)
+
+
+def test_weights_of_classes_count_and_ignored_labels_do_not(data, network):
+    x, t = data
+    t = np.where(np.arange(len(t)) % 5 == 0, -1, t)
+    found = []
+    for engine in ENGINES:
+        made = network()
+        loss = hg.SoftmaxCrossEntropy(class_weights=(1, 2, 0.5), ignore_index=-1)
+        learner = hg.online(made, loss, hg.SGD(0.05), engine=engine)
+        for i in range(0, 60, 3):
+            learner.update(x[i], int(t[i]))
+            learner.update(x[i + 1 : i + 3], t[i + 1 : i + 3], [2.0, 0.5])
+        found.append((made.parameters.copy(), *learner.metrics().values()))
+        before = made.parameters.copy()
+        assert learner.update(x[0], -1) == 0
+        np.testing.assert_array_equal(made.parameters, before)
+    for other in found[1:]:
+        for a, b in zip(found[0], other):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5)
+
+
+def test_labels_of_steps_in_time(engine, rng):
+    made = hg.Sequential(hg.Embedding(9, 4), hg.RNN(5), hg.Affine(3), seed=1)
+    learner = hg.online(made, hg.SoftmaxCrossEntropy(), hg.Adam(0.05), engine=engine)
+    x = rng.integers(0, 9, (80, 6))
+    for row in x:
+        learner.update(row, row % 3)
+    learner.update(x[:7], x[:7] % 3)
+    assert learner.predict(x[0]).shape == (6, 3)
+    assert learner.metrics(recent=True)["accuracy"] > 0.5
+    with pytest.raises(ValueError, match=r"t: shape \(1, 6\) is needed, got \(1, 5\)"):
+        learner.update(x[0], x[0, 1:] % 3)
+
+
 def test_metrics_are_of_what_was_said_before_learning(engine, data, network):
     x, t = data
     made, twin = network(), network()
@@ -172,6 +218,36 @@ def test_ids_of_words(engine, rng):
     with pytest.raises(ValueError, match="from 0 to 10"):
         learner.update(np.array([1, 11, 2]), 0)
     np.testing.assert_array_equal(made.parameters, before)
+
+
+def test_after_a_refusal_it_goes_on_as_if_nothing_had_been(engine, rng):
+    found = []
+    for wrong in (False, True):
+        made = hg.Sequential(hg.Affine(8), hg.Dropout(0.5), hg.BatchNorm(), Refusing(), seed=1)
+        learner = hg.online(made, hg.MeanSquaredError(), hg.SGD(0.1), engine=engine)
+        x = np.random.default_rng(1).normal(size=(9, 2, 4)).astype(np.float32)
+        for i, batch in enumerate(x):
+            if wrong and i == 5:
+                Refusing.now = True
+                with pytest.raises(ValueError, match="not today"):
+                    learner.update(batch + 1000, np.zeros((2, 8)))
+                Refusing.now = False
+            learner.update(batch, np.ones((2, 8)))
+        found.append((made.parameters.copy(), made[2].running_mean.copy()))
+    for one, other in zip(*found):
+        np.testing.assert_array_equal(one, other)
+
+
+class Refusing:
+    now = False
+
+    def forward(self, x):
+        if self.now:
+            raise ValueError("not today")
+        return x
+
+    def backward(self, dy):
+        return dy
 
 
 def test_samples_that_are_no_vectors(engine, rng):
@@ -326,14 +402,28 @@ def test_bad_data_is_refused_and_changes_nothing(engine, data, network, x, t, we
     assert learner.metrics()["loss"] > 0
 
 
+def test_a_first_sample_that_the_network_does_not_take_is_forgotten(engine, data, network):
+    made = network()
+    made.build(data[0][:1])
+    learner = hg.online(made, engine=engine)
+    for call in (lambda: learner.update(np.zeros(4), 1), lambda: learner.predict(np.zeros((2, 6)))):
+        with pytest.raises(hg.ShapeError, match="Affine: the last axis of x must be 5"):
+            call()
+    with pytest.raises(ValueError, match="labels from 0 to 2"):
+        learner.update(data[0][0], 3)
+    assert learner.update(data[0][0], 2) > 0
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
         (lambda n: hg.online(n, engine="torch"), "engine: one of 'auto'"),
         (lambda n: hg.online(n, optimizer="adem"), "optimizer must be one of"),
+        (lambda n: hg.online(n, optimizer=hg.LBFGS()), "LBFGS looks at all of the data"),
         (lambda n: hg.online(n, window=0), "window: an integer of at least 1"),
         (lambda n: hg.online(n, metrics="accuracy"), "metrics: functions"),
         (lambda n: hg.online(n, threads=0), "threads: an integer"),
+        (lambda n: hg.online(n, metrics=[roc_auc]), "roc_auc is no mean over samples"),
         (lambda n: hg.online(n, "mse").update(np.zeros(5), 1), "loss: a loss such as"),
         (lambda n: hg.online(n, engine="numpy").grow(inputs=9), "before the first sample"),
     ],
@@ -341,6 +431,20 @@ def test_bad_data_is_refused_and_changes_nothing(engine, data, network, x, t, we
 def test_options_that_do_not_fit(network, make, said):
     with pytest.raises(ValueError, match=said):
         make(network())
+
+
+@pytest.mark.parametrize("rule", [hg.SGD(0.1), hg.Adam(0.1)])
+def test_targets_that_the_loss_does_not_take(engine, data, network, rule):
+    made = network(hg.BatchNorm(), outputs=2)
+    learner = hg.online(made, hg.SigmoidCrossEntropy(), rule, engine=engine)
+    learner.update(data[0][:3], [[0.0, 1.0]] * 3)
+    before, mean = made.parameters.copy(), made[2].running_mean.copy()
+    for t in ([0.0, 1.5], np.array([0.0, -1.0], np.float32)):
+        with pytest.raises(ValueError, match=r"t must lie in \[0, 1\]"):
+            learner.update(data[0][1], t)
+    np.testing.assert_array_equal(made.parameters, before)
+    np.testing.assert_array_equal(made[2].running_mean, mean)
+    assert learner.update(data[0][1], [1.0, 0.0]) > 0
 
 
 def test_a_closed_learner_is_refused(engine, data, network):
@@ -365,7 +469,8 @@ def test_without_a_native_form_the_reason_is_said(data, network):
 def test_divergence_goes_back_to_good_weights(engine, data, rule):
     x, _ = data
     made = hg.Sequential(hg.Affine(8), hg.Affine(1), seed=1)
-    learner = hg.online(made, hg.MeanSquaredError(), hg.SGD(1e-3), engine=engine)
+    learner = hg.online(made, hg.MeanSquaredError(), hg.SGD(1e-3), engine=engine,
+                        metrics=[mean_absolute_error])  # fmt: skip
     for i in range(130):
         learner.update(x[i], float(x[i, 0]))
     learner.optimizer.lr = rule().lr
@@ -375,3 +480,4 @@ def test_divergence_goes_back_to_good_weights(engine, data, rule):
     assert learner.updates == 50
     learner.optimizer.lr = 1e-3
     assert np.isfinite(learner.update(x[0], 1.0))
+    assert set(learner.metrics()) == {"loss", "mean_absolute_error"}

@@ -153,6 +153,16 @@ def test_what_cannot_grow_is_refused_and_stays(layers, sizes, said):
     np.testing.assert_array_equal(learner.predict(x), before)
 
 
+def test_a_parameter_that_is_not_there_cannot_be_replaced(network):
+    made = network()
+    made.build(np.zeros((1, 5)))
+    with pytest.raises(ValueError, match="replace: no parameter is called '9.W'; there are 0.W"):
+        made.replace({"9.W": np.zeros((2, 2))})
+    made.replace({"2.W": np.zeros((16, 4)), "2.b": np.ones(4)})
+    assert made.parameters.size == 5 * 16 + 16 + 16 * 4 + 4
+    np.testing.assert_array_equal(made.predict(np.zeros(5)[None], engine="numpy"), 1)
+
+
 def test_tied_parameters_keep_their_shape():
     made = hg.Sequential(hg.Affine(5), hg.Affine(5), seed=1)
     made.build(np.zeros((1, 5)))

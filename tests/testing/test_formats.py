@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from handgrad import Report, check
-from handgrad.prove.report import Found
-from handgrad.testing.formats import to_json, to_junit, to_sarif
+from handgrad.testing.formats import Found, to_json, to_junit, to_sarif
 
 
 class Wrong:

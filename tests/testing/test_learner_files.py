@@ -9,8 +9,8 @@ import threading
 import numpy as np
 import pytest
 
-from handgrad.prove.show.listing import to_text
 from handgrad.testing.discover import discover
+from handgrad.testing.formats import to_text
 from tests.testing.learner_files import FILES
 
 

@@ -105,6 +105,30 @@ def test_going_on_from_a_file_gives_the_same_bits(engine, make, tmp_path):
     np.testing.assert_array_equal(second.state.average.mean, whole.state.average.mean)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_file_of_an_epochs_end_has_the_mean_and_goes_on_to_the_same_bits(engine, tmp_path):
+    path, means, kept = tmp_path / "m.safetensors", [], []
+
+    class Keep:
+        def on_step(self, trainer):  # the file that is there when a process is killed
+            if trainer.step == 12:
+                kept.append(path.read_bytes())
+
+    def note(trainer):
+        means.append(trainer.network.parameters.copy())
+
+    whole = trainer(EMA(0.9), engine, callbacks=[Call(note), SaveModel(path), Keep()])
+    whole.run()
+    path.write_bytes(kept[0])
+    saved = load_checkpoint(path)
+    np.testing.assert_array_equal(saved.network.parameters, means[1])
+    second = trainer(EMA(0.9), engine, network=saved.network)
+    second.load_state_dict(saved.training)
+    second.run()
+    np.testing.assert_array_equal(second.network.parameters, whole.network.parameters)
+    np.testing.assert_array_equal(second.state.average.last, whole.state.average.last)
+
+
 def test_early_stopping_brings_the_best_mean_back():
     x, t = data()
     seen = []

@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pytest
 
-from handgrad.train.files import read_arrays, read_csv, read_idx, read_table
+from handgrad.train.files import read_arrays, read_cells, read_csv, read_idx
 
 IRIS = "length,width,kind\n5.1,3.5,setosa\n4.9,3.0,setosa\n7.0,3.2,virginica\n"
 
@@ -57,23 +57,21 @@ def test_header_may_be_forced(write):
 CAT = "1.5,2.5,cat\n3.5,4.5,dog\n"
 
 
-@pytest.mark.parametrize(
-    "text", ["2019,2020,label\n" + CAT * 3, "1,2,3\n" + "0.5,0.6,1\n" * 3, "0,1,kind\n" + CAT * 2]
-)
+@pytest.mark.parametrize("text", ["2019,2020,label\n" + CAT * 3, "0,1,kind\n" + CAT * 2])
 def test_a_line_of_numbers_that_may_be_names_is_asked_about(write, text):
     with pytest.raises(ValueError, match=r"line 1 \(.*\) may hold names .* header=True or False"):
         read_csv(write(text))
     lines = text.count("\n")
     for header in (True, False):
         assert len(read_csv(write(text), header=header)[0]) == lines - header
-    assert read_table(write(text), header=True).names == text.split("\n")[0].split(",")
+    assert read_cells(write(text), header=True).names == text.split("\n")[0].split(",")
 
 
 @pytest.mark.parametrize(
     "text", [CAT, "1,2,a\n" + CAT, "1,2,dog\n" + CAT * 3, "1,2,3\n4,5,6\n", "1,2\n0.5,3\n"]
 )
 def test_lines_of_data_are_not_asked_about(write, text):
-    assert not read_table(write(text)).header
+    assert not read_cells(write(text)).header
 
 
 def test_target_column_by_name_or_number(write):
@@ -114,17 +112,15 @@ BAD_CSV = [
     ("a,b,t\n1,inf,0\n", "column 'b' holds 'inf' in line 2"),
     ("a,b,t\n1,2,0\n1,2,\n", "column 't' is empty in line 3"),
     ("a,b,t\n1,2,0\n1,2,nan\n", "column 't' holds 'nan' in line 3"),
-    ("a,b,t\n1,2\n", "line 2 has 2 columns, line 1 has 3"),
+    ("a,b,t\n1,2\n", "line 2 has 2 columns, the header has 3"),
     ("a,b,t\n", "no rows of data below the header"),
     ("", "the file is empty"),
     ("\n\n", "the file is empty"),
     ("1\n2\n", "no feature columns"),
-    (b"\x89PNG\r\n\x1a\n\xff\xfe", "not a CSV file: it does not hold text"),
-    ("a,b\n1,2\n".encode("utf-16"), "not a CSV file: it does not hold text in UTF-8"),
-    ("a,b\n1,é\n".encode("latin-1"), "not a CSV file: it does not hold text in UTF-8"),
-    ("a,b\n1," + "9" * 200_000 + "\n", "not a CSV file: line 2: field larger than field limit"),
+    (b"\x89PNG\r\n\x1a\n\xff\xfe", "not a CSV file: it is a picture"),
+    ("a,b\n1," + "9" * 200_000 + "\n", "not a CSV file: field larger than field limit"),
     (b"a,b\n1,\x002\n", "not a CSV file: it holds zero bytes"),
-    ('a,b\n"1,2\n3,4\n', "line 3 has 1 columns, line 1 has 2"),
+    ('a,b\n"1,2\n3,4\n', "line 3 has 1 columns, the header has 2; a quote before it"),
     ("a,b,t\n1,1_000,0\n", "column 'b' holds '1_000'"),
 ]
 

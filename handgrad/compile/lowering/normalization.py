@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import NotNative, Size, Value, at_most, times
-from handgrad.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from handgrad.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Standardize
 
 BLOCK_WORDS = 8192  # also in native/blocks.h
 
@@ -81,6 +82,40 @@ class LowerBatchNorm(Lowering):
             gamma=b.parameter(layer.gamma), means=means,
         )  # fmt: skip
         return dx
+
+
+FAR = 2.0**12  # deviations from zero at which float32 leaves 3 digits of a difference
+
+
+@lowers(Standardize)
+class LowerStandardize(Lowering):
+    """The scaling of batch normalization, by statistics that are constants."""
+
+    epilogues = True
+
+    def forward(self, b: Builder, node: Node) -> tuple[Value, None]:
+        layer, x = node.layer, b.plain(b.gathered(node.inputs[0]))
+        if (np.abs(layer.center) * layer.factor > FAR).any():
+            raise NotNative(f"{node.name}: a mean of more than {FAR:.0f} deviations")
+        y = b.value(x.shape)
+        self.row(b, layer, x, y, layer.center, **node.epilogue.arguments)
+        return y, None
+
+    def backward(self, b: Builder, node: Node, record: None, dy: Value) -> Value | None:
+        if not node.needs_input_grad[0]:
+            return None
+        dx = b.value(dy.shape)
+        self.row(b, node.layer, b.plain(b.gathered(dy)), dx, np.zeros(len(node.layer.center)))
+        return dx
+
+    def row(self, b: Builder, layer: Any, x: Value, y: Value, mean: Array, **epilogue: Any) -> None:
+        """Append y = f((x − mean) · factor), by columns."""
+        C, stats = len(mean), np.stack([mean, layer.factor]).astype(np.float32)
+        one, zero = (np.full(C, value, np.float32) for value in (1, 0))
+        b.row(
+            "column_scale", rows=times(*x.shape[:-1]), columns=C, x=x, y=y, stats=b.array(stats),
+            gamma=b.array(one), beta=b.array(zero), **epilogue,
+        )  # fmt: skip
 
 
 @dataclass

@@ -30,43 +30,40 @@ def blame(case: Case, check: Callable[..., Report]) -> tuple[str, Report] | None
     return first
 
 
-def _uses(case: Case) -> list[tuple[str, Any, tuple]]:
+def _uses(case: Case) -> list[tuple[str, Any, tuple[Any, ...]]]:
     """Every layer inside, as it was when forward first came to it, and what it was given."""
-    uses: list[tuple[str, Any, tuple]] = []
     network = case.subject.copy()
     if hasattr(network.thing, "parts"):  # of another library: it knows its own
-        parts = network.thing.parts
-        return network.sandbox.call("forward", lambda: parts([fresh(x) for x in case.inputs]))
+        given = [fresh(x) for x in case.inputs]
+        of_peer: list[Any] = network.sandbox.call("forward", network.thing.parts, given)
+        return of_peer
+    uses: dict[str, tuple[Any, tuple[Any, ...]]] = {}
     for name, layer in list(_inside(network.thing)):
-        _listen(name, layer, uses)
+        layer.forward = _listening(name, layer, uses)
     with suppress(SubjectError):  # the layer in which it fails has been noted
         network.forward([fresh(x) for x in case.inputs])
-    return uses
+    return [(name, layer, inputs) for name, (layer, inputs) in uses.items()]
 
 
-def _listen(name: str, layer: Any, uses: list) -> None:
-    """Note the first call of a layer's forward."""
-    forward = layer.forward
-    before = duplicate(layer)
+def _listening(name: str, layer: Any, uses: dict[str, Any]) -> Callable[..., Any]:
+    """forward of a layer, which notes its first call."""
+    forward, before = layer.forward, duplicate(layer)
 
     def noted(*inputs: Any) -> Any:
-        if all(layer_name != name for layer_name, _, _ in uses):
-            uses.append((name, before, tuple(fresh(x) for x in inputs)))
+        uses.setdefault(name, (before, tuple(fresh(x) for x in inputs)))
         return forward(*inputs)
 
-    layer.forward = noted
+    return noted
 
 
 def _inside(thing: Any) -> Iterator[tuple[str, Any]]:
     """The innermost layers, with their paths."""
     for name, value in getattr(thing, "__dict__", {}).items():
-        members: Any = [(None, value)]
-        if isinstance(value, list | tuple):
-            members = enumerate(value)
-        elif isinstance(value, dict):
-            members = value.items()
-        for key, inner in members:
-            path = name if key is None else f"{name}[{key!r}]"
+        members: Any = {name: value}
+        if isinstance(value, list | tuple | dict):
+            pairs = value.items() if isinstance(value, dict) else enumerate(value)
+            members = {f"{name}[{key!r}]": inner for key, inner in pairs}
+        for path, inner in members.items():
             if is_layer(inner) and inner is not thing and name != "followed_by":
                 deeper = [(f"{path}.{n}", layer) for n, layer in _inside(inner)]
                 yield from deeper or [(path, inner)]

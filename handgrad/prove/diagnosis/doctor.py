@@ -12,7 +12,7 @@ from handgrad.prove.diagnosis import formula, forward
 from handgrad.prove.diagnosis.causes import CAUSES
 from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
-from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where
+from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where, gradient_of
 from handgrad.prove.show.arrays import window
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
@@ -20,19 +20,19 @@ from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
 
 
-def examine(case: Case, reference: Callable | None = None) -> Report:
+def examine(case: Case, reference: Callable[..., Any] | None = None) -> Report:
     """The report on a case."""
     if not case.wanted:
         reason = "there is no gradient to prove: no input is real, and no parameter was found."
         return Report(case.subject.name, UNKNOWN, evidence=[reason])
     base, seen = judge(case)
+    seen = [replace(f, cause="wrong_formula") if _at_all_lengths(case, f) else f for f in seen]
     findings = [] if reference is None else list(forward.against_reference(case, reference))
     if base is None:
         return _not_finite(case, findings + seen)
     if base.mismatches:
         findings += formula.diagnose(case, base)
-    for finding in seen:
-        findings += [finding, *_explained(case, finding)]
+    findings += [*seen, *_explained(case, seen)]
     wrong = {f.gradient for f in findings if f.grade == Grade.EXPLAINED}
     wrong |= {mismatch.name for mismatch in base.mismatches}
     findings = [
@@ -48,19 +48,40 @@ def examine(case: Case, reference: Callable | None = None) -> Report:
     return report
 
 
-def _explained(case: Case, finding: Finding) -> Iterator[Finding]:
-    """What explains a gradient that is wrong at other inputs than the given ones."""
-    if finding.outcome is None:
-        return
-    there = finding.outcome.case or case
-    there.mutation_effort = case.mutation_effort  # in all, not in each
-    try:
-        found = list(formula.diagnose(there, finding.outcome))
-    except SubjectError:  # it fails for another upstream gradient, or beside
-        found = []
-    case.mutation_effort = there.mutation_effort
-    for other in [f for f in found if f.grade == Grade.EXPLAINED][:1]:
-        yield replace(other, sentence=f"With {finding.what} {other.sentence}", line=None)
+def _at_all_lengths(case: Case, finding: Finding) -> bool:
+    """Whether it is wrong for every other length of an axis: that is no matter of the edges."""
+    if finding.cause != "boundary" or getattr(finding.outcome, "case", None) is not case:
+        return False
+    for name, x, there in zip(case.names, case.inputs, finding.outcome.run.inputs):
+        right = [s for s in case.tried.get(name, ()) if len(s) == np.ndim(x) == np.ndim(there)]
+        for axis, lengths in enumerate(zip(np.shape(x), np.shape(there))):
+            if len(set(lengths)) == 2 and all(s[axis] == lengths[0] for s in right):
+                return True
+    return False
+
+
+def _explained(case: Case, seen: list[Finding]) -> Iterator[Finding]:
+    """What explains gradients that are wrong at other inputs than the given ones.
+
+    One mistake that explains most of them is sure; one that explains a few of many is not.
+    """
+    found: list[Finding] = []
+    wrong = [f for f in seen if f.outcome is not None]
+    for finding in wrong:
+        try:
+            likely = list(formula.diagnose(finding.outcome.case or case, finding.outcome))
+        except SubjectError:  # it fails for another upstream gradient, or beside
+            continue
+        told = [f for f in likely if f.grade == Grade.EXPLAINED]
+        shapes = [f for f in likely if f.cause == "shape"]
+        for other in (told or shapes)[:1]:
+            text = f"With {finding.what} {other.sentence}"
+            found.append(replace(other, sentence=text, line=None))
+    for one in found:
+        alike = sum(f.cause == one.cause and f.gradient == one.gradient for f in found)
+        of = sum(f.gradient == one.gradient for f in wrong)
+        sure = one.grade == Grade.EXPLAINED and 2 * alike >= of
+        yield one if sure else replace(one, grade=Grade.ELSEWHERE)
 
 
 def _not_finite(case: Case, findings: list[Finding]) -> Report:
@@ -134,5 +155,5 @@ def _table(base: Outcome) -> list[Row]:
             off = abs(gradient.reshape(-1)[part.index] - numeric)
             error = float(np.max(off / (abs(numeric).max(initial=0) + 1e-30), initial=0.0))
             method = f"{len(part.index)} of {gradient.size} entries differentiated"
-        rows.append(Row(f"d{name}", shape, error, WRONG if name in wrong else RIGHT, method))
+        rows.append(Row(gradient_of(name), shape, error, WRONG if name in wrong else RIGHT, method))
     return rows

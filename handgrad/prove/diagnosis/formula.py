@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from handgrad.prove.diagnosis import gradient, mutation, points, slices, sums, upstream
+from handgrad.prove.diagnosis import gradient, inputs, sums, upstream
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import differentiate
-from handgrad.prove.verdict.evidence import Finding, Grade
+from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome
 
 # The simplest first: for a mismatch in a variant, the first that explains it is told.
@@ -23,36 +23,26 @@ EXPLANATIONS = (
     gradient.not_finite,
     gradient.swapped,
     gradient.arranged,
-    gradient.left_over,
     gradient.scaled,
-    gradient.rounded,
-    points.of_another_point,
-    slices.wrong_slices,
+    gradient.of_low_precision,
+    inputs.of_another_point,
+    gradient.in_slices,
     sums.overwritten,
-    upstream.other_upstream,
-    sums.over_other_axis,
-    sums.stretched,
     sums.mixed,
+    upstream.other_upstream,
+    inputs.stretched,
 )
-OF_OTHER_SHAPE = (gradient.swapped, gradient.arranged)
+OF_OTHER_SHAPE = (gradient.swapped, gradient.misshapen)
 
 
 def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
     """Findings that explain the mismatches of a trial."""
-    hypotheses = [_hypothesis(case, base, mismatch) for mismatch in base.mismatches]
-    found = [finding for hypothesis in hypotheses for finding in _explained(hypothesis)]
-    yield from found
-    sure = [f for f in found if f.grade < Grade.UNEXPLAINED and f.cause != "transpose"]
-    if hypotheses and not sure:
-        yield from mutation.undone_by_mutation(hypotheses)
-
-
-def _explained(hypothesis: Hypothesis) -> Iterator[Finding]:
-    explanations = OF_OTHER_SHAPE if hypothesis.misshapen else EXPLANATIONS
-    found = [f for explanation in explanations for f in explanation(hypothesis)]
-    yield from found
-    if not found:
-        yield hypothesis.guess("wrong_formula", "no simple mistake explains the difference")
+    for mismatch in base.mismatches:
+        hypothesis = _hypothesis(case, base, mismatch)
+        explanations = OF_OTHER_SHAPE if hypothesis.misshapen else EXPLANATIONS
+        found = [f for explanation in explanations for f in explanation(hypothesis)]
+        nothing = "no simple mistake explains the difference"
+        yield from found or [hypothesis.guess("wrong_formula", nothing)]
 
 
 def _hypothesis(case: Case, base: Outcome, mismatch: Mismatch) -> Hypothesis:

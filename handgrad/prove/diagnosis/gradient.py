@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import combinations, permutations, product
+from collections.abc import Iterator
+from itertools import combinations, permutations
 from math import prod
 
 import numpy as np
@@ -12,68 +12,55 @@ from handgrad.arrays import Array
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby
-from handgrad.prove.verdict.precision import kept_arrays, low_precision_state
+from handgrad.prove.verdict.precision import low_precision_state
 
 
 def arranged(hypothesis: Hypothesis) -> Iterator[Finding]:
-    """The elements are right, and lie otherwise; or are right when summed or cut."""
+    """The elements are right, and lie otherwise."""
+    for cause, sentence, undone in _rearranged(hypothesis.mismatch.analytic):
+        if hypothesis.fits(undone):
+            yield hypothesis.finding(cause, sentence)
+            return
+    right, left = np.sort(hypothesis.numeric), np.sort(hypothesis.given)
+    telling = hypothesis.whole and np.all(left) and len(np.unique(abs(right).round(9))) > 3
+    if telling and hypothesis.near(left, right, hypothesis.off):
+        yield hypothesis.guess("transpose", "its entries are right, in another order")
+
+
+def misshapen(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """Of another shape: the elements lie otherwise, or have to be summed or cut."""
     given, shape = hypothesis.mismatch.analytic, hypothesis.shape
     says = f"the gradient has shape {given.shape}, and {hypothesis.name} has shape {shape}"
-    summed = "missing_batch_sum" if hypothesis.serves_batch else "broadcasting"
-    for cause, sentence, undone in _undone(given, shape):
-        if hypothesis.fits(undone):
-            text = f"{says}: {sentence}" if hypothesis.misshapen else sentence
-            yield hypothesis.finding(cause or summed, text)
-            return
-    if not hypothesis.misshapen:
-        right, left = np.sort(hypothesis.numeric), np.sort(hypothesis.given)
-        telling = hypothesis.whole and np.all(given) and len(np.unique(abs(right).round(9))) > 3
-        if telling and hypothesis.near(left, right, hypothesis.off):
-            yield hypothesis.guess("transpose", "its entries are right, in another order")
+    if hypothesis.fits(given):
+        yield hypothesis.finding("shape", f"{says}: the values are right")
         return
-    if _is_piece(hypothesis):
-        yield hypothesis.finding("shape", f"{says}: a part of it, with the right values")
-    elif given.size > prod(shape) and hypothesis.serves_batch:
+    for cause, sentence, undone in (*_rearranged(given), *_summed(given, hypothesis)):
+        if hypothesis.fits(undone):
+            yield hypothesis.finding(cause, f"{says}: {sentence}")
+            return
+    if given.size > prod(shape) and hypothesis.serves_batch:
         yield hypothesis.guess("missing_batch_sum", f"{says}: it was not summed")
     elif hypothesis.is_parameter:
         yield hypothesis.guess("wrong_axis", f"{says}: it was summed along another axis")
     yield hypothesis.guess("shape", says)
 
 
-def _undone(given: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, str, Array]]:
+def _rearranged(given: Array) -> Iterator[tuple[str, str, Array]]:
     """The mistake, a sentence, and what the right gradient is if it was made."""
-    if given.shape != shape:
-        yield "shape", "the values are right", given
     for axes in list(permutations(range(given.ndim)))[1:] if given.ndim < 5 else ():
         yield "transpose", "it is right when transposed", given.transpose(axes)
         inner = given.reshape([given.shape[a] for a in axes]).transpose(np.argsort(axes))
         yield "transpose", "it was reshaped instead of transposed", inner
-    for axes in (*range(given.ndim), None):
-        yield "transpose", "its entries are in reverse order", np.flip(given, axes)
-    for axis, shift in product(range(given.ndim), (-1, 1)):
-        yield "boundary", f"it is shifted by one along axis {axis}", np.roll(given, shift, axis)
-    for count in range(1, given.ndim + 1) if given.shape != shape else ():
+    for axis in (*range(given.ndim), None):
+        yield "transpose", "its entries are in reverse order", np.flip(given, axis)
+
+
+def _summed(given: Array, hypothesis: Hypothesis) -> Iterator[tuple[str, str, Array]]:
+    cause = "missing_batch_sum" if hypothesis.serves_batch else "broadcasting"
+    for count in range(1, given.ndim + 1):
         for axes in combinations(range(given.ndim), count):
             spelled = ", ".join(map(str, axes))
-            yield "", f"summed over axis {spelled} it is right", given.sum(axes)
-
-
-def _is_piece(hypothesis: Hypothesis) -> bool:
-    """Whether one lies within the other: cut out, unexpanded, or with a rim that is too much."""
-    given, shape = hypothesis.mismatch.analytic, hypothesis.shape
-    if not hypothesis.whole or given.ndim != len(shape) or not given.size:
-        return False
-    right = np.empty(prod(shape))
-    right[hypothesis.part.index] = hypothesis.numeric
-    pairs = list(zip(given.shape, shape))
-    if prod(abs(a - b) + 1 for a, b in pairs) > 1000:
-        return False
-    for start in product(*(range(abs(a - b) + 1) for a, b in pairs)):
-        one, two = (tuple(slice(s, s + min(p)) if p[k] > min(p) else slice(None)
-                          for s, p in zip(start, pairs)) for k in (0, 1))  # fmt: skip
-        if hypothesis.near(given[one], right.reshape(shape)[two]):
-            return True
-    return False
+            yield cause, f"summed over axis {spelled} it is right", given.sum(axes)
 
 
 def swapped(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -94,7 +81,8 @@ def swapped(hypothesis: Hypothesis) -> Iterator[Finding]:
             both = any(mismatch.name == other for mismatch in base.mismatches)
             told = hypothesis.finding if both else hypothesis.guess
             yield told("swapped_outputs", f"this is the gradient of {other}")
-    for other, elsewhere in base.run.gradients.items() if hypothesis.gradient is None else ():
+    unset = base.run.gradients.get(hypothesis.name) is None
+    for other, elsewhere in base.run.gradients.items() if unset else ():
         if elsewhere is not None and other not in base.parts and hypothesis.fits(elsewhere):
             yield hypothesis.finding("swapped_outputs", f"it was given as that of {other}")
 
@@ -102,7 +90,7 @@ def swapped(hypothesis: Hypothesis) -> Iterator[Finding]:
 def absent(hypothesis: Hypothesis) -> Iterator[Finding]:
     """The gradient is zero, or was never given."""
     cause = "missing_param_grad" if hypothesis.is_parameter else "missing_term"
-    if hypothesis.gradient is None:
+    if hypothesis.base.run.gradients.get(hypothesis.name) is None:
         what = "is never set" if hypothesis.is_parameter else "is missing: it is None"
     elif not np.any(hypothesis.mismatch.analytic):
         what = "is zero everywhere"
@@ -117,20 +105,6 @@ def not_finite(hypothesis: Hypothesis) -> Iterator[Finding]:
     if np.isfinite(hypothesis.numeric).all() and not np.isfinite(hypothesis.given).all():
         text = "it is NaN or infinite, where the right one is finite"
         yield hypothesis.finding("numeric_instability", text)
-
-
-def left_over(hypothesis: Hypothesis) -> Iterator[Finding]:
-    """The difference is what the gradient already held before."""
-    subject, name = hypothesis.case.subject, hypothesis.name
-    before = subject.gradient(name) if hypothesis.is_parameter else None
-    if before is None or before.shape != hypothesis.shape or not np.any(before):
-        return
-    held = before.reshape(-1)[hypothesis.part.index]
-    if hypothesis.explains(hypothesis.numeric + held):
-        yield hypothesis.finding("accumulates", "it was added to the gradient that was there")
-    elif hypothesis.explains(held):
-        text = "it is not set: it is what it was before"
-        yield hypothesis.finding("missing_param_grad", text)
 
 
 def scaled(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -161,31 +135,28 @@ def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
     case, here = hypothesis.case, hypothesis.base.run.inputs
     if case.large:
         return True
-    alike = [np.shape(x) for x in here] == [np.shape(x) for x in case.inputs]
-    inputs = case.inputs if hypothesis.elsewhere and alike else nearby(case, inputs=here)
-    outcome = case.verify(inputs, effort=1e5)
+    if hypothesis.elsewhere and [np.shape(x) for x in here] == [np.shape(x) for x in case.inputs]:
+        return False  # at those that were given it is right
+    outcome = case.verify(nearby(case, inputs=here), effort=1e5)
     if outcome is None or hypothesis.name not in outcome.parts:
         return True
-    part = outcome.parts[hypothesis.name]
-    right = part.expected(outcome.run.flat_upstream)
-    gradient = outcome.run.gradients[hypothesis.name]
-    assert gradient is not None
-    given = gradient.reshape(-1)[part.index]
-    return hypothesis.near(given, ratio * right, abs(given - right))
+    again = [m for m in outcome.mismatches if m.name == hypothesis.name and m.part is not None]
+    return any(hypothesis.near(m.given, ratio * m.numeric, abs(m.given - m.numeric)) for m in again)
 
 
 def named(ratio: float, hypothesis: Hypothesis) -> str:
     """A factor with what it may be: the length of an axis, or a size."""
-    sizes = {"the number of outputs": len(hypothesis.base.run.outputs)}
-    arrays = [("output", y) for y in hypothesis.base.run.outputs]
-    arrays += zip(hypothesis.case.names, map(np.asarray, hypothesis.base.run.inputs))
-    for name, array in arrays:
-        for axis, length in enumerate(array.shape):
-            sizes.setdefault(f"the length of axis {axis} of {name}", length)
-    for name, array in arrays:
-        sizes[f"the size of {name}"] = array.size
-        sizes[f"the size of an image of {name}"] = prod(array.shape[2:])
-        sizes[f"the size of a row of {name}"] = prod(array.shape[1:])
+    run = hypothesis.base.run
+    arrays = [
+        *zip(["output"] * len(run.outputs), run.outputs),
+        *zip(hypothesis.case.names, run.inputs),
+    ]
+    axes = {
+        f"the length of axis {k} of {name}": n
+        for name, x in arrays
+        for k, n in enumerate(np.shape(x))
+    }
+    sizes = axes | {f"the size of {name}": np.size(x) for name, x in arrays}
     for name, size in sizes.items():
         for value, text in ((size, name), (1 / max(size, 1), f"1 / {name}")):
             if size > 1 and abs(abs(ratio) - value) < 2e-3 * value:
@@ -193,35 +164,64 @@ def named(ratio: float, hypothesis: Hypothesis) -> str:
     return f"{ratio:.6g}"
 
 
-def _half(right: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return right.astype(np.float16).astype(np.float64)
-
-
-ROUNDINGS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
-    ("cut to integers", np.trunc),
-    ("rounded to integers", np.round),
-    ("in half precision", _half),
-)
-
-
-def rounded(hypothesis: Hypothesis) -> Iterator[Finding]:
-    """The gradient is the right one, rounded to integers or to half precision."""
+def of_low_precision(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """The gradient is off by what rounding does to state that is kept."""
     right, given = hypothesis.numeric, hypothesis.given
-    kind = np.asarray(hypothesis.gradient).dtype
     with np.errstate(all="ignore"):
         ratios = (given / right)[abs(right) > 1e-3 * abs(right).max(initial=0)]
     varied = len(ratios) > 1 and np.ptp(ratios) > 0.1 * abs(ratios - 1).max()
-    if any(a.dtype == np.float16 for a in kept_arrays(hypothesis.case)):
-        yield hypothesis.finding("dtype", "state is kept in half precision")
-    elif varied and np.all(abs(ratios - 1) < 3e-3) and low_precision_state(hypothesis.case):
+    if varied and np.all(abs(ratios - 1) < 3e-3) and low_precision_state(hypothesis.case):
         yield hypothesis.finding("dtype", "it is off by rounding: state is kept in low precision")
-    else:
-        for text, change in ROUNDINGS:
-            values = change(right)
-            near = abs(given - values).max(initial=0) <= 1e-2 * hypothesis.off.max(initial=0)
-            if near and np.any(values[hypothesis.bad]):
-                yield hypothesis.finding("dtype", f"it is the right one {text}")
-                return
-        if kind.kind in "iub" or kind == np.float16:  # object, of one that was never set
-            yield hypothesis.finding("dtype", f"its dtype is {kind}")
+
+
+def in_slices(hypothesis: Hypothesis) -> Iterator[Finding]:
+    """Some entries are wrong, and all others right: which?"""
+    bad, right = hypothesis.bad, hypothesis.numeric
+    if not bad.any() or bad.size < 3 or bad.all():
+        return
+    assert hypothesis.base.point is not None
+    value = hypothesis.base.point.value(hypothesis.name).reshape(-1)[hypothesis.part.index]
+    if np.all(value[bad] == 0) and np.any(value) and bad.mean() <= 0.6:
+        yield hypothesis.finding("boundary", "it is wrong exactly where the input is zero")
+        return
+    if hypothesis.off[~bad].max() > 1e-5 * abs(right).max():
+        return  # the others are not right either, only less wrong
+    at = np.unravel_index(hypothesis.part.index, hypothesis.shape)
+    for axis, (where, length) in enumerate(zip(at, hypothesis.shape)):
+        wrong = np.unique(where[bad])
+        text = _group(wrong, length) if length > 2 else ""
+        if text == "only the last" and bad.mean() <= 0.6 and not _by_value(hypothesis, axis):
+            yield hypothesis.finding("boundary", f"{text} along axis {axis} is wrong")
+            return
+        if text and bad[np.isin(where, wrong)].all():
+            zero = not np.any(hypothesis.given[bad])
+            cause = "missing_term" if zero else "wrong_formula"
+            what = "is zero, and should not be" if zero else "is wrong"
+            yield hypothesis.guess(cause, f"{text} along axis {axis} {what}")
+            return
+
+
+def _by_value(hypothesis: Hypothesis, axis: int) -> bool:
+    """Whether entries before the last are wrong when the values are moved along an axis."""
+    rolled = [np.roll(x, 1, axis) if isinstance(x, np.ndarray) and x.ndim > axis else x
+              for x in hypothesis.base.run.inputs]  # fmt: skip
+    outcome = None if hypothesis.case.large else hypothesis.case.verify(rolled, effort=1e5)
+    for m in outcome.mismatches if outcome is not None else ():
+        if m.name == hypothesis.name and m.part is not None and m.shape == hypothesis.shape:
+            at = np.unravel_index(m.part.index[m.bad], m.shape)[axis]
+            return bool(at.min() < m.shape[axis] - 1)
+    return False
+
+
+def _group(wrong: Array, length: int) -> str:
+    """The numbers along an axis as an end, or as groups of equal lengths, if they are whole."""
+    if len(wrong) == 1:
+        ends = {0: "only the first", length - 1: "only the last"}
+        return ends.get(int(wrong[0]), f"only index {wrong[0]}")
+    if len(wrong) == length - 1:
+        return f"all but index {(set(range(length)) - set(wrong)).pop()}"
+    for groups in (g for g in range(2, length) if length % g == 0):
+        mine = set(wrong // (length // groups))
+        if len(wrong) == len(mine) * (length // groups) < length:
+            return f"group {', '.join(map(str, sorted(mine)))} of {groups}"
+    return ""

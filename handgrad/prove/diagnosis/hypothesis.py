@@ -11,6 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch, signs
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import DOUBLE, Part, Point, differentiate_at
+from handgrad.prove.report import gradient_of
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome, same
 
@@ -25,70 +26,32 @@ class Hypothesis:
     base: Outcome
     mismatch: Mismatch
     part: Part
-    numeric: Array  # at part.index
+    numeric: Array  # the right gradient, at part.index
     bad: Array  # mask over part.index
 
-    @property
-    def name(self) -> str:
-        return self.mismatch.name
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The argument's."""
-        return self.mismatch.shape
-
-    @property
-    def gradient(self) -> Array | None:
-        """What backward gave, whole; None for a gradient that was never set."""
-        return self.base.run.gradients.get(self.name, self.mismatch.analytic)
-
-    @property
-    def misshapen(self) -> bool:
-        return self.mismatch.analytic.shape != self.shape
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether the inputs are others than the given ones."""
-        return not all(map(same, self.base.run.inputs, self.case.inputs))
-
-    @property
-    def is_parameter(self) -> bool:
-        return self.name in self.case.subject.parameters
-
-    @property
-    def serves_batch(self) -> bool:
-        """Whether it is a parameter, or one that is given as an input: `forward(x, W, b)`."""
-        if self.is_parameter:
-            return True
-        names, inputs = self.case.names, self.base.run.inputs
-        if len(names) < 3 or self.name == names[0]:
-            return False
-        batch, own = np.shape(inputs[0])[:1], np.shape(inputs[names.index(self.name)])[:1]
-        return bool(batch and own) and own != batch
-
-    @property
-    def whole(self) -> bool:
-        """Whether every entry was differentiated."""
-        return len(self.part.index) == prod(self.shape)
-
-    @property
-    def given(self) -> Array:
-        """What backward gave, at part.index."""
-        return self.mismatch.analytic.reshape(-1)[self.part.index]
-
-    @property
-    def off(self) -> Array:
-        """What has to be explained."""
-        return abs(self.given - self.numeric)
-
-    @property
-    def upstream(self) -> list[Array]:
-        return self.base.run.upstream
+    def __post_init__(self) -> None:
+        run, names = self.base.run, self.case.names
+        self.name, self.shape = self.mismatch.name, self.mismatch.shape  # the argument's
+        self.upstream = run.upstream
+        self.misshapen = self.mismatch.analytic.shape != self.shape
+        self.given = self.mismatch.analytic.reshape(-1)[:0]  # what backward gave, at part.index
+        if not self.misshapen:
+            self.given = self.mismatch.analytic.reshape(-1)[self.part.index]
+            self.off = abs(self.given - self.numeric)  # what has to be explained
+        self.whole = len(self.part.index) == prod(self.shape)  # every entry was differentiated
+        self.elsewhere = not all(map(same, run.inputs, self.case.inputs))
+        self.is_parameter = self.name in self.case.subject.parameters
+        # A parameter, or one that is given as an input: forward(x, W, b).
+        self.serves_batch = self.is_parameter
+        if not self.is_parameter and len(names) > 2 and self.name != names[0]:
+            batch = np.shape(run.inputs[0])[:1], np.shape(run.inputs[names.index(self.name)])[:1]
+            self.serves_batch = all(batch) and batch[0] != batch[1]
 
     @property
     def contributions(self) -> Array:
         """What each entry of the only output adds to each entry of the gradient."""
-        return (self.part.value * self.base.run.flat_upstream).reshape(-1, *self.upstream[0].shape)
+        each: Array = self.part.value * self.base.run.flat_upstream
+        return each.reshape(-1, *self.upstream[0].shape)
 
     def explains(self, gradient: Array) -> bool:
         """Whether backward's result is this, and the numerical one is not."""
@@ -108,10 +71,6 @@ class Hypothesis:
         assert self.base.point is not None
         share = _LEFT if self.base.point.noise == DOUBLE else _LEFT_SINGLE
         return bool(np.isfinite(left) and left <= share * size)
-
-    def pulled(self, upstream: Array) -> Array:
-        """The right gradient, at part.index, for another upstream gradient."""
-        return self.part.expected(upstream.reshape(-1))
 
     def again(self) -> tuple[list[Array], Array]:
         """Another upstream gradient, of the other sign on the whole, and what backward gives."""
@@ -140,7 +99,7 @@ class Hypothesis:
 
     def finding(self, cause: str, sentence: str, grade: Grade = Grade.EXPLAINED) -> Finding:
         """A mistake that explains the whole difference of this gradient."""
-        text = f"d{self.name}: {sentence}."
+        text = f"{gradient_of(self.name)}: {sentence}."
         return Finding(cause, text, self.name, self.mismatch.where(), grade=grade)
 
     def guess(self, cause: str, sentence: str) -> Finding:

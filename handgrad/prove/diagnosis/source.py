@@ -1,4 +1,4 @@
-"""The line of the subject's own code that a finding points to."""
+"""The subject's own code: its functions, their text, and the line that a finding points to."""
 
 from __future__ import annotations
 
@@ -8,69 +8,68 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from handgrad.prove.subject.adapt import Pair, Subject, positional
+from handgrad.prove.subject.adapt import Subject
+from handgrad.prove.subject.dressing import positional
+from handgrad.prove.subject.sandbox import libraries
 from handgrad.prove.verdict.evidence import Finding
 
 _IN_FORWARD = ("forward", "A later call changes the output")  # how its findings begin
 
 
-def line_of(subject: Subject, finding: Finding) -> str | None:
-    """`path:number: code` of the statement to look at; None where the source is not known."""
-    if finding.cause != "forward_bug" and not finding.sentence.startswith(_IN_FORWARD):
-        return _assigned(_method(subject, "backward"), subject, finding)
-    if finding.cause == "inplace_input":
-        return _assigned(_method(subject, "forward"), subject, finding)
-    return _returned(_method(subject, "forward"))
+def function_of(thing: Any, name: str) -> Any:
+    """forward or backward of a class, an instance, (class, *arguments), or a pair; else None."""
+    if isinstance(thing, list | tuple) and thing:
+        if not isinstance(thing[0], type):
+            return thing[name == "backward"] if len(thing) == 2 else None
+        thing = thing[0]
+    found = inspect.getattr_static(thing, name, None)
+    found = getattr(found, "__func__", found)
+    return inspect.unwrap(found) if callable(found) else None
 
 
-def _method(subject: Subject, name: str) -> Any:
-    thing = subject.thing
-    if isinstance(thing, Pair):
-        return thing.forward_function if name == "forward" else thing.backward_function
-    return getattr(type(thing), name, None) or getattr(thing, name)
-
-
-def _parsed(function: Any) -> ast.AST | None:
+def parsed(function: Any) -> Any:
+    """The definition of a function; None where its text is not known, or is a library's."""
     try:
-        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+        if (inspect.getsourcefile(function) or "").startswith(libraries()):
+            return None
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
         return None
+    return tree.body[0]
 
 
-def _spelled(function: Any, node: ast.AST) -> str:
+def line_of(subject: Subject, finding: Finding) -> str | None:
+    """`path:number: code` of the statement to look at; None where the source is not known."""
+    forward = finding.cause == "forward_bug" or finding.sentence.startswith(_IN_FORWARD)
+    function = function_of(subject.thing, "forward" if forward else "backward")
+    tree = parsed(function)
+    if tree is None:
+        return None
+    writes = not forward or finding.cause == "inplace_input"
+    statements = list(_assignments(tree, function, finding)) if writes else []
+    returns = [n for n in ast.walk(tree) if isinstance(n, ast.Return)]
+    if not statements and not returns:
+        return None
+    node: Any = max(statements, key=lambda s: (s[0], s[1].lineno))[1] if statements else returns[-1]
     lines, first = inspect.getsourcelines(function)
-    offset = getattr(node, "lineno", 1) - 1
-    file = inspect.getsourcefile(inspect.unwrap(function)) or ""
+    file, offset = inspect.getsourcefile(function) or "", node.lineno - 1
     return f"{file}:{first + offset}: {lines[offset].strip()}"
 
 
-def _returned(function: Any) -> str | None:
-    tree = _parsed(function)
-    returns = [n for n in ast.walk(tree) if isinstance(n, ast.Return)] if tree else []
-    return _spelled(function, returns[-1]) if returns else None
-
-
-def _assigned(function: Any, subject: Subject, finding: Finding) -> str | None:
-    """The last assignment to the wrong gradient; the write in place; else the return."""
-    tree = _parsed(function)
-    if tree is None:
-        return None
+def _assignments(tree: ast.AST, function: Any, finding: Finding) -> Iterator[tuple[int, ast.stmt]]:
+    """Assignments to the wrong gradient, or in place; those to an argument count for more."""
     name = finding.gradient or (finding.where.gradient if finding.where else "")
     name = name.split(".")[-1].lower().removeprefix("d")
     inplace = finding.cause in ("inplace_dout", "inplace_input")
     own = [p.name for p in positional(function) if p.name != "self"]
-    matches = []
     for statement, target in _targets(tree):
-        text = ast.unparse(target)
-        bare = text.split("[")[0].split(".")[-1].lower()
+        variable = ast.unparse(target).split("[")[0]
+        bare = variable.split(".")[-1].lower()
         written = isinstance(target, ast.Subscript) or isinstance(statement, ast.AugAssign)
         if inplace and written:
-            matches.append((2 if text.split("[")[0] in own else 1, statement))
+            yield 1 + (variable in own), statement
         elif not inplace and name and bare in (f"d{name}", f"grad_{name}", f"d_{name}", f"g{name}"):
-            matches.append((2, statement))
-    if matches:
-        return _spelled(function, max(matches, key=lambda m: (m[0], m[1].lineno))[1])
-    return _returned(function)
+            yield 1, statement
 
 
 def _targets(tree: ast.AST) -> Iterator[tuple[Any, ast.expr]]:

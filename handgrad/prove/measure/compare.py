@@ -9,7 +9,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
-from handgrad.prove.report import Where
+from handgrad.prove.report import Where, gradient_of
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up
@@ -42,7 +42,7 @@ class Mismatch:
         worst = int(np.argmax(off))
         index = np.unravel_index(int(self.part.index[worst]), self.shape)
         return Where(
-            f"d{self.name}" if "." not in self.name else self.name,
+            gradient_of(self.name),
             tuple(int(i) for i in index),
             float(self.given[worst]),
             float(self.numeric[worst]),

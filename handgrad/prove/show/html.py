@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from handgrad.prove.show.arrays import side_by_side
@@ -23,7 +24,7 @@ def report_html(reports: Any, title: str = "handgrad check") -> str:
     sections = "\n".join(_section(report, f"r{i}") for i, report in enumerate(several))
     return PAGE.format(
         title=escape(title),
-        style=STYLE,
+        style=Path(__file__).with_name("report.css").read_text(),
         summary=_summary(several),
         contents=_contents(several) if len(several) > 1 else "",
         sections=sections,
@@ -190,85 +191,4 @@ PAGE = """<!doctype html>
 </main>
 </body>
 </html>
-"""
-
-STYLE = """
-:root {
-  color-scheme: light dark;
-  --paper: #fbfaf7; --card: #ffffff; --ink: #21242b; --quiet: #6b7079; --rule: #e4e1d8;
-  --right: #1d7a4c; --wrong: #b3362b; --unknown: #8a6a00; --mark: #fbe7e3; --code: #f4f2ec;
-}
-@media (prefers-color-scheme: dark) {
-  :root {
-    --paper: #15171b; --card: #1d2026; --ink: #e6e5e1; --quiet: #9aa0a9; --rule: #32363e;
-    --right: #6cc795; --wrong: #f0887b; --unknown: #dcb75a; --mark: #4a2723; --code: #15171b;
-  }
-}
-* { box-sizing: border-box; }
-body {
-  margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif;
-}
-main { max-width: 50rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-h1 { font-size: 1.7rem; letter-spacing: -0.01em; margin: 0 0 .2rem; }
-h2 { font-size: 1.25rem; margin: 0; }
-h3 {
-  font-size: .8rem; letter-spacing: .04em; color: var(--quiet); margin: 1.6rem 0 .4rem;
-  font-weight: 600;
-}
-code, pre { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .88em; }
-a { color: inherit; }
-.summary { color: var(--quiet); margin: 0 0 1.5rem; }
-.quiet { color: var(--quiet); font-size: .9em; }
-section {
-  background: var(--card); border: 1px solid var(--rule); border-left: 4px solid var(--tone);
-  border-radius: 8px; padding: 1.2rem 1.4rem 1.3rem; margin: 1.2rem 0; overflow-x: auto;
-}
-section section { margin: .6rem 0 0; }
-section > header { display: flex; gap: .7rem; align-items: center; flex-wrap: wrap; }
-section > p { margin: .7rem 0 0; }
-.right { --tone: var(--right); } .wrong { --tone: var(--wrong); }
-.unknown { --tone: var(--unknown); }
-.chip {
-  display: inline-block; color: var(--tone); border: 1px solid var(--tone); border-radius: 99px;
-  padding: 0 .6em; font-size: .8rem; line-height: 1.5; white-space: nowrap;
-}
-table { border-collapse: collapse; font-size: .93rem; }
-th { text-align: left; font-weight: 500; color: var(--quiet); }
-td, th { padding: .3rem 1rem .3rem 0; vertical-align: middle; }
-.contents { width: 100%; margin: 0 0 1.5rem; }
-.contents td, .gradients td, .gradients th { border-bottom: 1px solid var(--rule); }
-.gradients { width: 100%; }
-.number { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; }
-.gradients th:nth-child(3) { text-align: right; }
-svg line { stroke: var(--rule); } svg rect { fill: var(--quiet); }
-.where tr:first-child rect { fill: var(--wrong); }
-.where tr:nth-child(2) rect { fill: var(--right); }
-ul { margin: 0; padding-left: 1.2rem; }
-pre {
-  background: var(--code); border: 1px solid var(--rule); border-radius: 6px; margin: .3rem 0 0;
-  padding: .6rem 0; overflow-x: auto; line-height: 1.5;
-}
-.line { display: block; padding: 0 1rem 0 .4rem; white-space: pre; min-width: max-content; }
-.line i {
-  display: inline-block; width: 2.6rem; margin-right: 1rem; text-align: right; font-style: normal;
-  color: var(--quiet); user-select: none;
-}
-.beside { display: flex; flex-wrap: wrap; gap: .4rem 2rem; }
-.scroll { overflow-x: auto; max-width: 100%; }
-.entries { font-variant-numeric: tabular-nums; }
-.entries caption { text-align: left; color: var(--quiet); font-size: .85em; }
-.entries td { text-align: right; padding: .1rem .7rem .1rem 0; white-space: nowrap; }
-.entries .bad { background: var(--mark); }
-@media (max-width: 30rem) {
-  main { padding: 1.2rem .7rem 2rem; }
-  section { padding: .8rem .8rem 1rem; }
-  td, th { padding-right: .6rem; }
-  .contents .quiet, .where td:nth-child(3), .gradients :is(td, th):nth-child(4) { display: none; }
-  .contents { table-layout: fixed; }
-  .contents td, code { overflow-wrap: anywhere; }
-  .entries { font-size: .8rem; }
-  .line i { width: 1.6rem; margin-right: .5rem; }
-}
-.marked { background: var(--mark); box-shadow: inset 3px 0 var(--wrong); }
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.subject import copying
+from handgrad.prove.subject.dressing import Box, dressed, positional
 from handgrad.prove.subject.outside import Outside
 from handgrad.prove.subject.parameters import Parameter, as_array, discover, put, reach
 from handgrad.prove.subject.sandbox import Sandbox, SubjectError
@@ -22,33 +22,70 @@ class Pair:
     """Two functions as one layer: `forward(*inputs)` and `backward(*gradients)`.
 
     State may live in a closure that the two share, or travel by hand: where forward returns
-    (output, cache) and backward takes (gradient, cache), in either order, the cache is kept here.
+    (output, …, cache) and backward takes the cache too, as its last argument or by a name like
+    `cache`, it is kept here. reading: what the first forward shows, for all copies; hidden, how
+    many arguments of backward that it shows are no gradients.
     """
 
-    def __init__(self, forward: Callable, backward: Callable):
+    def __init__(
+        self, forward: Callable[..., Any], backward: Callable[..., Any], cache_at: int | None
+    ):
         self.forward_function, self.backward_function = forward, backward
-        names = [p.name for p in positional(backward)]
-        self.cache_place = next((i for i, n in enumerate(names) if n.lower() in _CACHES), None)
+        self.reading: Any = Box(
+            cache_at=cache_at, known=cache_at is not None, hidden=0, doubtful=False
+        )
 
     def forward(self, *inputs: Any) -> Any:
-        result = self.forward_function(*inputs)
-        if self.cache_place is None:
+        result, reading = self.forward_function(*inputs), self.reading
+        if not reading.known:
+            self._read(result, inputs)
+        if reading.cache_at is None:
             return result
         if not isinstance(result, tuple) or len(result) < 2:
             raise TypeError("backward wants a cache, and forward returned none beside its output")
         *outputs, self.cache = result
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
+    def _read(self, result: Any, inputs: Sequence[Any]) -> None:
+        """Whether the last of what forward returns is an output; an array may also be a cache."""
+        taken, reading = positional(self.backward_function), self.reading
+        reading.known = True
+        if isinstance(result, tuple) and len(result) == len(taken) > 1:
+            last, others = result[-1], (*inputs, *result[:-1])
+            real = "float" in str(getattr(last, "dtype", type(last)))
+            reading.doubtful = real and not any(last is other for other in others)
+            if not reading.doubtful:
+                reading.cache_at, reading.hidden = len(taken) - 1, 1
+
     def backward(self, *gradients: Any) -> Any:
         given = list(gradients)
-        if self.cache_place is not None:
-            given.insert(self.cache_place, self.cache)
+        if self.reading.cache_at is not None:
+            given.insert(self.reading.cache_at, self.cache)
         return self.backward_function(*given)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Pair:
-        clone = object.__new__(Pair)
-        clone.__dict__.update({k: copying.duplicate(v, memo) for k, v in vars(self).items()})
-        return clone
+
+def paired(
+    forward: Callable[..., Any], backward: Callable[..., Any], cache_at: int | None = None
+) -> Pair:
+    """Two functions as one layer under the name of the first."""
+    taken = positional(backward)
+    named = (k for k, p in enumerate(taken) if p.name.lower() in _CACHES)
+    cache_at = next(named, None) if cache_at is None else cache_at
+    gradients = [p for k, p in enumerate(taken) if k != cache_at]
+    cls = dressed(
+        Pair, getattr(forward, "__name__", "the pair"), forward, backward, None, gradients
+    )
+    made: Pair = cls(forward, backward, cache_at)
+    return made
+
+
+def with_cache(subject: Subject) -> Any:
+    """A pair whose forward's last array may be no output but a cache, read so; None for others."""
+    pair = subject.thing
+    if not isinstance(pair, Pair) or not pair.reading.doubtful:
+        return None
+    at = len(positional(pair.backward_function)) - 1
+    return paired(pair.forward_function, pair.backward_function, at)
 
 
 class Subject:
@@ -66,17 +103,12 @@ class Subject:
 
     @property
     def name(self) -> str:
-        if isinstance(self.thing, Pair):
-            return getattr(self.thing.forward_function, "__name__", "the pair")
         return type(self.thing).__name__
 
     @property
     def input_names(self) -> list[str]:
         """What forward calls its inputs."""
-        forward = self.thing.forward
-        if isinstance(self.thing, Pair):
-            forward = self.thing.forward_function
-        return [p.name for p in positional(forward) if p.kind is not p.VAR_POSITIONAL]
+        return [p.name for p in positional(self.thing.forward) if p.kind is not p.VAR_POSITIONAL]
 
     def around(self, thing: Any) -> Subject:
         """The same subject around another object."""
@@ -115,13 +147,10 @@ class Subject:
     def upstream_count(self, outputs: int) -> int:
         """How many upstream gradients backward takes, of one for each output."""
         if self.capacity is None:
-            backward, hidden = self.thing.backward, 0
-            if isinstance(self.thing, Pair):
-                backward = self.thing.backward_function
-                hidden = int(self.thing.cache_place is not None)
-            parameters = positional(backward)
-            several = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-            self.capacity = 1_000_000 if several else len(parameters) - hidden
+            taken = positional(self.thing.backward)
+            several = any(p.kind is p.VAR_POSITIONAL for p in taken)
+            self.capacity = 1_000_000 if several else len(taken)
+            self.capacity -= getattr(getattr(self.thing, "reading", None), "hidden", 0)
         return outputs if self.gathers else min(outputs, self.capacity)
 
     def get(self, name: str) -> Array:
@@ -186,11 +215,11 @@ def adapt(thing: Any, sandbox: Sandbox) -> Subject:
         made = sandbox.call("constructor", thing)
         return _with_methods(made, sandbox, thing)
     if isinstance(thing, list | tuple) and len(thing) == 2 and all(callable(f) for f in thing):
-        return Subject(Pair(*thing), sandbox)
+        return Subject(paired(*thing), sandbox)
     return _with_methods(thing, sandbox, None)
 
 
-def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable | None) -> Subject:
+def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable[..., Any] | None) -> Subject:
     lacking = [m for m in ("forward", "backward") if not callable(getattr(thing, m, None))]
     if lacking:
         raise TypeError(
@@ -199,16 +228,6 @@ def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable | None) -> Subje
             "(Class, *constructor arguments)"
         )
     return Subject(thing, sandbox, maker)
-
-
-def positional(function: Callable) -> list[inspect.Parameter]:
-    """The parameters that can be given by position."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (ValueError, TypeError):  # a built-in without a signature: takes anything
-        return [inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]
-    keyword = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
-    return [p for p in parameters if p.kind not in keyword]
 
 
 def _plain_number(value: Any) -> bool:

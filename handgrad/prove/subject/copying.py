@@ -31,18 +31,8 @@ def duplicate(thing: Any, memo: dict[int, Any] | None = None) -> Any:
         return _piecewise(thing, memo)
 
 
-_ATOMIC: tuple[Any, ...] = (
-    int,
-    float,
-    complex,
-    bool,
-    str,
-    bytes,
-    types.NoneType,
-    type,
-    types.ModuleType,
-)
-_ATOMIC += (types.BuiltinFunctionType, range, slice, np.dtype)
+_ATOMIC: tuple[Any, ...] = (int, float, complex, bool, str, bytes, range, slice, type, np.dtype)
+_ATOMIC += (types.NoneType, types.ModuleType, types.BuiltinFunctionType)
 
 
 def _deep(value: Any, memo: dict[int, Any]) -> Any:
@@ -96,7 +86,7 @@ def _piecewise(thing: Any, memo: dict[int, Any]) -> Any:
     return clone
 
 
-def _function(function: types.FunctionType, memo: dict[int, Any]) -> types.FunctionType:
+def _function(function: types.FunctionType, memo: dict[int, Any]) -> Any:
     """A copy of a function whose closure is its own; cells shared by functions stay shared."""
     if id(function) in memo:
         return memo[id(function)]
@@ -116,7 +106,7 @@ def _function(function: types.FunctionType, memo: dict[int, Any]) -> types.Funct
     return clone
 
 
-def _cells(function: types.FunctionType, memo: dict[int, Any], new: list) -> Iterator[Any]:
+def _cells(function: types.FunctionType, memo: dict[int, Any], new: list[Any]) -> Iterator[Any]:
     for old in function.__closure__ or ():
         if id(old) not in memo:
             memo[id(old)] = types.CellType()

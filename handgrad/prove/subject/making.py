@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.prove.subject import copying
-from handgrad.prove.subject.adapt import Pair, Subject
+from handgrad.prove.subject.adapt import Pair, Subject, paired
+from handgrad.prove.subject.outside import cells
 from handgrad.prove.subject.parameters import attributes, put, reach
 from handgrad.prove.subject.sandbox import SubjectError
 
@@ -50,7 +51,7 @@ def recipe(subject: Subject) -> Recipe | None:
     return _filled(subject, type(thing), attributes(thing), given)
 
 
-def _signature(make: Callable) -> inspect.Signature:
+def _signature(make: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(make)
     except (ValueError, TypeError):  # written in C
@@ -58,7 +59,10 @@ def _signature(make: Callable) -> inspect.Signature:
 
 
 def _filled(
-    subject: Subject, make: Callable, held: dict[str, Any], given: dict[str, Any] | None = None
+    subject: Subject,
+    make: Callable[..., Any],
+    held: dict[str, Any],
+    given: dict[str, Any] | None = None,
 ) -> Recipe | None:
     """The arguments: those given, what is held under their names, defaults, and lengths."""
     given, unknown = dict(given or {}), []
@@ -105,7 +109,7 @@ def _functions(thing: Any) -> Iterator[types.FunctionType]:
             yield value
 
 
-def _factory(thing: Any) -> Callable | None:
+def _factory(thing: Any) -> Callable[..., Any] | None:
     """The function that has defined and returned a pair's functions, or the object's class.
 
     It has arguments, some of which are still seen, and is not at work: a test is no factory.
@@ -123,11 +127,8 @@ def _factory(thing: Any) -> Callable | None:
 
 def _closed_over(thing: Any) -> dict[str, Any]:
     """Variables of the factory that functions still see."""
-    held: dict[str, Any] = {}
-    for function in _functions(thing):
-        cells = zip(function.__code__.co_freevars, function.__closure__ or ())
-        held |= {n: c.cell_contents for n, c in cells if isinstance(c.cell_contents, _PLAIN)}
-    return held
+    held = {n: c.cell_contents for f in _functions(thing) for n, c in cells(f).items()}
+    return {n: v for n, v in held.items() if isinstance(v, _PLAIN)}
 
 
 def _keywords(pair: Pair) -> Recipe | None:
@@ -138,7 +139,8 @@ def _keywords(pair: Pair) -> Recipe | None:
 
     def make(**chosen: Any) -> Pair:
         own = [{n: v for n, v in chosen.items() if n in names} for names in accepted]
-        return Pair(*(functools.partial(f, **keywords) for f, keywords in zip(both, own)))
+        forward, backward = (functools.partial(f, **k) for f, k in zip(both, own))
+        return paired(forward, backward, pair.reading.cache_at)
 
     return Recipe(make, given) if given else None
 
@@ -151,7 +153,7 @@ def constructed(subject: Subject, how: Recipe) -> Subject | None:
     except SubjectError:  # it refuses them
         return None
     if isinstance(thing, tuple) and len(thing) == 2 and all(map(callable, thing)):
-        thing = Pair(*thing)
+        thing = paired(*thing)
     if not all(callable(getattr(thing, m, None)) for m in ("forward", "backward")):
         return None
     for name, parameter in subject.parameters.items():

@@ -25,14 +25,14 @@ class Outside:
 
     def __init__(self, thing: Any):
         functions = list(_functions(thing))
+        held = {id(c) for f in _own_functions(thing) for c in cells(f).values()}
         classes = {c for owner in owners(thing) for c in type(owner).__mro__ if _is_own(c)}
         self.classes = {
             c: {n: (v, duplicate(v)) for n, v in vars(c).items() if _is_data(n, v)} for c in classes
         }
-        cells = {id(c): c for f in functions for c in f.__closure__ or () if _is_filled(c)}
-        held = {id(c) for f in _own_functions(thing) for c in f.__closure__ or ()}
-        self.cells = [(c, c.cell_contents, duplicate(c.cell_contents)) for c in cells.values()
-                      if id(c) not in held and _can_be_put_back(c.cell_contents)]  # fmt: skip
+        outer = {id(c): c for f in functions for c in cells(f).values() if id(c) not in held}
+        self.cells = [(c, c.cell_contents, duplicate(c.cell_contents)) for c in outer.values()
+                      if _can_be_put_back(c.cell_contents)]  # fmt: skip
         self.globals = {}
         for f in functions:
             for name in f.__code__.co_names:
@@ -42,8 +42,7 @@ class Outside:
         held_outside = [(own, value) for _, own, value in (*self.cells, *self.globals.values())]
         held_outside += [pair for names in self.classes.values() for pair in names.values()]
         self.streams = [(own, v) for own, v in held_outside if isinstance(own, _GENERATORS)]
-        self.made_by_factory = any(not isinstance(c.cell_contents, type) for c in cells.values()
-                                   if id(c) not in held)  # fmt: skip
+        self.made_by_factory = any(not isinstance(c.cell_contents, type) for c in outer.values())
 
     def restore(self) -> None:
         for cls, held in self.classes.items():
@@ -66,8 +65,7 @@ class Outside:
         """Every random generator that the subject can reach, in itself or outside."""
         held = [own for own, _ in self.streams]
         held += [v for owner in owners(thing) for v in _contents(owner)]
-        held += [c.cell_contents for f in _own_functions(thing) for c in f.__closure__ or ()
-                 if _is_filled(c)]  # fmt: skip
+        held += [c.cell_contents for f in _own_functions(thing) for c in cells(f).values()]
         return list({id(g): g for g in held if isinstance(g, _GENERATORS)}.values())
 
 
@@ -110,11 +108,10 @@ def _is_data(name: str, value: Any) -> bool:
     return not (name.startswith("__") or callable(value) or isinstance(value, _CODE))
 
 
-def _is_filled(cell: Any) -> bool:
-    try:
-        return [cell.cell_contents] != []
-    except ValueError:  # a variable that has no value yet
-        return False
+def cells(function: types.FunctionType) -> dict[str, Any]:
+    """The cells of a function's closure by name; variables that have no value yet have none."""
+    named = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
+    return {n: c for n, c in named.items() if c != types.CellType()}
 
 
 def _can_be_put_back(value: Any) -> bool:
@@ -143,12 +140,14 @@ def _functions(thing: Any) -> Iterator[types.FunctionType]:
         seen.add(id(function))
         yield function
         todo += [function.__globals__.get(n) for n in function.__code__.co_names]
-        todo += [c.cell_contents for c in function.__closure__ or () if _is_filled(c)]
+        todo += [c.cell_contents for c in cells(function).values()]
 
 
 def _plain(value: Any) -> Any:
     """The function inside a method, a property, a decorator or a partial."""
     for name in ("__func__", "fget", "func", "__wrapped__"):
-        inner: Callable | None = getattr(value, name, None) if not isinstance(value, type) else None
+        inner: Callable[..., Any] | None = (
+            getattr(value, name, None) if not isinstance(value, type) else None
+        )
         value = inner if inner is not None and callable(inner) else value
     return value

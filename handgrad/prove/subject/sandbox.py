@@ -78,7 +78,9 @@ class Sandbox:
         self.printed = io.StringIO()
         self.process, self.forked = os.getpid(), False
 
-    def call(self, phase: str, function: Callable, *args: Any, seed: int | None = None) -> Any:
+    def call(
+        self, phase: str, function: Callable[..., Any], *args: Any, seed: int | None = None
+    ) -> Any:
         """function(*args); what it raises becomes a SubjectError that says where and why."""
         np.random.seed((self.seed if seed is None else seed) % 2**32)
         random.seed(self.seed if seed is None else seed)
@@ -207,11 +209,11 @@ def _described(phase: str, error: Exception) -> SubjectError:
     return SubjectError(phase, text, kind, line, type(error))
 
 
-def _on_purpose(error: Exception, own: list) -> bool:
+def _on_purpose(error: Exception, own: list[Any]) -> bool:
     """Whether the subject's code raised it by an instruction of its own."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     if last is None or not own or last.tb_frame is not own[-1][0]:
         return False
-    return last.tb_frame.f_code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return bool(last.tb_frame.f_code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"])

@@ -28,7 +28,7 @@ Experiment = Callable[[Case, Outcome], Iterable[Finding]]
 
 
 def own_rules(case: Case, base: Outcome) -> Iterator[Finding]:
-    """What the library of the subject asks besides: see subject/peers.py."""
+    """What the library of the subject asks besides: see peers/."""
     subject = case.subject.copy()
     rules = getattr(subject.thing, "contract", None)
     if rules is not None and not base.mismatches:

@@ -71,7 +71,6 @@ class Case:
         self.tried: dict[str, dict[tuple[int, ...], None]] = {}  # shapes that were right
         self.limits: list[str] = []  # kinds of input that were not given and are not served
         self.reason = ""  # why nothing can be told
-        self.mutation_effort = 2e6  # left for trying mutations of its text
 
     def shape(self, name: str, inputs: Sequence[Any]) -> tuple[int, ...]:
         """The shape of an argument, among these inputs."""

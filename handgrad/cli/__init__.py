@@ -1,0 +1,18 @@
+"""The `handgrad` command: train, predict, check, book."""
+
+import click
+
+from handgrad.cli.books import book
+from handgrad.cli.checking import check_command
+from handgrad.cli.predicting import predict
+from handgrad.cli.training import train
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="handgrad", prog_name="handgrad")
+def main() -> None:
+    """Neural networks whose every gradient can be read, proved and run."""
+
+
+for command in (train, predict, check_command, book):
+    main.add_command(command)

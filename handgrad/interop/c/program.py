@@ -1,0 +1,152 @@
+"""Program: a network as the calls of predict, backward and update, from the traced layers.
+
+The rows of the native program fuse bias, activation and pooling into products over packed
+matrices, and keep images channels last: fast there, and unreadable in C. So the plan is taken
+before it is fused and packed: the same trace, the same order, the same lay-out of the arena, and
+one call for each layer's forward and backward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from handgrad.arrays import Array
+from handgrad.compile.arena import lay_out
+from handgrad.compile.trace import Node, trace
+from handgrad.compile.values import Address, NotNative, Value, lengths
+from handgrad.interop.c import elementwise, images, products
+from handgrad.interop.c.forms import form_of
+from handgrad.interop.c.losses import write_loss, write_update
+from handgrad.interop.c.writer import Call, Memory, Writer
+from handgrad.layer import walk
+from handgrad.network import Network
+
+FAMILIES = (products, elementwise, images)  # whose forms are entered when they are imported
+
+
+@dataclass
+class Program:
+    """The calls of each function, the names and places of their arrays, and the memory they need.
+
+    arena: words of it, shared by predict and backward, which do not run at the same time.
+    """
+
+    memory: Memory
+    x_shape: tuple[int, ...]
+    y_shape: tuple[int, ...]
+    predict: Writer
+    backward: Writer | None = None
+    update: list[Call] = field(default_factory=list)
+    arena: int = 0
+
+
+class Refused(NotNative):
+    """What cannot be exported: every layer that has no form, with the reason."""
+
+
+def plan(
+    network: Network, x: Array, batch: int, *, training: bool, loss: Any, optimizer: Any, int8: bool
+) -> Program:
+    """The program. Raises Refused with all layers that have no form in C."""
+    flat = network.flat
+    paths = {id(s.view): s.path for s in flat.segments}
+    for path, layer in walk(network):
+        for name in getattr(layer, "buffers", ()):
+            paths[id(getattr(layer, name, None))] = f"{path}.{name}".lstrip(".")
+    memory = Memory(paths, flat.frozen, int8)
+    with network.evaluating():
+        predict, x_shape, y = forward_calls(network, x, memory, batch, "y")
+    program = Program(memory, x_shape, lengths(y.shape, batch), predict)
+    words = [lay_out(predict.calls, 1)]  # type: ignore[arg-type]
+    if training:
+        with network.mode(True):
+            backward, *_ = forward_calls(network, x, memory, batch, "", loss)
+        program.backward = backward
+        words.append(lay_out(backward.calls, 1))  # type: ignore[arg-type]
+        order = [key for key, use in memory.weights if use == "w"]
+        memory.gradients = {key: memory.gradients[key] for key in order if key in memory.gradients}
+        program.update = write_update(memory, optimizer)
+    program.arena = max(words)
+    return program
+
+
+def forward_calls(
+    network: Network, x: Array, memory: Memory, batch: int, target: str, loss: Any = None
+) -> tuple[Writer, tuple[int, ...], Value]:
+    """Forward alone, its output in `target`; or, where that is "", with loss and backward."""
+    traced, trains = trace(network, x[:3]), not target
+    mark(traced.nodes, trains)
+    c, wrong = Writer(memory, batch, trains), []
+    shape = lengths(traced.x.shape, batch)
+    now: dict[Value, Value] = {traced.x: Value(shape, address=Address("x"))}
+    now[traced.x].integer = x.dtype.kind in "iub"
+    for node in traced.nodes:
+        adopt(node, c, now)
+        before, c.label = node.outputs, node.name
+        node.outputs = [Value(lengths(v.shape, batch)) for v in before]
+        try:
+            made = form_of(node).forward(c, node)
+        except NotNative as reason:
+            wrong.append(f"{node.name} ({reason})")
+            made = tuple(node.outputs)
+        node.outputs = list(made) if isinstance(made, tuple) else [made]
+        for old, new in zip(before, node.outputs):
+            new.made_by = node
+            now[old] = new
+    if wrong:
+        raise Refused("; ".join(wrong))
+    y = now[traced.y]
+    if trains:
+        dy = Value(y.shape, address=Address("dy")) if loss is None else write_loss(c, loss, y, "t")
+        backward_calls(c, traced.nodes, y, dy)
+    elif y.owner is y and y.address is None:
+        y.address = Address(target)
+    else:  # a view, of x or of what lies in the arena
+        c.label = "output"
+        c.call("memcpy", target, y, f"sizeof *{target} * {y.size}")
+    return c, shape, y
+
+
+def mark(nodes: list[Node], trains: bool) -> None:
+    """Say of each node which gradients of its inputs are needed: where something learns behind."""
+    for node in nodes:
+        node.needs_input_grad = [
+            trains
+            and v is not None
+            and (v.parameter is not None or (v.made_by is not None and v.made_by.learns))
+            for v in node.inputs
+        ]
+        node.learns = trains and (bool(node.parameters) or any(node.needs_input_grad))
+
+
+def adopt(node: Node, c: Writer, now: dict[Value, Value]) -> None:
+    """Give a node the inputs of this program; a parameter of the network itself is one."""
+    for v in node.inputs:
+        if v is not None and v.parameter is not None and v not in now:
+            address = Address(c.memory.weight(v.parameter))
+            now[v] = Value(v.shape, parameter=v.parameter, address=address)
+    node.inputs = [None if v is None else now[v] for v in node.inputs]
+
+
+def backward_calls(c: Writer, nodes: list[Node], y: Value, dy: Value) -> None:
+    """Every node's backward, the last first; gradients of what is used twice are added."""
+    gradients: dict[Value, Value] = {y: dy}
+    for node in reversed(nodes):
+        dys = [gradients.pop(value, None) for value in node.outputs]
+        if dys[0] is None or not node.learns:
+            continue
+        c.label = f"{node.name} backward"
+        results = form_of(node).backward(c, node, *dys)
+        results = results if isinstance(results, tuple) else (results,)
+        for x, dx, needed in zip(node.inputs, results, node.needs_input_grad):
+            if dx is None or not needed:
+                continue
+            if x in gradients:
+                total = c.value(x.shape, "dsum")  # type: ignore[arg-type]
+                c.call("add_forward", x.size, gradients[x], dx, total)
+                dx = total
+            gradients[x] = dx
+    for x, dx in gradients.items():
+        if x.parameter is not None and (into := c.memory.gradient(x.parameter)) is not None:
+            c.call("add_forward", x.size, dx, into, into)

@@ -1,0 +1,201 @@
+"""Text: a program as a C file and its header."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.compile.values import Address, Value
+from handgrad.interop.c.kernels import needed
+from handgrad.interop.c.losses import takes_labels
+from handgrad.interop.c.program import Program
+from handgrad.interop.c.writer import Call, Member, Writer, literal
+
+WIDTH = 100
+
+
+def shape_of(shape: Sequence[int]) -> str:
+    """A shape as in Python."""
+    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+
+
+def call_text(call: Call, c: Writer) -> str:
+    """One call, broken where it is long."""
+    head = f"    {'float ' + call.result + ' = ' if call.result else ''}{call.function}("
+    arguments = [c.expression(a) for a in call.args]
+    lines, line = [], head
+    for i, a in enumerate(arguments):
+        piece = a + (", " if i + 1 < len(arguments) else ");")
+        if len(line) + len(piece.rstrip()) > WIDTH:
+            lines.append(line.rstrip())
+            line = " " * len(head)
+        line += piece
+    return "\n".join([*lines, line])
+
+
+def body(c: Writer) -> Iterator[str]:
+    """The arrays in the arena, and the calls under the names of their layers."""
+    shown: set[int] = set()
+    for call in c.calls:
+        for a in call.args:
+            if not isinstance(a, Value) or id(a.owner) in shown:
+                continue
+            address = a.owner.address
+            if isinstance(address, Address) and address.segment == "arena":
+                shown.add(id(a.owner))
+                line = f"    float *{c.names[id(a.owner)]} = s->arena + {address.word};"
+                yield f"{line:<42}/* {shape_of(a.owner.shape)} */"  # type: ignore[arg-type]
+    label = ""
+    for call in c.calls:
+        if call.label != label:
+            label = call.label
+            yield f"\n    /* {label} */"
+        yield call_text(call, c)
+
+
+def function(head: str, lines: Iterable[str]) -> str:
+    """A function of the file."""
+    text = "\n".join(lines).strip("\n")
+    unused = "".join(
+        f"    (void){name};\n" for name in ("w", "s") if f"{name}->" not in text and f"*{name}" in head
+    )
+    return f"{head}\n{{\n{unused}{text}\n}}"
+
+
+def struct(name: str, members: Iterable[Member]) -> str:
+    """A struct of arrays; the integers of 8 bits come last."""
+    lines = [
+        f"    {m.type} {m.name}[{m.array.size}];".ljust(36) + f" /* {shape_of(m.array.shape)} */"
+        for m in ordered(members)
+    ]
+    return "typedef struct {\n" + "\n".join(lines or ["    char none;"]) + f"\n}} {name};"
+
+
+def ordered(members: Iterable[Member]) -> list[Member]:
+    """The members in the order of the struct."""
+    return sorted(members, key=lambda m: m.type == "int8_t")
+
+
+def numbers(array: Array) -> str:
+    """The elements of an array between braces."""
+    text = [str(n) if array.dtype.kind in "iu" else literal(n) for n in array.ravel().tolist()]
+    return "{\n" + textwrap.fill(", ".join(text), WIDTH, initial_indent="    ",
+                                 subsequent_indent="    ") + "\n}"  # fmt: skip
+
+
+class Text:
+    """A program's file and header under a name."""
+
+    def __init__(self, p: Program, name: str, loss: Any, optimizer: Any, integers: bool, note: str):
+        self.p, self.name, self.loss, self.note = p, name, loss, note
+        self.moments = p.backward is not None and "beta1" in vars(optimizer)
+        x = "int32_t" if integers else "float"
+        t = "const int32_t *t" if loss is not None and takes_labels(loss) else "const float *t"
+        kind, returns = ("dy", "void") if loss is None else ("t", "float")
+        t = t if kind == "t" else "const float *dy"
+        const = "" if p.memory.follows else "const "
+        self.predict = f"void {name}_predict(const {name}_weights *w, {name}_state *s, const {x} *x,"
+        self.predict += f"\n{' ' * (len(name) + 14)}float *y)"
+        self.backward = f"{returns} {name}_backward({const}{name}_weights *w, {name}_state *s,"
+        self.backward += f"\n{' ' * (len(name + returns) + 11)}const {x} *x, {t})"
+        self.update = f"void {name}_update({name}_weights *w, {name}_state *s, float rate)"
+        self.x_type, self.kind, self.rate = x, kind, 0.0
+
+    def header(self) -> str:
+        """The header: structs and functions."""
+        p, name = self.p, self.name
+        guard = f"{name.upper()}_H"
+        trains, parts = p.backward is not None, []
+        parts.append(f"/* {self.note} */\n#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>")
+        parts.append("/* The parameters, and what else stays. */\n"
+                     + struct(f"{name}_weights", p.memory.weights.values()))  # fmt: skip
+        lines = [f"    float arena[{max(p.arena, 1)}]; /* what one call keeps for the next layers */"]
+        if trains:
+            parts.append("/* The gradients of those that learn. */\n"
+                         + struct(f"{name}_gradients", p.memory.gradients.values()))  # fmt: skip
+            lines.append(f"    {name}_gradients g;")
+        if self.moments:
+            lines += [f"    {name}_gradients m, v; /* running means of g and of g^2 */",
+                      "    int32_t step;         /* updates that were done */"]  # fmt: skip
+        zero = " All zero at first." if self.moments else ""
+        parts.append(f"/* Working memory.{zero} */\n" + "typedef struct {\n" + "\n".join(lines)
+                     + f"\n}} {name}_state;")  # fmt: skip
+        parts.append("/* The parameters as they are in Python: to predict with, or to copy and "
+                     f"learn from. */\nextern const {name}_weights {name}_trained;")  # fmt: skip
+        parts.append(f"/* The outputs y {shape_of(p.y_shape)} for x {shape_of(p.x_shape)}, as in "
+                     f"evaluation mode. */\n{self.predict};")  # fmt: skip
+        if trains:
+            parts.append(f"{self._about_backward()}\n{self.backward};")
+            parts.append("/* One step of the optimizer along the gradients, with this learning "
+                         f"rate. */\n{self.update};")  # fmt: skip
+        return "\n\n".join([*parts, "#endif\n"])
+
+    def _about_backward(self) -> str:
+        """The comment of backward."""
+        shape = self.p.y_shape
+        if self.loss is None:
+            return f"/* The gradients s->g for x, dy {shape_of(shape)} being that of the outputs. */"
+        shape = shape[:-1] if takes_labels(self.loss) else shape
+        loss = type(self.loss).__name__
+        return f"/* {loss} of x and t {shape_of(shape)}; its gradients come into s->g. */"
+
+    def source(self, self_test: str) -> str:
+        """The C file."""
+        p, name = self.p, self.name
+        writers = [p.predict] + ([p.backward] if p.backward is not None else [])
+        calls = [call.function for c in writers for call in c.calls]
+        parts = [f"/* {name}: see {name}.h. */\n#include \"{name}.h\"\n\n#include <math.h>\n"
+                 "#include <string.h>"]  # fmt: skip
+        kernels = needed([*calls, *(call.function for call in p.update)])
+        parts += kernels
+        parts += [f"static const Window window{i} = {w};" for i, w in enumerate(p.memory.windows)]
+        parts.append(function(self.predict, body(p.predict)))
+        if p.backward is not None:
+            parts.append(function(self.backward, self._backward_lines()))
+            parts.append(function(self.update, self._update_lines()))
+        values = ",\n".join(f"/* {m.name} */ {numbers(m.array)}"
+                            for m in ordered(p.memory.weights.values()))  # fmt: skip
+        parts.append(f"const {name}_weights {name}_trained = {{\n{values or '0'}\n}};")
+        return "\n\n".join([*parts, self_test])
+
+    def _backward_lines(self) -> Iterator[str]:
+        assert self.p.backward is not None
+        lines = list(body(self.p.backward))
+        declared = [line for line in lines if line.startswith("    float *")]
+        yield from declared
+        if self.p.memory.gradients:
+            yield "\n    memset(&s->g, 0, sizeof s->g); /* every use of a parameter adds to it */"
+        yield from lines[len(declared) :]
+        unused = [n for n in ("x", self.kind) if not _uses(lines, n)]
+        yield from (f"    (void){n};" for n in unused)
+        if self.loss is not None:
+            yield "    return loss;"
+
+    def _update_lines(self) -> Iterator[str]:
+        if self.moments:
+            yield "    s->step++;"
+        assert self.p.backward is not None
+        yield from (call_text(call, self.p.backward) for call in self.p.update)
+        if not self.p.update:
+            yield "    (void)rate;"
+
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of the struct of weights, and of that of the state."""
+        p = self.p
+        weights = sum(m.array.size * m.array.itemsize for m in p.memory.weights.values())
+        arrays = 1 + 2 * self.moments if p.backward is not None else 0
+        learned = sum(m.array.size for m in p.memory.gradients.values())
+        state = 4 * (max(p.arena, 1) + arrays * learned + self.moments)
+        aligned = any(m.type == "float" for m in p.memory.weights.values())
+        return (-(-weights // 4) * 4 if aligned else max(weights, 1)), state
+
+
+def _uses(lines: list[str], name: str) -> bool:
+    import re
+
+    return any(re.search(rf"[ (]{name}[,)]", line) for line in lines)

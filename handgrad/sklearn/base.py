@@ -1,0 +1,366 @@
+"""What both estimators share: data, scaling, the fit itself, and the model on raw inputs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+    check_array,
+    check_is_fitted,
+    check_X_y,
+    validate_data,
+)
+
+from handgrad.arrays import Array
+from handgrad.sklearn.data import dense, merged
+from handgrad.sklearn.ensemble import make_members, mean, teach
+from handgrad.sklearn.frames import Columns, check_frame, needs_columns
+from handgrad.sklearn.mlp import initial, network_of, raw_weights, scaled_weights, scores
+from handgrad.sklearn.monitor import arrays_of
+from handgrad.sklearn.options import Given
+from handgrad.sklearn.own import own_network
+from handgrad.sklearn.scaling import Scaling
+from handgrad.sklearn.training import Goal, Samples, descend, minimize, moments_of
+
+_FEW = 20  # samples of a first partial_fit that are too few to measure columns by
+
+
+class Perceptron(Given, BaseEstimator, ABC):
+    """Base of MLPClassifier and MLPRegressor.
+
+    The network works on scaled inputs, and for a regression on scaled targets; coefs_ and
+    intercepts_ have the scaling in them, and are the model: predictions are computed from them, and
+    what is put there is predicted with, and learned on from.
+    """
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:  # fmt: skip
+        """Learn from samples X (N, D) and targets y (N) or (N, K).
+
+        sample_weight: (N); a weight of 2 counts as the sample twice. X_val, y_val and
+        sample_weight_val: data on which `validation_scores_` are measured, instead of a part of X;
+        training stops as with early_stopping.
+        """
+        if self.n_members > 1:
+            if not (self.warm_start and hasattr(self, "members_")):
+                self.members_ = make_members(self)
+            teach(
+                self, "fit", X, y, sample_weight, X_val=X_val, y_val=y_val,
+                sample_weight_val=sample_weight_val,
+            )  # fmt: skip
+            return self
+        self.__dict__.pop("members_", None)
+        held = None if X_val is None else (X_val, y_val, sample_weight_val)
+        return self._fit(X, y, sample_weight, held=held)
+
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any, **options: Any) -> Any:
+        if self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        if self.n_members > 1:
+            if not hasattr(self, "members_"):
+                self.members_ = make_members(self)
+            teach(self, "partial_fit", X, y, sample_weight, **options)
+            return self
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def _stochastic(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+            )
+        return True
+
+    # -- what the two classes say -------------------------------------------------------------
+
+    @abstractmethod
+    def _checked(self, X: Any, y: Any, reset: bool, labels: str) -> tuple[Any, Array]:
+        """X, checked, and y as numbers (N, K). labels: "new", the "same" as before, or "known"."""
+
+    def _labels(self, incremental: bool) -> str:
+        return "new"
+
+    @abstractmethod
+    def _goal(self, Y: Array) -> tuple[Goal, Array]:
+        """The loss, and the targets as it takes them."""
+
+    @abstractmethod
+    def _score_of(self, y: Array, t: Array, weights: Array | None) -> float:
+        """Accuracy, or R², of a network's outputs."""
+
+    @abstractmethod
+    def _out_activation(self) -> str:
+        """What out_activation_ says."""
+
+    @abstractmethod
+    def _activated(self, y: Array) -> Array:
+        """Predictions, for outputs of the last layer."""
+
+    @abstractmethod
+    def _unactivated(self, p: Array) -> Array:
+        """The reverse."""
+
+    def _target_scaling(self, Y: Array, weights: Array | None) -> Scaling:
+        return Scaling.none(self.n_outputs_)
+
+    def _weighed(self, Y: Array, weights: Array | None) -> Array | None:
+        """The weights of the samples times those of their classes."""
+        return weights
+
+    # -- the fit ------------------------------------------------------------------------------
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, incremental: bool = False, held: Any = None
+    ) -> Any:
+        first = not self._begun() or (not self.warm_start and not incremental)
+        sizes = self._sizes()
+        X, Y = self._checked(X, y, first, self._labels(incremental))
+        weights = self._weighed(Y, checked_weights(sample_weight, X))
+        self._dtype, X, self.n_outputs_ = X.dtype, dense(X), self._width(Y)
+        if self.shuffle:
+            X, Y, weights = merged(X, Y, weights, not incremental)
+        self._random_state = check_random_state(self.random_state)
+        if first:
+            self._initialize(X, Y, weights, sizes, incremental, held is not None)
+        self._complete(X, Y)
+        goal, t = self._goal(Y)
+        data, kept = Samples(self.scaling_(X), t, weights), None
+        if held is not None:
+            kept = self._held(*held)
+        elif self.early_stopping and self.solver != "lbfgs":
+            data, kept = self._split(data, Y)
+        network = self._network_now()
+        if self.solver == "lbfgs" and self.optimizer is None:
+            double = network.astype(np.float64)
+            minimize(self, double, goal, data._replace(x=data.x.astype(np.float64)))
+            network.parameters[...] = double.parameters
+            self._show(double, goal)
+        else:
+            descend(self, network, goal, data, kept, incremental)
+            self._show(network, goal)
+        return self
+
+    def _begun(self) -> bool:
+        return hasattr(self, "coefs_") or hasattr(self, "network_")
+
+    def _sizes(self) -> list[int]:
+        """Units of each hidden layer."""
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return sizes
+
+    def _activations(self) -> list[str]:
+        """The activation of each hidden layer."""
+        layers = len(self._sizes())
+        if isinstance(self.activation, str):
+            return [self.activation] * layers
+        if len(self.activation) != layers:
+            raise ValueError(
+                f"activation: one for each of the {layers} hidden layers is needed, got "
+                f"{self.activation!r}"
+            )
+        return list(self.activation)
+
+    def _initialize(
+        self, X: Array, Y: Array, weights: Array | None, sizes: list[int], incremental: bool,
+        watched: bool,
+    ) -> None:  # fmt: skip
+        """Counters, scaling and initial weights, as before the first epoch."""
+        for name in (
+            "coefs_",
+            "intercepts_",
+            "_moments",
+            "_stream",
+            "_seed",
+            "_network",
+            "_arrays",
+        ):
+            self.__dict__.pop(name, None)
+        self.n_iter_, self.t_, self._epochs, self._no_improvement_count = 0, 0, 0, 0
+        unknown = self.scale is None or len(X) < (_FEW if incremental else 2)
+        self.scaling_ = Scaling.none(X.shape[1]) if unknown else Scaling.of(X, weights)
+        self.target_scaling_ = (
+            Scaling.none(self.n_outputs_) if unknown else self._target_scaling(Y, weights)
+        )
+        if self.solver != "lbfgs":
+            watched = watched or self.early_stopping
+            self.loss_curve_: list[float] = []
+            self.validation_scores_: list[float] | None = [] if watched else None
+            self.best_validation_score_ = -np.inf if watched else None
+            self.best_loss_ = None if watched else np.inf
+        self.out_activation_ = self._out_activation()
+        if self.network is not None:
+            self.network_ = own_network(
+                self.network, X.shape[1], self.n_outputs_, self._random_state
+            )
+            return
+        units = [X.shape[1], *sizes, self.n_outputs_]
+        self.n_layers_ = len(units)
+        self._network = self._made(initial(units, self._activations(), self._random_state))
+
+    def _complete(self, X: Array, Y: Array) -> None:
+        """What a model that was put together by hand may lack."""
+        lacking = {
+            "scaling_": Scaling.none(X.shape[1]), "_epochs": 0,
+            "target_scaling_": Scaling.none(self.n_outputs_),
+            "_seed": int(self._random_state.randint(2**31)),
+        }  # fmt: skip
+        self.__dict__ = {**lacking, **self.__dict__}
+
+    def _made(self, weights: Any) -> Any:
+        return network_of(
+            weights, self._activations(), dropout=self.dropout, batch_norm=self.batch_norm,
+            seed=self.__dict__.get("_seed", 0),
+        )  # fmt: skip
+
+    @property
+    def _log(self) -> bool:
+        return bool(self.out_activation_ == "exp")
+
+    def _network_now(self) -> Any:
+        """The network, with what coefs_ and intercepts_ say."""
+        if self.network is not None:
+            return self.network_
+        network, scaling = self.__dict__.get("_network"), (self.scaling_, self.target_scaling_)
+        if network is None:
+            network = self._made(
+                scaled_weights((self.coefs_, self.intercepts_), *scaling, self._log)
+            )
+            for array, kept in zip(arrays_of(network), self.__dict__.pop("_arrays", ())):
+                array[...] = kept
+            self._network = network
+        elif "coefs_" in self.__dict__ and not self._in_step(network):
+            fresh = self._made(scaled_weights((self.coefs_, self.intercepts_), *scaling, self._log))
+            for array, other in zip(arrays_of(network), arrays_of(fresh)):
+                array[...] = other
+        return network
+
+    def _in_step(self, network: Any) -> bool:
+        """Whether coefs_ and intercepts_ are still what was shown of the network."""
+        shown = raw_weights(network, self.scaling_, self.target_scaling_, self._log)
+        return all(
+            np.array_equal(a.astype(self._dtype), b)
+            for ours, theirs in zip(shown, (self.coefs_, self.intercepts_))
+            for a, b in zip(ours, theirs)
+        )
+
+    def _show(self, network: Any, goal: Goal) -> None:
+        """coefs_ and intercepts_ of the network, for raw inputs and targets."""
+        if self.network is None:
+            shown = raw_weights(network, self.scaling_, self.target_scaling_, goal.log)
+            self.coefs_, self.intercepts_ = ([a.astype(self._dtype) for a in s] for s in shown)
+            finite = all(np.isfinite(a).all() for a in (*self.coefs_, *self.intercepts_))
+        else:
+            finite = bool(np.isfinite(network.parameters).all())
+        if not finite:
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+
+    def _held(self, X: Any, y: Any, sample_weight: Any) -> Samples:
+        """Validation data that were given."""
+        X, Y = self._checked(X, y, False, "known")
+        return Samples(self.scaling_(dense(X)), self._goal(Y)[1], checked_weights(sample_weight, X))
+
+    def _split(self, data: Samples, Y: Array) -> tuple[Samples, Samples]:
+        """A part to learn from, and one to measure scores on."""
+        train, held = train_test_split(
+            np.arange(len(Y)), random_state=self._random_state, stratify=self._strata(Y),
+            test_size=self.validation_fraction,
+        )  # fmt: skip
+        if len(held) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        return data.take(train), data.take(held)
+
+    def _strata(self, Y: Array) -> Array | None:
+        """By what a part is to be set aside in proportion."""
+        return None
+
+    def _width(self, Y: Array) -> int:
+        """Outputs of the network."""
+        return int(Y.shape[1])
+
+    # -- the model on raw inputs --------------------------------------------------------------
+
+    def _validated(self, X: Any, reset: bool, **targets: Any) -> Any:
+        """X, and y where it is given, as scikit-learn checks them; a frame's cells as numbers."""
+        rules = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
+        if reset:
+            self.columns_ = Columns(X) if needs_columns(X) else None
+        columns: Columns | None = self.__dict__.get("columns_")
+        if columns is None:
+            return validate_data(self, X, reset=reset, **rules, **targets)
+        check_frame(X, columns.names)
+        _check_feature_names(self, X, reset=reset)
+        _check_n_features(self, X, reset=reset)
+        numbers = columns(X)
+        return check_X_y(numbers, **rules, **targets) if targets else check_array(numbers, **rules)
+
+    def _scores(self, X: Any) -> Array:
+        """The outputs before the last activation, in the dtype of X."""
+        X = dense(self._validated(X, False))
+        if self.network is not None:
+            y = self.network_.predict(self.scaling_(X)).astype(X.dtype)
+            if self._log:
+                return y + np.log(self.target_scaling_.width).astype(X.dtype)
+            scaled = y * self.target_scaling_.width + self.target_scaling_.center
+            return scaled.astype(X.dtype)
+        X = self.scaling_.clip(X) if "scaling_" in self.__dict__ else X
+        return scores(X, (self.coefs_, self.intercepts_), self._activations())
+
+    def _outputs(self, X: Any) -> Array:
+        check_is_fitted(self)
+        if "members_" in self.__dict__:
+            return mean(self, "_outputs", X)
+        return self._activated(self._scores(X))
+
+    def _decisions(self, X: Any) -> Array:
+        check_is_fitted(self)
+        if "members_" in self.__dict__:
+            return self._unactivated(self._outputs(X))
+        return self._scores(X)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._begun()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Plain arrays and numbers; a network that was given stays the object that it is."""
+        state: dict[str, Any] = super().__getstate__()
+        network = state.pop("_network", None)
+        if network is not None:
+            state["_arrays"] = [a.copy() for a in arrays_of(network)]
+        stream = state.pop("_stream", None)
+        if stream is not None:
+            state["_moments"] = moments_of(stream[1][0])
+        return state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def checked_weights(weights: Any, X: Any) -> Array | None:
+    """Weights of the samples in float64; ValueError where there is not one ≥ 0 for each."""
+    if weights is None:
+        return None
+    array: Array = _check_sample_weight(weights, X, dtype=np.float64)
+    if not (array >= 0).all() or not array.any():
+        raise ValueError("sample_weight: numbers >= 0 that are not all 0 are needed")
+    return array

@@ -1,0 +1,129 @@
+"""Tables that are not text: data frames of pandas and polars, Arrow tables, dicts, Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array, ShapeError
+from handgrad.train.tables.cells import is_number, mark_of
+from handgrad.train.tables.encode import Number
+from handgrad.train.tables.frame import Column, Frame, worded
+from handgrad.train.tables.names import different
+from handgrad.train.tables.words import Words
+
+PARQUET, ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
+DAY = np.timedelta64(1, "D")
+
+
+def is_frame(x: Any) -> bool:
+    """Whether x has named columns."""
+    return isinstance(x, Mapping) or hasattr(x, "column_names") or (
+        hasattr(x, "columns") and hasattr(x, "__getitem__")
+    )  # fmt: skip
+
+
+def from_frame(x: Any, source: str = "data", text: Any = ()) -> Frame:
+    """A table from columns with names: pandas, polars, Arrow, or a dict of sequences."""
+    if isinstance(x, Mapping):
+        names, columns = list(x), list(x.values())
+    else:
+        names = list(getattr(x, "column_names", None) or x.columns)
+        if hasattr(x, "iloc"):  # pandas: a name may be there twice
+            columns = [x.iloc[:, i] for i in range(len(names))]
+        else:
+            columns = [x.column(i) if hasattr(x, "column") else x[name]
+                       for i, name in enumerate(names)]  # fmt: skip
+    made = [_column(name, held, name in text) for name, held in zip(different(names), columns)]
+    sizes = {len(column) for column in made}
+    if len(sizes) > 1:
+        raise ShapeError(f"{source}: its columns differ in length: {sorted(sizes)}")
+    rows = sizes.pop() if sizes else 0
+    if not rows:
+        raise ValueError(f"{source}: no rows of data")
+    return Frame(source, made, rows, how=f"{type(x).__module__.split('.')[0]} {type(x).__name__}")
+
+
+def read_arrow(path: Path, text: Any = ()) -> Frame:
+    """A Parquet or Arrow file as a table; pyarrow reads it."""
+    try:
+        if path.suffix.lower() in PARQUET:
+            import pyarrow.parquet as parquet
+
+            table = parquet.read_table(path)
+        else:
+            import pyarrow.feather as feather
+
+            table = feather.read_table(path)
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(
+            f"{path}: reading it needs pyarrow: pip install 'handgrad[tables]'"
+        ) from None
+    return from_frame(table, str(path), text)
+
+
+def _column(name: str, held: Any, as_text: bool) -> Column:
+    """One column, by its dtype; words that are numbers count as such."""
+    array = _array(held)
+    if array.ndim != 1:
+        raise ShapeError(f"column {name!r} must have one value per row, got shape {array.shape}")
+    if array.dtype.kind == "M":
+        days = (array - np.datetime64(0, "s")) / DAY
+        return Column(name, np.where(np.isnat(array), np.nan, days), dates=True)
+    if array.dtype.kind in "fiu" and not as_text:
+        values = array.astype(np.float64)
+        infinite = np.isinf(values)
+        wrong = tuple((int(i), str(values[i])) for i in np.flatnonzero(infinite)[:3])
+        values[infinite] = np.nan
+        return Column(name, values, wrong=wrong, count=int(infinite.sum()))
+    words = Words()
+    cells = [_cell(value) for value in array.tolist()]
+    codes = np.fromiter((words.code(cell.encode()) for cell in cells), np.int32, len(cells))
+    column = worded(name, words, [codes])
+    return column if as_text else _as_numbers(column)
+
+
+def _array(held: Any) -> Array:
+    """The cells of a column as an array; objects where they are not of one kind."""
+    kind = str(getattr(held, "dtype", getattr(held, "type", "")))
+    if not kind.lower().startswith(("int", "uint", "float", "double", "datetime64[", "timestamp")):
+        listed = getattr(held, "to_list", getattr(held, "to_pylist", None))
+        if listed is not None:
+            held = listed()
+        if not isinstance(held, np.ndarray):
+            cells = np.empty(len(held), object)
+            cells[:] = list(held)
+            return _narrow(cells)
+        return held
+    if hasattr(held, "to_pylist"):
+        return np.asarray(held.to_numpy())
+    if kind[0] in "IUF" and hasattr(held, "isna"):  # pandas' own numbers, which may be missing
+        return np.asarray(held.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.asarray(held.to_numpy() if hasattr(held, "to_numpy") else held)
+
+
+def _narrow(cells: Array) -> Array:
+    """Objects that are all numbers, or missing, as such."""
+    if all(isinstance(c, int | float) and not isinstance(c, bool) for c in cells if c is not None):
+        return np.array([np.nan if c is None else c for c in cells], np.float64)
+    return cells
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    text = str(value).strip()
+    return "" if text in ("<NA>", "NaT") else text
+
+
+def _as_numbers(column: Column) -> Column:
+    """Words that are all numbers, as numbers."""
+    if not column.words or column.full:
+        return column
+    mark = mark_of(list(column.words[:1000])) or "."
+    if not all(is_number(word, mark) for word in column.words):
+        return column
+    return Column(column.name, Number.numbers(column, slice(None), mark), mark=mark)
