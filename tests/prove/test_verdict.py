@@ -391,7 +391,7 @@ class Rows:
     ("layer", "limit"),
     [
         (LikeInput(), "integers as x: dx is cut"),
-        (Rows(), "shape (2, 4, 3): backward raises: ValueError"),
+        (Rows(), "shape (2, 4, 3): backward raises ValueError"),
     ],
 )
 def test_what_was_not_given_and_is_not_served_is_a_limit(layer, limit):

@@ -117,15 +117,11 @@ def _single_state(case: Case, base: Outcome, name: str, gradient: Array) -> bool
 
 def low_precision_state(case: Case) -> bool:
     """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
-    return any(map(_is_cut, kept_arrays(case)))
-
-
-def kept_arrays(case: Case) -> list[np.ndarray]:
-    """The real arrays that a subject holds after a forward and a backward, and its outputs."""
     used = case.subject.copy()
     run = case.run(start=used, keep=True)
     held = [v for owner in owners(used.thing) for v in attributes(owner).values()]
-    return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    real = [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    return any(map(_is_cut, real))
 
 
 def _is_cut(array: np.ndarray) -> bool:

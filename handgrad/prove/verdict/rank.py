@@ -157,7 +157,8 @@ def _proved(case: Case, inputs: Inputs, moved: list[int]) -> Iterator[Finding]:
         outcome = case.verify(inputs)
     except SubjectError as error:
         if is_batch:
-            case.limits.append(f"shape {there}: {error.sentence}")
+            kind = error.type.__name__ if error.type else error.kind
+            case.limits.append(f"shape {there}: {error.phase} raises {kind}")
         return
     if outcome is None or not outcome.mismatches or unset(outcome) or fades(case, inputs):
         return
