@@ -147,8 +147,10 @@ def cast(x: Any, dtype: Any) -> Any:
 
 def _differs(case: Case, given: Run, right: Run, tolerance: float, what: str) -> Iterator[Finding]:
     nothing = vanishing(right.gradients)
-    pairs = [("", *both) for both in zip(given.outputs, right.outputs)]
-    pairs += [(n, given.gradients[n], right.gradients[n]) for n in case.wanted if n not in nothing]
+    names = [n for n in case.wanted if n not in nothing]
+    pairs: list[tuple[str, Array | None, Array | None]]
+    pairs = [("", a, b) for a, b in zip(given.outputs, right.outputs)]
+    pairs += [(n, given.gradients[n], right.gradients[n]) for n in names]
     for name, a, b in pairs:
         if a is None or b is None or not np.isfinite(b).all() or close(a, b, tolerance):
             continue
