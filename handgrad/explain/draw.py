@@ -84,7 +84,8 @@ def _graph_of(
 ) -> Graph:
     """Run a copy, send gradients back if there are any, and record."""
     if isinstance(subject, Network):
-        subject.build(*inputs)
+        with np.errstate(all="ignore"):  # not finite is no error in a picture
+            subject.build(*inputs)
     layer = shallow_clone(subject)
     with untouched(layer), _own_gradients(layer), forgetting(layer), np.errstate(all="ignore"):
         with learning():
