@@ -220,7 +220,7 @@ class Loop(hg.Network):
 
     def __init__(self):
         self.inner, self.tanh = hg.Affine(3), hg.Tanh()
-        self.gate = hg.Parameter(np.array([0.5, 1.0, 1.5]), name="gate")
+        self.gate = hg.Parameter(np.array([0.5, 1.0, 1.5]))
 
     def __call__(self, x):
         for _ in range(3):
