@@ -11,7 +11,7 @@ from handgrad.explain.heat import CHARACTER, LINE, label, label_size
 from handgrad.explain.layout import Item, Layout, cuts, lay_out, port_x
 from handgrad.explain.words import BACKWARD, FORWARD, headed, notes, width, wrapped
 
-WIDEST = 40  # characters of a line in a node
+WIDEST = 32  # characters of a line in a node
 GAP, BETWEEN, MARGIN = 14, 16, 12
 
 STYLE = """
