@@ -23,11 +23,12 @@ from handgrad.network import Network
 from handgrad.optim import SGD
 from handgrad.train.write import write_whole
 
-KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while".split()
-)
+KEYWORDS = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else",
+    "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register",
+    "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef",
+    "union", "unsigned", "void", "volatile", "while",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,3 @@ def note(network: Any, text: Text, sizes: tuple[int, int], batch: int, error: An
                      "largest (on the self-test's x).")  # fmt: skip
     lines.append(f"Self-test: cc -std=c99 -D{text.name.upper()}_SELF_TEST FILE.c -lm")
     return "\n * ".join(lines)
-
-
-

@@ -11,8 +11,8 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.interop.c.losses import takes_labels
 from handgrad.interop.c.program import Program
-from handgrad.layers import Embedding, SigmoidCrossEntropy
 from handgrad.layer import walk
+from handgrad.layers import Embedding, SigmoidCrossEntropy
 from handgrad.network import Network
 
 SHOWN = 8  # elements of each gradient and parameter that are compared
@@ -73,7 +73,7 @@ def golden(network: Network, p: Program, integers: bool, loss: Any, optimizer: A
         g, w = before[path].ravel(), twin.named_parameters()[path].ravel()
         at = np.unique(np.linspace(0, g.size - 1, SHOWN).astype(int))
         found.gradients[member.name] = [(int(i), float(g[i])) for i in at]
-        found.largest[member.name] = max(float(np.abs(g).max()), 1e-3 * largest)
+        found.largest[member.name] = max(float(np.abs(g).max()), 0.1 * largest)
         clear = at[np.abs(g[at]) > 1e-3 * largest]  # Adam's step has the sign of the smallest g
         found.updated[name] = [(int(i), float(w[i])) for i in clear]
         found.largest[name] = float(np.abs(w).max())
