@@ -19,7 +19,7 @@ import numpy as np
 import handgrad as hg
 from handgrad.compile import compile_prediction, compile_training
 
-BATCH, STEPS, ROUNDS = 100, 50, 15
+BATCH, STEPS, ROUNDS = 100, 5, 300
 Run = Callable[[], object]
 
 

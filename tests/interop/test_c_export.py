@@ -44,7 +44,7 @@ def test_losses_test_themselves(loss, tmp_path):
 
 @needs_compiler
 def test_self_test_under_sanitizers(tmp_path):
-    flags = "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
+    flags = "-fsanitize=address,undefined", "-fno-sanitize-recover=all"
     ids = RNG.integers(0, 7, (3, 6))
     for network, x, name in ((images(), IMAGES, "images"), (sequences(), ids, "sequences")):
         e = export_c(network, tmp_path / name, batch=3, x=x, loss=hg.SoftmaxCrossEntropy())
@@ -85,7 +85,7 @@ def test_training_by_batch_norm_and_many_steps(tmp_path):
     t = np.array([0, 1, 2, 1], np.int32)
     e = export_c(network, tmp_path / "net.c", batch=4, x=x, loss=hg.SoftmaxCrossEntropy(),
                  optimizer=hg.SGD(0.05))  # fmt: skip
-    c, twin, rule = Compiled(e, "-O2"), network.astype(np.float64), hg.SGD(0.05)
+    c, twin, rule = Compiled(e, "-O3"), network.astype(np.float64), hg.SGD(0.05)
     for _ in range(5):
         loss = hg.SoftmaxCrossEntropy()
         expected = loss.forward(twin.forward(x.astype(np.float64)), t)
