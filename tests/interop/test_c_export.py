@@ -128,6 +128,29 @@ def test_scaling_of_the_data_and_frozen_and_tied_parameters(tmp_path):
     assert "W3[" not in header
 
 
+@needs_compiler
+def test_what_was_trained_goes_on_learning(tmp_path):
+    x, t = RNG.standard_normal((20, 3)).astype(np.float32), RNG.integers(0, 2, 20)
+    network, rule = hg.Sequential(hg.Affine(4), hg.Tanh(), hg.Affine(2)), hg.Adam(0.01)
+    hg.fit(network, x, t, optimizer=rule, epochs=2, progress=False)
+    before, steps = network.parameters.copy(), rule.steps
+    e = export_c(network, tmp_path / "net.c", loss=hg.SoftmaxCrossEntropy(), optimizer=rule)
+    assert self_test(e.source).returncode == 0
+    np.testing.assert_array_equal(network.parameters, before)  # and nothing else has changed
+    assert rule.steps == steps
+    assert network.training
+
+
+@needs_compiler
+def test_views_as_outputs(tmp_path):
+    one = hg.Sequential(hg.Affine(6, inputs=3), hg.Reshape((-1, 2, 3)), seed=1)
+    two = hg.Sequential(hg.Flatten(), hg.Affine(2), hg.Flatten(), seed=1)
+    x = np.zeros((1, 2, 2), np.float32)
+    assert self_test(export_c(one, tmp_path / "one").source, "-O3").returncode == 0
+    e = export_c(two, tmp_path / "two", x=x, batch=2, loss=hg.Huber())
+    assert self_test(e.source, "-O3").returncode == 0
+
+
 @pytest.mark.skipif(not all(ARM), reason="no cross compiler for 32-bit ARM, or no emulator")
 def test_on_32_bit_arm(tmp_path):
     for network, x, name in ((images(), IMAGES, "images"),
@@ -169,6 +192,17 @@ def test_bad_options_are_refused(options, text, tmp_path):
     with pytest.raises(ValueError) as error:
         export_c(network, tmp_path / "net.c", **options)
     assert text in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parameters_that_are_not_finite_or_do_not_learn_are_refused(tmp_path):
+    network = hg.Sequential(hg.Affine(4, inputs=3), seed=1).build()
+    network.freeze("0")
+    with pytest.raises(ValueError, match="no parameter learns; give training=False"):
+        export_c(network, tmp_path / "net.c")
+    network.layers[0].W[0, 0] = np.nan
+    with pytest.raises(ValueError, match="every parameter must be finite"):
+        export_c(network, tmp_path / "net.c", training=False)
     assert list(tmp_path.iterdir()) == []
 
 

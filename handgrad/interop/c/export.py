@@ -17,7 +17,7 @@ from handgrad.interop.c.losses import require_loss, require_optimizer
 from handgrad.interop.c.program import plan
 from handgrad.interop.c.self_test import self_test
 from handgrad.interop.c.text import Text, shape_of
-from handgrad.layer import as_input
+from handgrad.layer import as_input, walk
 from handgrad.layers import Affine
 from handgrad.network import Network
 from handgrad.optim import SGD
@@ -76,6 +76,9 @@ def export_c(
     name = check(network, stem.name if name is None else name, batch, training, weights)
     samples = samples_of(network, x)
     network.build(samples)
+    for array in arrays_of(network):
+        if not np.isfinite(array).all():
+            raise ValueError("export_c: every parameter must be finite, got NaN or infinity")
     optimizer = SGD() if optimizer is None else optimizer
     try:
         if training:
@@ -136,6 +139,13 @@ def samples_of(network: Any, x: Any) -> Array:
     if not x.ndim or not len(x):
         raise ValueError(f"export_c: x must be samples (N, ...) with N at least 1, got {x.shape}")
     return np.concatenate([x[:1]] * 3)
+
+
+def arrays_of(network: Network) -> list[Array]:
+    """The parameters and the running statistics."""
+    buffers = [getattr(layer, name) for _, layer in walk(network)
+               for name in getattr(layer, "buffers", ())]  # fmt: skip
+    return [network.parameters, *(b for b in buffers if isinstance(b, np.ndarray))]
 
 
 def require_parts(loss: Any, optimizer: Any) -> None:

@@ -66,6 +66,7 @@ def golden(network: Network, p: Program, integers: bool, loss: Any, optimizer: A
         twin.backward(dy)
         before = {path: g.copy() for path, g in twin.named_gradients().items()}
         rule = copy.deepcopy(optimizer)
+        rule.load_state_dict({"steps": 0, **dict.fromkeys(rule.state_names, np.empty(0))})
         rule.step(twin)
     largest = max(np.abs(g).max() for g in before.values()) if before else 0.0
     for key, member in p.memory.gradients.items():

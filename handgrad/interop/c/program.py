@@ -23,6 +23,7 @@ from handgrad.interop.c.writer import Call, Memory, Writer
 from handgrad.layer import walk
 from handgrad.network import Network
 
+ALIGN = 4  # words: what vectors of small processors ask for; more would waste their memory
 FAMILIES = (products, elementwise, images)  # whose forms are entered when they are imported
 
 
@@ -61,10 +62,12 @@ def plan(
             program.backward = forward_calls(network, x, memory, batch, "", loss, wrong)[0]
     if wrong:
         raise NotNative("; ".join(wrong))
-    words = [lay_out(predict.calls, 1)]  # type: ignore[arg-type]
+    words = [lay_out(predict.calls, 1, ALIGN)]  # type: ignore[arg-type]
     if program.backward is not None:
-        words.append(lay_out(program.backward.calls, 1))  # type: ignore[arg-type]
+        words.append(lay_out(program.backward.calls, 1, ALIGN))  # type: ignore[arg-type]
         memory.sort()
+        if not memory.gradients:
+            raise NotNative("training: no parameter learns; give training=False")
         program.update = write_update(memory, optimizer)
     memory.sort()
     program.arena = max(words)

@@ -113,6 +113,7 @@ class Text:
         guard = f"{name.upper()}_H"
         trains, parts = p.backward is not None, []
         parts.append(f"/* {self.note} */\n#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>")
+        parts.append('#ifdef __cplusplus\nextern "C" {\n#endif')
         parts.append("/* The parameters, and what else stays. */\n"
                      + struct(f"{name}_weights", p.memory.weights.values()))  # fmt: skip
         lines = [f"    float arena[{max(p.arena, 1)}]; /* what layers keep for those after them */"]
@@ -134,6 +135,7 @@ class Text:
             parts.append(f"{self._about_backward()}\n{self.backward};")
             parts.append("/* One step of the optimizer along the gradients, with this learning "
                          f"rate. */\n{self.update};")  # fmt: skip
+        parts.append("#ifdef __cplusplus\n}\n#endif")
         return "\n\n".join([*parts, "#endif\n"])
 
     def _about_backward(self) -> str:
