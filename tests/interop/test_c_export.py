@@ -206,6 +206,13 @@ def test_parameters_that_are_not_finite_or_do_not_learn_are_refused(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_in_the_way_of_the_header_is_refused(tmp_path):
+    (tmp_path / "net.h").mkdir()
+    with pytest.raises(ValueError, match="is a folder"):
+        export_c(hg.Sequential(hg.Affine(4, inputs=3)), tmp_path / "net.c")
+    assert not (tmp_path / "net.c").exists()
+
+
 def test_what_is_not_a_network_of_known_input_is_refused(tmp_path):
     for network, text in (
         (hg.Affine(3), "must be a Network, got Affine"),

@@ -73,6 +73,10 @@ def export_c(
     """
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in (".c", ".h") else path
+    source, header = stem.with_name(stem.name + ".c"), stem.with_name(stem.name + ".h")
+    for file in (source, header):
+        if file.is_dir():
+            raise ValueError(f"export_c: {file} is a folder; give another path")
     name = check(network, stem.name if name is None else name, batch, training, weights)
     samples = samples_of(network, x)
     network.build(samples)
@@ -96,7 +100,6 @@ def export_c(
     text.rate = float(optimizer.lr) if training else 0.0
     sizes = text.sizes()
     text.note = note(network, text, sizes, batch, error)
-    source, header = stem.with_name(stem.name + ".c"), stem.with_name(stem.name + ".h")
     code = text.source(self_test(text, found)).replace(f'"{name}.h"', f'"{header.name}"', 1)
     contents = code.encode("ascii"), text.header().encode("ascii")
     write_whole(source, contents[0])

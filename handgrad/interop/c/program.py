@@ -155,6 +155,7 @@ def backward_calls(c: Writer, nodes: list[Node], y: Value, dy: Value) -> None:
             if dx is None or not needed:
                 continue
             if x in gradients:
+                c.label = f"the gradients of both uses of {x.made_by.name if x.made_by else 'x'}"
                 total = c.value(ints(x.shape), "dsum")
                 c.call("add_forward", prod(ints(total.shape)), gradients[x], dx, total)
                 dx = total

@@ -165,6 +165,6 @@ class Writer:
 
 
 def literal(number: float) -> str:
-    """A float32 as C, to the last bit."""
-    text = f"{np.float32(number):.9g}"
+    """A float32 as C: the shortest text that gives it back to the last bit."""
+    text = str(np.float32(number))
     return text + ("f" if "." in text or "e" in text else ".0f")
