@@ -92,7 +92,7 @@ def export_c(
             int8=weights == "int8",
         )  # fmt: skip
     except NotNative as reason:
-        raise ValueError(f"export_c: no form in C for {reason}") from None
+        raise ValueError(f"export_c: cannot export {reason}") from None
     integers = samples.dtype.kind in "iub"
     found = golden(network, program, integers, loss, optimizer)
     error = error_of(network, found.x, found.y) if weights == "int8" else None
@@ -101,9 +101,9 @@ def export_c(
     sizes = text.sizes()
     text.note = note(network, text, sizes, batch, error)
     code = text.source(self_test(text, found)).replace(f'"{name}.h"', f'"{header.name}"', 1)
-    contents = code.encode("ascii"), text.header().encode("ascii")
-    write_whole(source, contents[0])
-    write_whole(header, contents[1])
+    declared = text.header()
+    write_whole(source, code.encode())
+    write_whole(header, declared.encode())
     return Exported(source, header, *sizes, error)
 
 

@@ -67,7 +67,7 @@ def plan(
         words.append(lay_out(program.backward.calls, 1, ALIGN))  # type: ignore[arg-type]
         memory.sort()
         if not memory.gradients:
-            raise NotNative("training: no parameter learns; give training=False")
+            raise NotNative("a training in which no parameter learns; give training=False")
         program.update = write_update(memory, optimizer)
     memory.sort()
     program.arena = max(words)
