@@ -130,6 +130,29 @@ def test_a_process_uses_one_thread():
         found(tried.threads, {"a": choice(1, 2)}, processes=2)
 
 
+UNGUARDED = """
+import numpy as np
+from handgrad.searching import search
+from tests.searching.candidates import OPTIONS, SPACE, network
+x = np.random.default_rng(0).normal(size=(20_000, 3))  # more than a pipe holds
+search(network, SPACE, x, (x[:, 0] > 0).astype(int), candidates=2, epochs=1, processes=2)
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_a_program_that_no_process_can_begin_from_is_told_so(how, tmp_path):
+    script = tmp_path / "page.py"
+    script.write_text(UNGUARDED)
+    command, given = ([str(script)], None) if how == "file" else (["-"], UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, *command], input=given, cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    said = "before it began; put the program's own calls under `if __name__ == '__main__':`, or use"
+    assert (said if how == "file" else "the program has no file to begin from") in done.stderr
+
+
 def test_killed_and_begun_again_the_table_is_the_same(tmp_path):
     path, whole = tmp_path / "search.json", tried.run(None, 1, "halving", tried.network)
     command = [sys.executable, "-m", "tests.searching.candidates", str(path), "2", "halving"]
