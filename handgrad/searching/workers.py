@@ -74,13 +74,19 @@ class Workers:
                 self._begin()
             while left and self.free:
                 connection = self.free.pop()
+                try:
+                    connection.send(left[0])
+                except OSError:  # it has ended while it waited
+                    self.processes.pop(connection).join()
+                    continue
                 busy[connection] = left.popleft()
-                connection.send(busy[connection])
-            for heard in wait([c for c in self.processes if c not in self.free]):
+            heeded = [c for c in self.processes if c not in self.free]
+            for heard in wait(heeded) if heeded else ():
                 connection = cast(Connection, heard)
                 found = self._received(connection)
                 if found == HELLO:
-                    connection.send(self.job)
+                    with suppress(OSError):  # it has ended: that is heard next
+                        connection.send(self.job)
                 elif found == READY:
                     self.free.append(connection)
                 elif connection in busy:
@@ -113,7 +119,8 @@ class Workers:
             return {"error": f"its process ended with exit code {process.exitcode}", "seconds": 0.0}
         if isinstance(found, str) and found not in (HELLO, READY):
             raise RuntimeError(f"search: a process cannot have the function or options: {found}")
-        self.begun.add(connection)
+        if found != HELLO:
+            self.begun.add(connection)
         return found
 
 

@@ -15,6 +15,8 @@ import handgrad as hg
 from handgrad.searching import choice, integer, log_uniform, search, uniform
 from handgrad.searching.rounds import _plan
 from handgrad.searching.space import drawn
+from handgrad.searching.trial import Job, Trial
+from handgrad.searching.workers import READY, Workers
 from tests.searching import candidates as tried
 from tests.searching.candidates import OPTIONS, SPACE, data
 
@@ -123,6 +125,20 @@ def test_a_process_that_dies_is_a_row():
     died = {r.number for r in result.rows if r.error == "its process ended with exit code 7"}
     assert died == {n for n in range(9) if drawn(SPACE, 0, n)["units"] < 5}
     assert 0 < len(died) < 9
+
+
+def test_a_process_that_ends_while_it_waits_is_replaced():
+    job = Job(tried.network, (*data(), *data()), {"epochs": 1})
+    trials = [Trial(n, {"lr": 0.1, "units": 2 + n}) for n in range(2)]
+    with Workers(job, 1) as workers:
+        assert [trial for trial, found in workers.run(trials[:1]) if "scores" in found]
+        while not workers.free:  # not asked before there is something to do
+            for connection in workers.processes:
+                workers.free += [connection] if workers._received(connection) == READY else []
+        for process in workers.processes.values():
+            process.kill()
+            process.join()
+        assert [trial for trial, found in workers.run(trials[1:]) if "scores" in found]
 
 
 def test_a_process_uses_one_thread():
