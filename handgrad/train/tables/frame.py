@@ -185,7 +185,7 @@ class Gathered:
         numbers = all(is_number(name) for name in layout.names)
         named = f"a header of numbers ({', '.join(layout.names[:3])}, …)" if numbers else "a header"
         head = named if layout.header else "no header"
-        how = f"parted by {layout.shown}, {head}, {layout.encoding}"
+        how = f"separated by {layout.shown}, {head}, {layout.encoding}"
         return Frame(str(layout.path), columns, self.rows, layout.header, how)
 
 

@@ -173,7 +173,7 @@ def separator_of(lines: list[str]) -> str:
             continue
         width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
         score = count / max(len(rows), 1) if width > 1 else 0.0
-        score -= 0.05 * (separator == " ")  # words of a text are parted by spaces too
+        score -= 0.05 * (separator == " ")  # words of a text are separated by spaces too
         score -= 0.5 * (separator != " " and any(PARTED.search(row[0]) for row in rows[:5]))
         if score > best + 0.02:
             best, found = score, separator
