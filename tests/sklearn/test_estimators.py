@@ -127,7 +127,13 @@ def test_validation_data_and_best_weights():
 
 
 def test_a_network_optimizer_and_schedule_of_ones_own(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from handgrad import Affine, Sequential, Tanh\n"
+        "network = Sequential(Affine(9), Tanh(), Affine(3))\n"
+    )
     for network in (
+        str(file),
         Sequential(Affine(16), ReLU(), Affine(3)),
         lambda inputs, outputs: Sequential(Affine(8, inputs=inputs), ReLU(), Affine(outputs)),
     ):
@@ -350,6 +356,8 @@ def test_a_bar_and_a_callback_where_asked_for(capsys):
         def on_epoch(self, trainer):
             seen.append(trainer.epoch)
 
-    model = MLPClassifier(5, random_state=0, progress=True, callbacks=[Count()]).fit(X, y)
+    model = MLPClassifier(5, random_state=0, progress=True, callbacks=[Count()], n_jobs=-1).fit(
+        X, y
+    )
     assert seen == list(range(1, model.n_iter_ + 1))
     assert "training" in capsys.readouterr().err
