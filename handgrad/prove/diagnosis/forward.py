@@ -81,11 +81,13 @@ class Namesake:
 
     def likeliest(self, inputs: Sequence[Any], given: Array) -> float:
         """The constant with which its output comes closest."""
-        if self.constant == "a factor":
-            one = self.values(1.0, inputs)
-            return 0.0 if one is None else float((one * given).sum() / (one * one).sum())
-        found = [(self.values(c, inputs), c) for c in _CONSTANTS]
-        off = [(float(abs(v - given).max()), c) for v, c in found if v is not None]
+        candidates = (1.0,) if self.constant == "a factor" else _CONSTANTS
+        found = [(self.values(c, inputs), c) for c in candidates]
+        alike = [(v, c) for v, c in found if v is not None and v.shape == given.shape]
+        if alike and self.constant == "a factor":
+            one = alike[0][0]
+            return float((one * given).sum() / (one * one).sum())
+        off = [(float(abs(v - given).max()), c) for v, c in alike]
         return min((pair for pair in off if np.isfinite(pair[0])), default=(0.0, 0.0))[1]
 
 
