@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from handgrad import book as book
     from handgrad import compile as compile
     from handgrad import explain as explain
+    from handgrad import interop as interop
     from handgrad import prove as prove
     from handgrad import searching as searching
     from handgrad import sklearn as sklearn
     from handgrad import stream as stream
     from handgrad import train as train
     from handgrad.explain import draw
+    from handgrad.interop.c import export_c
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove.check import check
@@ -63,8 +65,8 @@ __all__ = [
     "EarlyStopping", "History", "Layer", "LevenbergMarquardt", "Lion", "Momentum", "NAdam",
     "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
     "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "check_optimizer", "draw", "fit", "grad", "hessian", "hvp", "load", "lr_range", "no_grad",
-    "numerical_gradient", "online", "optim", "save", "search",
+    "check_optimizer", "draw", "export_c", "fit", "grad", "hessian", "hvp", "load", "lr_range",
+    "no_grad", "numerical_gradient", "online", "optim", "save", "search",
     *layers.__all__,
 ]  # fmt: skip
 
@@ -78,6 +80,7 @@ __getattr__, __dir__ = names_of(
     __name__,
     __all__,
     later={
+        "handgrad.interop.c": ("export_c",),
         "handgrad.prove": ("Report", "check", "numerical_gradient"),
         "handgrad.explain": ("draw",),
         "handgrad.optim": ("LBFGS", "LevenbergMarquardt"),
@@ -91,8 +94,8 @@ __getattr__, __dir__ = names_of(
     },
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
-        "layers": "handgrad.layers", "optim": "handgrad.optim", "prove": "handgrad.prove",
-        "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",
+        "interop": "handgrad.interop", "layers": "handgrad.layers", "optim": "handgrad.optim",
+        "prove": "handgrad.prove", "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",
         "stream": "handgrad.stream", "train": "handgrad.train",
         "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",
     },

@@ -166,9 +166,12 @@ class Faded:
 
     def __init__(self, x: Any):
         self.tensor = weakref.ref(x)  # which may live on elsewhere
-        self.shape, self.creator = x.shape, getattr(x, "creator", None)
-        self.index, self.name = getattr(x, "index", 0), getattr(x, "name", None)
-        self.requires_grad = getattr(x, "requires_grad", False)
+        self.shape = x.shape
+        if isinstance(x, Tensor):
+            self.creator, self.index, self.name = x.creator, x.index, x.name
+            self.requires_grad = x.requires_grad
+        else:
+            self.creator, self.index, self.name, self.requires_grad = None, 0, None, False
 
 
 class Tensor:

@@ -31,7 +31,7 @@ def train(run, *more) -> str:  # noqa: F811
 def test_incomes(run):  # noqa: F811
     Path("adult.data").write_text(adult())
     text = train(run, "--data", "adult.data")
-    assert "adult.data: 1,500 rows, parted by commas, no header" in text
+    assert "adult.data: 1,500 rows, separated by commas, no header" in text
     assert re.search(r"^1 +category +\d+ +one-hot: 3 \+ missing", text, re.M)
     assert re.search(r"^10 +2 classes +0 +target: <=50K \([\d,]+\), >50K \([\d,]+\)", text, re.M)
     assert score(text) > 80
@@ -69,7 +69,7 @@ def test_passengers(run):  # noqa: F811
 def test_cars(run):  # noqa: F811
     Path("auto-mpg.data").write_text(auto_mpg())
     text = run("train", "--data", "auto-mpg.data", "--target", 0, "--no-proof", "--lr", 0.01)
-    assert "398 rows, parted by spaces, no header" in text
+    assert "398 rows, separated by spaces, no header" in text
     assert re.search(r"^8 +ID +0 +left out", text, re.M)
     assert re.search(r"^3 +number +\d+ +scaled; missing: median, flagged", text, re.M)
     assert score(text) > 0.8
@@ -85,7 +85,7 @@ def test_prices_are_learned_on_their_scale(run, rng):  # noqa: F811
     lines = [f"{a:.2f};{b:.3f};{c:.4f};{p:.2f}".replace(".", ",") for (a, b, c), p in zip(x, price)]
     Path("houses.csv").write_text("\n".join(["area;rooms;noise;price", *lines]))
     text = run("train", "--data", "houses.csv", "--no-proof", "--lr", 0.01)
-    assert "parted by semicolons" in text
+    assert "separated by semicolons" in text
     assert score(text) > 0.97
     said = table(run("predict", "out/model.safetensors", "houses.csv"))
     assert said[0] == ["row", "price"]

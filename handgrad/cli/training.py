@@ -156,7 +156,7 @@ def _load(
         return load_data(data, data_dir, download=download, seed=seed)
     with _bar(Path(data), tell is say) as told:
         table = read_table(
-            data, [*map(_column, targets)] or -1, header=header, separator=separator, task=task,
+            data, targets or -1, header=header, separator=separator, task=task,
             told=told, **wishes,
         )  # fmt: skip
     dataset = table.split(seed=seed)
@@ -178,11 +178,6 @@ def _bar(path: Path, shown: bool) -> Iterator[Any]:
     with tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc="reading",
               dynamic_ncols=True, leave=False) as bar:  # fmt: skip
         yield bar.update
-
-
-def _column(target: str) -> int | str:
-    """A column of --target: a number as such, else a name."""
-    return int(target) if target.removeprefix("-").isdecimal() else target
 
 
 def _loss(dataset: Dataset, balance: bool) -> Any:

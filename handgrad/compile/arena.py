@@ -12,10 +12,11 @@ from handgrad.compile.values import Address, Value, at_most
 ALIGN = 16  # words: arrays in the arena begin at a cache line
 
 
-def lay_out(rows: Sequence[Row], batch: int) -> int:
+def lay_out(rows: Sequence[Row], batch: int, align: int = ALIGN) -> int:
     """Give every array that has no address yet one in the arena. Returns the arena's words.
 
-    A life lasts to the end of a stage, for its rows may run at the same time.
+    Arrays begin at multiples of `align` words. A life lasts to the end of a stage, for its rows may
+    run at the same time.
     """
     born: dict[int, tuple[int, Value]] = {}
     dies: dict[int, int] = {}
@@ -28,7 +29,7 @@ def lay_out(rows: Sequence[Row], batch: int) -> int:
     words = 0
     for key, (first, value) in sorted(born.items(), key=lambda item: item[1][0]):
         taken = [t for t in taken if t[2] >= first]
-        need = -(-max(at_most(value.size, batch), 1) // ALIGN) * ALIGN
+        need = -(-max(at_most(value.size, batch), 1) // align) * align
         start = _gap(taken, need)
         taken = sorted([*taken, (start, start + need, dies[key])])
         value.address = Address("arena", start)

@@ -15,7 +15,7 @@ from handgrad.explain.record import record
 from handgrad.explain.traced import graph_of_trace
 from handgrad.explain.use import argument_names, behind
 from handgrad.inside import is_layer, untouched, walk
-from handgrad.layer import Parameter, apply, as_input, shallow_clone
+from handgrad.layer import Parameter, apply, as_input, shallow_clone, slots
 from handgrad.layers import meant
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.network import Network
@@ -84,7 +84,8 @@ def _graph_of(
 ) -> Graph:
     """Run a copy, send gradients back if there are any, and record."""
     if isinstance(subject, Network):
-        subject.build(*inputs)
+        with np.errstate(all="ignore"):  # not finite is no error in a picture
+            subject.build(*inputs)
     layer = shallow_clone(subject)
     with untouched(layer), _own_gradients(layer), forgetting(layer), np.errstate(all="ignore"):
         with learning():
@@ -99,6 +100,7 @@ def _graph_of(
             for y, g in zip(outputs, [None] if t is not None else several):
                 y.backward(g, retain=True)
         paths = {id(inner): path for path, inner in walk(layer)}
+        paths |= {id(getattr(slot.owner, slot.name)): slot.path for slot in slots(layer)}
         shapes = " ".join("×".join(map(str, np.shape(x))) or "scalar" for x in inputs)
         return record(f"{type(subject).__name__} on {shapes}", outputs, open=levels, paths=paths)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,20 +24,25 @@ _GREEK = {"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta"}
 
 
 @lru_cache(maxsize=512)
+def section_of(cls: type) -> str:
+    """What a class's docstring says of the gradient, on one line."""
+    section = _SECTION.search(inspect.getdoc(cls) or "")
+    return re.sub(r"\s+", " ", section[1]).strip() if section else ""
+
+
+@lru_cache(maxsize=512)
 def gradients_of(cls: type) -> tuple[tuple[str, str], ...]:
     """(dx, "dx = …") for each gradient that a class's docstring writes as an equation."""
-    section = _SECTION.search(inspect.getdoc(cls) or "")
-    if section is None:
-        return ()
-    text = re.sub(r"\s+", " ", section[1]).strip()
+    text = section_of(cls)
     starts = list(_ONE.finditer(text))
     ends = [start.start() for start in starts[1:]] + [len(text)]
     found: dict[str, str] = {}
     for start, end in zip(starts, ends):
         formula = re.split(
-            r"\. |[:;]|, (?=and |infinite|as |with |where )", text[start.end() : end]
+            r"\. |[:;](?= |$)|, (?=and |infinite|as |with |where )", text[start.end() : end]
         )
-        found.setdefault(start[1], start[0] + formula[0].strip(" .,"))
+        right = re.sub(r",? (?:and|with|in \w+)$", "", formula[0].strip(" .,"))
+        found.setdefault(start[1], start[0] + right)
     return tuple(found.items())
 
 
@@ -78,11 +83,12 @@ def terms(dy: Any, shape: tuple[int, ...]) -> str:
     parts += ["…"] * (len(rows) > 3)
     parts += [_signed(rows[-1]) if not rows[-1].ndim else written(rows[-1])] * (len(rows) > 2)
     count = f" ({len(rows)} terms)" if len(rows) > 3 else ""
-    return f" = {' + '.join(parts)}{count}"
+    text = f" = {' + '.join(parts)}{count}"
+    return text if len(text) <= LONGEST else ""
 
 
 def local_lines(
-    cls: type, values: Mapping[str, Any], wanted: Iterable[str], slopes: Mapping[str, Any], dy: str
+    cls: type, values: Mapping[str, Any], wanted: Sequence[str], slopes: Mapping[str, Any], dy: str
 ) -> list[str]:
     """A line for each gradient that is wanted: its formula, and the formula with numbers.
 
@@ -90,7 +96,7 @@ def local_lines(
     long as it is not computed. slopes: derivatives of one number by another, for layers that
     write no formula, or one with words.
     """
-    lines = []
+    lines: list[str] = []
     formulas = dict(gradients_of(cls))
     for name in wanted:
         line, put = formulas.get(name), None
@@ -103,6 +109,8 @@ def local_lines(
             lines.append(f"{name} = {put}")
         elif line is not None:
             lines.append(line if put is None or line.endswith(f"= {put}") else f"{line} = {put}")
+    if not lines and wanted and section_of(cls):  # no equation: the words
+        return [re.split(r"(?<=\w)[.:;](?= |$)|\.$", section_of(cls))[0]]
     return lines
 
 
@@ -131,14 +139,30 @@ def shape_line(cls: type, shapes: Mapping[str, tuple[Any, ...]]) -> str:
         if shape is None or "any" in letters:
             continue
         letters = tuple(letter for letter in letters if letter)
-        tail = letters[1:] if letters[:1] == ("…",) else letters
-        if "…" in tail or len(tail) > len(shape) or (tail == letters and len(tail) != len(shape)):
-            continue
-        bound = {a: n for a, n in zip(tail, shape[len(shape) - len(tail) :]) if a.isalpha()}
-        if any(lengths.get(letter, length) != length for letter, length in bound.items()):
+        bound = _bound(letters, shape)
+        if bound is None or any(
+            lengths.get(letter, length) != length for letter, length in bound.items()
+        ):
             continue
         lengths |= bound
         parts.append(f"{name}({','.join(letters)})")
     if not parts or not lengths:
         return ""
     return f"{' '.join(parts)}: {', '.join(f'{a}={n}' for a, n in lengths.items())}"
+
+
+def _bound(letters: tuple[str, ...], shape: tuple[Any, ...]) -> dict[str, Any] | None:
+    """What each letter is; None where they do not fit. "…" stands for any number of axes."""
+    if "…" not in letters:
+        return _letters(letters, shape) if len(letters) == len(shape) else None
+    first = letters.index("…")
+    last = len(letters) - first - 1
+    if "…" in letters[first + 1 :] or first + last > len(shape):
+        return None
+    return _letters(
+        letters[:first] + letters[first + 1 :], shape[:first] + shape[len(shape) - last :]
+    )
+
+
+def _letters(letters: tuple[str, ...], shape: tuple[Any, ...]) -> dict[str, Any]:
+    return {letter: n for letter, n in zip(letters, shape) if letter.isalpha()}

@@ -116,7 +116,7 @@ def _sides(items: list[Item], above: list[int]) -> list[int]:
 
 
 def _ranks(graph: Graph) -> list[int]:
-    """Even ranks for nodes, by the longest path; those without inputs as low as they may stand."""
+    """Even ranks for nodes, by the longest path; what needs one node at most, as low as it may."""
     count = len(graph.nodes)
     above: list[list[int]] = [[] for _ in range(count)]
     below: list[list[int]] = [[] for _ in range(count)]
@@ -126,9 +126,11 @@ def _ranks(graph: Graph) -> list[int]:
     ranks = [0] * count
     for i in range(count):  # sources come before their targets
         ranks[i] = max((ranks[j] + 2 for j in above[i]), default=0)
+    late = [False] * count  # what comes from a single node without inputs
+    for i in range(count):
+        late[i] = len(above[i]) <= 1 and all(late[j] for j in above[i])
     for i in reversed(range(count)):
-        fan = graph.nodes[i].kind == FAN_OUT and all(not above[j] for j in above[i])
-        if below[i] and (fan or not above[i]):
+        if late[i] and below[i]:
             ranks[i] = min(ranks[j] for j in below[i]) - 2
     lowest = min(ranks, default=0)
     return [rank - lowest for rank in ranks]

@@ -116,7 +116,7 @@ class Recorder(Assembly):
         wanted = bool(getattr(x, "requires_grad", False))
         kind = PARAMETER if isinstance(tensor, Parameter) else INPUT if wanted else CONSTANT
         if isinstance(x, Tensor | Faded):
-            inside = self.calls.names.get(self.key(x))
+            inside = self.calls.names.get(self.key(x)) or self.calls.paths.get(id(tensor))
             name = x.name or inside or (name if kind == INPUT else kind)
         array = tensor.data if isinstance(tensor, Tensor) else tensor
         value = Shown(x.shape, FREED) if tensor is None else shown(array)

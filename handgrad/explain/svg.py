@@ -11,7 +11,7 @@ from handgrad.explain.heat import CHARACTER, LINE, label, label_size
 from handgrad.explain.layout import Item, Layout, cuts, lay_out, port_x
 from handgrad.explain.words import BACKWARD, FORWARD, headed, notes, width, wrapped
 
-WIDEST = 40  # characters of a line in a node
+WIDEST = 32  # characters of a line in a node
 GAP, BETWEEN, MARGIN = 14, 16, 12
 
 STYLE = """
@@ -23,7 +23,7 @@ STYLE = """
 white-space:pre}
 .hg .paper{fill:var(--paper)}
 .hg text.title{font-weight:700;font-size:12px}
-.hg text.quiet,.hg .note text{fill:var(--quiet)}
+.hg text.quiet{fill:var(--quiet)}
 .hg .box{fill:var(--box);stroke:var(--edge)}
 .hg .parameter .box{stroke:var(--ink);stroke-width:1.6}
 .hg .constant .box{stroke-dasharray:3 2}
@@ -34,6 +34,7 @@ white-space:pre}
 .hg .value,.hg .value text{fill:var(--value)}
 .hg .back,.hg .back text{fill:var(--back)}
 .hg .back text{font-style:italic}
+.hg .note text{fill:var(--quiet)}
 .hg .frame{fill:none;stroke:var(--edge);stroke-width:.8}
 .hg .cross{fill:none;stroke:var(--ink);stroke-width:1.2}
 """

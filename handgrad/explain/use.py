@@ -116,9 +116,9 @@ def lines_of(call: CallRecord, live: CallRecord | None) -> tuple[list[str], str]
     lines = local_lines(cls, values, wanted, slopes, "d" + y)
     if isinstance(call.original, Broadcast) and lines and values["dy"] is not None:
         lines[0] += terms(values["dy"], np.shape(values["x"]))
-    shapes = {n: np.shape(v) for n, v in values.items() if v is not None}
+    shapes = {n: np.shape(v) for n, v in (*parameters, *arrays.items()) if v is not None}
     shapes |= {n: x.shape for n, x in zip(names, inputs) if isinstance(x, Faded)}
-    shapes |= {y: call.shapes[0]}
+    shapes[y] = call.shapes[0]
     return lines, shape_line(cls, shapes)
 
 

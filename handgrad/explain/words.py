@@ -35,9 +35,11 @@ def width(text: str) -> int:
 def wrapped(text: str, most: int) -> list[str]:
     """The text in lines of at most so many columns, if words are that short: cut before " = " or
     at another space; later lines are indented."""
-    lines, rest, indent = [], text, ""
+    lines: list[str] = []
+    rest, indent = text, ""
     while width(rest) > most:
-        cut = rest.rfind(" = ", len(indent) + 1, most)
+        first = rest.find(" = ", len(indent) + 1) + 1 if not lines else len(indent)
+        cut = rest.rfind(" = ", first + 1, most)
         if cut <= len(indent) + most // 4:
             cut = rest.rfind(" ", len(indent) + 1, most)
         if cut <= len(indent):

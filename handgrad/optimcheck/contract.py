@@ -41,10 +41,11 @@ class Lab:
     @cached_property
     def random(self) -> str:
         """Where another seed leads to other steps; it is asked when no state is shared."""
+        usual = self.alone
         self.sandbox.seed += 1
-        found = gap(self.trace(self.g), self.alone)
+        other = self.trace(self.g)
         self.sandbox.seed -= 1
-        return found
+        return gap(other, usual)
 
     def start(self, arrays: Arrays) -> Run:
         return Run(self.way, arrays, self.sandbox)

@@ -12,13 +12,14 @@ from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 from typing import Any, cast
 
 from handgrad.searching.trial import Job, Trial, outcome
 
 Outcome = tuple[Trial, dict[str, Any]]
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-READY = "ready"
+HELLO, READY = "hello", "ready"
 
 
 class Alone:
@@ -73,12 +74,20 @@ class Workers:
                 self._begin()
             while left and self.free:
                 connection = self.free.pop()
+                try:
+                    connection.send(left[0])
+                except OSError:  # it has ended while it waited
+                    self.processes.pop(connection).join()
+                    continue
                 busy[connection] = left.popleft()
-                connection.send(busy[connection])
-            for heard in wait([c for c in self.processes if c not in self.free]):
+            heeded = [c for c in self.processes if c not in self.free]
+            for heard in wait(heeded) if heeded else ():
                 connection = cast(Connection, heard)
                 found = self._received(connection)
-                if found == READY:
+                if found == HELLO:
+                    with suppress(OSError):  # it has ended: that is heard next
+                        connection.send(self.job)
+                elif found == READY:
                     self.free.append(connection)
                 elif connection in busy:
                     yield busy.pop(connection), found
@@ -86,7 +95,9 @@ class Workers:
     def _begin(self) -> None:
         context = get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=serve, args=(there, self.job), daemon=True)
+        # The job follows once the process has begun: one that ends while it is started would leave
+        # start() waiting for ever for it to read more than a pipe holds.
+        process = context.Process(target=serve, args=(there,), daemon=True)
         with one_thread():
             process.start()
         there.close()
@@ -106,15 +117,26 @@ class Workers:
                     "processes=1"
                 ) from None
             return {"error": f"its process ended with exit code {process.exitcode}", "seconds": 0.0}
-        self.begun.add(connection)
+        if isinstance(found, str) and found not in (HELLO, READY):
+            raise RuntimeError(f"search: a process cannot have the function or options: {found}")
+        if found != HELLO:
+            self.begun.add(connection)
         return found
 
 
-def serve(connection: Any, job: Job) -> None:
-    """The life of a process: try what it is given, until it is given nothing."""
+def serve(connection: Any) -> None:
+    """The life of a process: take the job, and try what it is given, until it is given nothing."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the one that waits
     warnings.simplefilter("ignore")
     with suppress(EOFError, ConnectionError):  # nobody waits any more
+        connection.send(HELLO)
+        try:
+            job: Job = connection.recv()
+        except (EOFError, ConnectionError):
+            raise
+        except Exception as error:  # what it refers to is not there
+            connection.send(" ".join(f"{type(error).__name__}: {error}".split()))
+            return
         connection.send(READY)
         while (trial := connection.recv()) is not None:
             connection.send(outcome(job, trial))
@@ -143,6 +165,9 @@ def why_alone(job: Job) -> str:
     except Exception as error:  # whatever the objects inside raise
         return " ".join(str(error).split()) or type(error).__name__
     main = sys.modules["__main__"]
-    if getattr(job.make, "__module__", "") == "__main__" and not hasattr(main, "__file__"):
+    file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
+    if spec is None and file is not None and not Path(file).is_file():
+        return f"the program has no file to begin from, but {file}"
+    if getattr(job.make, "__module__", "") == "__main__" and file is None:
         return "the function was typed in, and no file has it"
     return ""

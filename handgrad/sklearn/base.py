@@ -27,6 +27,7 @@ from handgrad.sklearn.mlp import initial, network_of, raw_weights, scaled_weight
 from handgrad.sklearn.monitor import arrays_of
 from handgrad.sklearn.options import Given
 from handgrad.sklearn.own import own_network
+from handgrad.sklearn.quantiles import Quantiles
 from handgrad.sklearn.scaling import Scaling
 from handgrad.sklearn.training import Goal, Samples, descend, minimize, moments_of
 
@@ -129,6 +130,10 @@ class Perceptron(Given, BaseEstimator, ABC):
         self._dtype, X, self.n_outputs_ = X.dtype, dense(X), self._width(Y)
         if self.shuffle:
             X, Y, weights = merged(X, Y, weights, not incremental)
+        if first:
+            bins = self.numeric_embedding
+            self.embedding_ = None if bins is None else Quantiles(X, weights, bins)
+        X = self._embedded(X)
         self._random_state = check_random_state(self.random_state)
         if first:
             self._initialize(X, Y, weights, sizes, incremental, held is not None)
@@ -190,7 +195,8 @@ class Perceptron(Given, BaseEstimator, ABC):
             self.__dict__.pop(name, None)
         self.n_iter_, self.t_, self._epochs, self._no_improvement_count = 0, 0, 0, 0
         unknown = self.scale is None or len(X) < (_FEW if incremental else 2)
-        self.scaling_ = Scaling.none(X.shape[1]) if unknown else Scaling.of(X, weights)
+        plain = unknown or self.embedding_ is not None
+        self.scaling_ = Scaling.none(X.shape[1]) if plain else Scaling.of(X, weights)
         self.target_scaling_ = (
             Scaling.none(self.n_outputs_) if unknown else self._target_scaling(Y, weights)
         )
@@ -273,7 +279,9 @@ class Perceptron(Given, BaseEstimator, ABC):
     def _held(self, X: Any, y: Any, sample_weight: Any) -> Samples:
         """Validation data that were given."""
         X, Y = self._checked(X, y, False, "known")
-        return Samples(self.scaling_(dense(X)), self._goal(Y)[1], checked_weights(sample_weight, X))
+        return Samples(
+            self.scaling_(self._embedded(X)), self._goal(Y)[1], checked_weights(sample_weight, X)
+        )
 
     def _split(self, data: Samples, Y: Array) -> tuple[Samples, Samples]:
         """A part to learn from, and one to measure scores on."""
@@ -312,9 +320,14 @@ class Perceptron(Given, BaseEstimator, ABC):
         numbers = columns(X)
         return check_X_y(numbers, **rules, **targets) if targets else check_array(numbers, **rules)
 
+    def _embedded(self, X: Any) -> Array:
+        """X dense, and its numbers as several inputs each where that was asked for."""
+        embedding: Quantiles | None = self.__dict__.get("embedding_")
+        return dense(X) if embedding is None else embedding(dense(X))
+
     def _scores(self, X: Any) -> Array:
         """The outputs before the last activation, in the dtype of X."""
-        X = dense(self._validated(X, False))
+        X = self._embedded(self._validated(X, False))
         if self.network is not None:
             y = self.network_.predict(self.scaling_(X)).astype(X.dtype)
             if self._log:

@@ -44,6 +44,7 @@ CONSTRAINTS: dict[str, Any] = {
     "schedule": [None, callable],
     "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
     "scale": [None, StrOptions({"robust"})],
+    "numeric_embedding": [None, Interval(Integral, 2, None, closed="left")],
     "callbacks": [list, tuple],
     "n_members": [Interval(Integral, 1, None, closed="left")],
     "n_jobs": [None, Integral],
@@ -85,6 +86,7 @@ class Given:
     schedule: Callable[[int], float] | None
     weight_decay: Any
     scale: str | None
+    numeric_embedding: int | None
     callbacks: Any
     n_members: int
     n_jobs: int | None

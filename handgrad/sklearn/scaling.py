@@ -1,10 +1,11 @@
 """Scaling inside an estimator: columns robustly centred and brought to deviation 1.
 
 The statistics are the mean and the deviation of what lies within ten quartile deviations of the
-median: for data without outliers those of `Standardize`, and one wrong entry of 1e9 leaves them
-alone. A column whose quartiles are equal has half its range for a deviation. Robust scaling and
-clipping are among the defaults that matter for tables according to Holzmüller, Grinsztajn,
-Steinwart, "Better by default", NeurIPS 2024 (arXiv 2407.04491), section 3.
+median, or five times as far as the 5 % and 95 % quantiles: for data without outliers those of
+`Standardize`, and one wrong entry of 1e9 leaves them alone. A column whose quartiles are equal has
+half its range for a deviation. Robust scaling and clipping are among the defaults that matter for
+tables according to Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024
+(arXiv 2407.04491), section 3.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 
-_FAR = 10.0  # deviations from the median beyond which a value is an outlier
+_FAR = 10.0  # deviations from the median beyond which a value is an outlier, if it also lies
+_LONE = 5.0  # so many times as far as nineteen twentieths of the values
 _NORMAL = 1.349  # interquartile range of a normal distribution with deviation 1
 _LOOKED_AT = 100_000  # samples, evenly spaced
 
@@ -37,10 +39,12 @@ class Scaling(NamedTuple):
         unit = np.abs(x).max(axis=0)
         unit[unit == 0] = 1
         x = x / unit  # so that no square overflows
-        quarter, median, three = quantiles(x, w, (0.25, 0.5, 0.75))
+        few, quarter, median, three, most = quantiles(x, w, (0.05, 0.25, 0.5, 0.75, 0.95))
         reach = _FAR * (three - quarter) / _NORMAL
-        reach[reach == 0] = np.inf
-        low, high = median - reach, median + reach
+        below = np.maximum(reach, _LONE * (median - few))
+        above = np.maximum(reach, _LONE * (most - median))
+        below[below == 0] = above[above == 0] = np.inf
+        low, high = median - below, median + above
         kept = np.clip(x, low, high)
         mean = np.average(kept, axis=0, weights=w)
         width = np.sqrt(np.average((kept - mean) ** 2, axis=0, weights=w))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
+from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from handgrad.arrays import Array
@@ -83,7 +84,8 @@ def _trainer(
         network, data.x, data.t, loss=goal.loss, optimizer=plan.optimizer, batch=plan.batch,
         epochs=1 if incremental else plan.epochs, sample_weights=data.weights, metrics=(),
         callbacks=[monitor, *model.callbacks], seed=model._seed, progress=model.progress,
-        shuffle=model.shuffle and plan.batch < len(data.x), threads=model.n_jobs or 1,
+        shuffle=model.shuffle and plan.batch < len(data.x),
+        threads=1 if model.n_jobs is None else effective_n_jobs(model.n_jobs),
     )  # fmt: skip
     return trainer, monitor, plan
 
@@ -131,7 +133,8 @@ def _monitor(model: Any, goal: Goal, held: Samples | None, plan: Recipe) -> Moni
     def adapt(trainer: Any) -> bool:
         """Whether to go on, with a smaller rate: at most down to 1e-6, as in scikit-learn."""
         scaled = trainer.optimizer.lr
-        if model.learning_rate != "adaptive" or not _scaled(model) or scaled.rate <= 1e-6:
+        adaptive = model.learning_rate == "adaptive" and _scaled(model)
+        if not adaptive or callable(scaled.rate) or scaled.rate <= 1e-6:
             return False
         scaled.rate /= 5
         return True

@@ -23,7 +23,7 @@ def write_whole(path: str | Path, content: bytes) -> Path:
 
 @contextmanager
 def written(path: str | Path) -> Iterator[BinaryIO]:
-    """A file that takes the path's place, as by `write_whole`, when all has been written to it."""
+    """A file that becomes `path`, as by `write_whole`, once all has been written to it."""
     path = Path(path)
     if path.exists() and not (path.is_file() or path.is_dir()):
         with path.open("wb") as file:

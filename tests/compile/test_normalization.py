@@ -19,6 +19,7 @@ from handgrad.layers import (
     LeakyReLU,
     MaxPooling,
     RMSNorm,
+    Standardize,
 )
 from tests.compile.eager import Compiled, require_equal
 
@@ -52,6 +53,23 @@ def test_images_over_the_batch(shape):
     axis = tuple(range(1, len(shape)))
     network = stir(Sequential(LayerNorm(axis=axis), BatchNorm()), x)
     require_equal(network, x, rtol=1e-4, threads=2)
+
+
+@pytest.mark.parametrize("first", [[], [Affine(7)]], ids=["first", "second"])
+def test_columns_by_statistics_that_stay(first):
+    """Also after a layer, where dx is needed, and with an activation in its rows."""
+    x = numbers(30, 7)
+    scaled = Standardize(np.linspace(-3, 9, 7), np.linspace(0.5, 4, 7))
+    network = Sequential(*first, scaled, LeakyReLU(0.1), Affine(3))
+    require_equal(stir(network, x), x, rtol=1e-4)
+
+
+def test_columns_far_from_zero_are_not_native():
+    network = Sequential(Standardize([5000.0], [1.0]), Affine(1))
+    x = 5000 + numbers(9, 1)
+    network.build(x)
+    with pytest.raises(NotNative, match="a mean of more than 4096 deviations"):
+        Prediction(network, x, batch=9)
 
 
 def test_running_statistics_follow_and_stand_in_when_predicting():

@@ -220,7 +220,7 @@ class Loop(hg.Network):
 
     def __init__(self):
         self.inner, self.tanh = hg.Affine(3), hg.Tanh()
-        self.gate = hg.Parameter(np.array([0.5, 1.0, 1.5]), name="gate")
+        self.gate = hg.Parameter(np.array([0.5, 1.0, 1.5]))
 
     def __call__(self, x):
         for _ in range(3):
@@ -276,10 +276,12 @@ NUMERIC = re.compile(r"= ([-−()\d.e· +/^²√]+)$")
 
 
 @pytest.mark.parametrize("name", ["Mul", "Add", "Sub", "Div", "Neg", "Sigmoid", "Tanh", "Log",
-                                  "Arctan", "Softplus", "ReLU", "Exp", "Sqrt", "Cos"])  # fmt: skip
+                                  "Arctan", "Softplus", "ReLU", "Exp", "Sqrt", "Cos", "SiLU",
+                                  "LeakyReLU", "HardSwish", "Log1p", "Arcsin", "Tan", "GELU",
+                                  "Pow", "Maximum", "Softsign"])  # fmt: skip
 def test_the_numbers_in_a_formula_give_the_gradient(name):
     layer = getattr(hg, name)()
-    count = 2 if name in ("Mul", "Add", "Sub", "Div") else 1
+    count = 2 if name in ("Mul", "Add", "Sub", "Div", "Pow", "Maximum") else 1
     values = [np.array(v) for v in (0.7, 1.9)[:count]]
     picture = draw(layer, *values, dy=1.3)
     node = next(n for n in picture.graph.nodes if n.kind == "layer")
@@ -288,9 +290,10 @@ def test_the_numbers_in_a_formula_give_the_gradient(name):
     for line, gradient in zip(node.lines, wanted if count == 2 else [wanted], strict=True):
         right = line.split(" = ")[-1].split(", ")[0].split(" where")[0]
         for sign, python in (("−", "-"), ("·", "*"), ("²", "**2"), ("√", "np.sqrt"),
-                             ("sin", "np.sin")):  # fmt: skip
+                             ("sin", "np.sin"), ("^", "**"), ("ln", "np.log")):  # fmt: skip
             right = right.replace(sign, python)
-        right = re.sub(r"np\.sin ([\d.]+)", r"np.sin(\1)", right)
+        right = re.sub(r"np\.(sin|log) ([\d.]+)", r"np.\1(\2)", right)
+        right = re.sub(r"\|(.*?)\|", r"abs(\1)", right)
         assert eval(right, {"np": np}) == pytest.approx(float(gradient), rel=2e-3), line
 
 
@@ -311,6 +314,18 @@ class Cube:
     def backward(self, dout):
         dout *= 3 * self.x**2
         return dout
+
+
+def test_the_words_of_a_gradient_without_an_equation(rng):
+    assert "dy is added to dx where the maximum stood" in draw(
+        hg.MaxPooling(2), rng.normal(size=(2, 1, 4, 4))).dot  # fmt: skip
+
+
+def test_letters_stand_for_axes_before_and_behind(rng):
+    shapes = [n.shapes for n in draw(hg.BatchNorm(), rng.normal(size=(5, 3))).graph.nodes]
+    assert "y(N,C): N=5, C=3" in " ".join(shapes)
+    shapes = [n.shapes for n in draw(hg.GlobalAveragePooling(), np.ones((2, 3, 4, 4))).graph.nodes]
+    assert "x(N,C,…) y(N,C): N=2, C=3" in shapes
 
 
 def test_a_layer_without_a_formula_shows_its_derivative():

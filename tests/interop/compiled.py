@@ -38,8 +38,9 @@ class Compiled:
         self.name = exported.source.stem
         self.library = ctypes.CDLL(str(build(exported.source, "-shared", "-fPIC", *flags)))
         header = exported.header.read_text()
-        self.fields = {kind: re.findall(r"^    float (\w+)\[(\d+)\];", text, re.M) for text, kind
-                       in re.findall(r"typedef struct \{\n(.*?)\} (\w+);", header, re.S)}  # fmt: skip
+        structs = re.findall(r"typedef struct \{\n(.*?)\} (\w+);", header, re.S)
+        member = r"^    float (\w+)\[(\d+)\];"
+        self.fields = {kind: re.findall(member, text, re.M) for text, kind in structs}
         raw = (ctypes.c_char * exported.weights).in_dll(self.library, f"{self.name}_trained")
         self.w = np.frombuffer(bytes(raw), np.uint8).copy()
         self.s = np.zeros(exported.state, np.uint8)

@@ -82,7 +82,8 @@ def test_all_layers_with_a_form_are_tested():
 @needs_compiler
 @pytest.mark.parametrize("rule", [hg.SGD(0.1), hg.Adam(0.01, l2=0.1), hg.AdamW(0.01)], ids=repr)
 def test_layers_against_python(rule, tmp_path):
-    network, x = network_of([s for s in FITTING if not random(s)])
+    samples = [s for s in FITTING if not random(s)]
+    network, x = network_of(samples if isinstance(rule, hg.SGD) else samples[::10])
     e = export_c(network, tmp_path / "all.c", batch=N, x=x, optimizer=rule)
     c, twin = Compiled(e), network.astype(np.float64)
     dy = np.random.default_rng(4).standard_normal(network.predict(x).shape).astype(np.float32)
@@ -113,5 +114,5 @@ def test_predictions_alone(tmp_path):
     network, x = network_of(FITTING)
     e = export_c(network, tmp_path / "all.c", batch=N, x=x, training=False)
     y = network.astype(np.float64).predict(x, engine="numpy")
-    close(Compiled(e, "-O2").predict(x, y.shape), y, "y")
+    close(Compiled(e).predict(x, y.shape), y, "y")
     assert "backward" not in e.source.read_text()

@@ -15,6 +15,8 @@ import handgrad as hg
 from handgrad.searching import choice, integer, log_uniform, search, uniform
 from handgrad.searching.rounds import _plan
 from handgrad.searching.space import drawn
+from handgrad.searching.trial import Job, Trial
+from handgrad.searching.workers import READY, Workers
 from tests.searching import candidates as tried
 from tests.searching.candidates import OPTIONS, SPACE, data
 
@@ -125,9 +127,46 @@ def test_a_process_that_dies_is_a_row():
     assert 0 < len(died) < 9
 
 
+def test_a_process_that_ends_while_it_waits_is_replaced():
+    job = Job(tried.network, (*data(), *data()), {"epochs": 1})
+    trials = [Trial(n, {"lr": 0.1, "units": 2 + n}) for n in range(2)]
+    with Workers(job, 1) as workers:
+        assert [trial for trial, found in workers.run(trials[:1]) if "scores" in found]
+        while not workers.free:  # not asked before there is something to do
+            for connection in workers.processes:
+                workers.free += [connection] if workers._received(connection) == READY else []
+        for process in workers.processes.values():
+            process.kill()
+            process.join()
+        assert [trial for trial, found in workers.run(trials[1:]) if "scores" in found]
+
+
 def test_a_process_uses_one_thread():
     with pytest.raises(ValueError, match="the first: RuntimeError: OMP_NUM_THREADS=1 OPENBLAS"):
         found(tried.threads, {"a": choice(1, 2)}, processes=2)
+
+
+UNGUARDED = """
+import numpy as np
+from handgrad.searching import search
+from tests.searching.candidates import OPTIONS, SPACE, network
+x = np.random.default_rng(0).normal(size=(20_000, 3))  # more than a pipe holds
+search(network, SPACE, x, (x[:, 0] > 0).astype(int), candidates=2, epochs=1, processes=2)
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "stdin"])
+def test_a_program_that_no_process_can_begin_from_is_told_so(how, tmp_path):
+    script = tmp_path / "page.py"
+    script.write_text(UNGUARDED)
+    command, given = ([str(script)], None) if how == "file" else (["-"], UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, *command], input=given, cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    said = "before it began; put the program's own calls under `if __name__ == '__main__':`, or use"
+    assert (said if how == "file" else "the program has no file to begin from") in done.stderr
 
 
 def test_killed_and_begun_again_the_table_is_the_same(tmp_path):

@@ -55,6 +55,13 @@ def test_one_entry_does_not_spoil_a_column():
     assert MLPClassifier(random_state=0).fit(wrong, CANCER[1]).score(*CANCER) > 0.96
 
 
+def test_a_long_tail_is_not_cut():
+    """Where most values are nearly the same, the others are no outliers."""
+    rng = np.random.default_rng(0)
+    x = np.where(rng.random(1000) < 0.2, rng.lognormal(3, 1, 1000), rng.normal(0, 1e-3, 1000))
+    assert np.mean(Scaling.of(x[:, None]).clip(x[:, None])[:, 0] == x) > 0.98
+
+
 def test_the_weights_are_those_for_raw_inputs():
     model = MLPClassifier((20, 10), random_state=0).fit(X, y)
     np.testing.assert_allclose(by_hand(model, X), model.decision_function(X))
@@ -120,7 +127,13 @@ def test_validation_data_and_best_weights():
 
 
 def test_a_network_optimizer_and_schedule_of_ones_own(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from handgrad import Affine, Sequential, Tanh\n"
+        "network = Sequential(Affine(9), Tanh(), Affine(3))\n"
+    )
     for network in (
+        str(file),
         Sequential(Affine(16), ReLU(), Affine(3)),
         lambda inputs, outputs: Sequential(Affine(8, inputs=inputs), ReLU(), Affine(outputs)),
     ):
@@ -307,3 +320,44 @@ def test_multilabel_targets_sparse_inputs_text_and_booleans():
         assert set(MLPClassifier(random_state=0).fit(X, labels).predict(X)) == set(labels)
     with pytest.raises(ValueError, match="would take 8.0 GB"):
         MLPClassifier().fit(sparse.csr_array((20_000, 100_000)), np.arange(20_000) % 2)
+
+
+def test_numbers_as_several_inputs():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.uniform(0, 20, 400), np.ones(400)])
+    t = np.floor(x[:, 0]) % 3
+    options = {"random_state": 0, "hidden_layer_sizes": 30}
+    plain = MLPRegressor(**options).fit(x[:300], t[:300])
+    embedded = MLPRegressor(numeric_embedding=40, **options).fit(x[:300], t[:300])
+    assert embedded.score(x[300:], t[300:]) > plain.score(x[300:], t[300:]) + 0.2
+    assert embedded.coefs_[0].shape == (40 + 1, 30)
+    np.testing.assert_allclose(by_hand(embedded, embedded.embedding_(x))[:, 0], embedded.predict(x))
+    encoded = embedded.embedding_(np.array([[-5.0, 1.0], [10.0, 1.0], [25.0, 2.0]]))
+    assert encoded[0, 0] < 0 == encoded[0, 1:40].max()
+    assert ((encoded[1, :40] >= 0) & (encoded[1, :40] <= 1)).all()
+    assert 1 < encoded[2, 39] <= 2
+    np.testing.assert_array_equal(encoded[:, 40], 0)
+
+
+def test_full_batches_of_several_targets_reach_the_least_squares():
+    A = np.random.default_rng(0).normal(size=(4, 3)) * [1, 10, 1000]
+    model = MLPRegressor(
+        hidden_layer_sizes=5, activation="identity", solver="lbfgs", alpha=0, tol=1e-8,
+        max_iter=1000, random_state=0,
+    ).fit(X, X @ A)  # fmt: skip
+    np.testing.assert_allclose(model.predict(X), X @ A, rtol=1e-3, atol=1e-3 * 1000)
+    assert not hasattr(model, "partial_fit")
+
+
+def test_a_bar_and_a_callback_where_asked_for(capsys):
+    seen = []
+
+    class Count:
+        def on_epoch(self, trainer):
+            seen.append(trainer.epoch)
+
+    model = MLPClassifier(5, random_state=0, progress=True, callbacks=[Count()], n_jobs=-1).fit(
+        X, y
+    )
+    assert seen == list(range(1, model.n_iter_ + 1))
+    assert "training" in capsys.readouterr().err

@@ -260,6 +260,18 @@ def test_targets_of_any_spelling(table):
     assert read.targets.t[:2].tolist() == [[3.0], [4.0]]
 
 
+def test_targets_by_name_or_by_number(table):
+    text = "3,2,1\n" + "0.5,0.1,7\n0.1,0.2,8\n" * 3
+    assert table(text, target="1", header=True).targets.names == ("1",)
+    assert table(text, target="0", header=True).targets.names == ("3",)
+    assert table(text, target="-2", header=True).targets.names == ("2",)
+    assert table(text, target=["3", 1], header=True).targets.t.shape == (6, 2)
+    assert (
+        "a header of numbers (1, 2, 3, …)"
+        in table("1,2,3\n" + "0.5,0.1,7\n0.1,0.2,8\n" * 3).frame.how
+    )
+
+
 def test_ten_thousand_classes(table, tmp_path):
     lines = [f"{i % 97},c{i % 10_000:05}" for i in range(30_000)]
     read = table("x,t\n" + "\n".join(lines))

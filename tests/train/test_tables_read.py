@@ -167,6 +167,15 @@ def test_latin_1_that_shows_late(write, monkeypatch):
     assert read_frame(write(lines.encode("latin-1"))).columns[0].texts()[-1] == "José"
 
 
+def test_a_character_at_the_end_of_the_first_part(write, monkeypatch):
+    monkeypatch.setattr(source, "SAMPLE", 64)
+    monkeypatch.setattr(source, "PIECE", 64)
+    text = ("name,x\n" + "é,1\n" * 60).encode()
+    for more in range(4):
+        assert read_frame(write(b"q" * more + text)).columns[0].words == ("é",)
+    assert read_frame(write(text[:-5] + b"\xc3,1")).columns[0].texts()[-1] == "Ã"
+
+
 def test_a_workbooks_line_for_the_separator_and_trailing_cells(write):
     found = read_frame(write("sep=;\r\na;b;\r\n1;2;\r\n3;4;\r\n"))
     assert found.names == ["a", "b", "column 2"]
@@ -251,6 +260,11 @@ BAD = [
     (b"a,b\n1,\x002\n", "zero bytes"),
     (b"", "the file is empty"),
     (b"\n \n", "the file is empty"),
+    (b'""\n""\n', "the file is empty"),
+    (
+        "a,b\n1,2\n".encode("utf-16") + b"\x00\xd8\x00\xd8",
+        "not the text that it seems to be: 'utf-16",
+    ),
     (b"a,b\n", "no rows of data below the header"),
     (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 columns, the header has 2"),
     (b'a,b\n1,2\n"1,2\n3,4\n', "line 4 has 1 columns, the header has 2; a quote before it is not"),

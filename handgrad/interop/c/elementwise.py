@@ -114,7 +114,8 @@ class PReLUForm(Form):
     def sizes(self, node: Node) -> tuple[int, int, int]:
         """N, C, P; all is one channel where the coefficient is shared."""
         shape = ints(node.inputs[0].shape)
-        return (shape[0], shape[1], prod(shape[2:])) if node.layer.per_channel else (1, 1, prod(shape))
+        N, C, P = (*shape[:2], prod(shape[2:])) if node.layer.per_channel else (1, 1, prod(shape))
+        return N, C, P
 
 
 def around(shape: tuple[int, ...], axis: int) -> tuple[int, int, int]:
@@ -213,7 +214,8 @@ class ConcatForm(Form):
 
     def sizes(self, node: Node) -> list[tuple[int, ...]]:
         """n, D, M, P of each input, and where it begins in y."""
-        found, first = [], 0
+        found: list[tuple[int, ...]] = []
+        first = 0
         _, M, _ = around(ints(node.outputs[0].shape), node.layer.axis)
         for x in node.inputs:
             n, D, P = around(ints(x.shape), node.layer.axis)

@@ -17,17 +17,18 @@ from handgrad.interop.c.losses import require_loss, require_optimizer
 from handgrad.interop.c.program import plan
 from handgrad.interop.c.self_test import self_test
 from handgrad.interop.c.text import Text, shape_of
-from handgrad.layer import as_input
+from handgrad.layer import as_input, walk
 from handgrad.layers import Affine
 from handgrad.network import Network
 from handgrad.optim import SGD
 from handgrad.train.write import write_whole
 
-KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if "
-    "inline int long register restrict return short signed sizeof static struct switch typedef "
-    "union unsigned void volatile while".split()
-)
+KEYWORDS = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else",
+    "enum", "extern", "float", "for", "goto", "if", "inline", "int", "long", "register",
+    "restrict", "return", "short", "signed", "sizeof", "static", "struct", "switch", "typedef",
+    "union", "unsigned", "void", "volatile", "while",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,16 @@ def export_c(
     """
     path = Path(path)
     stem = path.with_suffix("") if path.suffix in (".c", ".h") else path
+    source, header = stem.with_name(stem.name + ".c"), stem.with_name(stem.name + ".h")
+    for file in (source, header):
+        if file.is_dir():
+            raise ValueError(f"export_c: {file} is a folder; give another path")
     name = check(network, stem.name if name is None else name, batch, training, weights)
     samples = samples_of(network, x)
     network.build(samples)
+    for array in arrays_of(network):
+        if not np.isfinite(array).all():
+            raise ValueError("export_c: every parameter must be finite, got NaN or infinity")
     optimizer = SGD() if optimizer is None else optimizer
     try:
         if training:
@@ -84,7 +92,7 @@ def export_c(
             int8=weights == "int8",
         )  # fmt: skip
     except NotNative as reason:
-        raise ValueError(f"export_c: no form in C for {reason}") from None
+        raise ValueError(f"export_c: cannot export {reason}") from None
     integers = samples.dtype.kind in "iub"
     found = golden(network, program, integers, loss, optimizer)
     error = error_of(network, found.x, found.y) if weights == "int8" else None
@@ -92,11 +100,10 @@ def export_c(
     text.rate = float(optimizer.lr) if training else 0.0
     sizes = text.sizes()
     text.note = note(network, text, sizes, batch, error)
-    source, header = stem.with_name(stem.name + ".c"), stem.with_name(stem.name + ".h")
     code = text.source(self_test(text, found)).replace(f'"{name}.h"', f'"{header.name}"', 1)
-    contents = code.encode("ascii"), text.header().encode("ascii")
-    write_whole(source, contents[0])
-    write_whole(header, contents[1])
+    declared = text.header()
+    write_whole(source, code.encode())
+    write_whole(header, declared.encode())
     return Exported(source, header, *sizes, error)
 
 
@@ -137,6 +144,13 @@ def samples_of(network: Any, x: Any) -> Array:
     return np.concatenate([x[:1]] * 3)
 
 
+def arrays_of(network: Network) -> list[Array]:
+    """The parameters and the running statistics."""
+    buffers = [getattr(layer, name) for _, layer in walk(network)
+               for name in getattr(layer, "buffers", ())]  # fmt: skip
+    return [network.parameters, *(b for b in buffers if isinstance(b, np.ndarray))]
+
+
 def require_parts(loss: Any, optimizer: Any) -> None:
     """Raise NotNative naming the loss and the optimizer, where they have no form."""
     wrong = []
@@ -172,6 +186,3 @@ def note(network: Any, text: Text, sizes: tuple[int, int], batch: int, error: An
                      "largest (on the self-test's x).")  # fmt: skip
     lines.append(f"Self-test: cc -std=c99 -D{text.name.upper()}_SELF_TEST FILE.c -lm")
     return "\n * ".join(lines)
-
-
-

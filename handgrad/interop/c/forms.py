@@ -10,7 +10,6 @@ from handgrad.compile.values import NotNative, Value
 from handgrad.interop.c.writer import Writer
 
 FORMS: dict[type, Any] = {}
-LOSSES: dict[type, Any] = {}
 
 
 class Form:

@@ -11,8 +11,8 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.interop.c.losses import takes_labels
 from handgrad.interop.c.program import Program
-from handgrad.layers import Embedding, SigmoidCrossEntropy
 from handgrad.layer import walk
+from handgrad.layers import Embedding, SigmoidCrossEntropy
 from handgrad.network import Network
 
 SHOWN = 8  # elements of each gradient and parameter that are compared
@@ -66,6 +66,7 @@ def golden(network: Network, p: Program, integers: bool, loss: Any, optimizer: A
         twin.backward(dy)
         before = {path: g.copy() for path, g in twin.named_gradients().items()}
         rule = copy.deepcopy(optimizer)
+        rule.load_state_dict({"steps": 0, **dict.fromkeys(rule.state_names, np.empty(0))})
         rule.step(twin)
     largest = max(np.abs(g).max() for g in before.values()) if before else 0.0
     for key, member in p.memory.gradients.items():
@@ -73,7 +74,7 @@ def golden(network: Network, p: Program, integers: bool, loss: Any, optimizer: A
         g, w = before[path].ravel(), twin.named_parameters()[path].ravel()
         at = np.unique(np.linspace(0, g.size - 1, SHOWN).astype(int))
         found.gradients[member.name] = [(int(i), float(g[i])) for i in at]
-        found.largest[member.name] = max(float(np.abs(g).max()), 1e-3 * largest)
+        found.largest[member.name] = max(float(np.abs(g).max()), 0.1 * largest)
         clear = at[np.abs(g[at]) > 1e-3 * largest]  # Adam's step has the sign of the smallest g
         found.updated[name] = [(int(i), float(w[i])) for i in clear]
         found.largest[name] = float(np.abs(w).max())

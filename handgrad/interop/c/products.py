@@ -196,7 +196,8 @@ class RecurrentForm(Form):
         (N, T, D), H, G, k = self.sizes(node), layer.outputs, layer.gates, node.number
         da, dx = c.value((N, T, G * H), f"da{k}"), input_gradient(c, node)
         Wh, dWh = m.weight(layer.Wh), m.gradient(layer.Wh)
-        step = [c.value((H,), f"{name}{k}") for name in {3: ("dh", "dq"), 4: ("dh", "dc")}.get(G, ())]
+        names = {3: ("dh", "dq"), 4: ("dh", "dc")}.get(G, ())
+        step = [c.value((H,), f"{name}{k}") for name in names]
         if G == 3:
             dbh = m.gradient(layer.bh) if "bh" in layer.params else None
             bh = self.bh(c, layer)

@@ -9,6 +9,7 @@ one call for each layer's forward and backward.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from handgrad.arrays import Array
@@ -16,12 +17,13 @@ from handgrad.compile.arena import lay_out
 from handgrad.compile.trace import Node, trace
 from handgrad.compile.values import Address, NotNative, Value, lengths
 from handgrad.interop.c import elementwise, images, products
-from handgrad.interop.c.forms import form_of
+from handgrad.interop.c.forms import form_of, ints
 from handgrad.interop.c.losses import write_loss, write_update
 from handgrad.interop.c.writer import Call, Memory, Writer
 from handgrad.layer import walk
 from handgrad.network import Network
 
+ALIGN = 4  # words: what vectors of small processors ask for; more would waste their memory
 FAMILIES = (products, elementwise, images)  # whose forms are entered when they are imported
 
 
@@ -41,43 +43,53 @@ class Program:
     arena: int = 0
 
 
-class Refused(NotNative):
-    """What cannot be exported: every layer that has no form, with the reason."""
-
-
 def plan(
     network: Network, x: Array, batch: int, *, training: bool, loss: Any, optimizer: Any, int8: bool
 ) -> Program:
-    """The program. Raises Refused with all layers that have no form in C."""
+    """The program. Raises NotNative with all layers that have no form in C."""
     flat = network.flat
     paths = {id(s.view): s.path for s in flat.segments}
     for path, layer in walk(network):
         for name in getattr(layer, "buffers", ()):
             paths[id(getattr(layer, name, None))] = f"{path}.{name}".lstrip(".")
     memory = Memory(paths, flat.frozen, int8)
+    wrong: dict[str, None] = {}
     with network.evaluating():
-        predict, x_shape, y = forward_calls(network, x, memory, batch, "y")
+        predict, x_shape, y = forward_calls(network, x, memory, batch, "y", None, wrong)
     program = Program(memory, x_shape, lengths(y.shape, batch), predict)
-    words = [lay_out(predict.calls, 1)]  # type: ignore[arg-type]
     if training:
         with network.mode(True):
-            backward, *_ = forward_calls(network, x, memory, batch, "", loss)
-        program.backward = backward
-        words.append(lay_out(backward.calls, 1))  # type: ignore[arg-type]
-        order = [key for key, use in memory.weights if use == "w"]
-        memory.gradients = {key: memory.gradients[key] for key in order if key in memory.gradients}
+            program.backward = forward_calls(network, x, memory, batch, "", loss, wrong)[0]
+    if wrong:
+        raise NotNative("; ".join(wrong))
+    words = [lay_out(predict.calls, 1, ALIGN)]  # type: ignore[arg-type]
+    if program.backward is not None:
+        words.append(lay_out(program.backward.calls, 1, ALIGN))  # type: ignore[arg-type]
+        memory.sort()
+        if not memory.gradients:
+            raise NotNative("a training in which no parameter learns; give training=False")
         program.update = write_update(memory, optimizer)
+    memory.sort()
     program.arena = max(words)
     return program
 
 
 def forward_calls(
-    network: Network, x: Array, memory: Memory, batch: int, target: str, loss: Any = None
+    network: Network,
+    x: Array,
+    memory: Memory,
+    batch: int,
+    target: str,
+    loss: Any,
+    wrong: dict[str, None],
 ) -> tuple[Writer, tuple[int, ...], Value]:
-    """Forward alone, its output in `target`; or, where that is "", with loss and backward."""
+    """Forward alone, its output in `target`; or, where that is "", with loss and backward.
+
+    Layers without a form are entered in `wrong`.
+    """
     traced, trains = trace(network, x[:3]), not target
     mark(traced.nodes, trains)
-    c, wrong = Writer(memory, batch, trains), []
+    c = Writer(memory, batch, trains)
     shape = lengths(traced.x.shape, batch)
     now: dict[Value, Value] = {traced.x: Value(shape, address=Address("x"))}
     now[traced.x].integer = x.dtype.kind in "iub"
@@ -88,15 +100,15 @@ def forward_calls(
         try:
             made = form_of(node).forward(c, node)
         except NotNative as reason:
-            wrong.append(f"{node.name} ({reason})")
+            wrong[f"{node.name} ({reason})"] = None
             made = tuple(node.outputs)
         node.outputs = list(made) if isinstance(made, tuple) else [made]
         for old, new in zip(before, node.outputs):
             new.made_by = node
             now[old] = new
-    if wrong:
-        raise Refused("; ".join(wrong))
     y = now[traced.y]
+    if wrong:
+        return c, shape, y
     if trains:
         dy = Value(y.shape, address=Address("dy")) if loss is None else write_loss(c, loss, y, "t")
         backward_calls(c, traced.nodes, y, dy)
@@ -143,10 +155,11 @@ def backward_calls(c: Writer, nodes: list[Node], y: Value, dy: Value) -> None:
             if dx is None or not needed:
                 continue
             if x in gradients:
-                total = c.value(x.shape, "dsum")  # type: ignore[arg-type]
-                c.call("add_forward", x.size, gradients[x], dx, total)
+                c.label = f"the gradients of both uses of {x.made_by.name if x.made_by else 'x'}"
+                total = c.value(ints(x.shape), "dsum")
+                c.call("add_forward", prod(ints(total.shape)), gradients[x], dx, total)
                 dx = total
             gradients[x] = dx
     for x, dx in gradients.items():
         if x.parameter is not None and (into := c.memory.gradient(x.parameter)) is not None:
-            c.call("add_forward", x.size, dx, into, into)
+            c.call("add_forward", prod(ints(x.shape)), dx, into, into)

@@ -12,14 +12,16 @@ from handgrad.interop.c.writer import literal
 
 TOLERANCE = 1e-5
 
-_START = """#ifdef {NAME}_SELF_TEST
-#include <stdio.h>
-
+_GOLDEN = """
 /* Numbers in [-1, 1) that look like noise. */
 static float golden(uint32_t i)
-{{
+{
     return (float)((i * 2654435761u) >> 8) / 8388608.0f - 1.0f;
-}}
+}
+"""
+
+_START = """#ifdef {NAME}_SELF_TEST
+#include <stdio.h>
 
 /* 1, and a line that says so, where a number is not the one that Python computed. */
 static int differs(const char *what, int i, float got, float expected, float largest)
@@ -56,8 +58,15 @@ def self_test(text: Text, g: Golden) -> str:
     lines = [start.rstrip("\n")]
     if p.backward is not None:
         lines += training_lines(text, g)
-    lines += ['    if (!wrong) puts("all as in Python");', "    return wrong != 0;", "}", "#endif\n"]
-    return "\n".join(lines)
+    lines += [
+        '    if (!wrong) puts("all as in Python");',
+        "    return wrong != 0;",
+        "}",
+        "#endif\n",
+    ]
+    whole = "\n".join(lines)
+    include = "#include <stdio.h>\n"
+    return whole.replace(include, include + _GOLDEN, 1) if "golden(" in whole else whole
 
 
 def training_lines(text: Text, g: Golden) -> list[str]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from math import prod
 from typing import Any
-
-import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.values import Address, Value
@@ -24,18 +22,24 @@ def shape_of(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
 
 
-def call_text(call: Call, c: Writer) -> str:
-    """One call, broken where it is long."""
-    head = f"    {'float ' + call.result + ' = ' if call.result else ''}{call.function}("
-    arguments = [c.expression(a) for a in call.args]
-    lines, line = [], head
+def head(function: str, *arguments: str) -> str:
+    """A function's name and arguments, broken where they are long."""
+    start = f"{function}("
+    lines, line = [], start
     for i, a in enumerate(arguments):
-        piece = a + (", " if i + 1 < len(arguments) else ");")
+        piece = a + ", " * (i + 1 < len(arguments))
         if len(line) + len(piece.rstrip()) > WIDTH:
             lines.append(line.rstrip())
-            line = " " * len(head)
+            line = " " * len(start)
         line += piece
     return "\n".join([*lines, line])
+
+
+def call_text(call: Call, c: Writer) -> str:
+    """One call."""
+    *arguments, last = (c.expression(a) for a in call.args)
+    result = f"float {call.result} = " if call.result else ""
+    return head(f"    {result}{call.function}", *arguments, f"{last});")
 
 
 def body(c: Writer) -> Iterator[str]:
@@ -61,9 +65,7 @@ def body(c: Writer) -> Iterator[str]:
 def function(head: str, lines: Iterable[str]) -> str:
     """A function of the file."""
     text = "\n".join(lines).strip("\n")
-    unused = "".join(
-        f"    (void){name};\n" for name in ("w", "s") if f"{name}->" not in text and f"*{name}" in head
-    )
+    unused = "".join(f"    (void){name};\n" for name in ("w", "s") if f"{name}->" not in text)
     return f"{head}\n{{\n{unused}{text}\n}}"
 
 
@@ -99,11 +101,10 @@ class Text:
         kind, returns = ("dy", "void") if loss is None else ("t", "float")
         t = t if kind == "t" else "const float *dy"
         const = "" if p.memory.follows else "const "
-        self.predict = f"void {name}_predict(const {name}_weights *w, {name}_state *s, const {x} *x,"
-        self.predict += f"\n{' ' * (len(name) + 14)}float *y)"
-        self.backward = f"{returns} {name}_backward({const}{name}_weights *w, {name}_state *s,"
-        self.backward += f"\n{' ' * (len(name + returns) + 11)}const {x} *x, {t})"
-        self.update = f"void {name}_update({name}_weights *w, {name}_state *s, float rate)"
+        w, s = f"{name}_weights *w", f"{name}_state *s"
+        self.predict = head(f"void {name}_predict", f"const {w}", s, f"const {x} *x", "float *y)")
+        self.backward = head(f"{returns} {name}_backward", const + w, s, f"const {x} *x", f"{t})")
+        self.update = head(f"void {name}_update", w, s, "float rate)")
         self.x_type, self.kind, self.rate = x, kind, 0.0
 
     def header(self) -> str:
@@ -112,9 +113,10 @@ class Text:
         guard = f"{name.upper()}_H"
         trains, parts = p.backward is not None, []
         parts.append(f"/* {self.note} */\n#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>")
+        parts.append('#ifdef __cplusplus\nextern "C" {\n#endif')
         parts.append("/* The parameters, and what else stays. */\n"
                      + struct(f"{name}_weights", p.memory.weights.values()))  # fmt: skip
-        lines = [f"    float arena[{max(p.arena, 1)}]; /* what one call keeps for the next layers */"]
+        lines = [f"    float arena[{max(p.arena, 1)}]; /* what layers keep for those after them */"]
         if trains:
             parts.append("/* The gradients of those that learn. */\n"
                          + struct(f"{name}_gradients", p.memory.gradients.values()))  # fmt: skip
@@ -133,13 +135,14 @@ class Text:
             parts.append(f"{self._about_backward()}\n{self.backward};")
             parts.append("/* One step of the optimizer along the gradients, with this learning "
                          f"rate. */\n{self.update};")  # fmt: skip
+        parts.append("#ifdef __cplusplus\n}\n#endif")
         return "\n\n".join([*parts, "#endif\n"])
 
     def _about_backward(self) -> str:
         """The comment of backward."""
         shape = self.p.y_shape
         if self.loss is None:
-            return f"/* The gradients s->g for x, dy {shape_of(shape)} being that of the outputs. */"
+            return f"/* The gradients s->g for x, where dy {shape_of(shape)} is that of y. */"
         shape = shape[:-1] if takes_labels(self.loss) else shape
         loss = type(self.loss).__name__
         return f"/* {loss} of x and t {shape_of(shape)}; its gradients come into s->g. */"
@@ -196,6 +199,4 @@ class Text:
 
 
 def _uses(lines: list[str], name: str) -> bool:
-    import re
-
     return any(re.search(rf"[ (]{name}[,)]", line) for line in lines)

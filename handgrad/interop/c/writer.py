@@ -94,6 +94,12 @@ class Memory:
         name = self._member((id(array), "w"), array, "").name
         return "s->g." + self.gradients.setdefault(id(array), Member(f"d{name}", array)).name
 
+    def sort(self) -> None:
+        """Put the members in the order of the network's parameters."""
+        order = list(self.paths)
+        self.weights = dict(sorted(self.weights.items(), key=lambda m: order.index(m[0][0])))
+        self.gradients = dict(sorted(self.gradients.items(), key=lambda m: order.index(m[0])))
+
     def window(self, grid: Grid) -> str:
         """The address of a window's constant; a sequence is an image of one line."""
         pad = tuple(before for before, _ in grid.pad)
@@ -106,7 +112,8 @@ class Memory:
 
     def _member(self, key: Any, array: Array, more: str) -> Member:
         if key not in self.weights:
-            name, taken = identifier(self.paths[key[0]]) + more, {m.name for m in self.weights.values()}
+            name = identifier(self.paths[key[0]]) + more
+            taken = {m.name for m in self.weights.values()}
             self.weights[key] = Member(name + "_" * (name in taken), array)
         return self.weights[key]
 
@@ -158,6 +165,6 @@ class Writer:
 
 
 def literal(number: float) -> str:
-    """A float32 as C, to the last bit."""
-    text = f"{np.float32(number):.9g}"
+    """A float32 as C: the shortest text that gives it back to the last bit."""
+    text = str(np.float32(number))
     return text + ("f" if "." in text or "e" in text else ".0f")

@@ -31,7 +31,7 @@ _OURS = {c.__name__: c for c in vars(layers).values()
 _LAYERS = {name.lower(): _OURS[ours] for name in (*FOREIGN, *_OURS)
            if (ours := FOREIGN.get(name, name).partition(":")[0]) in _OURS}  # fmt: skip
 # Constants that are as usual as handgrad's own; other settings with which a name is used.
-_USUAL = {"eps": (1e-5, 1e-6, 1e-7, 1e-8, 1e-12), "slope": (0.01, 0.1, 0.2)}
+_USUAL = {"eps": (1e-5, 1e-6, 1e-7, 1e-8, 1e-12), "alpha": (0.01, 0.1, 0.2)}
 _SETTINGS = {"axis": (-1, 0, 1, 2, (1, 2), (1, 2, 3)), "approximate": ("none", "tanh")}
 _DIGITS = (1, 2, 2.5, 3, 4, 5, 6, 8)
 _CONSTANTS = [s * m * 10.0**k for k in range(-12, 3) for m in _DIGITS for s in (1, -1)]
@@ -81,11 +81,13 @@ class Namesake:
 
     def likeliest(self, inputs: Sequence[Any], given: Array) -> float:
         """The constant with which its output comes closest."""
-        if self.constant == "a factor":
-            one = self.values(1.0, inputs)
-            return 0.0 if one is None else float((one * given).sum() / (one * one).sum())
-        found = [(self.values(c, inputs), c) for c in _CONSTANTS]
-        off = [(float(abs(v - given).max()), c) for v, c in found if v is not None]
+        candidates = (1.0,) if self.constant == "a factor" else _CONSTANTS
+        found = [(self.values(c, inputs), c) for c in candidates]
+        alike = [(v, c) for v, c in found if v is not None and v.shape == given.shape]
+        if alike and self.constant == "a factor":
+            one = alike[0][0]
+            return float((one * given).sum() / (one * one).sum())
+        off = [(float(abs(v - given).max()), c) for v, c in alike]
         return min((pair for pair in off if np.isfinite(pair[0])), default=(0.0, 0.0))[1]
 
 

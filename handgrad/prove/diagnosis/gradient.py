@@ -24,7 +24,7 @@ def arranged(hypothesis: Hypothesis) -> Iterator[Finding]:
     right, left = np.sort(hypothesis.numeric), np.sort(hypothesis.given)
     telling = hypothesis.whole and np.all(left) and len(np.unique(abs(right).round(9))) > 3
     if telling and hypothesis.near(left, right, hypothesis.off):
-        yield hypothesis.guess("transpose", "its entries are right, in another order")
+        yield hypothesis.guess("wrong_formula", "its entries are right, in another order")
 
 
 def misshapen(hypothesis: Hypothesis) -> Iterator[Finding]:

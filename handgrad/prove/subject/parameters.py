@@ -163,17 +163,15 @@ def _gradient_of(owner: Any, held: dict[str, Any], name: str) -> Path | None:
 
 def _paired(params: Any, grads: Any, where: Path, there: Path) -> Iterator[Parameter]:
     """Parameters and gradients in two lists, or two dicts, side by side."""
+    pairs: dict[Any, Any] = {}  # the key of a parameter, and that of its gradient
     if isinstance(params, dict) and isinstance(grads, dict) and grads:
-        for key in params:
-            other = next((k for k in (key, f"d{key}") if k in grads), None)
-            if _array(params[key]):
-                gradient = None if other is None else (*there, ("[]", other))
-                yield Parameter(spell((*where, ("[]", key))), (*where, ("[]", key)), gradient)
+        pairs = {key: next((k for k in (key, f"d{key}") if k in grads), None) for key in params}
     elif isinstance(params, list) and isinstance(grads, list | tuple) and len(params) == len(grads):
-        for key in range(len(params)):
-            if _array(params[key]):
-                at = (*where, ("[]", key))
-                yield Parameter(spell(at), at, (*there, ("[]", key)))
+        pairs = {key: key for key in range(len(params))}
+    for key, other in pairs.items():
+        if _array(params[key]):
+            at, gradient = (*where, ("[]", key)), (*there, ("[]", other))
+            yield Parameter(spell(at), at, None if other is None else gradient)
 
 
 def _gradient_names(name: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Blocks of a CSV file: some hundred kilobytes of whole records, their cells found all at once.
 
-A block with quotes only around whole cells is parted by comparing bytes. From the first other one
+A block with quotes only around whole cells is split by comparing bytes. From the first other one
 on, the `csv` module reads: slower, and right for whatever spreadsheets write.
 """
 

@@ -182,8 +182,10 @@ class Gathered:
                                       count=self.count[c], mark=self.marks[c]))  # fmt: skip
             else:
                 columns.append(worded(name, self.words[c], self.codes.pop(c), self.marks[c]))
-        head = "a header" if layout.header else "no header"
-        how = f"parted by {layout.shown}, {head}, {layout.encoding}"
+        numbers = all(is_number(name) for name in layout.names)
+        named = f"a header of numbers ({', '.join(layout.names[:3])}, …)" if numbers else "a header"
+        head = named if layout.header else "no header"
+        how = f"separated by {layout.shown}, {head}, {layout.encoding}"
         return Frame(str(layout.path), columns, self.rows, layout.header, how)
 
 

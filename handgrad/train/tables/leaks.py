@@ -15,7 +15,7 @@ LEAST = 50  # rows below which nothing can be told
 def tells(column: Column, rows: Array, t: Array) -> bool:
     """Whether a column determines t, classes (N,) or values (N, M), nearly for certain.
 
-    The rows are parted by the column's value, or, of many numbers, into BINS parts by rank: t is
+    The rows are divided by the column's value, or, of many numbers, into BINS parts by rank: t is
     told where the most frequent class of each part, or its mean, or a straight line, is right for
     nearly all of it; and where classes hardly alternate among the rows in the numbers' order.
     """

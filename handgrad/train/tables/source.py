@@ -57,8 +57,16 @@ def pieces(path: Path, encoding: str) -> Iterator[bytes]:
         file.seek(-len(start), io.SEEK_CUR)
         while piece := file.read(PIECE):
             if not plain:
-                piece = decoder.decode(piece).encode()
+                piece = _decoded(path, decoder, piece)
             yield piece.replace(b"\r", b"\n") if old_mac else piece
+
+
+def _decoded(path: Path, decoder: codecs.IncrementalDecoder, piece: bytes) -> bytes:
+    try:
+        return decoder.decode(piece).encode()
+    except UnicodeError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{path}: not the text that it seems to be: {said}") from None
 
 
 def lines_of(parts: Iterator[bytes]) -> Iterator[str]:
@@ -95,17 +103,19 @@ def look(path: Path, header: bool | None = None, separator: str | None = None,
         start = file.read(SAMPLE)
     encoding = encoding or encoding_of(path, start)
     text = b"".join(part for part, _ in zip(pieces(path, encoding), range(SAMPLE // PIECE)))
+    if len(start) == SAMPLE and b"\n" in text:  # the last line may be cut
+        text = text[: text.rfind(b"\n") + 1]
     lines = list(lines_of(iter([text])))
     if not any(line.strip() for line in lines):
         raise ValueError(f"{path}: the file is empty")
-    if len(start) == SAMPLE and len(lines) > 1:
-        lines = lines[:-1]  # it may be cut
     skipped = 0
     if lines[0].lower().startswith("sep=") and len(lines[0].strip()) == 5:
         separator, skipped = separator or lines[0][4], 1
     sample = lines[skipped : skipped + LINES]
     separator = separator or separator_of(sample)
     rows = first_records(path, sample, separator)
+    if not rows:
+        raise ValueError(f"{path}: the file is empty")
     names = different(rows[0])
     if header is None:
         header = has_header(rows)
@@ -138,7 +148,7 @@ def encoding_of(path: Path, start: bytes) -> str:
     if b"\0" in start:
         raise ValueError(f"{path}: not a CSV file: it holds zero bytes, which no text has")
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
+        codecs.getincrementaldecoder("utf-8")().decode(start, len(start) < SAMPLE)
         return "utf-8"
     except UnicodeDecodeError:
         return western(start)
@@ -163,7 +173,7 @@ def separator_of(lines: list[str]) -> str:
             continue
         width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
         score = count / max(len(rows), 1) if width > 1 else 0.0
-        score -= 0.05 * (separator == " ")  # words of a text are parted by spaces too
+        score -= 0.05 * (separator == " ")  # words of a text are separated by spaces too
         score -= 0.5 * (separator != " " and any(PARTED.search(row[0]) for row in rows[:5]))
         if score > best + 0.02:
             best, found = score, separator

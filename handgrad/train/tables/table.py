@@ -167,9 +167,11 @@ def read_table(
 
 
 def _find(frame: Frame, wanted: int | str) -> int:
-    """The number of a column that is given by number (-1 is the last) or by name."""
+    """The number of a column that is given by name, or by number (-1 is the last)."""
     if isinstance(wanted, str) and wanted in frame.names:
         return frame.names.index(wanted)
+    if isinstance(wanted, str) and wanted.removeprefix("-").isdecimal():
+        wanted = int(wanted)
     if isinstance(wanted, int) and -len(frame.names) <= wanted < len(frame.names):
         return wanted % len(frame.names)
     near = get_close_matches(str(wanted), frame.names, 1, 0.5)

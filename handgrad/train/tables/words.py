@@ -57,10 +57,16 @@ class Words:
         same = (first == first[owner]) & (last == last[owner]) & (sizes == sizes[owner])
         same &= sizes <= 2 * WORD
         codes = np.empty(len(begins), np.int32)
-        for i in np.flatnonzero(owner == np.arange(len(owner))).tolist():
-            owners[slots[i]] = self.code(data[begins[i] : ends[i]])
+        mine = np.flatnonzero(owner == np.arange(len(owner)))
+        owners[slots[mine]] = self._each(data, begins[mine], ends[mine])
         codes[same] = owners[slots[same]]
         if not same.all():
-            pairs = zip(begins[~same].tolist(), ends[~same].tolist())
-            codes[~same] = [self.code(data[begin:end]) for begin, end in pairs]
+            codes[~same] = self._each(data, begins[~same], ends[~same])
         return codes
+
+    def _each(self, data: bytes, begins: Array, ends: Array) -> list[int]:
+        words = [data[begin:end] for begin, end in zip(begins.tolist(), ends.tolist())]
+        known = list(map(self.numbers.get, words))
+        if None not in known:
+            return known  # type: ignore[return-value]
+        return [self.code(word) if n is None else n for word, n in zip(words, known)]

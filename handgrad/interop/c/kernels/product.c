@@ -3,15 +3,15 @@
 static void matmul(int N, int K, int M, const float *x, const float *restrict W, int row,
                    float *restrict y)
 {
-    int k = 0;
-    for (; k + 4 <= K; k += 4)
+    int whole = K / 4 * 4;
+    for (int k = 0; k < whole; k += 4)
         for (int n = 0; n < N; n++) {
             const float *a = x + n * K + k;
             const float *w0 = W + k * row, *w1 = w0 + row, *w2 = w1 + row, *w3 = w2 + row;
             for (int m = 0; m < M; m++)
                 y[n * M + m] += a[0] * w0[m] + a[1] * w1[m] + a[2] * w2[m] + a[3] * w3[m];
         }
-    for (; k < K; k++)
+    for (int k = whole; k < K; k++)
         for (int n = 0; n < N; n++)
             for (int m = 0; m < M; m++) y[n * M + m] += x[n * K + k] * W[k * row + m];
 }
@@ -19,18 +19,18 @@ static void matmul(int N, int K, int M, const float *x, const float *restrict W,
 /* dx += dy W^T: each element is a row of dy times a row of W, in four sums. */
 static void matmul_dx(int N, int K, int M, const float *dy, const float *W, int row, float *dx)
 {
+    int whole = M / 4 * 4;
     for (int n = 0; n < N; n++)
         for (int k = 0; k < K; k++) {
             const float *d = dy + n * M, *w = W + k * row;
             float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-            int m = 0;
-            for (; m + 4 <= M; m += 4) {
+            for (int m = 0; m < whole; m += 4) {
                 s0 += d[m] * w[m];
                 s1 += d[m + 1] * w[m + 1];
                 s2 += d[m + 2] * w[m + 2];
                 s3 += d[m + 3] * w[m + 3];
             }
-            for (; m < M; m++) s0 += d[m] * w[m];
+            for (int m = whole; m < M; m++) s0 += d[m] * w[m];
             dx[n * K + k] += (s0 + s1) + (s2 + s3);
         }
 }
@@ -39,17 +39,17 @@ static void matmul_dx(int N, int K, int M, const float *dy, const float *W, int 
 static void matmul_dW(int N, int K, int M, const float *x, const float *restrict dy,
                       float *restrict dW, int row)
 {
+    int whole = N / 4 * 4;
     for (int k = 0; k < K; k++) {
         float *dw = dW + k * row;
-        int n = 0;
-        for (; n + 4 <= N; n += 4) {
+        for (int n = 0; n < whole; n += 4) {
             const float *d0 = dy + n * M, *d1 = d0 + M, *d2 = d1 + M, *d3 = d2 + M;
             const float *a = x + n * K + k;
             float a0 = a[0], a1 = a[K], a2 = a[2 * K], a3 = a[3 * K];
             for (int m = 0; m < M; m++)
                 dw[m] += a0 * d0[m] + a1 * d1[m] + a2 * d2[m] + a3 * d3[m];
         }
-        for (; n < N; n++)
+        for (int n = whole; n < N; n++)
             for (int m = 0; m < M; m++) dw[m] += x[n * K + k] * dy[n * M + m];
     }
 }
