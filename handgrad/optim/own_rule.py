@@ -103,7 +103,7 @@ def _require_rule(own: Any) -> None:
     """Raise ValueError unless `own` is an object whose update takes params and grads."""
     needed = "optimizer: an optimizer such as Adam(0.001), its name 'adam', or an object with " \
              "update(params, grads) is needed"  # fmt: skip
-    name = type(own).__name__
+    name = repr(own) if isinstance(own, Real | str) else type(own).__name__
     if isinstance(own, type):
         raise ValueError(f"{needed}, got the class {own.__name__}; give an instance of it")
     update = getattr(own, "update", None)

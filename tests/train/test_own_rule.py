@@ -209,7 +209,7 @@ class Three:
         (Three(), r"got Three, with update\(params, grads, loss\)"),
         ({}, r"got dict, with update\(…\)"),
         (MyAdam, "got the class MyAdam; give an instance of it"),
-        (0.1, "got float, which has no update"),
+        (0.1, "got 0.1, which has no update"),
     ],
 )
 def test_what_is_no_rule_is_refused_in_one_line(rule, message):
