@@ -107,6 +107,7 @@ def indices(case: Case, base: Outcome) -> Iterator[Variant]:
             ([high], "missing_batch_sum", "an index that repeats"),
             ([low, high, low], "missing_batch_sum", "indices that repeat"),
             ([top, 0], "boundary", "the first and the last index"),
+            (list(range(top + 1)), "boundary", "every index in turn"),
         ):
             filled = np.resize(np.asarray(values, dtype=x.dtype), x.shape)
             inputs = [filled if j == k else fresh(y) for j, y in enumerate(case.inputs)]
