@@ -53,23 +53,23 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _widened(case: Case, run: Run) -> Iterator[Finding]:
-    """float64 among results of float32; code that is double throughout may be meant so.
-
-    It is not where forward keeps float32, or where nothing else was given.
-    """
+    """float64 among results of float32: a limit where something else than float32 was given."""
     paths = [p.path for p in case.subject.parameters.values()]
     held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
     real = [x for x in held if is_real(x)]
     asked = bool(real) and all(x.dtype.itemsize <= 4 for x in real)
     if asked and any(y.dtype == np.float64 and y.ndim for y in run.outputs):
         yield Finding("dtype", "forward gives float64 though all that it got is float32.")
-    keeps = all(y.dtype == np.float32 for y in run.outputs)
-    for name in case.wanted if keeps or asked else ():
+    for name in case.wanted:
         gradient = run.gradients[name]
-        if gradient is not None and gradient.dtype == np.float64 and gradient.ndim:
+        if gradient is None or gradient.dtype != np.float64 or not gradient.ndim:
+            continue
+        if asked:
             text = f"In float32 d{name} is float64: something that it is made with is."
             yield Finding("dtype", text, name, grade=Grade.ELSEWHERE)
-            return
+        else:
+            case.limits.append(f"float32: d{name} comes back as float64")
+        return
 
 
 def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
