@@ -19,7 +19,7 @@ class Middle:
         return x[np.arange(len(x)), self.chosen]
 
     def backward(self, dy):
-        dx = np.zeros(self.shape, dy.dtype)
+        dx = np.zeros(self.shape)
         dx[np.arange(len(dx)), self.chosen] = dy
         return dx
 

@@ -143,9 +143,6 @@ class Places:
 
 
 WRONG = {
-    "one axis of two": (Affine(rows, lambda x, d: d.sum((0, 1))), (r(2, 5, 4),), "(5, 4)"),
-    "places": (Places(), (np.array([[1, 2, 0, 5], [3, 3, 4, 1]]),), "(3, 2, 4)"),
-    "halves": (Halves(), (r(5, 4),), "(5, 2, 2)"),
     "images": (ChannelNorm(), (r(6, 3),), "(2, 3, 3)"),
     "bias": (Affine(rows, first), (r(5, 4),), "(2, 5, 4)"),
     "weights": (Affine(lambda x, d: x[-1].T @ d[-1] if x.ndim > 2 else x.T @ d, leading),
@@ -202,6 +199,9 @@ class InPlace(Affine):
 
 
 FAIR = {
+    "for rank 3 only": (Affine(rows, lambda x, d: d.sum((0, 1))), (r(2, 5, 4),)),
+    "places": (Places(), (np.array([[1, 2, 0, 5], [3, 3, 4, 1]]),)),
+    "halves": (Halves(), (r(5, 4),)),
     "for matrices only": (Affine(lambda x, d: x.T @ d, first), (r(5, 4),)),
     "any rank": (Affine(rows, leading), (r(5, 4),)),
     "matrices": ((matmul, matmul_backward), (r(4, 5), r(5, 3))),

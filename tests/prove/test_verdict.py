@@ -391,7 +391,7 @@ class Rows:
     ("layer", "limit"),
     [
         (LikeInput(), "integers as x: dx is cut"),
-        (Rows(), "shape (2, 4, 3): backward raises: ValueError"),
+        (Rows(), "shape (2, 4, 3): backward raises ValueError"),
     ],
 )
 def test_what_was_not_given_and_is_not_served_is_a_limit(layer, limit):
@@ -407,11 +407,12 @@ def test_integers_that_were_given_have_to_be_served():
     assert (report.verdict, report.cause) == ("wrong", "dtype")
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64])
-def test_float32_that_forward_keeps_is_kept_by_backward(kind):
+def test_float32_that_was_given_is_kept():
     class Zeros(Cube):
         def backward(self, dout):
             return np.zeros(self.x.shape) + super().backward(dout)
 
-    report = check(Zeros(), X.astype(kind))
-    assert (report.verdict, report.cause) == ("wrong", "dtype")
+    assert check(Zeros(), X.astype(np.float32)).cause == "dtype"
+    report = check(Zeros(), X)
+    assert report
+    assert "float32: dx comes back as float64" in report.limits

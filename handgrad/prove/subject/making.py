@@ -176,14 +176,3 @@ def call_settings(subject: Subject, inputs: list[Any]) -> list[Any]:
     parameters = list(_signature(subject.thing.forward).parameters.values())[len(inputs) :]
     plain = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
     return [p.default for p in parameters] if plain else []
-
-
-def strings_known(subject: Subject, value: str) -> list[str]:
-    """Words that stand beside this one in what forward and the constructor compare with."""
-    found = {"mean", "sum"} if value in ("mean", "sum") else set()
-    for method in (type(subject.thing).__init__, getattr(type(subject.thing), "forward", None)):
-        constants = getattr(getattr(method, "__code__", None), "co_consts", ())[1:]
-        for group in (constants, *(c for c in constants if isinstance(c, tuple | frozenset))):
-            words = {w for w in group if isinstance(w, str)}
-            found |= words if value in words or group is constants else set()
-    return sorted(w for w in found - {value} if w.isidentifier())

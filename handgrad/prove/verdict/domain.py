@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def _shrunk(x: Array) -> Any:
     return x / (1e-300 + abs(x).max(initial=0))
 
 
-_INSIDE = {
+_INSIDE: dict[str, Callable[[Array], Any]] = {
     "their absolute values": lambda x: abs(x) + 0.05,
     "their negatives": lambda x: -abs(x) - 0.05,
     "values between 0.1 and 0.9": lambda x: 0.1 + 0.8 * abs(_shrunk(x)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
-from handgrad.prove.verdict.inputs import bounds, is_real, movable, replaced
+from handgrad.prove.verdict.inputs import bounds, is_real, movable, replaced, scaled
 from handgrad.prove.verdict.precision import cast, in_dtype
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh
 
@@ -37,12 +38,16 @@ def _extreme(case: Case, offset: float) -> Iterator[tuple[str, list[Any]]]:
         return
     for size in (40.0, 100.0, 1000.0, 8000.0):
         scale = size / max(abs(low), abs(high), 1e-300)
-        yield f"inputs up to {size:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
-        for word, s in (("positive", scale), ("negative", -scale)) if low < 0 else ():
-            inputs = replaced(case, lambda x, s=s: s * abs(np.asarray(x)))
+        yield f"inputs up to {size:g}", scaled(case, scale)
+        for word, sign in (("positive", 1), ("negative", -1)) if low < 0 else ():
+            inputs = replaced(case, partial(_of_one_sign, factor=sign * scale))
             yield f"{word} inputs up to {size:g}", inputs
     yield "rows at 1000 and at -1000", replaced(case, _far_apart)
     yield f"inputs near {offset:g}", replaced(case, lambda x: offset + np.asarray(x))
+
+
+def _of_one_sign(x: Any, factor: float) -> Array:
+    return np.asarray(factor * abs(np.asarray(x)))
 
 
 def _far_apart(x: Any) -> Array:

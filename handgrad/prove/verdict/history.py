@@ -109,17 +109,17 @@ def _same_arrays(case: Case) -> Iterator[History]:
 
 
 def _backward_alone(case: Case) -> Iterator[History]:
-    """A second backward for the same forward; and one after all generators have moved on."""
+    """backward after all generators have moved on; and a second one for the same forward."""
 
     def twice(used: Subject, alone: Run) -> None:
         used.backward([fresh(u) for u in alone.upstream])
 
-    what = "a second backward for the same forward"
-    yield History(what, case.inputs, between=twice, optional=True)
     for seed in range(2, 6):
         yield History("backward, called again from the same state,", case.inputs,
                       between=lambda used, _: move_on(used), cause="nondeterministic",
                       seed=seed)  # fmt: skip
+    what = "a second backward for the same forward"
+    yield History(what, case.inputs, between=twice, optional=True)
 
 
 def move_on(subject: Subject) -> None:
@@ -132,9 +132,9 @@ def _instances(case: Case) -> Iterator[History]:
     """Two instances used in turn do not disturb each other."""
     for one, other in instances(case):
         for inputs in (shuffled(case, case.rng), resized(case, 0, length(case) + 2, case.rng)):
-            pair = duplicate([one.thing, other.thing])  # in one: what they share stays so
-            use = partial(_use, case, other.around(pair[1]), inputs)
             if inputs is not None:
+                pair = duplicate([one.thing, other.thing])  # in one: what they share stays so
+                use = partial(_use, case, other.around(pair[1]), inputs)
                 yield History("backward, after another instance was used,", case.inputs,
                               between=use, alone=one, used=one.around(pair[0]))  # fmt: skip
 
@@ -148,11 +148,12 @@ def instances(case: Case) -> Iterator[tuple[Subject, Subject]]:
     """Pairs of instances: two copies, and two that the constructor makes."""
     if isinstance(case.subject.thing, Pair) or case.subject.outside.made_by_factory:
         return
-    for make in (case.subject.copy, lambda: sibling(case.subject)):
-        one, other = make(), make()
-        made = one is not None and other is not None
-        if made and all(one.get(n).dtype.kind == "f" for n in one.parameters):
-            yield one, other
+    yield case.subject.copy(), case.subject.copy()
+    one, other = sibling(case.subject), sibling(case.subject)
+    if one is None or other is None:
+        return
+    if all(one.get(n).dtype.kind == "f" for n in one.parameters):  # else they are still to be made
+        yield one, other
 
 
 def _held_against(case: Case, history: History, wrong: set[str]) -> Finding | None:

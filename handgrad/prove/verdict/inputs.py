@@ -47,6 +47,11 @@ def replaced(case: Case, change: Callable[[Any], Any]) -> list[Any]:
     return [change(x) if k in wanted else fresh(x) for k, x in enumerate(case.inputs)]
 
 
+def scaled(case: Case, factor: float) -> list[Any]:
+    """The movable inputs times a number."""
+    return replaced(case, lambda x: factor * np.asarray(x))
+
+
 def nearby(case: Case, seed: int = 7, inputs: Sequence[Any] | None = None) -> list[Any]:
     """Inputs of the same shapes and signs, with other values; labels stay."""
     rng, wanted = np.random.default_rng(seed), set(movable(case))

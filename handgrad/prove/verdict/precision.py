@@ -53,23 +53,23 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _widened(case: Case, run: Run) -> Iterator[Finding]:
-    """float64 among results of float32; code that is double throughout may be meant so.
-
-    It is not where forward keeps float32, or where nothing else was given.
-    """
+    """float64 among results of float32: a limit where something else than float32 was given."""
     paths = [p.path for p in case.subject.parameters.values()]
     held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
     real = [x for x in held if is_real(x)]
     asked = bool(real) and all(x.dtype.itemsize <= 4 for x in real)
     if asked and any(y.dtype == np.float64 and y.ndim for y in run.outputs):
         yield Finding("dtype", "forward gives float64 though all that it got is float32.")
-    keeps = all(y.dtype == np.float32 for y in run.outputs)
-    for name in case.wanted if keeps or asked else ():
+    for name in case.wanted:
         gradient = run.gradients[name]
-        if gradient is not None and gradient.dtype == np.float64 and gradient.ndim:
+        if gradient is None or gradient.dtype != np.float64 or not gradient.ndim:
+            continue
+        if asked:
             text = f"In float32 d{name} is float64: something that it is made with is."
             yield Finding("dtype", text, name, grade=Grade.ELSEWHERE)
-            return
+        else:
+            case.limits.append(f"float32: d{name} comes back as float64")
+        return
 
 
 def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -117,15 +117,11 @@ def _single_state(case: Case, base: Outcome, name: str, gradient: Array) -> bool
 
 def low_precision_state(case: Case) -> bool:
     """Whether forward or backward keeps float16 or float32 arrays, among float64 ones."""
-    return any(map(_is_cut, kept_arrays(case)))
-
-
-def kept_arrays(case: Case) -> list[np.ndarray]:
-    """The real arrays that a subject holds after a forward and a backward, and its outputs."""
     used = case.subject.copy()
     run = case.run(start=used, keep=True)
     held = [v for owner in owners(used.thing) for v in attributes(owner).values()]
-    return [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    real = [v for v in held + run.outputs if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
+    return any(map(_is_cut, real))
 
 
 def _is_cut(array: np.ndarray) -> bool:
@@ -151,8 +147,10 @@ def cast(x: Any, dtype: Any) -> Any:
 
 def _differs(case: Case, given: Run, right: Run, tolerance: float, what: str) -> Iterator[Finding]:
     nothing = vanishing(right.gradients)
-    pairs = [("", *both) for both in zip(given.outputs, right.outputs)]
-    pairs += [(n, given.gradients[n], right.gradients[n]) for n in case.wanted if n not in nothing]
+    names = [n for n in case.wanted if n not in nothing]
+    pairs: list[tuple[str, Array | None, Array | None]]
+    pairs = [("", a, b) for a, b in zip(given.outputs, right.outputs)]
+    pairs += [(n, given.gradients[n], right.gradients[n]) for n in names]
     for name, a, b in pairs:
         if a is None or b is None or not np.isfinite(b).all() or close(a, b, tolerance):
             continue

@@ -2,9 +2,10 @@
 
 Asked only where forward means it: it gives for a stack what it gives for each slice, or their sum
 or mean, or what it gives for flattened axes. Plain NumPy means much by chance (`x @ W` takes
-stacks), so a backward that raises there is a limit and no mistake; so is an operand that was given
-beside the batch, whose gradient is not summed. Wrong numbers are a mistake, and so is a gradient
-of another shape than its parameter or the batch.
+stacks), so a backward that raises there, or returns other shapes, is a limit and no mistake, unless
+something else tells that stacks are meant: another gradient that is summed over the new axis and
+right, or a forward that swaps or adds axes within each slice, which nothing does by chance. Wrong
+numbers are a mistake.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.fade import fades
-from handgrad.prove.verdict.inputs import batched, differentiable, nearby, resized
+from handgrad.prove.verdict.inputs import batched, differentiable, is_real, nearby, resized
 from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
 
 MOST = 6  # rows that are looked at one by one
@@ -39,7 +40,7 @@ def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
         rows = [[x[i] if k in moved else fresh(x) for k, x in enumerate(few)]
                 for i in range(min(len(few[k]) for k in moved))]  # fmt: skip
         if _by_slices(case, stacked, slices):
-            yield from _proved(case, stacked, moved)
+            yield from _proved(case, base, stacked, moved)
         else:
             deep = [k for k in moved if np.ndim(case.inputs[k]) > 1]
             inner = [_joined(slices, k, 1) if k in deep else fresh(x)
@@ -48,13 +49,13 @@ def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
             halves = [_halved(x) if k in deep else fresh(x) for k, x in enumerate(case.inputs)]
             for inputs in (inner, merged, halves):
                 if deep and _by_flattening(case, inputs, deep):
-                    yield from _proved(case, inputs, moved)
-            yield from _channels(case, moved)
+                    yield from _proved(case, base, inputs, moved)
+            yield from _channels(case, base, moved)
         if rows and _by_slices(case, few, rows):
-            yield from _proved(case, rows[0], moved)
+            yield from _proved(case, base, rows[0], moved)
 
 
-def _channels(case: Case, moved: list[int]) -> Iterator[Finding]:
+def _channels(case: Case, base: Outcome, moved: list[int]) -> Iterator[Finding]:
     """Samples of a vector as two images: the columns are channels for forward, on the second axis.
 
     Their places then count as samples do, as for a normalization of each channel.
@@ -68,7 +69,7 @@ def _channels(case: Case, moved: list[int]) -> Iterator[Finding]:
     except SubjectError:  # not meant
         return
     if all(z.shape[:1] == (6,) and close(y, _as_images(z), 1e-9) for y, z in pairs):
-        yield from _proved(case, images, moved)
+        yield from _proved(case, base, images, moved)
 
 
 def _as_images(x: Array) -> Array:
@@ -150,23 +151,20 @@ def _by_flattening(case: Case, inputs: Inputs, deep: list[int]) -> bool:
     return all(y.size == z.size and close(y.reshape(-1), z.reshape(-1), 1e-9) for y, z in pairs)
 
 
-def _proved(case: Case, inputs: Inputs, moved: list[int]) -> Iterator[Finding]:
+def _proved(case: Case, base: Outcome, inputs: Inputs, moved: list[int]) -> Iterator[Finding]:
     there, here = (_spelled([x[k] for k in moved]) for x in (inputs, case.inputs))
     is_batch = all(np.ndim(inputs[k]) > 1 for k in moved if np.ndim(case.inputs[k]) > 1)
     try:
         outcome = case.verify(inputs)
     except SubjectError as error:
         if is_batch:
-            case.limits.append(f"shape {there}: {error.sentence}")
+            kind = error.type.__name__ if error.type else error.kind
+            case.limits.append(f"shape {there}: {error.phase} raises {kind}")
         return
     if outcome is None or not outcome.mismatches or unset(outcome) or fades(case, inputs):
         return
     wrong = outcome.mismatches
-    names, learned = {m.name for m in wrong}, set(case.subject.parameters)
-    own = names & (learned | {case.names[k] for k in moved})
-    # For a vector, another parameter's gradient that is right tells that it is meant.
-    counts = own if is_batch else names & learned and learned - names
-    if any(map(_misshapen, wrong)) and not counts:
+    if any(map(_misshapen, wrong)) and not _is_meant(case, base, wrong, moved):
         if is_batch:
             case.limits.append(f"shape {there}: d{wrong[0].name} has another shape")
         return
@@ -185,6 +183,19 @@ def _misshapen(mismatch: Mismatch) -> bool:
     return mismatch.part is None or (
         given.ndim > 0 and len(given) > 1 and not np.ptp(given, 0).any()
     )
+
+
+def _is_meant(case: Case, base: Outcome, wrong: list[Mismatch], moved: list[int]) -> bool:
+    """Whether something else tells that backward should know what to do with another rank."""
+    given, output = [case.inputs[k] for k in moved], base.run.outputs[0]
+    names = {case.names[k] for k in moved}
+    shapes = {n: case.shape(n, case.inputs) for n in case.wanted if n not in names}
+    if not all(is_real(x) and np.ndim(x) == 2 for x in given):
+        return False
+    if not shapes:
+        swapped = len(given) == 1 and output.shape == given[0].shape[::-1] != given[0].shape
+        return swapped or output.ndim > 2
+    return bool({n for n, shape in shapes.items() if np.prod(shape) > 1} - {m.name for m in wrong})
 
 
 def _told(mismatch: Mismatch, outcome: Outcome | None, what: str, text: str) -> Finding:

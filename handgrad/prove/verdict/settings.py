@@ -63,7 +63,9 @@ def settings(case: Case, base: Outcome) -> Iterator[Finding]:
 def _made(case: Case) -> Iterator[Variant]:
     """Instances that are made with other arguments."""
     how = recipe(case.subject)
-    for change in _changes(case, how)[:MOST] if how is not None else ():
+    if how is None:
+        return
+    for change in _changes(case, how)[:MOST]:
         subject = constructed(case.subject, Recipe(how.make, how.given | change))
         if subject is not None:
             what = ", ".join(f"{n} = {_spelled(v)}" for n, v in change.items())

@@ -107,6 +107,7 @@ def indices(case: Case, base: Outcome) -> Iterator[Variant]:
             ([high], "missing_batch_sum", "an index that repeats"),
             ([low, high, low], "missing_batch_sum", "indices that repeat"),
             ([top, 0], "boundary", "the first and the last index"),
+            (list(range(top + 1)), "boundary", "every index in turn"),
         ):
             filled = np.resize(np.asarray(values, dtype=x.dtype), x.shape)
             inputs = [filled if j == k else fresh(y) for j, y in enumerate(case.inputs)]
@@ -133,7 +134,7 @@ def broadcasting(case: Case, base: Outcome) -> Iterator[Variant]:
             continue
         if run.outputs[0].shape == _stretched(one, two):
             gradients = [run.gradients[n] for n in case.names]
-            if [np.shape(g) for g in gradients] == [one, two]:
+            if [() if g is None else g.shape for g in gradients] == [one, two]:
                 served.add(one == full)
             tried.append((inputs, f"inputs of shapes {one} and {two}"))
     if tried and len(served) < 2:

@@ -13,7 +13,7 @@ from handgrad.prove.measure.point import DOUBLE
 from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.elsewhere import Inputs, Variant
 from handgrad.prove.verdict.evidence import Finding, Grade
-from handgrad.prove.verdict.inputs import bounds, movable, nearby, replaced, shuffled
+from handgrad.prove.verdict.inputs import bounds, movable, nearby, replaced, scaled, shuffled
 from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
 
 
@@ -33,23 +33,24 @@ def _ordinary(case: Case, base: Outcome) -> Iterator[tuple[str, Inputs]]:
     size = max(abs(low), abs(high), 1e-300)
     open_below = low < 0 or not ends_at_zero(case)
     if low >= 0 and open_below:  # where forward is finite they count
-        yield "negative values", replaced(case, lambda x: -np.asarray(x))
-        yield "negative values", replaced(case, lambda x: -5.0 * np.asarray(x))
+        yield "negative values", scaled(case, -1.0)
+        yield "negative values", scaled(case, -5.0)
         flip = case.rng.choice
         yield "values of both signs", replaced(case, lambda x: x * flip([-1.0, 1.0], np.shape(x)))
     if low >= 0 and high <= 1:
-        yield "smaller values", replaced(case, lambda x: 0.3 * np.asarray(x))
+        yield "smaller values", scaled(case, 0.3)
         return
     loss = all(y.size == 1 for y in base.run.outputs)
     exact = base.point is not None and base.point.noise == DOUBLE
     tops = (0.5, 3.0) if loss else (0.1, 3.0, 8.0, 30.0) + (300.0,) * exact
     for top in tops:
-        scale = 1.0137 * top / size  # a round number may be where the subject jumps
-        yield f"values up to {top:g}", replaced(case, lambda x, s=scale: s * np.asarray(x))
+        # A round number may be where the subject jumps.
+        yield f"values up to {top:g}", scaled(case, 1.0137 * top / size)
     if open_below:
         for word, scale in (("positive", 1 / size), ("negative", -1 / size)):
-            inputs = replaced(case, lambda x, s=scale: s * (0.05 * size + abs(np.asarray(x))))
-            yield f"{word} values", inputs
+            shifted = replaced(case, lambda x: 0.05 * size + abs(np.asarray(x)))
+            moved = movable(case)
+            yield f"{word} values", [scale * x if k in moved else x for k, x in enumerate(shifted)]
         yield "mixed values", replaced(case, lambda x: _mixed(case, x))
 
 
@@ -67,7 +68,7 @@ def ends_at_zero(case: Case) -> bool:
     tops = []
     for scale in (1.0, 1e-3):
         try:
-            gradients = case.run(replaced(case, lambda x, s=scale: s * np.asarray(x))).gradients
+            gradients = case.run(scaled(case, scale)).gradients
         except SubjectError:  # it says itself where its domain ends
             return True
         found = [gradients[case.names[k]] for k in movable(case)]
@@ -145,7 +146,7 @@ def labels(case: Case, base: Outcome) -> Iterator[Variant]:
             continue
         one_hot = x.ndim > 1 and bool(np.all((x == 0) | (x == 1)) and np.all(x.sum(-1) == 1))
         if x.ndim > 1 and np.all((x == 0) | (x == 1)) and not one_hot:
-            kept = np.random.default_rng(case.seed).random(x.shape) < 0.6
+            kept = np.asarray(np.random.default_rng(case.seed).random(x.shape) < 0.6)
             kept[..., 0] |= ~kept.any(-1)
             yield "wrong_formula", f"another {case.names[k]}", _with(case, k, kept.astype(x.dtype))
         for what, label in _forms(x, one_hot, np.shape(case.inputs[0])) if k else ():

@@ -59,7 +59,7 @@ class AbsAtZeroOnly:
 @fair(on=_with_zeros)
 class AbsRightSide:
     def forward(self, x):
-        self.sign = np.where(x >= 0, 1, -1).astype(x.dtype)
+        self.sign = np.where(x >= 0, 1, -1)
         return np.abs(x)
 
     def backward(self, dout):
@@ -96,7 +96,7 @@ class MaxShared:
 
     def forward(self, x):
         top = x == x.max(axis=1, keepdims=True)
-        self.share = (top / top.sum(axis=1, keepdims=True)).astype(x.dtype)
+        self.share = top / top.sum(axis=1, keepdims=True)
         return x.max(axis=1)
 
     def backward(self, dout):

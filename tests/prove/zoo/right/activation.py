@@ -141,7 +141,6 @@ class PReLU:
         self.da = None
 
     def forward(self, x):
-        assert x.ndim == 2
         self.x = x
         return np.maximum(x, 0) + self.a * np.minimum(x, 0)
 

@@ -129,7 +129,7 @@ class Hinge:
         self.t = t
         margin = x - x[self.rows, t][:, None] + 1.0
         margin[self.rows, t] = 0
-        self.over = (margin > 0).astype(x.dtype)
+        self.over = margin > 0
         return np.sum(np.maximum(margin, 0)) / len(x)
 
     def backward(self, dout=1):

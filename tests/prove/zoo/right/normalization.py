@@ -69,7 +69,6 @@ class LayerNorm:
         self.dbeta = None
 
     def forward(self, x):
-        assert x.ndim == 2
         xc = x - x.mean(axis=-1, keepdims=True)
         self.std = np.sqrt(np.mean(xc**2, axis=-1, keepdims=True) + 1e-5)
         self.xn = xc / self.std
@@ -91,7 +90,6 @@ class RMSNorm:
         self.dgamma = None
 
     def forward(self, x):
-        assert x.ndim == 2
         self.x = x
         self.rms = np.sqrt(np.mean(x**2, axis=-1, keepdims=True) + 1e-6)
         return self.gamma * x / self.rms
