@@ -13,7 +13,7 @@ from handgrad.compile.values import BatchDim
 from tests.compile.rows import run
 
 ADAM = {
-    "rule": "adam", "rate": 0, "root": 0, "rest": 0,
+    "rule": "adam", "rate": 0, "root": 0, "rest": 0, "lead": 0,
     "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "scale": 1.0,
 }  # fmt: skip
 

@@ -156,7 +156,7 @@ def test_only_what_is_independent_is_joined():
     parts = [product(x, W, h), relu]
     join(parts)
     assert [row.waits for row in parts] == [FOR_ALL, FOR_ALL]
-    update = {"count": 10, "p": W, "g": W, "rate": 0, "root": 0, "rest": 0}
+    update = {"count": 10, "p": W, "g": W, "rate": 0, "root": 0, "rest": 0, "lead": 0}
     updates = [Row("update", update), Row("update", update)]
     updates += [Row("squares", {"count": 10, "g": W, "sums": x})]
     join(updates)

@@ -172,15 +172,20 @@ class TestTorch:
         assert check(redraws, X, torch.rand_like).cause == "nondeterministic"
 
     def test_none_for_an_input(self, torch, function):
-        """Missing where it is needed; what needs none is told by name, wrt or requires_grad."""
+        """None says that there is none, and is told; missing where wrt or requires_grad asks."""
 
         def forward(ctx, x, w, b):
             ctx.save_for_backward(w)
             return x @ w + b
 
         affine = function(forward, lambda ctx, g: (g @ ctx.saved_tensors[0].T, None, g.sum(0)))
-        assert check(affine, X, W, B).cause == "missing_term"
+        report = check(affine, X, W, B)
+        assert report
+        assert "backward says by None that w has no gradient" in report.notes
+        assert check(affine, X, W, B, wrt=("x", "w", 2)).cause == "missing_term"
         assert check(affine, X, W, B, wrt=("x", 2))
+        every = [torch.tensor(a, requires_grad=True) for a in (X, W, B)]
+        assert check(affine, *every).cause == "missing_term"
         given = [torch.tensor(a, requires_grad=k != 1) for k, a in enumerate((X, W, B))]
         assert check(affine, *given)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from handgrad.layers.loss.base import require_weight
+from math import inf
+
 from handgrad.layers.loss.cross_entropy import SoftmaxCrossEntropy
 
 
@@ -23,5 +24,7 @@ class PolicyGradient(SoftmaxCrossEntropy):
     signed = True
 
     def divisor(self, total: float, count: int) -> float:
-        self.denominator = require_weight(self, float(count))
-        return self.denominator
+        if self.normalizer is None:
+            return super().divisor(count, count)
+        self.denominator = float(count)  # advantages are no weights: their mean scales nothing
+        return self.denominator or inf
