@@ -64,8 +64,9 @@ class Inputs:
         x = numbers(x, name)
         single = x.shape == self.shape
         if not single and x.shape[1:] != self.shape:
+            batch = f"({', '.join(map(str, ('N', *self.shape)))})"
             raise ShapeError(
-                f"{name}: a sample of shape {self.shape}, or a batch {('N', *self.shape)} of "
+                f"{name}: a sample of shape {self.shape}, or a batch {batch} of "
                 f"them, is needed, got shape {x.shape}; grow(inputs=…) makes room for more columns"
             )
         x = check_inputs(x[None] if single else x, name)
@@ -122,9 +123,10 @@ class Targets:
     def _check_labels(self, t: Array) -> None:
         _, seen = counted(self.loss, t[..., None], t)
         if seen.size and not (seen.min() >= 0 and seen.max() < self.classes):
+            low, high = seen.min(), seen.max()
             raise ValueError(
-                f"t: labels from 0 to {(self.classes or 0) - 1} are needed, got {seen.min()} to "
-                f"{seen.max()}; grow(classes=…) makes room for more"
+                f"t: labels from 0 to {(self.classes or 0) - 1} are needed, got "
+                f"{low if low == high else f'{low} to {high}'}; grow(classes=…) makes room for more"
             )
 
 

@@ -374,7 +374,7 @@ def test_threads_wait_for_each_other(engine, data, network):
     [
         (np.zeros(4), 0, None, r"update: x: a sample of shape \(5,\), or a batch"),
         (np.zeros((2, 3)), [0, 1], None, r"a sample of shape \(5,\)"),
-        (np.zeros(5), 3, None, "labels from 0 to 2 are needed, got 3 to 3; grow"),
+        (np.zeros(5), 3, None, "labels from 0 to 2 are needed, got 3; grow"),
         (np.zeros(5), -1, None, "labels from 0 to 2"),
         (np.zeros(5), 1.5, None, "the targets so far were integers, got float64"),
         (np.zeros(5), "wet", None, "t: numbers are needed, got 'wet'"),
