@@ -13,7 +13,7 @@ from handgrad.optimcheck.formulas import RULES
 from handgrad.optimcheck.identify import Identity
 from handgrad.optimcheck.subject import find_way, is_own
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG
-from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.sandbox import Sandbox, SubjectError
 
 KINDS = ("coupled", "decoupled", "none")
 NAMES = (*RULES, "adamw", "contract")

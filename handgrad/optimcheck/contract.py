@@ -15,7 +15,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.optimcheck.causes import Finding
 from handgrad.optimcheck.subject import Arrays, Run, Way
-from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.sandbox import Sandbox, SubjectError
 
 STEPS = 6
 SAVERS = (("state_dict", "load_state_dict"), ("get_state", "set_state"), ("to_dict", "from_dict"))

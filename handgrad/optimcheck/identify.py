@@ -14,7 +14,7 @@ from handgrad.optimcheck.contract import Lab
 from handgrad.optimcheck.fit import EXACT, Fit, coarse, fine, predicted
 from handgrad.optimcheck.formulas import VARIANTS
 from handgrad.optimcheck.subject import Run
-from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.subject.sandbox import SubjectError
 
 PLAIN = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop")  # rules without corrections
 COUNT = 60  # steps that are compared

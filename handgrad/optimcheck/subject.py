@@ -18,8 +18,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.optim import make_optimizer
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.copying import duplicate
+from handgrad.subject.sandbox import Sandbox, SubjectError
 
 Arrays = Mapping[str, Array]
 LR = 0.01  # for a constructor that asks for one

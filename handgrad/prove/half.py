@@ -15,8 +15,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.report import WRONG, Report
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.trial import Case
+from handgrad.subject.sandbox import SubjectError
 
 # The spacing of numbers at 1, the largest number, and the spacing near 0.
 EPS, TOP, TINY = (dict(zip(("float16", "bfloat16"), pair)) for pair in (

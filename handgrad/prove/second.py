@@ -17,13 +17,13 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.derivative import grad
 from handgrad.layer import Layer, Slot, slots
-from handgrad.prove.peers.library import Peer, dys, plain
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.dressing import ANY, Box, dressed, parameters
-from handgrad.prove.subject.parameters import put
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.trial import Case
+from handgrad.subject.copying import duplicate
+from handgrad.subject.dressing import ANY, Box, dressed, parameters
+from handgrad.subject.parameters import put
+from handgrad.subject.peers.library import Peer, dys, plain
+from handgrad.subject.sandbox import SubjectError
 from handgrad.tensor import Tensor
 
 _SYMMETRIC = 1e-5  # of the largest product

@@ -37,7 +37,7 @@ from handgrad.prove.check import check
 from handgrad.prove.diagnosis.slips import slip
 from handgrad.prove.diagnosis.source import parsed
 from handgrad.prove.report import RIGHT, UNKNOWN, Report
-from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.sandbox import Sandbox, SubjectError
 from handgrad.testing.formats import Found
 from handgrad.testing.guess import Guess
 from handgrad.testing.network import at_one

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.parameters import owners
+from handgrad.subject.parameters import owners
 
 Shape = tuple[int, ...]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.peers.adapt import as_arrays
-from handgrad.prove.subject.adapt import adapt
-from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.adapt import adapt
+from handgrad.subject.peers.adapt import as_arrays
+from handgrad.subject.sandbox import Sandbox, SubjectError
 from handgrad.testing.guess import Guess, constructors, exampled, wanted_inputs
 from handgrad.testing.network import LossNetwork
 from handgrad.testing.search import (

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from handgrad import check
-from handgrad.prove.subject.adapt import adapt
-from handgrad.prove.subject.sandbox import Sandbox
 from handgrad.prove.verdict.prepare import prepare
 from handgrad.prove.verdict.rank import alike, ranks
+from handgrad.subject.adapt import adapt
+from handgrad.subject.sandbox import Sandbox
 
 
 def r(*shape, seed=3):

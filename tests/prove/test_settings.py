@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from handgrad import check
-from handgrad.prove.subject.adapt import adapt
-from handgrad.prove.subject.making import recipe
-from handgrad.prove.subject.sandbox import Sandbox
 from handgrad.prove.verdict.prepare import prepare
 from handgrad.prove.verdict.settings import settings
+from handgrad.subject.adapt import adapt
+from handgrad.subject.making import recipe
+from handgrad.subject.sandbox import Sandbox
 
 
 def r(*shape):

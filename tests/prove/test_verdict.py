@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove import check
-from handgrad.prove.subject.sandbox import interrupting
+from handgrad.subject.sandbox import interrupting
 
 X = np.random.default_rng(0).normal(size=(4, 3))
 W, B = np.random.default_rng(1).normal(size=(3, 2)), np.ones(2)

@@ -5,7 +5,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from handgrad.prove.subject.sandbox import Sandbox
+from handgrad.subject.sandbox import Sandbox
 from handgrad.testing.discover import discover
 from handgrad.testing.guess import documented_shapes
 from handgrad.testing.search import FITS

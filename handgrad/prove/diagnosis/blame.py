@@ -8,9 +8,9 @@ from typing import Any
 
 from handgrad.layer import is_layer
 from handgrad.prove.report import WRONG, Report
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.trial import Case, fresh
+from handgrad.subject.copying import duplicate
+from handgrad.subject.sandbox import SubjectError
 
 
 def blame(case: Case, check: Callable[..., Report]) -> tuple[str, Report] | None:

@@ -14,10 +14,10 @@ from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where, gradient_of
 from handgrad.prove.show.arrays import window
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.subject.sandbox import SubjectError
 
 
 def examine(case: Case, reference: Callable[..., Any] | None = None) -> Report:

@@ -18,11 +18,11 @@ from handgrad import layers
 from handgrad.arrays import Array
 from handgrad.foreign import FOREIGN
 from handgrad.layer import Layer, slots
-from handgrad.prove.subject.parameters import owners
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import nearby
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
+from handgrad.subject.parameters import owners
+from handgrad.subject.sandbox import SubjectError
 
 _NOISE = r"layer|function|func|op|node|activation|gate|my|bad|wrong|buggy|broken|naive|simple|plain"
 _NOISE += r"|book|numpy|np|\d+"

@@ -11,10 +11,10 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.point import Point
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import fresh
+from handgrad.subject.adapt import Subject
+from handgrad.subject.sandbox import SubjectError
 
 
 def of_another_point(hypothesis: Hypothesis) -> Iterator[Finding]:

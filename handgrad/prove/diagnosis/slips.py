@@ -9,7 +9,7 @@ from types import FrameType, FunctionType
 from typing import Any
 
 from handgrad.prove.diagnosis.source import function_of, parsed
-from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.subject.sandbox import SubjectError
 
 
 def slip(thing: Any, error: SubjectError | None) -> str:

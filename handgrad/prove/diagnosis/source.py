@@ -8,10 +8,10 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.dressing import positional
-from handgrad.prove.subject.sandbox import libraries
 from handgrad.prove.verdict.evidence import Finding
+from handgrad.subject.adapt import Subject
+from handgrad.subject.dressing import positional
+from handgrad.subject.sandbox import libraries
 
 _IN_FORWARD = ("forward", "A later call changes the output")  # how its findings begin
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.subject.sandbox import interrupting
+from handgrad.subject.sandbox import interrupting
 
 _CALL, _LINE, _ELEMENT = 40.0, 0.6, 0.01  # units of a call, of a line of Python, of an element
 _USUAL = 60  # lines of a call, where they cannot be counted

@@ -12,8 +12,8 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layer import sublayers
 from handgrad.prove.measure.numeric import Derivative, Line, careful, complex_step, quick
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.subject.adapt import Subject
+from handgrad.subject.sandbox import SubjectError
 
 _MEMORY = 4_000_000  # elements of a Jacobian that are held at once
 SINGLE, DOUBLE = 2e-7, 1e-15  # rounding of an output, by the precision it has

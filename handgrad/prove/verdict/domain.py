@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import is_real
 from handgrad.prove.verdict.precision import cast
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
+from handgrad.subject.sandbox import SubjectError
 
 
 def beyond(case: Case) -> tuple[Outcome | None, list[Finding]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.fade import fades
 from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.subject.sandbox import SubjectError
 
 Inputs = list[Any]
 Variant = tuple[str, str, Inputs | None]  # the cause that is suspected, what is varied, inputs

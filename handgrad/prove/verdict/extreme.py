@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import bounds, is_real, movable, replaced, scaled
 from handgrad.prove.verdict.precision import cast, in_dtype
 from handgrad.prove.verdict.trial import Case, Outcome, Run, fresh
+from handgrad.subject.sandbox import SubjectError
 
 Plan = tuple[Any, Any, float]  # a precision, a higher one, and what is large for the first
 

@@ -16,9 +16,9 @@ import numpy as np
 from handgrad.prove.measure.compare import RELATIVE, signs
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import Point
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.inputs import movable
 from handgrad.prove.verdict.trial import Case
+from handgrad.subject.sandbox import SubjectError
 
 _SMALL, _TINY = 1e-4, 1e-7  # between them a difference is fading
 

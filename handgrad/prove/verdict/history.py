@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.adapt import Pair, Subject
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.making import sibling
-from handgrad.prove.subject.parameters import attributes, owners, reach
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import length, nearby, resized, shuffled
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, fresh, same
+from handgrad.subject.adapt import Pair, Subject
+from handgrad.subject.copying import duplicate
+from handgrad.subject.making import sibling
+from handgrad.subject.parameters import attributes, owners, reach
+from handgrad.subject.sandbox import SubjectError
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.trial import Case, fresh
+from handgrad.subject.sandbox import SubjectError
 
 
 def is_real(x: Any) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict import (
     extreme,
     history,
@@ -23,6 +22,7 @@ from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.fade import fades
 from handgrad.prove.verdict.large import examine_large
 from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.subject.sandbox import SubjectError
 
 Experiment = Callable[[Case, Outcome], Iterable[Finding]]
 

@@ -17,10 +17,10 @@ from handgrad.arrays import Array
 from handgrad.prove.measure.compare import compare, misfit, widen
 from handgrad.prove.measure.numeric import Derivative, Line, quick
 from handgrad.prove.measure.point import DOUBLE, SINGLE, Point, differentiate_at
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, dout_written, fresh, same
+from handgrad.subject.adapt import Subject
+from handgrad.subject.sandbox import SubjectError
 
 _PIECE = 1 << 18
 _STEPS = (1.0, 0.1, 1e-3, 1e-4)  # relative to the largest entry; the best one counts

@@ -9,10 +9,10 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import NOISE
 from handgrad.prove.measure.point import SINGLE
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import is_real
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, fresh
+from handgrad.subject.sandbox import SubjectError
 
 
 def by_columns(a: Array) -> Array:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.history import instances, move_on
 from handgrad.prove.verdict.inputs import nearby, resized
 from handgrad.prove.verdict.trial import Case, Outcome, fresh, same
+from handgrad.subject.adapt import Subject
+from handgrad.subject.copying import duplicate
+from handgrad.subject.sandbox import SubjectError
 
 
 def results_last(case: Case, base: Outcome) -> Iterator[Finding]:

@@ -9,11 +9,11 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.measure.point import DOUBLE
-from handgrad.prove.subject.parameters import attributes, owners, reach
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import is_real, movable, replaced
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, fresh, vanishing
+from handgrad.subject.parameters import attributes, owners, reach
+from handgrad.subject.sandbox import SubjectError
 
 
 def integers(case: Case, base: Outcome) -> Iterator[Finding]:

@@ -10,12 +10,12 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.layer import Layer
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.parameters import attributes, owners, reach
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.inputs import is_real
 from handgrad.prove.verdict.trial import Case, Run, close, fresh, same
+from handgrad.subject.adapt import Subject
+from handgrad.subject.copying import duplicate
+from handgrad.subject.parameters import attributes, owners, reach
+from handgrad.subject.sandbox import SubjectError
 
 LARGE = 400_000  # elements in a subject and its inputs, from which on it is copied once only, ...
 HUGE = 4_000_000  # ... and from which on not even to float64

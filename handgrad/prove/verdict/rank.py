@@ -18,11 +18,11 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.fade import fades
 from handgrad.prove.verdict.inputs import batched, differentiable, is_real, nearby, resized
 from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
+from handgrad.subject.sandbox import SubjectError
 
 MOST = 6  # rows that are looked at one by one
 Inputs = list[Any]

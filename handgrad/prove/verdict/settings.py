@@ -16,19 +16,19 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.making import (
-    Recipe,
-    call_settings,
-    constructed,
-    recipe,
-)
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import resized, resized_alike
 from handgrad.prove.verdict.lawful import is_whole, lawful
 from handgrad.prove.verdict.prepare import beside
 from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
+from handgrad.subject.adapt import Subject
+from handgrad.subject.making import (
+    Recipe,
+    call_settings,
+    constructed,
+    recipe,
+)
+from handgrad.subject.sandbox import SubjectError
 
 MOST = 50  # instances that are made
 EFFORT = 1e6  # after which no more are

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.elsewhere import Inputs, Variant, elsewhere
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import (
@@ -20,6 +19,7 @@ from handgrad.prove.verdict.inputs import (
     resized_odd,
 )
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
+from handgrad.subject.sandbox import SubjectError
 
 Shape = tuple[int, ...]
 

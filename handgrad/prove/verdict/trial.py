@@ -14,9 +14,9 @@ from handgrad.arrays import Array
 from handgrad.prove.measure.compare import Mismatch, bisect, compare, probe, widen
 from handgrad.prove.measure.effort import effort_of
 from handgrad.prove.measure.point import Part, Point, differentiate
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.evidence import Finding
+from handgrad.subject.adapt import Subject
+from handgrad.subject.sandbox import SubjectError
 
 
 @dataclass

@@ -10,11 +10,11 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.numeric import careful
 from handgrad.prove.measure.point import DOUBLE
-from handgrad.prove.subject.sandbox import SubjectError
 from handgrad.prove.verdict.elsewhere import Inputs, Variant
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import bounds, movable, nearby, replaced, scaled, shuffled
 from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
+from handgrad.subject.sandbox import SubjectError
 
 
 def ordinary(case: Case, base: Outcome) -> Iterator[Variant]:

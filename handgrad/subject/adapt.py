@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject import copying
-from handgrad.prove.subject.dressing import Box, dressed, positional
-from handgrad.prove.subject.outside import Outside
-from handgrad.prove.subject.parameters import Parameter, as_array, discover, put, reach
-from handgrad.prove.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject import copying
+from handgrad.subject.dressing import Box, dressed, positional
+from handgrad.subject.outside import Outside
+from handgrad.subject.parameters import Parameter, as_array, discover, put, reach
+from handgrad.subject.sandbox import Sandbox, SubjectError
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 _NUMPY = str(Path(np.__file__).parent)
-_HERE = str(Path(__file__).parents[1])
+_HERE = [str(Path(__file__).parents[1] / room) for room in ("subject", "prove")]
 
 
 class SubjectError(Exception):
@@ -197,7 +197,7 @@ def libraries() -> tuple[str, ...]:
 
 def _described(phase: str, error: Exception) -> SubjectError:
     frames = list(traceback.walk_tb(error.__traceback__))
-    hidden = (_NUMPY, _HERE, *libraries())
+    hidden = (_NUMPY, *_HERE, *libraries())
     own = [(f, n) for f, n in frames if not f.f_code.co_filename.startswith(hidden)]
     line = None
     if own:

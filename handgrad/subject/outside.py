@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.parameters import attributes, owners
+from handgrad.subject.copying import duplicate
+from handgrad.subject.parameters import attributes, owners
 
 _LIBRARIES = ("builtins", "handgrad", "numpy", "abc", "typing", "torch", "jax", "functools")
 _CODE: tuple[Any, ...] = (property, staticmethod, classmethod, functools.cached_property)

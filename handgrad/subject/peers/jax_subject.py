@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.peers.library import (
+from handgrad.subject.dressing import ANY, Box, dressed, parameters
+from handgrad.subject.peers.library import (
     Arguments,
     Peer,
     as_numpy,
@@ -18,7 +19,6 @@ from handgrad.prove.peers.library import (
     renamed,
     without_gpu,
 )
-from handgrad.prove.subject.dressing import ANY, Box, dressed, parameters
 
 # Compiling is most of the work: each shape costs once, and so least.
 FAST = {

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from handgrad.prove.peers.library import (
+from handgrad.subject.dressing import ANY, Box, dressed, parameters
+from handgrad.subject.peers.library import (
     Arguments,
     Peer,
     as_numpy,
@@ -21,7 +22,6 @@ from handgrad.prove.peers.library import (
     renamed,
     without_gpu,
 )
-from handgrad.prove.subject.dressing import ANY, Box, dressed, parameters
 
 
 class Mode(NamedTuple):

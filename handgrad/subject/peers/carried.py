@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.peers.library import Peer, as_numpy, home_of, without_gpu
-from handgrad.prove.subject.copying import duplicate
-from handgrad.prove.subject.dressing import Box
+from handgrad.subject.copying import duplicate
+from handgrad.subject.dressing import Box
+from handgrad.subject.peers.library import Peer, as_numpy, home_of, without_gpu
 
 
 class Carried(Peer):

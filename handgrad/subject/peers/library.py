@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.subject.dressing import Box, parameters
-from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.subject.dressing import Box, parameters
+from handgrad.subject.sandbox import SubjectError
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
 _DRIVERS = ("torch/cuda/", "triton/", "jax/_src/xla_bridge", "cupy_backends/", "cupy/cuda/")

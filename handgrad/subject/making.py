@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.subject import copying
-from handgrad.prove.subject.adapt import Pair, Subject, paired
-from handgrad.prove.subject.outside import cells
-from handgrad.prove.subject.parameters import attributes, put, reach
-from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.subject import copying
+from handgrad.subject.adapt import Pair, Subject, paired
+from handgrad.subject.outside import cells
+from handgrad.subject.parameters import attributes, put, reach
+from handgrad.subject.sandbox import SubjectError
 
 _LISTED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _PLAIN = (int, float, str, np.number)  # bool is an int

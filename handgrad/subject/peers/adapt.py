@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.peers.carried import Carried
-from handgrad.prove.peers.jax_subject import jax_subject
-from handgrad.prove.peers.library import Peer, as_numpy, home_of, inside, is_array, reached
-from handgrad.prove.peers.torch_subject import torch_subject
-from handgrad.prove.subject.adapt import paired
-from handgrad.prove.subject.dressing import dressed
+from handgrad.subject.adapt import paired
+from handgrad.subject.dressing import dressed
+from handgrad.subject.peers.carried import Carried
+from handgrad.subject.peers.jax_subject import jax_subject
+from handgrad.subject.peers.library import Peer, as_numpy, home_of, inside, is_array, reached
+from handgrad.subject.peers.torch_subject import torch_subject
 
 _MAKERS: dict[str, Callable[[Any, Sequence[Any]], Peer]] = {
     "torch": torch_subject,

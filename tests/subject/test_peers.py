@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from handgrad.prove.check import check
-from handgrad.prove.peers.adapt import as_arrays
 from handgrad.prove.report import family
+from handgrad.subject.peers.adapt import as_arrays
 
 X = np.random.default_rng(0).normal(size=(3, 4))
 W = np.random.default_rng(1).normal(size=(4, 2))

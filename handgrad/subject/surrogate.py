@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.subject.adapt import Subject
-from handgrad.prove.subject.dressing import Box, dressed, positional
-from handgrad.prove.subject.sandbox import SubjectError
+from handgrad.subject.adapt import Subject
+from handgrad.subject.dressing import Box, dressed, positional
+from handgrad.subject.sandbox import SubjectError
 
 
 class Meant:
