@@ -4,10 +4,11 @@ BIN := .venv/bin
 EXTRAS ?= test
 BUILT_FROM := pyproject.toml native/CMakeLists.txt $(wildcard native/*.cpp native/*.h)
 BUILDERS := 'scikit-build-core>=0.11' $(foreach tool,cmake ninja,$(if $(shell command -v $(tool)),,$(tool)))
+comma := ,
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: train test native clean
+.PHONY: train test docs native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
@@ -16,6 +17,11 @@ test: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# The documentation as files that need no server: out/site/index.html.
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Wrote out/site/index.html"
 
 # The native library alone, what has changed of it, into its place in the editable install.
 native: .venv/test
@@ -42,6 +48,9 @@ endef
 
 .venv/test: .venv/builders $(BUILT_FROM)
 	$(call install,$(EXTRAS),all)
+
+.venv/docs: .venv/builders $(BUILT_FROM)
+	$(call install,$(if $(wildcard .venv/test),$(EXTRAS)$(comma))docs,$(if $(wildcard .venv/test),all,native))
 
 .venv/builders:
 	@echo "Making a virtual environment in .venv"
