@@ -14,8 +14,8 @@ SUB = str.maketrans("₀₁₂₃₄₅₆₇₈₉ₐₑᵢⱼₖₘₙₚₜ�
 SUPER = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹ᵀᵖⁿᵗᵐᵏˣᵞ⁻⁺", "0123456789Tpntmkxγ−+")
 SUBS, SUPERS = "₀₁₂₃₄₅₆₇₈₉ₐₑᵢⱼₖₘₙₚₜₓ₊₋", "⁰¹²³⁴⁵⁶⁷⁸⁹ᵀᵖⁿᵗᵐᵏˣᵞ⁻⁺"
 NAMES = {
-    "abs", "arccos", "arcsin", "arctan", "clip", "cos", "cosh", "cov", "det", "dout", "dloss", "eps",
-    "erf", "exp", "expm1", "ln", "log", "log1p", "loss", "lr", "max", "mean", "min", "ones",
+    "abs", "arccos", "arcsin", "arctan", "clip", "cos", "cosh", "cov", "det", "dout", "dloss",
+    "eps", "erf", "exp", "expm1", "ln", "log", "log1p", "loss", "lr", "max", "mean", "min", "ones",
     "relu", "sigmoid", "sign", "sin", "sinh", "softmax", "softplus", "sqrt", "std", "sum", "tan",
     "tanh", "Var", "var",
 }  # fmt: skip

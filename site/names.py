@@ -12,7 +12,7 @@ from typing import Any
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 EXAMPLES = HERE / "examples"
-# Title of a group, and the module whose public names stand in it; the first that has a name keeps it.
+# Title of a group, and the module whose names stand in it; the first that has a name keeps it.
 GROUPS = [
     ("Networks", "handgrad.network"),
     ("Layers", "handgrad.layers"),
@@ -73,7 +73,7 @@ def public_names() -> list[Name]:
 def examples() -> dict[str, str]:
     """The examples that are written by hand: `# %% A, B` begins that of A and B, {NAME}."""
     found: dict[str, str] = {}
-    for path in sorted(EXAMPLES.glob("*.py")):
+    for path in sorted(EXAMPLES.glob("*.txt")):
         for names, code in re.findall(r"^# %% (.*)\n((?:(?!# %%).*\n?)*)", path.read_text(), re.M):
             for name in names.split(", "):
                 found[name] = code.strip("\n").replace("{NAME}", name) + "\n"
