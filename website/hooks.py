@@ -21,9 +21,11 @@ ROOT = Path(__file__).parents[1]
 
 
 def on_files(files: Any, config: Any, **_: Any) -> Any:
-    """Add the made pages, and the examples as pages of code."""
+    """Add the made pages, CONTRIBUTING.md, and the examples as pages of code."""
     for path, text in PAGES.items():
         files.append(File.generated(config, path, content=text))
+    contributing = (ROOT / "CONTRIBUTING.md").read_text()
+    files.append(File.generated(config, "contributing.md", content=contributing))
     for script in sorted((ROOT / "examples").rglob("*.py")):
         name = script.relative_to(ROOT).with_suffix(".md").as_posix()
         text = f"# {script.name}\n\n```python\n{script.read_text()}```\n"
@@ -47,4 +49,5 @@ def on_config(config: Any, **_: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Links to files beside docs/ lead to their pages; marks for tests are left out."""
     markdown = re.sub(r"\]\(\.\./(examples/[\w/]+)\.py\)", r"](\1.md)", markdown)
+    markdown = markdown.replace("](../CONTRIBUTING.md)", "](contributing.md)")
     return re.sub(r"<!-- \w+ -->\n", "", markdown)
