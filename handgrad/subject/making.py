@@ -8,6 +8,7 @@ import inspect
 import sys
 import traceback
 import types
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
@@ -31,6 +32,16 @@ class Recipe:
 
     make: Callable[..., Any]
     given: dict[str, Any]
+
+    def choices(self, name: str) -> list[Any]:
+        """The other values of an argument, where its annotation lists them all."""
+        made = self.make.__init__ if isinstance(self.make, type) else self.make
+        try:
+            hint = typing.get_type_hints(made).get(name)
+        except Exception:  # names that are not defined there, or no function
+            return []
+        listed = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
+        return [value for value in listed if value != self.given[name]]
 
 
 def recipe(subject: Subject) -> Recipe | None:

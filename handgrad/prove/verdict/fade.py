@@ -16,7 +16,7 @@ import numpy as np
 from handgrad.prove.measure.compare import RELATIVE, signs
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import Point
-from handgrad.prove.verdict.inputs import movable
+from handgrad.prove.verdict.inputs import differentiable, movable
 from handgrad.prove.verdict.trial import Case
 from handgrad.subject.sandbox import SubjectError
 
@@ -50,8 +50,9 @@ def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
 
 def _difference(case: Case, inputs: Sequence[Any], home: Sequence[Any], share: float) -> float:
     """How far the gradients are off along one direction, in terms of their size; NaN if unclear."""
-    pairs = zip(map(np.asarray, home), map(np.asarray, inputs))
-    there = [a + share * (b - a) if a.dtype.kind == b.dtype.kind == "f" else b for a, b in pairs]
+    indices = differentiable(case)  # what has no gradient, like a mask, is nowhere in between
+    there = [np.asarray(a) + share * (b - np.asarray(a)) if k in indices else b
+             for k, (a, b) in enumerate(zip(home, inputs))]  # fmt: skip
     try:
         run = case.run(there)
         point = Point(case.subject, case.names, there, len(run.upstream))

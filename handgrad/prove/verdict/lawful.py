@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,9 +12,24 @@ from handgrad.arrays import Array
 from handgrad.prove.verdict.trial import Case
 
 
+# Words that settings take in the field, each with the others that may stand in its stead.
+_WORDS = [words.split() for words in (
+    "mean sum none", "tanh relu sigmoid gelu linear", "max avg mean sum", "same valid full",
+    "zeros constant reflect replicate edge circular wrap", "nearest linear bilinear", "none tanh",
+    "zero reflect replicate", "pre post", "l1 l2", "concat sum mul ave", "left right both",
+    "add mul concat", "channels_last channels_first", "nhwc nchw", "dot general concat scaled",
+)]  # fmt: skip
+
+
 def lawful(value: Any, case: Case) -> Iterator[Any]:
     """Values near this one; what is not meant is refused by those who get it."""
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, enum.Enum):
+        yield from (other for other in type(value) if other is not value)
+    elif isinstance(value, str):
+        words = [w for group in _WORDS if value.lower() in group for w in group]
+        styled = [w.upper() if value.isupper() else w for w in words if w != value.lower()]
+        yield from dict.fromkeys(styled)
+    elif isinstance(value, bool | np.bool_):
         yield not value
     elif value is None:
         yield from (1, 2, 0.5)
@@ -58,6 +74,8 @@ def _reals(value: float) -> Iterator[float]:
 def _arrays(value: Array) -> Iterator[Array]:
     """Without the symmetry that it may have; then, for windows, other lengths of an axis."""
     shares = bool(np.all(value >= 0) and np.allclose(value.sum(-1), 1))
+    if np.all(value == 1) and value.size > 1:  # weights or a mask, and a zero serves both
+        yield np.append(np.ones(value.size - 1), 0.0).reshape(value.shape)
     if shares or np.all((value == 0) | (value == 1)):
         return  # labels, masks: other numbers would not be such
     rng = np.random.default_rng(23)
@@ -65,7 +83,7 @@ def _arrays(value: Array) -> Iterator[Array]:
     yield np.full_like(value, value.flat[0])  # positions may meet
     if value.ndim > 1 and len(value) == 1:
         yield np.concatenate([value, 0.7 * value])
-    for axis in range(value.ndim - 1, -1, -1) if value.ndim > 2 else ():
+    for axis in range(value.ndim - 1, -1, -1) if value.ndim != 2 else ():
         for length in (value.shape[axis] + 1, value.shape[axis] - 1):
             if length > 1:
                 order = np.arange(length) % value.shape[axis]

@@ -29,33 +29,70 @@ Inputs = list[Any]
 
 
 def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
-    """One axis more in front, one in the middle, one less in front, two in one."""
+    """One axis more, at any end or in the middle; one less; one that is split, two that are one."""
+    for moved in _together(case):
+        seen: set[str] = set()
+        for inputs in _meant(case, moved):
+            shapes = _spelled([inputs[k] for k in moved])
+            if shapes not in seen:
+                yield from _proved(case, base, inputs, moved)
+            seen.add(shapes)
+
+
+def _meant(case: Case, moved: list[int]) -> Iterator[Inputs]:
+    """Inputs of other ranks that forward takes for what they are."""
+    few = [x[:MOST] if k in moved else fresh(x) for k, x in enumerate(case.inputs)]
+    rows = [[x[i] if k in moved else fresh(x) for k, x in enumerate(few)]
+            for i in range(min(len(few[k]) for k in moved))]  # fmt: skip
+    if rows and _by_slices(case, few, rows):
+        yield rows[0]
     lengths = {n for x in case.inputs for n in np.shape(x)}
     count = next(n for n in (2, 3, 5, 7, 11) if n not in lengths)  # none that hides a transpose
-    slices = [case.inputs, *(nearby(case, 5 + k) for k in range(count - 1))]
-    for moved in _together(case):
-        stacked = [_joined(slices, k, 0) if k in moved else fresh(x)
+    slices = [case.inputs, *(_others(case, moved, 5 + k) for k in range(count - 1))]
+    for axis in (0, 1, -1):
+        stacked = [_joined(slices, k, axis) if k in moved else fresh(x)
                    for k, x in enumerate(case.inputs)]  # fmt: skip
-        few = [x[:MOST] if k in moved else fresh(x) for k, x in enumerate(case.inputs)]
-        rows = [[x[i] if k in moved else fresh(x) for k, x in enumerate(few)]
-                for i in range(min(len(few[k]) for k in moved))]  # fmt: skip
         if _by_slices(case, stacked, slices):
-            yield from _proved(case, base, stacked, moved)
-        else:
-            deep = [k for k in moved if np.ndim(case.inputs[k]) > 1]
-            inner = [_joined(slices, k, 1) if k in deep else fresh(x)
-                     for k, x in enumerate(case.inputs)]  # fmt: skip
-            merged = [_flat(x) if k in deep else fresh(x) for k, x in enumerate(case.inputs)]
-            halves = [_halved(x) if k in deep else fresh(x) for k, x in enumerate(case.inputs)]
-            for inputs in (inner, merged, halves):
-                if deep and _by_flattening(case, inputs, deep):
-                    yield from _proved(case, base, inputs, moved)
-            yield from _channels(case, base, moved)
-        if rows and _by_slices(case, few, rows):
-            yield from _proved(case, base, rows[0], moved)
+            yield stacked
+        elif axis == 0:
+            yield from _channels(case, moved)
+    for whole, parted in _regrouped(case, moved, lengths):
+        if _by_flattening(case, whole, parted):
+            yield parted
 
 
-def _channels(case: Case, base: Outcome, moved: list[int]) -> Iterator[Finding]:
+def _others(case: Case, moved: list[int], seed: int) -> Inputs:
+    """Other values for what is moved; the rest is shared."""
+    pairs = enumerate(zip(nearby(case, seed), case.inputs))
+    return [near if k in moved else fresh(x) for k, (near, x) in pairs]
+
+
+def _regrouped(case: Case, moved: list[int], lengths: set[int]) -> Iterator[tuple[Inputs, Inputs]]:
+    """Inputs, and these with two axes in the stead of one, or one in that of two."""
+    primes = [n for n in (2, 3, 5, 7, 11, 13) if n not in lengths]
+    for axis in range(max(np.ndim(case.inputs[k]) for k in moved)):
+        deep = [k for k in moved if np.ndim(case.inputs[k]) > axis]
+        longer = resized(case, axis, primes[0] * primes[1], case.rng)
+        for whole, count in ((longer, primes[0]), (case.inputs, 2)):
+            sizes = {0} if whole is None else {whole[k].shape[axis] for k in deep}
+            if whole is not None and all(n % count == 0 and n > count for n in sizes):
+                yield whole, [_split(x, axis, count) if k in deep else fresh(x)
+                              for k, x in enumerate(whole)]  # fmt: skip
+        deeper = [k for k in deep if np.ndim(case.inputs[k]) > axis + 1]
+        if deeper:
+            yield case.inputs, [_merged(x, axis) if k in deeper else fresh(x)
+                                for k, x in enumerate(case.inputs)]  # fmt: skip
+
+
+def _split(x: Array, axis: int, count: int) -> Array:
+    return x.reshape(*x.shape[:axis], count, -1, *x.shape[axis + 1 :]).copy()
+
+
+def _merged(x: Array, axis: int) -> Array:
+    return x.reshape(*x.shape[:axis], -1, *x.shape[axis + 2 :]).copy()
+
+
+def _channels(case: Case, moved: list[int]) -> Iterator[Inputs]:
     """Samples of a vector as two images: the columns are channels for forward, on the second axis.
 
     Their places then count as samples do, as for a normalization of each channel.
@@ -69,7 +106,7 @@ def _channels(case: Case, base: Outcome, moved: list[int]) -> Iterator[Finding]:
     except SubjectError:  # not meant
         return
     if all(z.shape[:1] == (6,) and close(y, _as_images(z), 1e-9) for y, z in pairs):
-        yield from _proved(case, base, images, moved)
+        yield images
 
 
 def _as_images(x: Array) -> Array:
@@ -110,15 +147,6 @@ def _joined(slices: Sequence[Inputs], k: int, axis: int) -> Array:
     return np.stack([np.asarray(s[k]) for s in slices], axis)
 
 
-def _flat(x: Array) -> Array:
-    return np.reshape(x, (len(x), -1)).copy()
-
-
-def _halved(x: Array) -> Array:
-    even = x.shape[-1] % 2 == 0
-    return np.reshape(x, (*x.shape[:-1], 2, -1)).copy() if even else x
-
-
 def _outputs(case: Case, inputs: Inputs) -> list[Array]:
     return case.forward(case.subject.copy(), [fresh(x) for x in inputs])
 
@@ -130,22 +158,20 @@ def _by_slices(case: Case, whole: Inputs, slices: Sequence[Inputs]) -> bool:
     except SubjectError:  # not meant
         return False
     for y, *parts in zip(outputs, *apart):
+        if len({z.shape for z in parts}) > 1:
+            return False
         alone = np.stack(parts)
-        options = [alone] if y.ndim else [alone.sum(0), alone.mean(0)]
+        options = [np.moveaxis(alone, 0, axis) for axis in range(alone.ndim)]
+        options += [] if y.ndim else [alone.sum(0), alone.mean(0)]
         if not any(close(y, option, 1e-9) for option in options):
             return False
     return True
 
 
-def _by_flattening(case: Case, inputs: Inputs, deep: list[int]) -> bool:
-    """Whether all axes but the first count as one for forward, in the given shapes or in these."""
-    given = [_flat(x) if k in deep else fresh(x) for k, x in enumerate(inputs)]
-    if all(np.shape(a) == np.shape(b) for a, b in zip(given, inputs)):
-        given = case.inputs
-        if all(np.shape(a) == np.shape(b) for a, b in zip(given, inputs)):
-            return False  # flat as it is
+def _by_flattening(case: Case, whole: Inputs, parted: Inputs) -> bool:
+    """Whether the axes that are parted in one of these count as one for forward."""
     try:
-        pairs = list(zip(_outputs(case, inputs), _outputs(case, given)))
+        pairs = list(zip(_outputs(case, parted), _outputs(case, whole)))
     except SubjectError:  # not meant
         return False
     return all(y.size == z.size and close(y.reshape(-1), z.reshape(-1), 1e-9) for y, z in pairs)
@@ -164,7 +190,7 @@ def _proved(case: Case, base: Outcome, inputs: Inputs, moved: list[int]) -> Iter
     if outcome is None or not outcome.mismatches or unset(outcome) or fades(case, inputs):
         return
     wrong = outcome.mismatches
-    if any(map(_misshapen, wrong)) and not _is_meant(case, base, wrong, moved):
+    if any(_misshapen(m, case) for m in wrong) and not _is_meant(case, base, wrong, moved):
         if is_batch:
             case.limits.append(f"shape {there}: d{wrong[0].name} has another shape")
         return
@@ -177,12 +203,11 @@ def unset(outcome: Outcome) -> bool:
     return any(outcome.run.gradients[m.name] is None for m in outcome.mismatches)
 
 
-def _misshapen(mismatch: Mismatch) -> bool:
+def _misshapen(mismatch: Mismatch, case: Case) -> bool:
     """Whether a gradient has another shape, or had it and was stretched as it was stored."""
-    given = mismatch.analytic
-    return mismatch.part is None or (
-        given.ndim > 0 and len(given) > 1 and not np.ptp(given, 0).any()
-    )
+    given, learned = mismatch.analytic, mismatch.name in case.subject.parameters
+    stretched = learned and given.ndim > 0 and len(given) > 1 and not np.ptp(given, 0).any()
+    return mismatch.part is None or stretched
 
 
 def _is_meant(case: Case, base: Outcome, wrong: list[Mismatch], moved: list[int]) -> bool:

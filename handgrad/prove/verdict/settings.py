@@ -9,7 +9,7 @@ truncation, clipping) is meant to; only where forward follows it has backward to
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import combinations, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +44,7 @@ class Variant(NamedTuple):
     subject: Subject
     inputs: Inputs
     numbers: tuple[tuple[int, int], ...] = ()  # integers that were changed, and what they are now
+    alike: tuple[Subject, ...] = ()  # subjects with other words in the stead of this one
 
 
 def settings(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -71,7 +72,11 @@ def _made(case: Case) -> Iterator[Variant]:
             what = ", ".join(f"{n} = {_spelled(v)}" for n, v in change.items())
             whole = [n for n, v in change.items() if is_whole(v) and is_whole(how.given[n])]
             numbers = tuple((how.given[n], change[n]) for n in whole)
-            yield Variant(set(change), what, subject, case.inputs, numbers)
+            words = [(n, w) for n, v in change.items() if isinstance(v, str) for w in lawful(v, case)]
+            others = (constructed(case.subject, Recipe(how.make, how.given | {n: w}))
+                      for n, w in words)  # fmt: skip
+            alike = tuple(other for other in others if other is not None)
+            yield Variant(set(change), what, subject, case.inputs, numbers, alike)
 
 
 def _called(case: Case) -> Iterator[Variant]:
@@ -79,7 +84,8 @@ def _called(case: Case) -> Iterator[Variant]:
     given = [*case.inputs, *call_settings(case.subject, case.inputs)]
     for k, (name, value) in enumerate(zip(case.subject.input_names, given)):
         # What is on in training is not switched off: a layer in use needs no backward.
-        if isinstance(value, int) and value is not True and name not in case.wanted:
+        plain = isinstance(value, int | float | str) and value is not True
+        if plain and name not in case.wanted:
             for other in lawful(value, case):
                 inputs = [other if j == k else fresh(x) for j, x in enumerate(given)]
                 inputs = inputs[: max(k + 1, len(case.inputs))]
@@ -87,8 +93,8 @@ def _called(case: Case) -> Iterator[Variant]:
 
 
 def _changes(case: Case, how: Recipe) -> list[dict[str, Any]]:
-    """Each argument alone; and arrays that grow with an integer."""
-    options = {n: list(lawful(v, case)) for n, v in how.given.items()}
+    """Each argument alone; arrays that grow with an integer; two integers or switches at once."""
+    options = {n: how.choices(n) or list(lawful(v, case)) for n, v in how.given.items()}
     changes = [{n: v} for n, values in options.items() for v in values]
     arrays = {n: v for n, v in how.given.items() if isinstance(v, np.ndarray) and v.ndim}
     whole = sorted(n for n, v in how.given.items() if is_whole(v) or isinstance(v, bool))
@@ -96,7 +102,8 @@ def _changes(case: Case, how: Recipe) -> list[dict[str, Any]]:
         for old in sorted({len(v) for v in arrays.values()}) if times in options[name] else ():
             alike = {a: np.repeat(v, times, 0) for a, v in arrays.items() if len(v) == old}
             changes.append({name: times, **alike})
-    return changes
+    pairs = combinations([n for n in whole if options[n]], 2)
+    return changes + [{a: options[a][0], b: options[b][0]} for a, b in pairs]
 
 
 def _spelled(value: Any) -> str:
@@ -116,18 +123,38 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
         if outcome is None:
             continue
         wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
-        if wrong and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
+        if wrong and _is_known(other, outcome, variant) and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
             yield outcome, wrong[0]
             return
+
+
+def _is_known(case: Case, outcome: Outcome, variant: Variant) -> bool:
+    """Whether no other word gives this forward and is right: then this one is not meant."""
+    for subject in variant.alike:
+        inputs, upstream = outcome.run.inputs, outcome.run.upstream
+        try:
+            run = beside(case, subject, inputs).run(inputs, upstream)
+        except SubjectError:
+            continue
+        if all(map(close, run.outputs, outcome.run.outputs)):
+            there = beside(case, subject, inputs).verify()
+            if there is not None and not there.mismatches:
+                return False
+    return True
 
 
 def _is_right(case: Case, inputs: Inputs) -> bool:
     """Whether the subject as it is makes no mistake there, which no setting would explain."""
     try:
-        outcome = case.verify(inputs[: len(case.inputs)])
+        outcome = case.verify(_as_given(case, inputs))
     except SubjectError:
         return False
     return outcome is None or not outcome.mismatches
+
+
+def _as_given(case: Case, inputs: Inputs) -> Inputs:
+    """These inputs with the settings among them as they were given."""
+    return [x if isinstance(x, np.ndarray) else given for x, given in zip(inputs, case.inputs)]
 
 
 def _unfit(outcome: Outcome) -> bool:
@@ -179,16 +206,19 @@ def _fitted(case: Case, subject: Subject, given: Inputs) -> Iterator[Inputs]:
             continue
         if all(np.isfinite(y).all() and y.size for y in outputs):
             taken += 1
-            if not _same_without(case, inputs, outputs):
+            if not _same_without(case, subject, inputs, outputs):
                 yield inputs
         if taken == 2:
             return
 
 
-def _same_without(case: Case, inputs: Inputs, outputs: list[Array]) -> bool:
+def _same_without(case: Case, subject: Subject, inputs: Inputs, outputs: list[Array]) -> bool:
     """Whether forward gives the same with the settings that the subject has."""
+    held = (subject.get(n).shape == case.subject.get(n).shape for n in case.subject.parameters)
+    if not all(held):
+        return False
     try:
-        own = case.forward(case.subject.copy(), [fresh(x) for x in inputs[: len(case.inputs)]])
+        own = case.forward(case.subject.copy(), _as_given(case, [fresh(x) for x in inputs]))
     except SubjectError:
         return False
     return len(own) == len(outputs) and all(map(close, own, outputs))
