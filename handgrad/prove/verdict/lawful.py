@@ -11,7 +11,6 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.verdict.trial import Case
 
-
 # Words that settings take in the field, each with the others that may stand in its stead.
 _WORDS = [words.split() for words in (
     "mean sum none", "tanh relu sigmoid gelu linear", "max avg mean sum", "same valid full",

@@ -9,6 +9,7 @@ truncation, clipping) is meant to; only where forward follows it has backward to
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ class Variant(NamedTuple):
     subject: Subject
     inputs: Inputs
     numbers: tuple[tuple[int, int], ...] = ()  # integers that were changed, and what they are now
-    alike: tuple[Subject, ...] = ()  # subjects with other words in the stead of this one
+    made: Recipe | None = None
 
 
 def settings(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -67,16 +68,13 @@ def _made(case: Case) -> Iterator[Variant]:
     if how is None:
         return
     for change in _changes(case, how)[:MOST]:
-        subject = constructed(case.subject, Recipe(how.make, how.given | change))
+        made = Recipe(how.make, how.given | change)
+        subject = constructed(case.subject, made)
         if subject is not None:
             what = ", ".join(f"{n} = {_spelled(v)}" for n, v in change.items())
             whole = [n for n, v in change.items() if is_whole(v) and is_whole(how.given[n])]
             numbers = tuple((how.given[n], change[n]) for n in whole)
-            words = [(n, w) for n, v in change.items() if isinstance(v, str) for w in lawful(v, case)]
-            others = (constructed(case.subject, Recipe(how.make, how.given | {n: w}))
-                      for n, w in words)  # fmt: skip
-            alike = tuple(other for other in others if other is not None)
-            yield Variant(set(change), what, subject, case.inputs, numbers, alike)
+            yield Variant(set(change), what, subject, case.inputs, numbers, made)
 
 
 def _called(case: Case) -> Iterator[Variant]:
@@ -123,22 +121,21 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
         if outcome is None:
             continue
         wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
-        if wrong and _is_known(other, outcome, variant) and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
+        meant = wrong and _is_known(other, outcome, variant)
+        if meant and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
             yield outcome, wrong[0]
             return
 
 
 def _is_known(case: Case, outcome: Outcome, variant: Variant) -> bool:
     """Whether no other word gives this forward and is right: then this one is not meant."""
-    for subject in variant.alike:
-        inputs, upstream = outcome.run.inputs, outcome.run.upstream
-        try:
-            run = beside(case, subject, inputs).run(inputs, upstream)
-        except SubjectError:
-            continue
-        if all(map(close, run.outputs, outcome.run.outputs)):
-            there = beside(case, subject, inputs).verify()
-            if there is not None and not there.mismatches:
+    given = variant.made.given if variant.made is not None else {}
+    words = [(n, v) for n, v in given.items() if n in variant.names and isinstance(v, str)]
+    for name, word in ((n, w) for n, v in words for w in lawful(v, case)):
+        subject = constructed(case.subject, replace(variant.made, given=given | {name: word}))
+        there = beside(case, subject, case.inputs).verify() if subject is not None else None
+        if there is not None and not there.mismatches:
+            if all(map(close, there.run.outputs, outcome.run.outputs)):
                 return False
     return True
 
