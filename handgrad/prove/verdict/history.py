@@ -19,6 +19,7 @@ from handgrad.arrays import Array
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import length, nearby, resized, shuffled
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, fresh, same
+from handgrad.prove.verdict.values import equal_values
 from handgrad.subject.adapt import Pair, Subject
 from handgrad.subject.copying import duplicate
 from handgrad.subject.making import sibling
@@ -118,6 +119,10 @@ def _backward_alone(case: Case) -> Iterator[History]:
         yield History("backward, called again from the same state,", case.inputs,
                       between=lambda used, _: move_on(used), cause="nondeterministic",
                       seed=seed)  # fmt: skip
+    equal = equal_values(case)
+    yield History("backward, called again where all values are equal,", equal,
+                  between=lambda used, _: move_on(used), cause="nondeterministic",
+                  seed=6)  # fmt: skip
     what = "a second backward for the same forward"
     yield History(what, case.inputs, between=twice, optional=True)
 
@@ -161,6 +166,10 @@ def _held_against(case: Case, history: History, wrong: set[str]) -> Finding | No
     inputs, what = history.inputs, history.what
     try:
         alone = case.run(inputs, start=history.alone)
+        if history.own:  # the same past, and other arrays
+            other = case.subject.copy()
+            case.run(upstream=[0.8 * u for u in alone.upstream], start=other, keep=True)
+            alone = case.run(inputs, alone.upstream, other, keep=True)
         used = history.used or case.subject.copy()
         first = history.past(used, alone)
     except SubjectError:  # it does not take these inputs
@@ -181,7 +190,10 @@ def _held_against(case: Case, history: History, wrong: set[str]) -> Finding | No
         return Finding(history.cause, f"{error.sentence}, in {what} though not alone.",
                        line=error.line)  # fmt: skip
     if not all(map(close, after.outputs, alone.outputs)):
-        return None if history.own else _stateful(case, state, after, alone, what, wrong)
+        if history.own:
+            text = f"In {what} forward gives another result than for other arrays."
+            return Finding("stale_state", text)
+        return _stateful(case, state, after, alone, what, wrong)
     tolerance = 1e-9 if history.cause == "nondeterministic" else 1e-7
     for name in case.wanted:
         a, b = after.gradients[name], alone.gradients[name]
@@ -241,7 +253,10 @@ def _stateful(
 
 
 def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
-    """Parameters that change, as in training, or that another array is assigned to."""
+    """Parameters that change, as in training, or that another array is assigned to.
+
+    One that forward then does not follow is there to be changed in place.
+    """
     for change in (_put, _assigned) if case.subject.parameters and not base.mismatches else ():
         for early in (True, False) if change is _assigned else (False,):
             used = case.subject.copy()
@@ -251,7 +266,8 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
                 break
             state = used.around(duplicate(used.thing))
             outcome = case.verify(start=state, run=case.run(start=used, keep=True))
-            for m in outcome.mismatches if outcome is not None else ():
+            wrong = outcome.mismatches if outcome is not None else []
+            for m in [m for m in wrong if m.name in case.names or np.any(m.numeric)]:
                 text = f"After the parameters have changed d{m.name} is wrong: old ones are in use."
                 yield Finding("stale_state", text, m.name, m.where())
                 return
@@ -263,14 +279,14 @@ def _put(used: Subject, k: int, name: str) -> bool:
 
 
 def _assigned(used: Subject, k: int, name: str) -> bool:
-    """Whether another array could be assigned; those in a list are there to be changed in place."""
+    """Whether another array could be assigned."""
     path = used.parameters[name].path
     owner, (kind, key) = reach(used.thing, path[:-1]), path[-1]
     value = used.get(name) * (1.1 + 0.05 * k) + 0.01
-    if kind != "." or not value.ndim or type(owner).__module__.startswith("handgrad."):
+    if not value.ndim or type(owner).__module__.startswith("handgrad."):
         return False
     try:
-        setattr(owner, key, value)
+        setattr(owner, key, value) if kind == "." else owner.__setitem__(key, value)
     except AttributeError:  # it may not be assigned to
         return False
     return True

@@ -60,6 +60,8 @@ ELSEWHERE: list[Experiment] = [
     rank.alike,
     proved(sizes.indices),
     proved(values.labels),
+    values.finite,
+    values.other_parameters,
     precision.integers,
     precision.single,
     precision.own_dtype,

@@ -82,7 +82,7 @@ def _called(case: Case) -> Iterator[Variant]:
     given = [*case.inputs, *call_settings(case.subject, case.inputs)]
     for k, (name, value) in enumerate(zip(case.subject.input_names, given)):
         # What is on in training is not switched off: a layer in use needs no backward.
-        plain = isinstance(value, int | float | str) and value is not True
+        plain = isinstance(value, int | float) and value is not True
         if plain and name not in case.wanted:
             for other in lawful(value, case):
                 inputs = [other if j == k else fresh(x) for j, x in enumerate(given)]
@@ -118,9 +118,8 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
             outcome = other.verify()
         except SubjectError:  # not meant
             continue
-        if outcome is None:
-            continue
-        wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
+        wrong = outcome.mismatches if outcome is not None else []
+        wrong = [m for m in wrong if not _is_meant(base, outcome, m)]
         meant = wrong and _is_known(other, outcome, variant)
         if meant and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
             yield outcome, wrong[0]
@@ -133,10 +132,13 @@ def _is_known(case: Case, outcome: Outcome, variant: Variant) -> bool:
     words = [(n, v) for n, v in given.items() if n in variant.names and isinstance(v, str)]
     for name, word in ((n, w) for n, v in words for w in lawful(v, case)):
         subject = constructed(case.subject, replace(variant.made, given=given | {name: word}))
-        there = beside(case, subject, case.inputs).verify() if subject is not None else None
-        if there is not None and not there.mismatches:
-            if all(map(close, there.run.outputs, outcome.run.outputs)):
-                return False
+        try:
+            there = beside(case, subject, case.inputs).verify() if subject is not None else None
+        except SubjectError:
+            continue
+        right = there is not None and not there.mismatches
+        if right and all(map(close, there.run.outputs, outcome.run.outputs)):
+            return False
     return True
 
 

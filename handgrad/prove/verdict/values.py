@@ -12,8 +12,18 @@ from handgrad.prove.measure.numeric import careful
 from handgrad.prove.measure.point import DOUBLE
 from handgrad.prove.verdict.elsewhere import Inputs, Variant
 from handgrad.prove.verdict.evidence import Finding, Grade
-from handgrad.prove.verdict.inputs import bounds, movable, nearby, replaced, scaled, shuffled
+from handgrad.prove.verdict.inputs import (
+    batched,
+    bounds,
+    movable,
+    nearby,
+    replaced,
+    scaled,
+    shuffled,
+)
+from handgrad.prove.verdict.prepare import beside
 from handgrad.prove.verdict.trial import Case, Outcome, close, fresh
+from handgrad.subject.parameters import attributes
 from handgrad.subject.sandbox import SubjectError
 
 
@@ -79,7 +89,7 @@ def ends_at_zero(case: Case) -> bool:
 def ties(case: Case, base: Outcome) -> Iterator[Variant]:
     """Equal values, and zeros: any subgradient is right, but it has to be one."""
     rng = np.random.default_rng(case.seed)
-    yield "boundary", "equal values", _filled(case, _level(case))
+    yield "boundary", "equal values", equal_values(case)
     if bounds(case)[0] > 0 and ends_at_zero(case):
         return
     some = replaced(case, lambda x: np.asarray(x) * (rng.random(np.shape(x)) < 0.6))
@@ -92,6 +102,11 @@ def _level(case: Case) -> float:
     """The usual size of the inputs."""
     sizes = [abs(np.asarray(case.inputs[k])) for k in movable(case)]
     return float(np.mean([x.mean() for x in sizes if x.size] or [1.0]))
+
+
+def equal_values(case: Case) -> Inputs:
+    """Inputs of one value, of their usual size."""
+    return _filled(case, _level(case))
 
 
 def _filled(case: Case, value: float) -> Inputs:
@@ -136,37 +151,117 @@ def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
             yield Finding("numeric_instability", text, grade=Grade.ELSEWHERE)
 
 
+def finite(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Where forward is finite gradients are: below zero, and where a mask leaves nothing."""
+    low, _ = bounds(case)
+    tried = [("negative values", scaled(case, -1.0))] if low >= 0 and movable(case) else []
+    for k in _masks(case):
+        x = case.inputs[k].copy()
+        x[:1] = 0
+        tried.append((f"a row that {case.names[k]} leaves out", _with(case, k, x)))
+    for what, inputs in tried:
+        try:
+            run = case.run(inputs)
+        except SubjectError:
+            continue
+        found = [n for n in case.wanted if (g := run.gradients[n]) is not None
+                 and not np.isfinite(g).all()]  # fmt: skip
+        if found and run.finite():
+            text = f"With {what} d{found[0]} is NaN or infinite, where forward is finite."
+            yield Finding("boundary", text, found[0], grade=Grade.ELSEWHERE)
+
+
+def _masks(case: Case) -> list[int]:
+    """Indices of the inputs without gradient that are zeros and ones, and no classes."""
+    found = []
+    for k, x in enumerate(case.inputs):
+        if isinstance(x, np.ndarray) and x.size and case.names[k] not in case.wanted and x.ndim:
+            two = bool(np.all((x == 0) | (x == 1))) and (x.ndim > 1 or x.dtype.kind in "bf")
+            if two and not _is_one_hot(x):
+                found.append(k)
+    return found
+
+
+def _is_one_hot(x: Array) -> bool:
+    return x.ndim > 1 and bool(np.all((x == 0) | (x == 1)) and np.all(x.sum(-1) == 1))
+
+
 def labels(case: Case, base: Outcome) -> Iterator[Variant]:
     """Masks that leave out something else in every row; labels in other forms that forward takes.
 
     Another form counts only where the result is the same.
     """
-    for k, x in enumerate(case.inputs):
+    for k in _masks(case):
+        x = case.inputs[k]
+        kept = np.asarray(np.random.default_rng(case.seed).random(x.shape) < 0.6)
+        kept[..., 0] |= ~kept.any(-1)
+        yield "wrong_formula", f"another {case.names[k]}", _with(case, k, kept.astype(x.dtype))
+    for k, x in enumerate(case.inputs[1:], 1):
         if not isinstance(x, np.ndarray) or case.names[k] in case.wanted or not x.size:
             continue
-        one_hot = x.ndim > 1 and bool(np.all((x == 0) | (x == 1)) and np.all(x.sum(-1) == 1))
-        if x.ndim > 1 and np.all((x == 0) | (x == 1)) and not one_hot:
-            kept = np.asarray(np.random.default_rng(case.seed).random(x.shape) < 0.6)
-            kept[..., 0] |= ~kept.any(-1)
-            yield "wrong_formula", f"another {case.names[k]}", _with(case, k, kept.astype(x.dtype))
-        for what, label in _forms(x, one_hot, np.shape(case.inputs[0])) if k else ():
+        for what, label, usual in _forms(x, np.shape(case.inputs[0])):
             inputs = _with(case, k, label)
             try:
                 outputs = case.run(inputs).outputs
+                same = base.run.outputs if usual is x else case.run(_with(case, k, usual)).outputs
             except SubjectError:  # it is for one form only
                 continue
-            if all(map(close, outputs, base.run.outputs)):
+            if len(outputs) == len(same) and all(map(close, outputs, same)):
                 yield "wrong_formula", f"labels {what}", inputs
+        if x.dtype.kind == "i" and x.shape == np.shape(case.inputs[0])[: x.ndim]:
+            yield from _ignored(case, k, x)
 
 
-def _forms(label: Array, one_hot: bool, shape: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
-    """Classes as numbers where they are one-hot vectors; and the other way about, or a column."""
-    if one_hot and label.shape == shape:
-        yield "as numbers", label.argmax(-1)
+def _forms(label: Array, shape: tuple[int, ...]) -> Iterator[tuple[str, Array, Array]]:
+    """Classes as numbers, one-hot vectors, a column; one row for all. And the usual form of it."""
+    if label.shape == shape and _is_one_hot(label):
+        yield "as numbers", label.argmax(-1), label
+    elif label.shape == shape and len(shape) > 1:
+        for what, one in (("as one row", label[0]), ("as one column", label[..., :1])):
+            yield what, one, np.broadcast_to(one, shape).copy()
     if label.dtype.kind in "iu" and label.shape == shape[:-1] and len(shape) > 1:
-        yield "as a column", label[..., None]
+        yield "as a column", label[..., None], label
         if label.min() >= 0 and label.max() < shape[-1]:
-            yield "as one-hot vectors", np.eye(shape[-1])[label]
+            yield "as one-hot vectors", np.eye(shape[-1])[label], label
+
+
+def _ignored(case: Case, k: int, x: Array) -> Iterator[Variant]:
+    """A label that is ignored: the result is that without its row, or its share is zero."""
+    held = [v for v in attributes(case.subject.thing).values() if type(v) is int]
+    rows, alone = batched(case), {0, k}
+    for value in dict.fromkeys((-1, -100, *held)) if len(x) > 2 and alone <= rows else ():
+        label = x.copy()
+        label[0] = value
+        inputs = _with(case, k, label)
+        rest = [y[1:] if j in rows else fresh(y) for j, y in enumerate(case.inputs)]
+        try:
+            pairs = list(zip(case.run(inputs).outputs, case.run(rest).outputs))
+        except SubjectError:
+            continue
+        shares = (1.0, 1 - 1 / len(x))
+        left = all(close(y[1:], z) and not y[0].any() for y, z in pairs if y.ndim)
+        if left and all(any(close(y, s * z) for s in shares) for y, z in pairs if not y.ndim):
+            yield "wrong_formula", f"a label of {value}, which is ignored,", inputs
+
+
+def other_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Parameters without the symmetry that they may begin with: ones, zeros, one row for all."""
+    subject = case.subject.copy()
+    for k, name in enumerate(subject.parameters):
+        subject.put(name, _uneven(subject.get(name), k))
+    outcome = beside(case, subject, case.inputs).verify() if subject.parameters else None
+    for m in (outcome.mismatches if outcome is not None else [])[:1]:
+        what = "other parameters"
+        yield Finding("wrong_formula", f"With {what} d{m.name} is wrong.", m.name, m.where(), None,
+                      outcome, what, Grade.ELSEWHERE)  # fmt: skip
+
+
+def _uneven(value: Array, seed: int) -> Array:
+    """Every entry changed on its own; what is symmetric with several values stays so."""
+    factor = np.random.default_rng(41 + seed).uniform(0.8, 1.3, value.shape)
+    if value.ndim == 2 and np.array_equal(value, value.T) and len(np.unique(value)) > 2:
+        factor = factor + factor.T
+    return value * factor + 0.02 * factor
 
 
 def _with(case: Case, k: int, value: Array) -> Inputs:
