@@ -37,8 +37,14 @@ def judge_half(case: Case, report: Report, half: str, dtype: Any) -> Report:
     except SubjectError as error:
         report.notes.append(f"in {half} {error.sentence}: it was proved in float64 alone")
         return report
+    halved = [f"d{n}" for n, x in zip(case.names, case.given)
+              if str(getattr(x, "dtype", "")) == half]  # fmt: skip
+    wide = [n for n in halved if n in given and given[n].dtype.itemsize > 2]
+    if dtype is not None and wide:
+        text = f"{wide[0]} is {given[wide[0]].dtype.name}, for an input in {half}."
+        return _wrong(report, "dtype", text)
     for name, exact in right.items():
-        found, fits = given[name], abs(exact) < TOP[half] / 8
+        found, fits = np.asarray(given[name], np.float64), abs(exact) < TOP[half] / 8
         if not np.isfinite(found[fits]).all():
             text = f"In {half} {name} is infinite or NaN, where {exact[fits].flat[0]:.4g} is right."
             return _wrong(report, "numeric_instability", text)
@@ -117,4 +123,4 @@ def _results(
     run = case.run(inputs, upstream, subject, keep=True)
     found = {f"y{k}" if k else "y": y for k, y in enumerate(run.outputs)}
     found |= {f"d{n}": g for n in case.wanted if (g := run.gradients[n]) is not None}
-    return {n: np.asarray(a, np.float64) for n, a in found.items()}
+    return found

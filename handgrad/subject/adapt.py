@@ -14,6 +14,7 @@ from handgrad.subject.dressing import Box, dressed, positional
 from handgrad.subject.outside import Outside
 from handgrad.subject.parameters import Parameter, as_array, discover, put, reach
 from handgrad.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.wide import widened
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
 
@@ -99,6 +100,7 @@ class Subject:
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
         self.rtol: float | None = None  # largest relative error that is right, if that is stated
+        self.wide = False  # whether casts to fewer digits do nothing
         self.declared = 0  # gradients that the last backward returned in a tuple or a list
 
     @property
@@ -123,11 +125,20 @@ class Subject:
 
     def cast(self, dtype: Any) -> Subject:
         """An independent copy whose arrays have another dtype."""
-        return self.around(copying.cast(self.thing, dtype))
+        other = self.around(copying.cast(self.thing, dtype))
+        other.wide = False
+        return other
+
+    def without_casts(self) -> Subject:
+        """An independent copy in float64, in which casts to fewer digits do nothing."""
+        other = self.around(copying.cast(self.thing, np.float64, wide=True))
+        other.wide = True
+        return other
 
     def forward(self, inputs: Sequence[Any], seed: int | None = None) -> list[Array]:
         """The outputs, as arrays."""
         self.outside.rewind()
+        inputs = list(map(widened, inputs)) if self.wide else inputs
         result = self.sandbox.call("forward", self.thing.forward, *inputs, seed=seed)
         return self._outputs(result)
 
@@ -139,6 +150,7 @@ class Subject:
         if callable(zero_grad):
             self.sandbox.call("backward", zero_grad)
         given = gradients[: self.upstream_count(len(gradients))]
+        given = list(map(widened, given)) if self.wide else given
         given = [list(given)] if self.gathers else given
         seed += self.sandbox.seed
         result = self.sandbox.call("backward", self.thing.backward, *given, seed=seed)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.subject.wide import Wide
 
 Change = Callable[[Array], Array]
 
@@ -42,7 +43,7 @@ def _deep(value: Any, memo: dict[int, Any]) -> Any:
         return value
     if id(value) in memo:
         return memo[id(value)]
-    if kind is np.ndarray and value.dtype.kind != "O":
+    if kind in (np.ndarray, Wide) and value.dtype.kind != "O":
         new = value.copy(order="K")
     elif kind is list:
         new = memo[id(value)] = []
@@ -114,7 +115,7 @@ def _cells(function: types.FunctionType, memo: dict[int, Any], new: list[Any]) -
         yield memo[id(old)]
 
 
-def cast(thing: Any, dtype: Any) -> Any:
+def cast(thing: Any, dtype: Any, wide: bool = False) -> Any:
     """A deep copy whose real arrays have another dtype; an array that is held twice stays one."""
     if hasattr(type(thing), "layout") and callable(getattr(thing, "astype", None)):
         return thing.astype(dtype)  # a network that keeps its parameters in one buffer
@@ -122,7 +123,10 @@ def cast(thing: Any, dtype: Any) -> Any:
     seen: dict[int, Any] = {}
 
     def change(array: Array) -> Array:
-        return array.astype(dtype) if array.dtype.kind == "f" else array
+        if array.dtype.kind != "f":
+            return array
+        new = np.asarray(array).astype(dtype)
+        return new.view(Wide) if wide else new
 
     _rebuild(clone, change, np.dtype(dtype), seen)
     return clone

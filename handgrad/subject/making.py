@@ -171,7 +171,8 @@ def constructed(subject: Subject, how: Recipe) -> Subject | None:
         value, now = subject.get(name), reach(thing, parameter.path)
         if isinstance(now, np.ndarray) and now.shape == value.shape and name not in given:
             put(thing, parameter.path, value.astype(now.dtype))
-    return subject.around(thing).cast(np.float64)
+    made = subject.around(thing)
+    return made.without_casts() if subject.wide else made.cast(np.float64)
 
 
 def sibling(subject: Subject) -> Subject | None:

@@ -282,8 +282,8 @@ def _assigned(used: Subject, k: int, name: str) -> bool:
     """Whether another array could be assigned."""
     path = used.parameters[name].path
     owner, (kind, key) = reach(used.thing, path[:-1]), path[-1]
-    value = used.get(name) * (1.1 + 0.05 * k) + 0.01
-    if not value.ndim or type(owner).__module__.startswith("handgrad."):
+    value = reach(used.thing, path) * (1.1 + 0.05 * k) + 0.01
+    if not np.ndim(value) or type(owner).__module__.startswith("handgrad."):
         return False
     try:
         setattr(owner, key, value) if kind == "." else owner.__setitem__(key, value)

@@ -52,12 +52,13 @@ def _unused(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _rounded(one: Gradients, two: Gradients, both: Gradients) -> Iterator[Finding]:
-    """A sum that is off by the rounding of single precision, in double."""
+    """A sum that is off by the rounding of single or half precision, in double."""
     for name in [n for n in both if n in one and n in two]:
         off = abs(one[name] + two[name] - both[name]).max(initial=0)
         size = abs(one[name]).max(initial=0) + abs(two[name]).max(initial=0)
-        if both[name].dtype == "float64" and 1e-9 * size < off < 1e-6 * size:
-            text = f"d{name} is computed with the rounding of float32, not of float64."
+        if both[name].dtype == "float64" and 1e-9 * size < off < 2e-3 * size:
+            fewer = "float32" if off < 1e-6 * size else "half precision"
+            text = f"d{name} is computed with the rounding of {fewer}, not of float64."
             yield Finding("dtype", text, name)
 
 

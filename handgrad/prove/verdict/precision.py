@@ -48,7 +48,7 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
             text = f"In float32 {error.sentence}."
             yield Finding("dtype", text, line=error.line, grade=Grade.ELSEWHERE)
         return
-    found = list(_differs(case, given, right, 2e-3, "In float32"))
+    found = list(_differs(case, given, right, 3e-2 if case.subject.wide else 2e-3, "In float32"))
     yield from found or _widened(case, given)
 
 
@@ -58,6 +58,11 @@ def _widened(case: Case, run: Run) -> Iterator[Finding]:
     held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
     real = [x for x in held if is_real(x)]
     asked = bool(real) and all(x.dtype.itemsize <= 4 for x in real)
+    narrow = [n for n in case.wanted if (g := run.gradients[n]) is not None
+              and g.dtype == np.float16]  # fmt: skip
+    if narrow and all(y.dtype.itemsize >= 4 for y in (*run.outputs, *real)):
+        text = f"In float32 d{narrow[0]} is float16, though what comes in and out is not."
+        yield Finding("dtype", text, narrow[0], grade=Grade.ELSEWHERE)
     if asked and any(y.dtype == np.float64 and y.ndim for y in run.outputs):
         yield Finding("dtype", "forward gives float64 though all that it got is float32.")
     for name in case.wanted:
