@@ -30,7 +30,7 @@ Inputs = list[Any]
 
 def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
     """One axis more, at any end or in the middle; one less; one that is split, two that are one."""
-    for moved in _together(case):
+    for moved in _together(case) if all(np.size(x) for x in case.inputs) else ():
         seen: set[str] = set()
         for inputs in _meant(case, moved):
             shapes = _spelled([inputs[k] for k in moved])
