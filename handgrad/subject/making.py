@@ -35,11 +35,12 @@ class Recipe:
 
     def choices(self, name: str) -> list[Any]:
         """The other values of an argument, where its annotation lists them all."""
-        made = self.make.__init__ if isinstance(self.make, type) else self.make
+        made: Any = self.make
         try:
-            hint = typing.get_type_hints(made).get(name)
+            hints = typing.get_type_hints(made.__init__ if isinstance(made, type) else made)
         except Exception:  # names that are not defined there, or no function
             return []
+        hint = hints.get(name)
         listed = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
         return [value for value in listed if value != self.given[name]]
 

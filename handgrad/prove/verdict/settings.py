@@ -9,7 +9,6 @@ truncation, clipping) is meant to; only where forward follows it has backward to
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import combinations, product
 from typing import Any, NamedTuple
 
@@ -118,26 +117,28 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
             outcome = other.verify()
         except SubjectError:  # not meant
             continue
-        wrong = outcome.mismatches if outcome is not None else []
-        wrong = [m for m in wrong if not _is_meant(base, outcome, m)]
-        meant = wrong and _is_known(other, outcome, variant)
+        if outcome is None:
+            continue
+        wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
+        meant = wrong and _is_known(other, outcome, variant.names, variant.made)
         if meant and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
             yield outcome, wrong[0]
             return
 
 
-def _is_known(case: Case, outcome: Outcome, variant: Variant) -> bool:
+def _is_known(case: Case, outcome: Outcome, names: set[str], made: Recipe | None) -> bool:
     """Whether no other word gives this forward and is right: then this one is not meant."""
-    given = variant.made.given if variant.made is not None else {}
-    words = [(n, v) for n, v in given.items() if n in variant.names and isinstance(v, str)]
-    for name, word in ((n, w) for n, v in words for w in lawful(v, case)):
-        subject = constructed(case.subject, replace(variant.made, given=given | {name: word}))
+    given = made.given if made is not None else {}
+    words = [(n, w) for n in names & given.keys() if isinstance(given[n], str)
+             for w in lawful(given[n], case)]  # fmt: skip
+    for name, word in words if made is not None else ():
+        subject = constructed(case.subject, Recipe(made.make, given | {name: word}))
         try:
             there = beside(case, subject, case.inputs).verify() if subject is not None else None
         except SubjectError:
             continue
         right = there is not None and not there.mismatches
-        if right and all(map(close, there.run.outputs, outcome.run.outputs)):
+        if there is not None and right and all(map(close, there.run.outputs, outcome.run.outputs)):
             return False
     return True
 
