@@ -128,10 +128,12 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
 
 def _is_known(case: Case, outcome: Outcome, names: set[str], made: Recipe | None) -> bool:
     """Whether no other word gives this forward and is right: then this one is not meant."""
-    given = made.given if made is not None else {}
+    if made is None:
+        return True
+    given = made.given
     words = [(n, w) for n in names & given.keys() if isinstance(given[n], str)
              for w in lawful(given[n], case)]  # fmt: skip
-    for name, word in words if made is not None else ():
+    for name, word in words:
         subject = constructed(case.subject, Recipe(made.make, given | {name: word}))
         try:
             there = beside(case, subject, case.inputs).verify() if subject is not None else None
