@@ -35,12 +35,10 @@ class Recipe:
 
     def choices(self, name: str) -> list[Any]:
         """The other values of an argument, where its annotation lists them all."""
-        made: Any = self.make
         try:
-            hints = typing.get_type_hints(made.__init__ if isinstance(made, type) else made)
-        except Exception:  # names that are not defined there, or no function
+            hint = inspect.signature(self.make, eval_str=True).parameters[name].annotation
+        except Exception:  # a name that is not defined there; one of **keywords; no signature
             return []
-        hint = hints.get(name)
         listed = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else ()
         return [value for value in listed if value != self.given[name]]
 
