@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ def owners(thing: Any) -> Iterator[Any]:
 
 
 # A tensor is what a run has recorded; one that is a parameter is seen by its owner.
-_LEAVES = (np.ndarray, type, ModuleType, FunctionType, str, Tensor)
+_LEAVES = (np.ndarray, type, ModuleType, FunctionType, str, Tensor, enum.Enum)
 
 
 def _owners(value: Any, path: Path, seen: set[int]) -> Iterator[tuple[Any, Path]]:
