@@ -8,6 +8,7 @@ truncation, clipping) is meant to; only where forward follows it has backward to
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterator
 from itertools import combinations, product
 from typing import Any, NamedTuple
@@ -104,7 +105,9 @@ def _changes(case: Case, how: Recipe) -> list[dict[str, Any]]:
 
 
 def _spelled(value: Any) -> str:
-    return f"an array {np.shape(value)}" if isinstance(value, np.ndarray) else f"{value!r}"
+    if isinstance(value, np.ndarray):
+        return f"an array {np.shape(value)}"
+    return str(value) if isinstance(value, enum.Enum) else f"{value!r}"
 
 
 def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outcome, Mismatch]]:
@@ -120,23 +123,23 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
         if outcome is None:
             continue
         wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
-        meant = wrong and _is_known(other, outcome, variant.names, variant.made)
+        meant = wrong and _is_known(case, other, outcome, variant)
         if meant and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
             yield outcome, wrong[0]
             return
 
 
-def _is_known(case: Case, outcome: Outcome, names: set[str], made: Recipe | None) -> bool:
+def _is_known(case: Case, other: Case, outcome: Outcome, variant: Variant) -> bool:
     """Whether no other word gives this forward and is right: then this one is not meant."""
-    if made is None:
-        return True
-    given = made.given
-    words = [(n, w) for n in names & given.keys() if isinstance(given[n], str)
-             for w in lawful(given[n], case)]  # fmt: skip
-    for name, word in words:
-        subject = constructed(case.subject, Recipe(made.make, given | {name: word}))
+    made = variant.made or Recipe(type(case.subject.thing), {})
+    words = [n for n in variant.names if isinstance(made.given.get(n), str)]
+    how = recipe(case.subject) if words else None
+    options = [] if how is None else [{n: w} for n in words if not how.choices(n)
+                                      for w in lawful(how.given[n], case)]  # fmt: skip
+    for option in options:
+        subject = constructed(case.subject, Recipe(made.make, made.given | option))
         try:
-            there = beside(case, subject, case.inputs).verify() if subject is not None else None
+            there = None if subject is None else beside(case, subject, other.inputs).verify()
         except SubjectError:
             continue
         right = there is not None and not there.mismatches
