@@ -82,11 +82,12 @@ def _arrays(value: Array) -> Iterator[Array]:
     yield np.full_like(value, value.flat[0])  # positions may meet
     if value.ndim > 1 and len(value) == 1:
         yield np.concatenate([value, 0.7 * value])
-    for axis in range(value.ndim - 1, -1, -1) if value.ndim != 2 else ():
+    for axis in range(value.ndim - 1, -1, -1):
         for length in (value.shape[axis] + 1, value.shape[axis] - 1):
-            if length > 1:
+            if length > 1 and (value.ndim != 2 or value.shape[axis] == 1):
                 order = np.arange(length) % value.shape[axis]
-                yield np.take(value, order, axis) * rng.uniform(0.8, 1.2)
+                longer = np.take(value, order, axis)
+                yield longer * rng.uniform(0.8, 1.2, longer.shape)
 
 
 def _permutes(value: Any) -> bool:

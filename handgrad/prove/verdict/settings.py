@@ -46,6 +46,7 @@ class Variant(NamedTuple):
     inputs: Inputs
     numbers: tuple[tuple[int, int], ...] = ()  # integers that were changed, and what they are now
     made: Recipe | None = None
+    grown: tuple[tuple[int, int], ...] = ()  # lengths of arrays that were changed
 
 
 def settings(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -74,7 +75,9 @@ def _made(case: Case) -> Iterator[Variant]:
             what = ", ".join(f"{n} = {_spelled(v)}" for n, v in change.items())
             whole = [n for n, v in change.items() if is_whole(v) and is_whole(how.given[n])]
             numbers = tuple((how.given[n], change[n]) for n in whole)
-            yield Variant(set(change), what, subject, case.inputs, numbers, made)
+            arrays = [n for n, v in change.items() if isinstance(v, np.ndarray)]
+            grown = tuple(pair for n in arrays for pair in _grown(how.given[n], change[n]))
+            yield Variant(set(change), what, subject, case.inputs, numbers, made, grown)
 
 
 def _called(case: Case) -> Iterator[Variant]:
@@ -104,6 +107,12 @@ def _changes(case: Case, how: Recipe) -> list[dict[str, Any]]:
     return changes + [{a: options[a][0], b: options[b][0]} for a, b in pairs]
 
 
+def _grown(old: Any, new: Array) -> list[tuple[int, int]]:
+    """Lengths of an array that have changed."""
+    pairs = zip(np.shape(old), new.shape) if np.ndim(old) == new.ndim else ()
+    return [(a, b) for a, b in pairs if a != b]
+
+
 def _spelled(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"an array {np.shape(value)}"
@@ -112,8 +121,8 @@ def _spelled(value: Any) -> str:
 
 def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outcome, Mismatch]]:
     """The first trial in which a gradient is wrong, if there is one."""
-    subject, given = variant.subject, variant.inputs
-    for inputs in _fitted(case, subject, given):
+    subject = variant.subject
+    for inputs in _fitted(case, variant):
         try:
             other = beside(case, subject, inputs)
             other.names = (case.names + subject.input_names[len(case.names) :])[: len(inputs)]
@@ -124,7 +133,8 @@ def _proved(case: Case, base: Outcome, variant: Variant) -> Iterator[tuple[Outco
             continue
         wrong = [m for m in outcome.mismatches if not _is_meant(base, outcome, m)]
         meant = wrong and _is_known(case, other, outcome, variant)
-        if meant and _fits(other, outcome, variant.numbers) and _is_right(case, inputs):
+        meant = meant and _fits(other, outcome, variant.numbers)
+        if meant and (variant.grown or _is_right(case, inputs)):
             yield outcome, wrong[0]
             return
 
@@ -201,10 +211,10 @@ def _is_meant(base: Outcome, outcome: Outcome, mismatch: Mismatch) -> bool:
     return step or (off and before is not None and bool(np.any(before)))
 
 
-def _fitted(case: Case, subject: Subject, given: Inputs) -> Iterator[Inputs]:
+def _fitted(case: Case, variant: Variant) -> Iterator[Inputs]:
     """Inputs that forward takes with this setting, and for which it makes a difference."""
-    taken = 0
-    for inputs in _candidates(case, given):
+    taken, subject = 0, variant.subject
+    for inputs in _candidates(case, variant):
         try:
             outputs = case.forward(subject.copy(), [fresh(x) for x in inputs])
         except SubjectError:
@@ -229,7 +239,11 @@ def _same_without(case: Case, subject: Subject, inputs: Inputs, outputs: list[Ar
     return len(own) == len(outputs) and all(map(close, own, outputs))
 
 
-def _candidates(case: Case, given: Inputs) -> Iterator[Inputs]:
+def _candidates(case: Case, variant: Variant) -> Iterator[Inputs]:
+    given = variant.inputs
+    for old, new in variant.grown:
+        if any(old in np.shape(x) for x in case.inputs):
+            yield resized_alike(case, old, new, case.rng)
     yield given
     arrays = [x for x in case.inputs if isinstance(x, np.ndarray) and x.ndim]
     shape = arrays[0].shape if arrays else ()

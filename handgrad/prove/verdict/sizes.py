@@ -8,31 +8,67 @@ from typing import Any
 import numpy as np
 
 from handgrad.prove.verdict.elsewhere import Inputs, Variant, elsewhere
-from handgrad.prove.verdict.evidence import Finding
+from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import (
     batched,
     differentiable,
     length,
+    nearby,
     resized,
     resized_alike,
     resized_alone,
     resized_odd,
 )
+from handgrad.prove.verdict.prepare import beside
 from handgrad.prove.verdict.trial import Case, Outcome, fresh
+from handgrad.subject.dressing import positional
 from handgrad.subject.sandbox import SubjectError
 
 Shape = tuple[int, ...]
 
 
-def batches(case: Case, base: Outcome) -> Iterator[Variant]:
-    """Batches of other lengths."""
+def batches(case: Case, base: Outcome) -> Iterator[Finding]:
+    """Batches of other lengths. One that loses its axis, as squeeze lets it, has to get it back."""
     rows = length(case)
     for count in (1, 2, rows + 1, 17, 67):
-        inputs = resized(case, 0, count, case.rng)
+        inputs, what = resized(case, 0, count, case.rng), f"a batch of {count}"
         if inputs is not None and _follows(case, base, inputs):
             # From a single sample on, it is first of all a sum over the batch that is missing.
             cause = "broadcasting" if count == 1 else "wrong_formula" if rows == 1 else "boundary"
-            yield cause, f"a batch of {count}", inputs
+            yield from elsewhere(case, inputs, cause, what)
+        elif inputs is not None and count == 1:
+            try:
+                outcome = case.verify(inputs)
+            except SubjectError:
+                case.limits.append(f"{what}: backward raises")
+                continue
+            dropped = outcome is not None and outcome.run.outputs[0].ndim < base.run.outputs[0].ndim
+            for m in outcome.mismatches[:1] if outcome is not None and dropped else ():
+                text = f"With {what} d{m.name} is wrong: forward drops the axis of the batch."
+                yield Finding("shape", text, m.name, m.where(), None, outcome, what,
+                              Grade.ELSEWHERE)  # fmt: skip
+
+
+def operands(case: Case, base: Outcome) -> Iterator[Finding]:
+    """One operand more, where forward takes any number of them."""
+    several = any(p.kind is p.VAR_POSITIONAL for p in positional(case.subject.thing.forward))
+    named = case.subject.input_names
+    if not several or len(named) >= len(case.inputs) or case.names[-1] not in case.wanted:
+        return
+    more = [*nearby(case, 3), 0.7 * np.asarray(case.inputs[-1])]
+    other = beside(case, case.subject.copy(), more)
+    other.names = [*case.names, f"x{len(case.names)}"]
+    other.wanted = [*other.wanted, other.names[-1]]
+    what = f"{len(more)} operands"
+    try:
+        outcome = other.verify()
+    except SubjectError as error:
+        case.limits.append(f"{what}: {error.phase} raises")
+        return
+    for m in outcome.mismatches[:1] if outcome is not None else ():
+        text = f"With {what} the gradient of operand {m.name} is wrong."
+        yield Finding("missing_term", text, m.name, m.where(), None, outcome, what,
+                      Grade.ELSEWHERE)  # fmt: skip
 
 
 def lengths(case: Case, base: Outcome) -> Iterator[Finding]:
