@@ -2,11 +2,11 @@
 
 activation/    sigmoidal, rectifiers, gated, softmax
 elementwise/   arithmetic, exponential, trigonometric, hyperbolic, piecewise, error function
-shape/         reshape, concat, repeat, indexing
+shape/         reshape, concat, repeat, indexing, resize
 reduction/     sums, maximum, statistics
 convolution/   the layers, their windows, im2col        recurrent/   cells, and over time
 operators.py, numpy_functions.py   what operators and NumPy's functions do on tensors
-checks.py, init.py                 checks of arguments; initial weights
+checks.py, init.py, lsuv.py        checks of arguments; initial weights, by rule and by data
 samples/                           one example of every layer, for the tests
 """
 
@@ -38,6 +38,7 @@ from handgrad.layers.einsum import Einsum
 from handgrad.layers.elementwise import *  # noqa: F403
 from handgrad.layers.embedding import Embedding, EmbeddingDot
 from handgrad.layers.loss import *  # noqa: F403
+from handgrad.layers.lsuv import lsuv
 from handgrad.layers.matmul import MatMul
 from handgrad.layers.multi_head_attention import MultiHeadAttention
 from handgrad.layers.normalization import (
@@ -59,6 +60,7 @@ from handgrad.layers.recurrent import *  # noqa: F403
 from handgrad.layers.reduction import *  # noqa: F403
 from handgrad.layers.shape import *  # noqa: F403
 from handgrad.layers.similarity import CosineSimilarity
+from handgrad.layers.spectral_norm import SpectralNorm
 from handgrad.layers.standardize import Standardize
 from handgrad.naming import names_of
 
@@ -70,7 +72,8 @@ __all__ = [
     "DotProductAttention", "Dropout", "Einsum", "Embedding", "EmbeddingDot",
     "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm", "InstanceNorm", "LayerNorm",
     "LearnedPosition", "MatMul", "MaxPooling", "MultiHeadAttention", "Normal", "NormalEntropy",
-    "NormalKL", "NormalLogProb", "RMSNorm", "SinePosition", "SpatialDropout", "Standardize",
+    "NormalKL", "NormalLogProb", "RMSNorm", "SinePosition", "SpatialDropout", "SpectralNorm",
+    "Standardize", "lsuv",
     *activation.__all__, *convolution.__all__, *elementwise.__all__, *loss.__all__,
     *recurrent.__all__, *reduction.__all__, *shape.__all__,
 ]  # fmt: skip

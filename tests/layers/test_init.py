@@ -18,6 +18,7 @@ FAN_IN, FAN_OUT = 300, 200
 STD = {
     "zeros": 0.0, "xavier": (2 / 500) ** 0.5, "xavier_uniform": (2 / 500) ** 0.5,
     "he": (2 / 300) ** 0.5, "he_uniform": (2 / 300) ** 0.5, "lecun": (1 / 300) ** 0.5,
+    "orthogonal": (1 / 300) ** 0.5,
 }  # fmt: skip
 
 
