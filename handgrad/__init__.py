@@ -8,7 +8,7 @@ from handgrad.derivative import grad, gradient_penalty, hessian, hvp
 from handgrad.layer import Layer, Parameter
 from handgrad.layers import *  # noqa: F403
 from handgrad.naming import names_of
-from handgrad.network import Network, Parallel, Residual, Sequential
+from handgrad.network import Network, Parallel, Residual, Sequential, lsuv
 from handgrad.optim import (
     SGD,
     AdaDelta,
@@ -66,7 +66,8 @@ __all__ = [
     "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
     "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
     "check_optimizer", "draw", "export_c", "fit", "grad", "gradient_penalty", "hessian", "hvp",
-    "load", "lr_range", "no_grad", "numerical_gradient", "online", "optim", "save", "search",
+    "load", "lr_range", "lsuv", "no_grad", "numerical_gradient", "online", "optim", "save",
+    "search",
     *layers.__all__,
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ shape/         reshape, concat, repeat, indexing, resize
 reduction/     sums, maximum, statistics
 convolution/   the layers, their windows, im2col        recurrent/   cells, and over time
 operators.py, numpy_functions.py   what operators and NumPy's functions do on tensors
-checks.py, init.py, lsuv.py        checks of arguments; initial weights, by rule and by data
+checks.py, init.py                 checks of arguments; initial weights
 samples/                           one example of every layer, for the tests
 """
 
@@ -38,7 +38,6 @@ from handgrad.layers.einsum import Einsum
 from handgrad.layers.elementwise import *  # noqa: F403
 from handgrad.layers.embedding import Embedding, EmbeddingDot
 from handgrad.layers.loss import *  # noqa: F403
-from handgrad.layers.lsuv import lsuv
 from handgrad.layers.matmul import MatMul
 from handgrad.layers.multi_head_attention import MultiHeadAttention
 from handgrad.layers.normalization import (
@@ -73,7 +72,7 @@ __all__ = [
     "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm", "InstanceNorm", "LayerNorm",
     "LearnedPosition", "MatMul", "MaxPooling", "MultiHeadAttention", "Normal", "NormalEntropy",
     "NormalKL", "NormalLogProb", "RMSNorm", "SinePosition", "SpatialDropout", "SpectralNorm",
-    "Standardize", "lsuv",
+    "Standardize",
     *activation.__all__, *convolution.__all__, *elementwise.__all__, *loss.__all__,
     *recurrent.__all__, *reduction.__all__, *shape.__all__,
 ]  # fmt: skip

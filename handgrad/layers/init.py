@@ -1,7 +1,7 @@
 """Initial weights: how far from zero a layer's weights begin, so that signals keep their size.
 
 Every rule draws zero-centred weights; what differs is their standard deviation, found from
-fan_in and fan_out, how many inputs and outputs each sum has. `lsuv` finds it from data.
+fan_in and fan_out, how many inputs and outputs each sum has. `handgrad.lsuv` finds it from data.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.inside import untouched
-from handgrad.layer import parameter_names, walk
+from handgrad.layer import as_input, parameter_names, walk
 from handgrad.layers.checks import is_number
 from handgrad.tensor import no_grad
 
@@ -29,6 +29,7 @@ def lsuv(network: Any, x: Array, *, tolerance: float = 0.05, rounds: int = 10) -
     """
     if not is_number(tolerance) or tolerance <= 0:
         raise ValueError(f"lsuv: tolerance must be positive, got {tolerance!r}")
+    x = as_input(x, network.dtype)
     network.build(x)
     layers = {path: layer for path, layer in walk(network) if "W" in parameter_names(layer)}
     if not layers:
