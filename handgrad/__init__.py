@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from handgrad import engines, layers, optim, pictures
 from handgrad.arrays import ShapeError
-from handgrad.derivative import grad, hessian, hvp
+from handgrad.derivative import grad, gradient_penalty, hessian, hvp
 from handgrad.layer import Layer, Parameter
 from handgrad.layers import *  # noqa: F403
 from handgrad.naming import names_of
-from handgrad.network import Network, Parallel, Residual, Sequential
+from handgrad.network import Network, Parallel, Residual, Sequential, lsuv
 from handgrad.optim import (
     SGD,
     AdaDelta,
@@ -65,8 +65,9 @@ __all__ = [
     "EarlyStopping", "History", "Layer", "LevenbergMarquardt", "Lion", "Momentum", "NAdam",
     "Nesterov", "Network", "Parallel", "Parameter", "RAdam", "RMSProp", "Report", "Residual",
     "SaveModel", "Sequential", "ShapeError", "Tensor", "Trainer", "accuracy", "check",
-    "check_optimizer", "draw", "export_c", "fit", "grad", "hessian", "hvp", "load", "lr_range",
-    "no_grad", "numerical_gradient", "online", "optim", "save", "search",
+    "check_optimizer", "draw", "export_c", "fit", "grad", "gradient_penalty", "hessian", "hvp",
+    "load", "lr_range", "lsuv", "no_grad", "numerical_gradient", "online", "optim", "save",
+    "search",
     *layers.__all__,
 ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Derivatives as functions: grad, also of a gradient; Hessian-vector products; the Hessian.
+"""Derivatives as functions: grad, also of a gradient; the Hessian; a penalty on gradients.
 
 With `create_graph` the backward pass is itself recorded, so that it can be differentiated again.
 The code of a layer is array expressions, and tensors take part in these: at each call the
@@ -84,6 +84,24 @@ def hessian(f: Callable[[Tensor], Tensor], x: Any) -> Array:
     point = Tensor(x)
     gradient = grad(f, point, create_graph=True)
     return np.stack([grad(gradient, point, unit) for unit in units]).reshape(2 * x.shape)
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], x: Any, *, length: float = 1.0) -> Tensor:
+    """The mean of (|∇critic(x)| − length)² over the samples x, as a tensor to be sent back.
+
+    ∇ is the derivative with respect to x, so what is sent back to the critic's parameters is a
+    gradient of a gradient. For Wasserstein critics x lies between what is real and what is made.
+    Shapes: x (N, …), critic(x) (N, …), the result ().
+    At |∇| = 0: its derivative is that of √(|∇|² + ε), ε the smallest float: 0.
+    Raises what `grad` raises.
+    Source: Gulrajani et al., "Improved training of Wasserstein GANs", NIPS 2017, equation 3.
+    """
+    point = Tensor(x.data if isinstance(x, Tensor) else np.asarray(x))
+    g = grad(critic(point).sum(), point, create_graph=True)
+    squares = (g * g).reshape(len(g), -1).sum(axis=1)
+    norm = np.sqrt(squares + np.finfo(g.dtype).tiny)
+    penalty: Tensor = ((norm - length) ** 2).mean()
+    return penalty
 
 
 # -- the walk -----------------------------------------------------------------------------------

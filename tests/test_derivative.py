@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 import handgrad
-from handgrad import Sequential, ShapeError, Tensor, grad, hessian, hvp, layers
+from handgrad import Sequential, ShapeError, Tensor, grad, gradient_penalty, hessian, hvp, layers
 from handgrad.layer import Layer, slots
 from handgrad.layers.samples import SAMPLES
 from tests.reference.numeric import central_difference
 
-# These say that their code, which writes into arrays, does not run on tensors; every other layer
-# has second derivatives.
+# These say that their code, which writes into arrays or decomposes matrices, does not run on
+# tensors; every other layer has second derivatives.
 REFUSED = {
-    "Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "Stacked",
+    "Bidirectional", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "SpectralNorm",
+    "Stacked",
 }  # fmt: skip
 
 
@@ -246,3 +247,38 @@ def test_float32_stays(rng):
     x = rng.standard_normal(3).astype(np.float32)
     assert hvp(lambda z: (np.tanh(z) ** 3).sum(), x, x).dtype == np.float32
     assert {"grad", "hvp", "hessian"} <= set(handgrad.__all__)
+
+
+def test_a_gradient_penalty_is_a_mean_over_samples(rng):
+    W = rng.standard_normal(3)
+    penalty = gradient_penalty(lambda x: (x @ W) ** 2, np.array([[1.0, 2, 3], [0, 0, 0]]))
+    expected = [abs(2 * np.dot([1, 2, 3], W)) * np.linalg.norm(W) - 1, -1]
+    assert penalty.item() == pytest.approx(np.mean(np.square(expected)), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_gradient_penalty_is_sent_back_to_the_critic(dtype, rng):
+    critic = Sequential(
+        layers.Convolution(2, 2), layers.LeakyReLU(), layers.Flatten(), layers.Affine(1),
+        dtype=dtype, seed=1,
+    )  # fmt: skip
+    x = rng.standard_normal((3, 1, 3, 3)).astype(dtype)
+    gradient_penalty(critic, x, length=0.5).backward()
+    got = {slot.path: slot.grad for slot in slots(critic)}
+    exact = critic.astype(np.float64)
+
+    def value():
+        return gradient_penalty(exact, x.astype(np.float64), length=0.5).item()
+
+    for path, w in exact.named_parameters().items():
+        numeric = central_difference(value, w)
+        g = got[path] if got[path] is not None else 0  # a bias of the scores changes nothing
+        np.testing.assert_allclose(g, numeric, rtol=1e-3, atol=1e-6)
+
+
+def test_where_nothing_changes_the_penalty_has_a_gradient_too():
+    critic = Sequential(layers.Affine(1, init="zeros"), dtype=np.float32)
+    penalty = gradient_penalty(critic, np.ones((2, 3), np.float32))
+    penalty.backward()
+    assert penalty.item() == 1
+    assert np.isfinite(critic[0].dW).all()

@@ -151,7 +151,7 @@ def test_import_brings_in_little_beside_numpy():
     code = "import sys, numpy; before = {*sys.modules}; import handgrad; "
     added = run(code + "print(*sys.modules.keys() - before)").split()
     own = [name for name in added if name.startswith("handgrad")]
-    assert len(own) <= 95
+    assert len(own) <= 100
     installed = ("_", "importlib")  # also an editable install's own
     others = {name for name in added if name not in own and not name.startswith(installed)}
     assert others <= {"copy", "dataclasses", "difflib", "heapq", "string"}

@@ -2,7 +2,7 @@
 
 activation/    sigmoidal, rectifiers, gated, softmax
 elementwise/   arithmetic, exponential, trigonometric, hyperbolic, piecewise, error function
-shape/         reshape, concat, repeat, indexing
+shape/         reshape, concat, repeat, indexing, resize
 reduction/     sums, maximum, statistics
 convolution/   the layers, their windows, im2col        recurrent/   cells, and over time
 operators.py, numpy_functions.py   what operators and NumPy's functions do on tensors
@@ -59,6 +59,7 @@ from handgrad.layers.recurrent import *  # noqa: F403
 from handgrad.layers.reduction import *  # noqa: F403
 from handgrad.layers.shape import *  # noqa: F403
 from handgrad.layers.similarity import CosineSimilarity
+from handgrad.layers.spectral_norm import SpectralNorm
 from handgrad.layers.standardize import Standardize
 from handgrad.naming import names_of
 
@@ -70,7 +71,8 @@ __all__ = [
     "DotProductAttention", "Dropout", "Einsum", "Embedding", "EmbeddingDot",
     "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm", "InstanceNorm", "LayerNorm",
     "LearnedPosition", "MatMul", "MaxPooling", "MultiHeadAttention", "Normal", "NormalEntropy",
-    "NormalKL", "NormalLogProb", "RMSNorm", "SinePosition", "SpatialDropout", "Standardize",
+    "NormalKL", "NormalLogProb", "RMSNorm", "SinePosition", "SpatialDropout", "SpectralNorm",
+    "Standardize",
     *activation.__all__, *convolution.__all__, *elementwise.__all__, *loss.__all__,
     *recurrent.__all__, *reduction.__all__, *shape.__all__,
 ]  # fmt: skip

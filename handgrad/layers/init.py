@@ -1,7 +1,7 @@
 """Initial weights: how far from zero a layer's weights begin, so that signals keep their size.
 
 Every rule draws zero-centred weights; what differs is their standard deviation, found from
-fan_in and fan_out, how many inputs and outputs each sum has.
+fan_in and fan_out, how many inputs and outputs each sum has. `handgrad.lsuv` finds it from data.
 """
 
 from __future__ import annotations
@@ -71,8 +71,24 @@ def lecun(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> 
     return np.sqrt(1 / fan_in) * rng.standard_normal(shape)
 
 
+def orthogonal(shape: Shape, fan_in: int, fan_out: int, rng: np.random.Generator) -> Array:
+    """Rows, or columns where these are fewer, of length 1 and at right angles.
+
+    As a matrix, whose rows are those of the weights and whose columns all other axes; evenly drawn
+    from all such matrices. A product of square ones keeps every length, however deep.
+    Source: Saxe, McClelland & Ganguli, "Exact solutions to the nonlinear dynamics of learning in
+    deep linear neural networks", ICLR 2014; Mezzadri, "How to generate random matrices from the
+    classical compact groups", 2007 (the signs).
+    """
+    rows, columns = shape[0], int(np.prod(shape[1:]))
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.where(np.diag(r) < 0, -1, 1)
+    return (q if rows >= columns else q.T).reshape(shape)
+
+
 RULES: dict[str, Callable[..., Array]] = {
-    rule.__name__: rule for rule in (zeros, xavier, xavier_uniform, he, he_uniform, lecun)
+    rule.__name__: rule
+    for rule in (zeros, xavier, xavier_uniform, he, he_uniform, lecun, orthogonal)
 }
 
 

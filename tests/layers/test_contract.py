@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +73,14 @@ def test_every_layer_has_a_row():
 
 def test_every_layer_is_listed():
     assert {s.cls.__name__ for s in (*SAMPLES, *WITHOUT_GRADIENT)} <= set(layers.__all__)
+
+
+def test_every_layer_stands_in_the_guide():
+    guide = (Path(__file__).parents[2] / "docs/layers.md").read_text()
+    families = ("elementwise", "reduction", "distribution")  # these stand there as families
+    named = {s.cls for s in SAMPLES if s.cls.__module__.split(".")[2] not in families}
+    missing = {cls.__name__ for cls in named if not re.search(rf"\b{cls.__name__}\b", guide)}
+    assert missing == {"RNNCell", "LSTMCell", "GRUCell"}
 
 
 @every

@@ -147,6 +147,7 @@ def test_whole_numbers_have_no_gradient(sample, rng):
         layer.backward(y)
 
 
+NAN = float("nan")
 ONE, TWO = np.ones((2, 3)), np.ones((3, 2))
 BAD = [
     (lambda: layers.Maximum()(ONE, TWO), "Maximum: all inputs need one shape, got (2, 3) and ("),
@@ -179,6 +180,15 @@ BAD = [
     (lambda: layers.Einsum("ij->ii")(ONE), "Einsum: the result"),
     (lambda: layers.Einsum("i1->i")(ONE), 'Einsum: "i1->i" needs one letter'),
     (lambda: layers.GLU()(ONE), "GLU: axis -1 must have an even length"),
+    (lambda: layers.GEGLU()(ONE), "GEGLU: axis -1 must have an even length"),
+    (lambda: layers.Sparsemax(2)(ONE), "Sparsemax: axis 2 must name axes of x"),
+    (lambda: layers.Resize(2)(ONE), "Resize: x must be (N, C, …) with some spatial axes"),
+    (lambda: layers.Resize(sizes=(2, 2))(ONE), "Resize: x must be (N, C, …) with 2 spatial axes"),
+    (lambda: layers.PixelShuffle(2)(np.ones((1, 6, 2, 2))), "PixelShuffle: x must be (N, C·2^axes"),
+    (lambda: layers.ConvLSTM(2)(ONE), "ConvLSTM: x must be (N, T, C) and 2 spatial axes"),
+    (lambda: layers.ConvLSTM(2)(np.ones((1, 0, 1, 2, 2))), "ConvLSTM: x must be (N, T, C) and 2"),
+    (lambda: layers.ConvLSTM(2, inputs=3)(np.ones((1, 1, 1, 2, 2))), "x must have 3 channels"),
+    (lambda: layers.ConvLSTM(2)(np.ones((1, 1, 1, 2, 2)), ONE, ONE), "ConvLSTM: h and c must be"),
     (lambda: layers.CELU(0), "CELU: alpha must be positive"),
     (lambda: layers.PReLU(per_channel=True)(np.ones(3)), "PReLU: x (N, C, …) needs a channel axis"),
     (lambda: layers.NegativeLogLikelihood()(ONE, np.array([0, 3])), "NegativeLogLikelihood: lab"),
@@ -191,6 +201,18 @@ BAD = [
     (lambda: layers.CosineSimilarity()(ONE, TWO), "CosineSimilarity: all inputs need one shape"),
     (lambda: layers.CosineEmbedding()(ONE, ONE, np.ones(3)), "CosineEmbedding: a and b must be"),
     (lambda: layers.CosineEmbedding()(ONE, ONE, np.zeros(2)), "CosineEmbedding: t must be −1 or 1"),
+    (lambda: layers.Triplet()(ONE, ONE, TWO), "Triplet: all inputs need one shape"),
+    (lambda: layers.Triplet()(*[np.ones(3)] * 3), "Triplet: a, p and n must be (N, D), got (3,)"),
+    (lambda: layers.Wasserstein()(ONE, 0 * ONE), "Wasserstein: t must be −1 or 1"),
+    (lambda: layers.Focal()(ONE, 0.5 * ONE), "Focal: t must be 0 or 1"),
+    (lambda: layers.Dice()(ONE, TWO), "Dice: y and t need one shape (N, …)"),
+    (lambda: layers.Dice()(-ONE, ONE), "Dice: y must be ≥ 0"),
+    (lambda: layers.Quantile((0.1, 0.9))(ONE, ONE), "Quantile: y (N, …, 2) is needed"),
+    (lambda: layers.PoissonLikelihood()(ONE, -ONE), "PoissonLikelihood: t must be ≥ 0"),
+    (lambda: layers.GaussianLikelihood()(ONE, ONE), "GaussianLikelihood: y must be (N, …, 2·K)"),
+    (lambda: layers.ListNet()(ONE, TWO), "ListNet: y and t must be lists (N, G) alike"),
+    (lambda: layers.RankNet()(ONE, NAN * ONE), "RankNet: t must be finite, or −∞"),
+    (lambda: layers.ListNet()(ONE, -np.inf * ONE), "ListNet: each list needs a document"),
     (lambda: layers.GaussianKL()(ONE, TWO), "GaussianKL: μ and s need one shape"),
     (lambda: layers.GaussianKL()(ONE, ONE, np.ones(3)), "GaussianKL: weights must have shape (2,)"),
 ]  # fmt: skip
@@ -202,7 +224,6 @@ def test_bad_input_is_refused_by_name(use, message):
         use()
 
 
-NAN = float("nan")
 AT_ONCE = [
     (lambda: layers.Affine(True), "Affine: outputs must be a positive integer, got True"),
     (lambda: layers.Embedding(True, 3), "Embedding: vocabulary must be a positive integer"),
@@ -214,6 +235,19 @@ AT_ONCE = [
     (lambda: layers.CELU("a"), "CELU: alpha must be positive, got 'a'"),
     (lambda: layers.LeakyReLU("a"), "LeakyReLU: alpha must be a finite number, got 'a'"),
     (lambda: layers.Huber("a"), "Huber: delta must be positive, got 'a'"),
+    (lambda: layers.Focal(-1), "Focal: power must be ≥ 0, got -1"),
+    (lambda: layers.Focal(alpha=1), "Focal: alpha must lie in (0, 1), got 1"),
+    (lambda: layers.Dice(0), "Dice: eps must be positive, got 0"),
+    (lambda: layers.Quantile((0.5, 1)), "Quantile: tau must lie between 0 and 1, got (0.5, 1)"),
+    (lambda: layers.Triplet("a"), "Triplet: margin must be a finite number, got 'a'"),
+    (lambda: layers.Resize(), "Resize: either times or sizes is needed, got times=None and sizes"),
+    (lambda: layers.Resize(2, sizes=(3,)), "Resize: either times or sizes is needed, got times=2"),
+    (lambda: layers.Resize(0), "Resize: times must be positive numbers, got 0"),
+    (lambda: layers.Resize(sizes=(0, 3)), "Resize: sizes must be an integer ≥ 1, got 0"),
+    (lambda: layers.Resize(2, mode="cubic"), 'Resize: mode must be "nearest" or "linear", got'),
+    (lambda: layers.PixelShuffle(0.5), "PixelShuffle: times must be an integer ≥ 1, got 0.5"),
+    (lambda: layers.ConvLSTM(0), "ConvLSTM: outputs must be a positive integer, got 0"),
+    (lambda: layers.SpectralNorm(layers.ReLU()), "SpectralNorm: a layer with a parameter W"),
     (lambda: layers.BatchNorm(eps="a"), "BatchNorm: eps must be positive, got 'a'"),
     (lambda: layers.Stacked(3), "Stacked: a list of recurrent layers is needed, got 3"),
     (lambda: layers.OneHot(0), "OneHot: classes must be a positive integer, got 0"),

@@ -40,6 +40,8 @@ ONE = [
     ("Softsign", {}, F.softsign), ("Mish", {}, F.mish),
     ("HardSigmoid", {}, lambda x: (x / 6 + 0.5).clamp(0, 1)),
     ("HardSwish", {}, F.hardswish), ("GLU", {}, F.glu), ("GLU", {"axis": 0}, lambda x: F.glu(x, 0)),
+    ("GEGLU", {}, lambda x: x[:, :2] * F.gelu(x[:, 2:])),
+    ("SwiGLU", {"axis": 0}, lambda x: x[:3] * F.silu(x[3:])),
     ("PReLU", {}, lambda x: F.prelu(x, torch.tensor([0.25], dtype=x.dtype))),
 ]  # fmt: skip
 SEVERAL = [
@@ -57,6 +59,18 @@ SEVERAL = [
     ("Hinge", {}, lambda y, s: F.relu(1 - s * y).mean(), (X, SIGNS)),
     ("CosineEmbedding", {"margin": 0.1}, lambda a, b, s: F.cosine_embedding_loss(a, b, s, 0.1),
      (X, P, SIGNS[:, 0])),
+    ("PoissonLikelihood", {}, F.poisson_nll_loss, (X, P)),
+    ("GaussianLikelihood", {}, lambda y, x: F.gaussian_nll_loss(
+        y[:, :2], x, y[:, 2:].exp(), full=True), (X, P[:, :2])),
+    ("Triplet", {"margin": 1.5}, lambda a, p, n: F.triplet_margin_loss(a, p, n, 1.5, eps=0),
+     (X, P, X[::-1])),
+    ("Focal", {}, lambda y, s: ((1 - torch.exp(-F.binary_cross_entropy_with_logits(
+        y, s, reduction="none"))) ** 2 * F.binary_cross_entropy_with_logits(
+        y, s, reduction="none")).mean(), (X, (SIGNS + 1) / 2)),
+    ("Wasserstein", {}, lambda y, s: -(y * s).mean(), (X, SIGNS)),
+    ("ListNet", {}, lambda y, x: F.cross_entropy(y, x.softmax(1)), (X, 3 * P)),
+    ("Quantile", {"tau": 0.3}, lambda y, x: torch.maximum(0.3 * (x - y), -0.7 * (x - y)).mean(),
+     (X, P)),
     ("GaussianKL", {}, lambda m, s: torch.distributions.kl_divergence(
         torch.distributions.Normal(m, (s / 2).exp()),
         torch.distributions.Normal(torch.zeros_like(m), torch.ones_like(m))).sum(1).mean(), (X, P)),
@@ -106,3 +120,41 @@ def test_top_k_and_one_hot_and_argmax(rng):
     np.testing.assert_array_equal(layers.TopK(2, axis=0)(X), t(X).topk(2, dim=0).indices.numpy())
     np.testing.assert_array_equal(layers.ArgMax(0)(X), t(X).argmax(0).numpy())
     np.testing.assert_array_equal(layers.OneHot(4)(T), F.one_hot(t(T), 4).numpy())
+
+
+IMAGES = np.random.default_rng(8).standard_normal((2, 8, 3, 4))
+SIZES = [
+    ("Resize", {"times": 2}, lambda x: F.interpolate(x, scale_factor=2)),
+    ("Resize", {"sizes": (2, 7)}, lambda x: F.interpolate(x, (2, 7))),
+    ("Resize", {"times": 2, "mode": "linear"},
+     lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")),
+    ("Resize", {"sizes": (5, 3), "mode": "linear"},
+     lambda x: F.interpolate(x, (5, 3), mode="bilinear")),
+    ("PixelShuffle", {"times": 2}, lambda x: F.pixel_shuffle(x, 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "options", "function"), SIZES)
+def test_images_of_another_size(name, options, function, rng):
+    leaf, layer = t(IMAGES).requires_grad_(), getattr(layers, name)(**options)
+    y, theirs = layer(IMAGES), function(leaf)
+    np.testing.assert_allclose(y, theirs.detach().numpy(), rtol=1e-12, atol=1e-14)
+    dy = rng.standard_normal(y.shape)
+    theirs.backward(t(dy))
+    np.testing.assert_allclose(layer.backward(dy), leaf.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("inner", [layers.Affine(3, seed=1), layers.Convolution(3, 2, seed=1)])
+def test_the_gradient_through_the_spectral_norm(inner, rng):
+    x = rng.standard_normal((4, 2, 3, 3) if "kernel" in inner.config() else (4, 5))
+    layer = layers.SpectralNorm(inner)
+    y = layer(x)
+    W, b = t(inner.W).requires_grad_(), t(inner.b).requires_grad_()
+    divided = W / torch.linalg.matrix_norm(W.reshape(len(W), -1), 2)
+    theirs = F.conv2d(t(x), divided, b) if x.ndim == 4 else t(x) @ divided + b
+    np.testing.assert_allclose(y, theirs.detach().numpy(), rtol=1e-12, atol=1e-13)
+    dy = rng.standard_normal(y.shape)
+    theirs.backward(t(dy))
+    layer.backward(dy)
+    np.testing.assert_allclose(inner.dW, W.grad.numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(inner.db, b.grad.numpy(), rtol=1e-10, atol=1e-12)

@@ -18,6 +18,7 @@ FAN_IN, FAN_OUT = 300, 200
 STD = {
     "zeros": 0.0, "xavier": (2 / 500) ** 0.5, "xavier_uniform": (2 / 500) ** 0.5,
     "he": (2 / 300) ** 0.5, "he_uniform": (2 / 300) ** 0.5, "lecun": (1 / 300) ** 0.5,
+    "orthogonal": (1 / 300) ** 0.5,
 }  # fmt: skip
 
 
@@ -137,3 +138,10 @@ def test_a_function_that_is_no_rule_is_refused_in_one_line(how):
 def test_the_slope_of_prelu_is_a_number():
     with pytest.raises(ValueError, match="PReLU: init is the first coefficient, a number"):
         layers.PReLU(init=init.xavier)
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (5, 5), (4, 2, 3, 3), (7,)])
+def test_orthogonal_rows_or_columns(shape):
+    w = initialize("orthogonal", shape, 1, 1, Stream(3), np.float64).reshape(shape[0], -1)
+    gram = w @ w.T if len(w) <= w.shape[1] else w.T @ w
+    np.testing.assert_allclose(gram, np.eye(len(gram)), atol=1e-14)

@@ -31,10 +31,11 @@ SIZES = {
     "groups": "how many groups of channels",
     "heads": "how many heads",
     "parts": "how many parts, or their sizes",
-    "times": "how often x is repeated",
+    "times": "how often x is repeated, or how many times larger y is",
     "negatives": "how many words are drawn",
     "k": "how many of the largest",
     "shape": "shape of y",
+    "sizes": "sizes of the spatial axes of y",
 }
 RATIOS = {
     "ratio": "share that the layer drops",
@@ -44,12 +45,13 @@ RATIOS = {
     "label_smoothing": "share of the target that all classes get",
 }
 CONSTANTS = {
-    "alpha": "factor of the negative side",
+    "alpha": "factor of the negative side, or of the positive class",
     "delta": "where the square ends",
     "margin": "distance that costs nothing",
     "eps": "small number that keeps a denominator from 0",
     "p": "order of the norm",
     "power": "exponent",
+    "tau": "the quantile",
     "low": "lower bound",
     "high": "upper bound",
     "value": "number to fill with",
@@ -64,7 +66,7 @@ SWITCHES = {
 }  # fmt: skip
 CHOICES = {
     "axis", "axes", "mode", "approximate", "reset", "key", "subscripts", "dtype", "init", "seed",
-    "class_weights", "ignore_index", "layers", "ahead", "back",
+    "class_weights", "ignore_index", "layer", "layers", "ahead", "back",
 }  # fmt: skip
 NAMES = {*SIZES, *RATIOS, *CONSTANTS, *SWITCHES, *CHOICES}
 CLASSES = sorted(
@@ -102,7 +104,8 @@ def test_inputs_and_outputs_are_what_they_say(sample, rng):
     layer, inputs = sample.make(), sample.inputs(rng)
     y = layer.forward(*inputs)
     y = y[0] if isinstance(y, tuple) else y
-    axis = 1 if isinstance(layer, layers.Convolution | layers.TransposedConvolution) else -1
+    images = isinstance(layer, layers.Convolution | layers.TransposedConvolution)
+    axis = 1 if images else 2 if isinstance(layer, layers.ConvLSTM) else -1
     if "inputs" in arguments(sample.cls):
         assert layer.inputs == inputs[0].shape[axis]
     if "outputs" in arguments(sample.cls):

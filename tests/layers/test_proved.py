@@ -16,6 +16,7 @@ ROOMS = (
     "einsum",
     "loss",
     "similarity",
+    "spectral_norm",
     "distribution",
 )
 

@@ -15,6 +15,7 @@ from handgrad.layers import (
     SigmoidCrossEntropy,
     SoftmaxCrossEntropy,
     SumSquaredError,
+    Triplet,
 )
 from handgrad.layers.loss.cross_entropy import ClassLoss
 from handgrad.layers.samples import SAMPLES
@@ -27,7 +28,7 @@ every = pytest.mark.parametrize("sample", LOSSES, ids=str)
 def case(sample, rng, batch):
     """A loss, its inputs without weights, and weights; the words drawn depend on t alone."""
     loss, inputs = sample.make(), sample.inputs(rng, batch=batch)
-    inputs = inputs[: 3 if isinstance(loss, CosineEmbedding) else 2]
+    inputs = inputs[: 3 if isinstance(loss, CosineEmbedding | Triplet) else 2]
     if isinstance(loss, NegativeSampling):
         loss.sampler.sample = lambda t, size, stream: (t[:, None] + 1 + np.arange(size)) % 5
         loss.build(*inputs)

@@ -1,6 +1,6 @@
 """Activations, in families: shaped like a step, rectifiers, gated, softmax."""
 
-from handgrad.layers.activation.gated import GELU, GLU, HardSwish, Mish, SiLU
+from handgrad.layers.activation.gated import GEGLU, GELU, GLU, HardSwish, Mish, SiLU, SwiGLU
 from handgrad.layers.activation.rectifier import (
     CELU,
     ELU,
@@ -20,10 +20,10 @@ from handgrad.layers.activation.sigmoidal import (
     Tanh,
 )
 from handgrad.layers.activation.sigmoidal import sigmoid as sigmoid
-from handgrad.layers.activation.softmax import LogSoftmax, Softmax
+from handgrad.layers.activation.softmax import LogSoftmax, Softmax, Sparsemax
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "SELU", "HardSigmoid", "HardSwish", "LeakyReLU", "LogSoftmax",
-    "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softplus", "Softsign", "Step",
-    "Tanh",
+    "CELU", "ELU", "GEGLU", "GELU", "GLU", "SELU", "HardSigmoid", "HardSwish", "LeakyReLU",
+    "LogSoftmax", "Mish", "PReLU", "ReLU", "ReLU6", "SiLU", "Sigmoid", "Softmax", "Softplus",
+    "Softsign", "Sparsemax", "Step", "SwiGLU", "Tanh",
 ]  # fmt: skip

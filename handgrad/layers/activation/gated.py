@@ -1,4 +1,5 @@
-"""Activations that multiply x by a gate: SiLU, GELU, Mish, HardSwish; and GLU, gated by its half.
+"""Activations that multiply x by a gate: SiLU, GELU, Mish, HardSwish; and, one half of x by the
+other, GLU, GEGLU, SwiGLU.
 
 Each converts integers to float64.
 """
@@ -119,15 +120,51 @@ class GLU(Layer):
     def __init__(self, axis: int = -1):
         self.axis = axis
 
+    def gate(self, b: Array) -> tuple[Array, Array]:
+        """What multiplies a, and its derivative with respect to b."""
+        s = sigmoid(b)
+        return s, s * (1 - s)
+
     def forward(self, x: Array) -> Array:
         x = as_float(x)
         (axis,) = normal_axes(self, x)
         if x.shape[axis] % 2:
-            raise ShapeError(f"GLU: axis {self.axis} must have an even length, got shape {x.shape}")
+            raise ShapeError(
+                f"{type(self).__name__}: axis {self.axis} must have an even length, got shape "
+                f"{x.shape}"
+            )
         self.a, b = np.split(x, 2, axis=axis)
-        self.gate = sigmoid(b)
-        return self.a * self.gate
+        self.gates, self.dgates = self.gate(b)
+        return self.a * self.gates
 
     def backward(self, dy: Array) -> Array:
-        da = dy * self.gate
-        return np.concatenate((da, da * self.a * (1 - self.gate)), axis=self.axis)
+        return np.concatenate((dy * self.gates, dy * self.a * self.dgates), axis=self.axis)
+
+
+class GEGLU(GLU):
+    """y = a · b · Φ(b), a and b being the halves of x along one axis: GLU with GELU as its gate.
+
+    Shapes: x (…, 2·D, …), y (…, D, …).
+    Gradient: da = dy · b · Φ(b), db = dy · a · (Φ(b) + b · Φ′(b)), side by side; Φ is the normal
+    distribution function, Φ′ its density.
+    Raises ShapeError where x lacks the axis, or its length is odd.
+    Source: Shazeer, "GLU variants improve transformer", 2020.
+    """
+
+    def gate(self, b: Array) -> tuple[Array, Array]:
+        phi, dphi = normal(b)
+        return b * phi, phi + b * dphi
+
+
+class SwiGLU(GLU):
+    """y = a · b · σ(b), a and b being the halves of x along one axis: GLU with SiLU as its gate.
+
+    Shapes: x (…, 2·D, …), y (…, D, …).
+    Gradient: da = dy · b · s, db = dy · a · (s + b · s · (1 − s)), side by side, with s = σ(b).
+    Raises ShapeError where x lacks the axis, or its length is odd.
+    Source: Shazeer, "GLU variants improve transformer", 2020.
+    """
+
+    def gate(self, b: Array) -> tuple[Array, Array]:
+        s = sigmoid(b)
+        return b * s, s + b * s * (1 - s)

@@ -1,4 +1,4 @@
-"""Losses on probabilities or their logarithms: of labels, of distributions, of yes and no.
+"""Losses of likelihood: of labels, of distributions, of yes and no, of numbers and of counts.
 
 On scores, SoftmaxCrossEntropy and SigmoidCrossEntropy are safer: they take the logarithm of
 nothing small. `forward(y, t, weights=None)` gives one number; `weights` (N) are of the samples.
@@ -6,7 +6,7 @@ nothing small. `forward(y, t, weights=None)` gives one number; `weights` (N) are
 
 from __future__ import annotations
 
-from math import prod
+from math import log, pi, prod
 from typing import Any
 
 import numpy as np
@@ -119,3 +119,56 @@ class GaussianKL(Loss):
     def backward(self, dloss: Any = 1.0) -> tuple[Array, Array]:
         scale = as_float(dloss).astype(self.mu.dtype) * self.share
         return scale * self.mu, scale * (0.5 * self.excess)
+
+
+class GaussianLikelihood(Loss):
+    """The mean of ½ · ((t − μ)² · e^−s + s + ln 2π): −ln of the density of N(μ, e^s) at t.
+
+    y holds μ and s = ln σ², side by side: a network says how sure it is, and learns that from the
+    size of its errors. loss = Σ wₙ · termₙₖ / D, D = K · Σ wₙ, all wₙ = 1 where none are given.
+    Shapes: y (N, …, 2·K), t (N, …, K), weights (N), loss ().
+    Gradient: dμ = dloss · (μ − t) · e^−s · wₙ / D, ds = dloss · ½ · (1 − (t − μ)² · e^−s) · wₙ / D.
+    Raises as `Loss` says; ShapeError where t does not fit y.
+    Source: Nix & Weigend, "Estimating the mean and variance of the target probability
+    distribution", 1994.
+    """
+
+    def forward(self, y: Array, t: Array, weights: Array | None = None) -> Array:
+        y = as_float(y)
+        t = as_float(t, y.dtype).astype(y.dtype, copy=False)
+        if not t.ndim or y.shape != (*t.shape[:-1], 2 * t.shape[-1]):
+            raise ShapeError(
+                "GaussianLikelihood: y must be (N, …, 2·K) for t (N, …, K), the means and beside "
+                f"them the logarithms of the variances, got y {y.shape} and t {t.shape}"
+            )
+        mu, s = np.split(y, 2, axis=-1)
+        self.share = self.weigh(t, weights, prod(t.shape[1:]))
+        self.narrow = np.exp(-s)
+        self.error = mu - t
+        self.squares = self.error**2 * self.narrow
+        return (0.5 * self.share * (self.squares + s + log(2 * pi))).sum()
+
+    def backward(self, dloss: Any = 1.0) -> tuple[Array, None]:
+        scale = as_float(dloss).astype(self.error.dtype) * self.share
+        dmu, ds = scale * self.error * self.narrow, 0.5 * scale * (1 - self.squares)
+        return np.concatenate((dmu, ds), axis=-1), None
+
+
+class PoissonLikelihood(ElementwiseLoss):
+    """The mean of e^y − t · y: −ln of the probability of the count t where e^y is its mean.
+
+    Without ln t!, which no output changes.
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = dloss · (e^y − t) / n.
+    Raises as `ElementwiseLoss` says; ValueError for negative t.
+    Source: Nelder & Wedderburn, "Generalized linear models", 1972.
+    """
+
+    def term(self, y: Array, t: Array) -> Array:
+        if t.size and not t.min() >= 0:
+            raise ValueError(f"PoissonLikelihood: t must be ≥ 0, got values from {t.min()}")
+        self.mean, self.t = np.exp(y), t
+        return self.mean - t * y
+
+    def derivative(self) -> Array:
+        return self.mean - self.t

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from handgrad.arrays import Array
+from handgrad.arrays import Array, ShapeError
 from handgrad.layers.checks import is_number
 from handgrad.layers.loss.base import ElementwiseLoss
 
@@ -90,3 +92,37 @@ class Huber(ElementwiseLoss):
 
     def derivative(self) -> Array:
         return self.cut
+
+
+class Quantile(ElementwiseLoss):
+    """The mean of τ · e where e > 0, else (τ − 1) · e, with e = t − y: least at the τ-quantile.
+
+    τ = tau, a number for all elements, or several, one for each index of the last axis: a network
+    with outputs (N, 3), tau=(0.1, 0.5, 0.9) and the target three times beside itself gives an
+    interval and its middle.
+    Shapes: y and t (N, …) alike, weights (N), loss ().
+    Gradient: dy = −dloss · τ / n where t > y, dloss · (1 − τ) / n where t < y.
+    At t = y: the derivative counts as 0, the least of the subgradients in length.
+    Raises as `ElementwiseLoss` says; ValueError unless 0 < τ < 1, ShapeError where there are not as
+    many as the last axis is long.
+    Source: Koenker & Bassett, "Regression quantiles", 1978.
+    """
+
+    def __init__(self, tau: Any = 0.5):
+        for t in tau if isinstance(tau, tuple | list) else (tau,):
+            if not is_number(t) or not 0 < t < 1:
+                raise ValueError(f"Quantile: tau must lie between 0 and 1, got {tau!r}")
+        self.tau = tau
+
+    def term(self, y: Array, t: Array) -> Array:
+        tau = np.asarray(self.tau, y.dtype)
+        if tau.ndim and tau.shape != y.shape[-1:]:
+            raise ShapeError(
+                f"Quantile: y (N, …, {tau.size}) is needed, one column for each tau, got {y.shape}"
+            )
+        error = t - y
+        self.dy = np.where(error > 0, -tau, 1 - tau) * (error != 0)
+        return -self.dy * error
+
+    def derivative(self) -> Array:
+        return self.dy

@@ -32,4 +32,10 @@ ROWS: tuple[Sample, ...] = (
     row("Gather", real(4, 3), labels(2, 3, classes=4), axis=0),
     row("ScatterAdd", real(N, 6), labels(N, 6, classes=4), length=4),
     row("ScatterAdd", real(5, 3), labels(5, 3, classes=4), length=4, axis=0),
+    row("Resize", real(N, 2, 2, 3), times=2),
+    row("Resize", real(N, 1, 3, 4), times=(1.5, 0.5), mode="linear"),
+    row("Resize", real(N, 2, 3), sizes=(5,), mode="linear"),
+    row("Resize", real(N, 1, 2, 1), sizes=(3, 2)),
+    row("PixelShuffle", real(N, 8, 2, 1), times=2),
+    row("PixelShuffle", real(N, 3, 2), times=3),
 )  # fmt: skip
