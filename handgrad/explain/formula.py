@@ -30,6 +30,24 @@ def section_of(cls: type) -> str:
     return re.sub(r"\s+", " ", section[1]).strip() if section else ""
 
 
+_FORWARD = re.compile(r"(?<![\w.])(?:y|loss|h'|c'|[yhc][ᵢₜₙ])(?:\[[^\]]*\])? = .+")
+_AFTER = r"\. |\.$|[:;] |, (?:on|elementwise|for|the|with|computed|exact|along|cut along)\b"
+
+
+@lru_cache(maxsize=512)
+def forward_formula(cls: type) -> str:
+    """What a class's docstring says that the layer computes, "y = …"; "" where it does not."""
+    text = (inspect.getdoc(cls) or "").split("Shapes:")[0].split("Gradient:")[0]
+    found = _FORWARD.search(re.sub(r"\s+", " ", text))
+    return re.split(_AFTER, found[0])[0].strip(" .,") if found else ""
+
+
+def summary_of(cls: type) -> str:
+    """The first sentence of a class's docstring; its name where there is none."""
+    text = re.sub(r"\s+", " ", (inspect.getdoc(cls) or "").split("\n\n")[0])
+    return re.split(r"\. |\.$|: ", text)[0] or cls.__name__
+
+
 @lru_cache(maxsize=512)
 def gradients_of(cls: type) -> tuple[tuple[str, str], ...]:
     """(dx, "dx = …") for each gradient that a class's docstring writes as an equation."""

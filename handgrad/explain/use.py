@@ -141,10 +141,13 @@ def _slopes(call: CallRecord, names: Sequence[str]) -> dict[str, float]:
     return {f"d{n}": np.asarray(g).item() for n, g in found if g is not None and np.size(g) == 1}
 
 
-def opened(call: CallRecord) -> tuple[list[Tensor], list[tuple[Any, Tensor]]] | None:
+def opened(
+    call: CallRecord, *, strict: bool = False
+) -> tuple[list[Tensor], list[tuple[Any, Tensor]]] | None:
     """What the layer's code does with tensors: its outputs, and (parameter or input, its tensor).
 
-    None where the code does not run on tensors, or is a single step anyway.
+    None where the code does not run on tensors, or is a single step anyway; where `strict`, also
+    where it compares tensors, since for other numbers it would do something else.
     """
     live = again(call)
     if live is None:
@@ -158,7 +161,8 @@ def opened(call: CallRecord) -> tuple[list[Tensor], list[tuple[Any, Tensor]]] | 
     inputs = [Tensor(x.data, x.requires_grad) if isinstance(x, Tensor) else x for x in live.given]
     stand_ins += [(x, y) for x, y in zip(given(call), inputs) if isinstance(y, Tensor)]
     try:
-        with untouched(call.original), arrays_refused(), learning(), np.errstate(all="ignore"):
+        with untouched(call.original), arrays_refused(comparisons=strict), learning(), \
+                np.errstate(all="ignore"):
             copy, _ = on_tensors(live, parameter)
             outputs = copy.forward(*inputs)
     except NOT_ON_TENSORS:
