@@ -68,12 +68,14 @@ def _set_by(node: ast.stmt) -> Iterator[str]:
     targets = node.targets if isinstance(node, ast.Assign) else []
     if isinstance(node, ast.AugAssign | ast.AnnAssign | ast.For):
         targets = [node.target]
-    for target in targets:
-        for part in ast.walk(target):
-            if isinstance(part, ast.Name) and part.id != "self":
-                yield part.id
-            elif isinstance(part, ast.Attribute) and ast.unparse(part.value) == "self":
-                yield f"self.{part.attr}"
+    while targets:
+        target, *targets = targets
+        if isinstance(target, ast.Tuple | ast.List):
+            targets = [*target.elts, *targets]
+        elif isinstance(target, ast.Subscript | ast.Starred):
+            targets = [target.value, *targets]
+        elif isinstance(target, ast.Name | ast.Attribute):
+            yield ast.unparse(target)
 
 
 def watched(layer: Any, function: Callable[[], Any]) -> tuple[Any, list[Ran]]:
@@ -121,14 +123,16 @@ def _note(ran: Ran, frame: FrameType, before: list[int], returned: Any) -> None:
         return
     first, last, names = statement
     values = [f"{name} = {text}" for name in names if (text := _brief(_value(frame, name)))]
-    if returned is not None and (text := _brief(returned)):
-        values = [f"→ {text}"]
+    several = returned if isinstance(returned, tuple) else (returned,)
+    if given := [text for part in several if (text := _brief(part))]:
+        values = [f"→ {', '.join(given)}"]
     ran.lines[first] = last, ", ".join(values) or ran.lines.get(first, (0, ""))[1]
 
 
 def _value(frame: FrameType, name: str) -> Any:
-    state = vars(frame.f_locals["self"]) if name.startswith("self.") else frame.f_locals
-    return state.get(name.removeprefix("self."))
+    owner, _, attribute = name.partition(".")
+    found = frame.f_locals.get(owner)
+    return getattr(found, "__dict__", {}).get(attribute) if attribute else found
 
 
 def _brief(value: Any) -> str:

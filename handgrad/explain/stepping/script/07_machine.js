@@ -117,7 +117,7 @@ class Machine {
   /** Central differences at element i of a value: by the loss, or else by the node behind it. */
   difference(id, i) {
     const base = this.values[id], maker = this.nodes.findIndex(n => n.out.includes(id));
-    const h = 1e-4 * Math.max(1, Math.abs(base.d[i]));
+    const h = 1e-4 * Math.max(1, 10 ** Math.floor(Math.log10(Math.abs(base.d[i]) || 1)));
     const at = v => {
       const a = copy(base);
       a.d[i] = v;

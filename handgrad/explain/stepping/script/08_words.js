@@ -74,25 +74,25 @@ function chain(m, node, j, i) {
     const units = ys.map(y => make(y.s));
     units[o].d[p] = 1;
     return [dys[o].d[p], m.local(node, units)[j].d[i],
-      spotted(node.y || "y", p, ys[o].s)];
+      spotted(node.y || "y", p, ys[o].s), [o, p]];
   });
   return {terms, count: found.length};
 }
 
-/** The chain rule at element i of argument j, with its numbers. */
+/** The chain rule at element i of argument j, with its numbers; `most`: the output that counts. */
 function backwardWords(m, node, j, i) {
   const id = node.args[j], x = m.values[id], name = node.names[j], back = m.sends.get(node);
-  if (!x || !back || !back[j]) return `What ${node.title} sends back to ${name} is unknown: the page has ` +
-    "no arithmetic for a layer on the way, and something was changed.";
+  if (!x || !back || !back[j]) return {text: `What ${node.title} sends back to ${name} is unknown: the page has ` +
+    "no arithmetic for a layer on the way, and something was changed."};
   const left = `d${spotted(name, i, x.s)}`, value = say(back[j].d[i]), y = node.y || "y";
-  if (!node.op) return `${left} = ${value}, as the backward of ${node.title} computed it in Python.`;
+  if (!node.op) return {text: `${left} = ${value}, as the backward of ${node.title} computed it in Python.`};
   const {terms, count} = chain(m, node, j, i), op = ops[node.op];
   const local = op.words?.[j] ? ` Here ∂${y}/∂${name} = ${op.words[j]}.`
     : op.local ? ` Here ∂${y}/∂${name} = ${op.local(i, node.k, ...everyArgument(m, node))}.` : "";
-  if (!count) return `${left} = 0: ${y} does not change with ${spotted(name, i, x.s)} here.${local}`;
+  if (!count) return {text: `${left} = 0: ${y} does not change with ${spotted(name, i, x.s)} here.${local}`};
   const sum = count > 1 ? "Σ " : "", at = count === 1 ? terms[0][2] : y;
-  return `Chain rule: ${left} = ${sum}d${at} · ∂${at}/∂${spotted(name, i, x.s)} = ` +
-    `${summed(terms, count)} = ${value}.${local}`;
+  return {most: terms[0][3], text: `Chain rule: ${left} = ${sum}d${at} · ∂${at}/∂${spotted(name, i, x.s)} = ` +
+    `${summed(terms, count)} = ${value}.${local}`};
 }
 
 /** How often a value is used, if more than once, and its gradients added so far. */

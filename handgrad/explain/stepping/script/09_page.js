@@ -45,12 +45,12 @@ class View {
     const button = (text, name, key, act) => h("button", {type: "button", title: `${name} (${key})`,
       "aria-label": name, onclick: () => { this.stop(); act(); }}, text);
     this.bar = h("div", {class: "bar", role: "toolbar", "aria-label": "Steps"},
-      button("⏮", "First step", "Home", () => this.go(0)),
+      button("|◀", "First step", "Home", () => this.go(0)),
       button("◀", "Step back", "←", () => this.go(this.at - 1)),
       this.playing = h("button", {type: "button", title: "Play or pause (space)", "aria-label": "Play",
-        onclick: () => this.play()}, "▶▶"),
+        onclick: () => this.play()}, "Play"),
       button("▶", "Next step", "→", () => this.go(this.at + 1)),
-      button("⏭", "Last step", "End", () => this.go(this.steps.length - 1)),
+      button("▶|", "Last step", "End", () => this.go(this.steps.length - 1)),
       this.count = h("span", {class: "count"}));
     this.list = h("ol", {class: "nodes"});
     this.heading = h("h2", {});
@@ -70,8 +70,8 @@ class View {
       h("main", {},
         h("nav", {"aria-label": "Layers in the order of computing"}, h("h3", {}, "Layers"), this.list),
         h("section", {class: "step", "aria-label": "This step"}, this.heading, this.words, this.formula,
-          this.values, this.check, this.code),
-        this.training()),
+          this.check, this.values),
+        h("aside", {}, this.code, this.training())),
       h("footer", {class: "quiet"}, "Keys: ← → a step, Home and End, space plays; , and . a line of the code. " +
         "Values above, gradients below them. Heat maps: a whole cell is positive, a small one negative, a darker " +
         "one larger, a crossed one not finite. Everything is computed in float64."));
@@ -98,19 +98,23 @@ class View {
     this.timer = setInterval(() => {
       if (this.at === this.steps.length - 1) this.stop(); else this.go(this.at + 1);
     }, 1500);
-    this.playing.textContent = "❚❚";
+    this.playing.textContent = "Pause";
     this.playing.setAttribute("aria-label", "Pause");
   }
   stop() {
     clearInterval(this.timer);
     this.timer = null;
-    this.playing.textContent = "▶▶";
+    this.playing.textContent = "Play";
     this.playing.setAttribute("aria-label", "Play");
   }
 
   go(at) {
     const next = Math.max(0, Math.min(at, this.steps.length - 1));
-    if (next !== this.at) { this.line = null; this.target = {}; }
+    if (next !== this.at) {
+      this.line = null;
+      this.target = {};
+      for (const card of Object.values(this.cards)) if (!card.moved) card.top = card.left = card.lead = undefined;
+    }
     this.at = next;
     this.draw();
   }
@@ -130,14 +134,20 @@ class View {
     const titles = {forward: "Forward: ", backward: "Backward: ", seed: "Backward begins", update: "Update"};
     this.heading.textContent = titles[phase] + (folded ? "layers at once" : node && n >= 0 ? headed(node) : "");
     this.heading.className = phase;
+    this.looked = {}; // the element of each value that the words are about
     const [ids, words, formula] = this.told(phase, n, node, folded);
+    if (this.target.id !== undefined) this.looked[this.target.id] ??= this.spot(this.target.id);
     this.words.textContent = words;
     this.formula.replaceChildren(...formula);
     this.values.replaceChildren(...ids.map(([id, name, j]) => this.card(id, name, j)));
     this.drawCheck(phase, node, n);
     this.drawCode(phase, folded ? null : node);
     this.drawTraining();
-    if (focus) document.querySelector(`[data-key="${focus}"]`)?.focus({preventScroll: true});
+    const again = focus && document.querySelector(`[data-key="${focus}"]`);
+    if (again && again !== document.activeElement) {
+      again.focus({preventScroll: true});
+      again.select?.();
+    }
   }
 
   /** The values of a step as [id, name, argument], what it says, and its formulas. */
@@ -152,18 +162,25 @@ class View {
     const ids = node.args.flatMap((id, j) => id === null ? [] : [[id, node.names[j], j]]);
     const outs = node.out.map(id => [id, node.out.length > 1 ? m.about[id].name : node.y || "y", null]);
     if (phase === "forward") {
-      const y = m.values[node.out[0]];
-      return [[...ids, ...outs], forwardWords(m, node, y ? this.spot(node.out[0]) : 0),
+      const id = node.out[0], touched = m.values[this.target.id], y = m.values[id];
+      const with_ = y && node.op && ops[node.op].each && node.args.includes(this.target.id);
+      const i = with_ && touched?.d.length === y.d.length ? this.spot(this.target.id) : y ? this.spot(id) : 0;
+      if (y) this.look(node, id, i);
+      return [[...ids, ...outs], forwardWords(m, node, i),
         [h("code", {}, node.formula), node.shapes && h("span", {class: "quiet"}, ` ${node.shapes}`)]];
     }
     const j = this.chosen(node), lines = Object.values(node.gradients);
-    const fan = fanWords(m, node.args[j], n);
-    return [[...outs, ...ids], `${backwardWords(m, node, j, this.spot(node.args[j]))}${fan && ` ${fan}`}`,
+    const fan = fanWords(m, node.args[j], n), i = this.spot(node.args[j]);
+    const {text, most} = backwardWords(m, node, j, i);
+    this.look(node, node.args[j], i);
+    if (most) this.looked[node.out[most[0]]] = most[1];
+    return [[...outs, ...ids], `${text}${fan && ` ${fan}`}`,
       (lines.length ? lines : [node.words]).map(line => h("code", {}, line))];
   }
   updateTold() {
     const {m} = this, ids = m.about.flatMap((v, id) => v.kind === "parameter" ? [id] : []);
     const id = this.target.id ?? ids[0], i = this.spot(id), g = m.gradients[id], lr = this.rate();
+    this.looked[id] = i;
     const name = spotted(m.about[id].name, i, m.about[id].shape), w = m.values[id].d[i];
     const words = !g ? `The gradient of ${m.about[id].name} is unknown.`
       : this.rule.value === "SGD" ? `SGD: ${name} ← ${say(w)} − ${say(lr)} · ${factor(g.d[i])} = ${say(w - lr * g.d[i])}. ` +
@@ -171,6 +188,14 @@ class View {
         : `${this.rule.value} moves ${name} = ${say(w)}, whose gradient is ${say(g.d[i])}, with what it remembers of ` +
           "earlier gradients. “One step” does it for all parameters.";
     return [ids.map(id => [id, m.about[id].name, null]), words, [h("code", {}, "p ← p − η · dp")]];
+  }
+
+  /** Look at an element of a value, and where a layer works element by element at the others'. */
+  look(node, id, i) {
+    this.looked[id] = i;
+    if (!node.op || !ops[node.op].each || node.op === "Take") return;
+    for (const other of [...node.args, ...node.out])
+      if (other !== null && this.m.values[other]?.d.length === this.m.values[id].d.length) this.looked[other] = i;
   }
 
   /** The argument whose gradient a backward step tells: the one that was touched, or the first. */
@@ -214,9 +239,9 @@ class View {
       const target = here >= 0 ? here : this.steps.findIndex(s => s.n === i || (inFold && s.folded));
       return [h("li", {}, h("button", {type: "button", "aria-current": i === n ? "step" : false,
         onclick: () => { this.stop(); this.go(target); }},
-      h("span", {}, inFold ? `${fold[1] - fold[0]} layers` : headed(node)),
-      h("span", {class: "quiet"}, inFold ? "" : lengths(this.m.about[node.out[0]].shape)),
-      h("span", {class: "arrows", "aria-hidden": "true"}, done ? "↓" : "", gone ? "↑" : "")))];
+      h("span", {}, inFold ? `${fold[1] - fold[0]} layers` : headed(node).replace(/\(.*/, "")),
+      h("span", {class: "arrows", "aria-hidden": "true"}, done ? "↓" : "", gone ? "↑" : ""),
+      h("span", {class: "quiet"}, inFold ? "" : lengths(this.m.about[node.out[0]].shape))))];
     }));
   }
 

@@ -47,8 +47,8 @@ function paint(canvas, a, part) {
 Object.assign(View.prototype, {
   card(id, name, j) {
     const about = this.m.about[id], state = this.cards[id] ||= {}, s = about.shape;
-    const [value, gradient] = this.known(id), spot = this.spot(id);
-    const index = indexOf(spot, s), lead = state.lead || index.slice(0, Math.max(s.length - 2, 0));
+    const [value, gradient] = this.known(id), index = indexOf(this.looked[id] ?? 0, s);
+    const lead = state.lead || index.slice(0, Math.max(s.length - 2, 0));
     const part = slice(s, lead), row = s.length > 1 ? index[s.length - 2] : 0, column = s.length ? index[s.length - 1] : 0;
     const seen = (at, from, count, room) => Math.max(0, Math.min(from ?? at - 1, count - room));
     state.top = seen(row, state.top, part.rows, ROWS);
@@ -83,7 +83,7 @@ Object.assign(View.prototype, {
   touch(id, spot, keep = false) {
     const card = this.cards[id];
     card.spot = spot;
-    if (!keep) card.top = card.left = card.lead = undefined;
+    if (!keep) card.moved = card.top = card.left = card.lead = undefined;
     this.target = {id};
     this.draw();
   },
@@ -94,6 +94,7 @@ Object.assign(View.prototype, {
     const field = (text, value, most, set) => h("label", {}, `${text} `, h("input", {type: "number", min: 0, max: most,
       value, "data-key": `${id} ${text}`, "aria-label": `${name}: ${text}`, onchange: event => {
         set(Math.max(0, Math.min(Math.trunc(Number(event.target.value)) || 0, most)));
+        card.moved = true;
         this.draw();
       }}));
     const fields = lead.map((v, a) => s[a] > 1 && field(`axis ${a}`, v, s[a] - 1, to => {
@@ -106,7 +107,7 @@ Object.assign(View.prototype, {
   },
 
   table(id, s, part, value, gradient, editable) {
-    const card = this.cards[id], about = this.m.about[id], spot = this.spot(id), rows = [];
+    const card = this.cards[id], about = this.m.about[id], spot = this.looked[id], rows = [];
     for (let r = card.top; r < Math.min(card.top + ROWS, part.rows); r++) {
       const cells = [];
       for (let c = card.left; c < Math.min(card.left + COLUMNS, part.columns); c++) {
@@ -130,7 +131,7 @@ Object.assign(View.prototype, {
   field(id, i, v, name) {
     return h("input", {type: "text", inputmode: "decimal", class: "number", value: say(v).replace("−", "-").replace("−", "-"),
       title: `${name} = ${v}`, "data-key": `${id} ${i}`, "aria-label": name,
-      onfocus: () => { if (this.spot(id) !== i) this.touch(id, i, true); },
+      onfocus: () => { if (this.looked[id] !== i) this.touch(id, i, true); },
       onchange: event => this.changed(id, i, event.target)});
   },
   changed(id, i, input) {
@@ -140,13 +141,11 @@ Object.assign(View.prototype, {
     const bound = about.whole && this.limit(id);
     const wrong = v === undefined || (Number.isNaN(v) && !/^nan$/i.test(text)) ? `${input.value || "Nothing"} is no number.`
       : about.whole && !(Number.isInteger(v) && v >= 0 && v < bound) ? `An integer from 0 to ${bound - 1} is needed, got ${input.value}.` : "";
-    if (wrong) {
+    if (!wrong) this.m.edit(id, i, v);
+    setTimeout(() => { // when the focus has moved on
       this.draw();
-      this.words.textContent = wrong;
-      return;
-    }
-    this.m.edit(id, i, v);
-    this.draw();
+      if (wrong) this.words.textContent = wrong;
+    });
   },
   /** How many integers are valid: the largest label or id that the layers with this input know. */
   limit(id) {
