@@ -36,16 +36,11 @@ _AFTER = r"\. |\.$|[:;] |, (?:on|elementwise|for|the|with|computed|exact|along|c
 
 @lru_cache(maxsize=512)
 def forward_formula(cls: type) -> str:
-    """What a class's docstring says that the layer computes, "y = …"; "" where it does not."""
+    """What a class's docstring says that the layer computes, "y = …", or its first sentence."""
     text = (inspect.getdoc(cls) or "").split("Shapes:")[0].split("Gradient:")[0]
-    found = _FORWARD.search(re.sub(r"\s+", " ", text))
-    return re.split(_AFTER, found[0])[0].strip(" .,") if found else ""
-
-
-def summary_of(cls: type) -> str:
-    """The first sentence of a class's docstring; its name where there is none."""
-    text = re.sub(r"\s+", " ", (inspect.getdoc(cls) or "").split("\n\n")[0])
-    return re.split(r"\. |\.$|: ", text)[0] or cls.__name__
+    text = re.sub(r"\s+", " ", text).replace("y = all hₜ. ", "")  # of the states there is more
+    found = _FORWARD.search(text)
+    return re.split(_AFTER, found[0])[0].strip(" .,") if found else _summary(cls)
 
 
 @lru_cache(maxsize=512)
@@ -184,3 +179,9 @@ def _bound(letters: tuple[str, ...], shape: tuple[Any, ...]) -> dict[str, Any] |
 
 def _letters(letters: tuple[str, ...], shape: tuple[Any, ...]) -> dict[str, Any]:
     return {letter: n for letter, n in zip(letters, shape) if letter.isalpha()}
+
+
+def _summary(cls: type) -> str:
+    """The first sentence of a class's docstring; its name where there is none."""
+    text = re.sub(r"\s+", " ", (inspect.getdoc(cls) or "").split("\n\n")[0])
+    return re.split(r"\. |\.$|: ", text)[0] or cls.__name__

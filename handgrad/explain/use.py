@@ -161,8 +161,12 @@ def opened(
     inputs = [Tensor(x.data, x.requires_grad) if isinstance(x, Tensor) else x for x in live.given]
     stand_ins += [(x, y) for x, y in zip(given(call), inputs) if isinstance(y, Tensor)]
     try:
-        with untouched(call.original), arrays_refused(comparisons=strict), learning(), \
-                np.errstate(all="ignore"):
+        with (
+            untouched(call.original),
+            arrays_refused(comparisons=strict),
+            learning(),
+            np.errstate(all="ignore"),
+        ):
             copy, _ = on_tensors(live, parameter)
             outputs = copy.forward(*inputs)
     except NOT_ON_TENSORS:

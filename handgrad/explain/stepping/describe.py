@@ -12,7 +12,6 @@ from handgrad.explain.formula import (
     gradients_of,
     section_of,
     shape_line,
-    summary_of,
 )
 from handgrad.explain.stepping.arithmetic import arithmetic
 from handgrad.explain.stepping.arrays import encoded, marks
@@ -55,7 +54,7 @@ def _value(value: Value) -> dict[str, Any]:
 
 def _node(use: Use, tape: Tape, methods: dict[Any, int], *, quiet: bool) -> dict[str, Any]:
     """A use of a layer. quiet: without words, for one that is not a step of its own."""
-    call, cls = use.call, type(use.call.original)
+    call, cls = use.call, _class(use)
     known = arithmetic(call)
     node: dict[str, Any] = {
         "title": use.title, "path": use.path, "args": use.arguments, "names": use.names,
@@ -76,7 +75,7 @@ def _node(use: Use, tape: Tape, methods: dict[Any, int], *, quiet: bool) -> dict
     shapes[y] = call.shapes[0]
     forward, backward = _code(use)
     return node | {
-        "y": y, "formula": forward_formula(cls) or summary_of(cls), "shapes": shape_line(cls, shapes),
+        "y": y, "formula": forward_formula(cls), "shapes": shape_line(cls, shapes),
         "gradients": dict(gradients_of(cls)), "words": section_of(cls),
         "forward": _listed(forward, methods), "backward": _listed(backward, methods),
     }  # fmt: skip
@@ -89,6 +88,10 @@ def _listed(runs: list[Ran], methods: dict[Any, int]) -> list[Any]:
          [[first, last, note] for first, (last, note) in ran.lines.items()]]
         for ran in runs
     ]  # fmt: skip
+
+
+def _class(use: Use) -> Any:
+    return type(use.call.original)
 
 
 def _fresh(use: Use) -> Any:

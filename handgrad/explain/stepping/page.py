@@ -52,6 +52,11 @@ class Page:
         self.tape, self.data = tape, data
 
     @property
+    def steps(self) -> int:
+        """Uses of layers, forward and backward; the page adds the loss's and the update."""
+        return len(self.data["nodes"]) * (2 if self.data["backward"] else 1)
+
+    @property
     def uncomputed(self) -> list[str]:
         """The layers that the page does not compute: there it has Python's numbers alone."""
         return list(dict.fromkeys(n["title"] for n in self.data["nodes"] if not n["op"]))

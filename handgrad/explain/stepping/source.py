@@ -88,7 +88,8 @@ def watched(layer: Any, function: Callable[[], Any]) -> tuple[Any, list[Ran]]:
 
 @contextmanager
 def _tracing(layer: Any, found: dict[CodeType, Ran]) -> Iterator[None]:
-    codes = _codes_of(type(layer))
+    cls: Any = type(layer)
+    codes = _codes_of(cls)
 
     def enter(frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code

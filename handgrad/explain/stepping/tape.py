@@ -84,9 +84,9 @@ class Tape:
         for owner, name in owned:
             use.names.append(name)
             use.arguments.append(self._parameter(owner, name))
-        for tensor in call.tensors:
+        for parameter in call.tensors:
             use.names.append(PARAMETER)
-            use.arguments.append(self._given(tensor, PARAMETER))
+            use.arguments.append(self._given(parameter, PARAMETER))
         use.wanted += [True] * (len(owned) + len(call.tensors))
         gradients = upstream(call)
         use.back = [None] * len(use.names)
