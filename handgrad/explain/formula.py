@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -101,8 +101,9 @@ def terms(dy: Any, shape: tuple[int, ...]) -> str:
 
 
 def local_lines(
-    cls: type, values: Mapping[str, Any], wanted: Sequence[str], slopes: Mapping[str, Any], dy: str
-) -> list[str]:
+    cls: type, values: Mapping[str, Any], wanted: Sequence[str],
+    slopes: Callable[[], Mapping[str, Any]], dy: str,
+) -> list[str]:  # fmt: skip
     """A line for each gradient that is wanted: its formula, and the formula with numbers.
 
     values: arrays by the names that formulas use, None for the gradient `dy` of the output as
@@ -115,9 +116,9 @@ def local_lines(
         line, put = formulas.get(name), None
         if line is not None:
             put = with_numbers(line.split(" = ", 1)[-1], values) if " += " not in line else None
-        if put is None and name in slopes:
+        if put is None and (slope := slopes().get(name)) is not None:
             given = values.get(dy)
-            put = f"{dy if given is None else number(given)} · {_signed(slopes[name])}"
+            put = f"{dy if given is None else number(given)} · {_signed(slope)}"
         if line is None and put is not None:
             lines.append(f"{name} = {put}")
         elif line is not None:

@@ -112,8 +112,7 @@ def lines_of(call: CallRecord, live: CallRecord | None) -> tuple[list[str], str]
     values["d" + y] = found[0] if found and len(found) == 1 else None
     wanted = ["d" + n for n, x in zip(names, inputs) if getattr(x, "requires_grad", False)]
     wanted += ["d" + n for n, _ in parameters]
-    slopes = {} if live is None else _slopes(live, names)
-    lines = local_lines(cls, values, wanted, slopes, "d" + y)
+    lines = local_lines(cls, values, wanted, lambda: _slopes(live, names), "d" + y)
     if isinstance(call.original, Broadcast) and lines and values["dy"] is not None:
         lines[0] += terms(values["dy"], np.shape(values["x"]))
     shapes = {n: np.shape(v) for n, v in (*parameters, *arrays.items()) if v is not None}
@@ -132,9 +131,9 @@ def _array(value: Any) -> Any:
     return value.data if isinstance(value, Tensor) else value
 
 
-def _slopes(call: CallRecord, names: Sequence[str]) -> dict[str, float]:
+def _slopes(call: CallRecord | None, names: Sequence[str]) -> dict[str, float]:
     """The derivative of a number by each number that went in."""
-    if [int(np.prod(shape)) for shape in call.shapes] != [1]:
+    if call is None or [int(np.prod(shape)) for shape in call.shapes] != [1]:
         return {}
     gradients, parameters = sent_back(call, [np.ones(call.shapes[0])])
     found = [*zip(names, gradients), *((n, g) for (_, _, n), g in zip(call.owners, parameters))]
