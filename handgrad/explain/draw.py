@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.compile.program import Program
 from handgrad.compile.trace import Trace
 from handgrad.explain.picture import Picture
 from handgrad.explain.record import record
@@ -23,7 +24,7 @@ def draw(
     subject: Any, *inputs: Any, t: Any = None, loss: Any = None, dy: Any = None,
     open: int | str | Sequence[str] = 0,
 ) -> Picture:  # fmt: skip
-    """The graph of a tensor, of a layer or network on these inputs, or of a trace.
+    """The graph of a tensor, of a layer or network on these inputs, of a trace or a program.
 
     Each edge has its value above and its gradient below, each node its local derivatives with
     the numbers in them; where a value is copied, by broadcasting or to several uses, is a node
@@ -37,17 +38,20 @@ def draw(
     Raises ValueError for what cannot be drawn or opened.
     """
     levels = _levels(open)
-    if isinstance(subject, Tensor | Trace):
+    if isinstance(subject, Tensor | Trace | Program):
         given = {"inputs": inputs or None, "t": t, "loss": loss, "dy": dy}
         for name in (name for name, value in given.items() if value is not None):
             kind = type(subject).__name__.lower()
             raise ValueError(f"draw: {name} is for layers and networks; a {kind} is drawn as it is")
+        if isinstance(subject, Program):
+            subject = subject.trace
         if isinstance(subject, Trace):
             return Picture(graph_of_trace(subject))
         return Picture(record(subject.name or "Tensor", [subject], open=levels))
     if isinstance(subject, type) or not is_layer(subject):
         raise ValueError(
-            "draw: a tensor, a layer or a network with its inputs, or a trace is needed, got "
+            "draw: a tensor, a layer or a network with its inputs, a trace or a program is needed, "
+            "got "
             f"{subject.__name__ if isinstance(subject, type) else type(subject).__name__}"
         )
     if not inputs:

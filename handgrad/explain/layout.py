@@ -286,9 +286,7 @@ def _wanted(items: list[Item], number: int, down: bool) -> tuple[float, float]:
     return sum(xs) / len(xs), weight
 
 
-def _fit(
-    items: list[Item], row: list[int], wanted: list[tuple[float, float]], gap: float
-) -> None:
+def _fit(items: list[Item], row: list[int], wanted: list[tuple[float, float]], gap: float) -> None:
     """The positions closest to those wanted that keep the order and the gaps (least squares).
 
     With the needed distances subtracted it is an isotonic regression: pool adjacent violators.
