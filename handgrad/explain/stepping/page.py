@@ -17,7 +17,7 @@ from handgrad.explain.stepping.tape import Tape
 from handgrad.inside import is_layer
 from handgrad.layer import parameter_dtype
 from handgrad.network import Network
-from handgrad.prove.subject.copying import cast
+from handgrad.subject.copying import cast
 from handgrad.train.write import write_whole
 
 LARGEST = 1_000_000  # bytes of a page
