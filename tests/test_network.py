@@ -323,3 +323,13 @@ def test_networks_refuse_a_dtype_of_no_floats_and_a_seed_of_text(make):
             make(Affine(2), dtype=dtype)
     with pytest.raises(ValueError, match="^seed: an integer .* is needed, got 'a'"):
         make(Affine(2), seed="a")
+
+
+def test_a_long_chain_of_layers_is_copied():
+    network = Sequential(*[Affine(2) for _ in range(600)])
+    x = np.ones((1, 2))
+    y = network.predict(x)
+    other = copy.deepcopy(network)
+    assert np.array_equal(other.predict(x), y)
+    assert other[0].followed_by is other[1]
+    assert other[0].W is not network[0].W

@@ -1,9 +1,10 @@
-"""The `handgrad` command: train, predict, check, book."""
+"""The `handgrad` command: train, predict, explain, check, book."""
 
 import click
 
 from handgrad.cli.books import book
 from handgrad.cli.checking import check_command
+from handgrad.cli.explaining import explain
 from handgrad.cli.predicting import predict
 from handgrad.cli.training import train
 
@@ -14,5 +15,5 @@ def main() -> None:
     """Neural networks whose every gradient can be read, proved and run."""
 
 
-for command in (train, predict, check_command, book):
+for command in (train, predict, explain, check_command, book):
     main.add_command(command)

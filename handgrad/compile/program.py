@@ -19,7 +19,7 @@ from handgrad.compile.optimizer import lower_optimizer, lower_penalty
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
 from handgrad.compile.stages import join
-from handgrad.compile.trace import trace
+from handgrad.compile.trace import Trace, trace
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 from handgrad.layer import walk
 from handgrad.network import Network
@@ -35,10 +35,15 @@ class BadIndex(ValueError):
 
 
 class Program:
-    """Rows, the memory they work on, and the native code that runs them."""
+    """Rows, the memory they work on, and the native code that runs them.
 
-    def __init__(self, b: Builder, data_rows: int, threads: int | None):
-        self.rows = b.rows
+    origin: the network, a few samples, and whether they are traced in training mode.
+    """
+
+    def __init__(
+        self, b: Builder, data_rows: int, threads: int | None, origin: tuple[Network, Array, bool]
+    ):
+        self.rows, self._origin = b.rows, origin
         self.threads = usable_threads() if threads is None else threads
         self._ahead, self.after = b.ahead, b.after
         join(b.rows)
@@ -51,6 +56,13 @@ class Program:
 
     def __str__(self) -> str:
         return describe(self)
+
+    @property
+    def trace(self) -> Trace:
+        """The uses of layers that the rows are made from, recorded once more."""
+        network, x, training = self._origin
+        with network.mode(training):
+            return trace(network, x)
 
     def profile(self, steps: int = 100) -> Profile:
         """Run some steps on the first samples of the data and measure every row.
@@ -144,7 +156,7 @@ class Training(Program):
         with network.mode(True):
             b = plan_with(plan, python)
         network.flat.gradients[...] = 0
-        super().__init__(b, len(x), threads)
+        super().__init__(b, len(x), threads, (network, x[:3], True))
 
     @property
     def updating(self) -> bool:
@@ -199,7 +211,7 @@ class Prediction(Program):
             b = plan_with(plan, python)
         self._order = np.arange(batch, dtype=np.int32)
         self._start, self._count = np.zeros(1, np.int64), np.zeros(1, np.int64)
-        super().__init__(b, batch, threads)
+        super().__init__(b, batch, threads, (network, x[:3], False))
 
     def __call__(self, x: Array) -> Array:
         """The outputs for x (N, …), N at most the batch. Raises ShapeError for another shape."""

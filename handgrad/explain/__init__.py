@@ -1,7 +1,24 @@
-"""Pictures of networks, of their graphs with every number, and of training."""
+"""Pictures of networks, of their graphs with every number, and of training; a page of steps."""
+
+from typing import TYPE_CHECKING
 
 from handgrad.explain.curves import draw_curves
 from handgrad.explain.draw import draw
 from handgrad.explain.picture import Picture
+from handgrad.naming import names_of
 
-__all__ = ["Picture", "draw", "draw_curves"]
+if TYPE_CHECKING:
+    from handgrad.explain.algebra import Formulas, formulas
+    from handgrad.explain.stepping.page import Page, step_page
+
+__all__ = ["Formulas", "Page", "Picture", "draw", "draw_curves", "formulas", "step_page"]
+
+# Seldom used, and imported when first asked for.
+__getattr__, __dir__ = names_of(
+    __name__,
+    __all__,
+    later={
+        "handgrad.explain.algebra": ("Formulas", "formulas"),
+        "handgrad.explain.stepping.page": ("Page", "step_page"),
+    },
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +66,19 @@ class Calls:
                     f"draw: open={name!r} names no layer here; there are {', '.join(there)}"
                 )
 
+    def open_those(self, wanted: Callable[[CallRecord], bool]) -> None:
+        """Replace calls by what they do inside, again and again, as long as some are wanted.
+
+        Only where nothing that a layer decides by its numbers would stay as it was.
+        """
+        for _ in range(DEEPEST):
+            parts = [self._parts(call, strict=True) if wanted(call) else None
+                     for call in self.calls]  # fmt: skip
+            if not any(parts):
+                return
+            self.calls = [inner for call, found in zip(self.calls, parts)
+                          for inner in (found or [call])]  # fmt: skip
+
     def _open_once(self, wanted: set[str] | None) -> set[str]:
         """One level; the names of what was opened."""
         result: list[CallRecord] = []
@@ -79,9 +92,9 @@ class Calls:
         self.calls = result
         return done
 
-    def _parts(self, call: CallRecord) -> list[CallRecord] | None:
+    def _parts(self, call: CallRecord, *, strict: bool = False) -> list[CallRecord] | None:
         """The calls inside a call, whose inputs and outputs are those of the call."""
-        result = opened(call)
+        result = opened(call, strict=strict)
         if result is None:
             return None
         outputs, stand_ins = result

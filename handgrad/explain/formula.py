@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -28,6 +28,19 @@ def section_of(cls: type) -> str:
     """What a class's docstring says of the gradient, on one line."""
     section = _SECTION.search(inspect.getdoc(cls) or "")
     return re.sub(r"\s+", " ", section[1]).strip() if section else ""
+
+
+_FORWARD = re.compile(r"(?<![\w.])(?:y|loss|h'|c'|[yhc][ᵢₜₙ])(?:\[[^\]]*\])? = .+")
+_AFTER = r"\. |\.$|[:;] |, (?:on|elementwise|for|the|with|computed|exact|along|cut along)\b"
+
+
+@lru_cache(maxsize=512)
+def forward_formula(cls: type) -> str:
+    """What a class's docstring says that the layer computes, "y = …", or its first sentence."""
+    text = (inspect.getdoc(cls) or "").split("Shapes:")[0].split("Gradient:")[0]
+    text = re.sub(r"\s+", " ", text).replace("y = all hₜ. ", "")  # of the states there is more
+    found = _FORWARD.search(text)
+    return re.split(_AFTER, found[0])[0].strip(" .,") if found else _summary(cls)
 
 
 @lru_cache(maxsize=512)
@@ -88,8 +101,9 @@ def terms(dy: Any, shape: tuple[int, ...]) -> str:
 
 
 def local_lines(
-    cls: type, values: Mapping[str, Any], wanted: Sequence[str], slopes: Mapping[str, Any], dy: str
-) -> list[str]:
+    cls: type, values: Mapping[str, Any], wanted: Sequence[str],
+    slopes: Callable[[], Mapping[str, Any]], dy: str,
+) -> list[str]:  # fmt: skip
     """A line for each gradient that is wanted: its formula, and the formula with numbers.
 
     values: arrays by the names that formulas use, None for the gradient `dy` of the output as
@@ -102,9 +116,9 @@ def local_lines(
         line, put = formulas.get(name), None
         if line is not None:
             put = with_numbers(line.split(" = ", 1)[-1], values) if " += " not in line else None
-        if put is None and name in slopes:
+        if put is None and (slope := slopes().get(name)) is not None:
             given = values.get(dy)
-            put = f"{dy if given is None else number(given)} · {_signed(slopes[name])}"
+            put = f"{dy if given is None else number(given)} · {_signed(slope)}"
         if line is None and put is not None:
             lines.append(f"{name} = {put}")
         elif line is not None:
@@ -166,3 +180,9 @@ def _bound(letters: tuple[str, ...], shape: tuple[Any, ...]) -> dict[str, Any] |
 
 def _letters(letters: tuple[str, ...], shape: tuple[Any, ...]) -> dict[str, Any]:
     return {letter: n for letter, n in zip(letters, shape) if letter.isalpha()}
+
+
+def _summary(cls: type) -> str:
+    """The first sentence of a class's docstring; its name where there is none."""
+    text = re.sub(r"\s+", " ", (inspect.getdoc(cls) or "").split("\n\n")[0])
+    return re.split(r"\. |\.$|: ", text)[0] or cls.__name__

@@ -22,6 +22,10 @@ class Identity:
         else:
             key = id(x if tensor is None else tensor)
             self._kept.append(x if tensor is None else tensor)
+        return self.resolved(key)
+
+    def resolved(self, key: Any) -> Any:
+        """The key of what this one stands for."""
         while key in self._same:
             key = self._same[key]
         return key

@@ -237,9 +237,10 @@ def port_x(layout: Layout, lower: int, upper: int, *, below: bool = False) -> fl
 
     below: the lower edge of the upper one, which has one port for all.
     """
-    if below:
-        return layout.items[upper].x
-    item = layout.items[lower]
+    return layout.items[upper].x if below else _port_x(layout.items[lower], upper)
+
+
+def _port_x(item: Item, upper: int) -> float:
     if len(item.above) < 2:
         return item.x
     part = (item.above.index(upper) + 1) / (len(item.above) + 1) - 0.5
@@ -254,39 +255,38 @@ def _place(layout: Layout, gap: float) -> None:
         for i in row:
             items[i].x = x + items[i].width / 2
             x += items[i].width + gap
+    still = 0  # sweeps in a row that moved nothing
     for sweep in range(SWEEPS + 1):
-        for row in layout.ranks if sweep % 2 else layout.ranks[::-1]:
-            wanted, weights = [], []
-            for i in row:
-                x, weight = _wanted(layout, i, sweep % 2 == 1)
-                wanted.append(x)
-                weights.append(weight)
-            _fit(items, row, wanted, weights, gap)
+        down, moved = sweep % 2 == 1, False
+        for row in layout.ranks if down else layout.ranks[::-1]:
+            before = [items[i].x for i in row]
+            if len(row) == 1:
+                items[row[0]].x = _wanted(items, row[0], down)[0]
+            else:
+                _fit(items, row, [_wanted(items, i, down) for i in row], gap)
+            moved = moved or before != [items[i].x for i in row]
+        still = 0 if moved else still + 1
+        if still == 2:
+            break
     left = min((item.x - item.width / 2 for item in items), default=0.0)
     for item in items:
         item.x -= left
 
 
-def _wanted(layout: Layout, number: int, down: bool) -> tuple[float, float]:
+def _wanted(items: list[Item], number: int, down: bool) -> tuple[float, float]:
     """Where an item would like to stand, and how much: long lines are to be straight."""
-    item = layout.items[number]
+    item = items[number]
     if down:
-        there = [layout.items[i].x for i in item.above]
-        shift = 0.0
-        if len(there) > 1:  # the middle of its ports above the middle of what comes
-            shift = 0.0
-        xs = [x + shift for x in there]
+        xs = [items[i].x for i in item.above]
     else:
-        xs = [port_x(layout, i, number) for i in item.below]
+        xs = [_port_x(items[i], number) for i in item.below]
     if not xs:
         return item.x, 0.1
     weight = 8.0 if item.bend else 2.0 if item.node is None else 1.0 + len(xs)
     return sum(xs) / len(xs), weight
 
 
-def _fit(
-    items: list[Item], row: list[int], wanted: list[float], weights: list[float], gap: float
-) -> None:
+def _fit(items: list[Item], row: list[int], wanted: list[tuple[float, float]], gap: float) -> None:
     """The positions closest to those wanted that keep the order and the gaps (least squares).
 
     With the needed distances subtracted it is an isotonic regression: pool adjacent violators.
@@ -297,7 +297,7 @@ def _fit(
             offset += (items[row[k - 1]].width + items[i].width) / 2 + gap
         offsets.append(offset)
     blocks: list[list[float]] = []  # sum of weight·x, sum of weights, how many
-    for x, w, o in zip(wanted, weights, offsets):
+    for (x, w), o in zip(wanted, offsets):
         blocks.append([w * (x - o), w, 1])
         while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] > blocks[-1][0] / blocks[-1][1]:
             last = blocks.pop()

@@ -68,7 +68,7 @@ class Recorder(Assembly):
     def add_calls(self, calls: Sequence[CallRecord]) -> None:
         """The nodes of these calls."""
         for call in calls:
-            inputs = [(i, x) for i, x in enumerate(given(call)) if _drawable(x)]
+            inputs = [(i, x) for i, x in enumerate(given(call)) if drawable(x)]
             parameters = parameters_of(call)
             for i, x in inputs:
                 self._outside(x, name_of_input(call, i))
@@ -134,14 +134,14 @@ class Recorder(Assembly):
     ) -> None:
         """One node for many calls: what goes in from before, and what is used behind."""
         self.add(Node(FOLDED, f"{len(folded):,} calls"))
-        into = {self.key(x): x for call in folded for x in given(call) if _drawable(x)}
+        into = {self.key(x): x for call in folded for x in given(call) if drawable(x)}
         for call in folded:
             for parameter in parameters_of(call):
                 into.setdefault(self.calls.identity.of_parameter(*parameter), None)
         for port, key in enumerate(key for key in into if key in self.wires):
             gradient = getattr(into[key], "grad", None)
             self.take(key, port, Shown((), FOLDED) if gradient is None else gradient)
-        used = {self.key(x) for call in last for x in given(call) if _drawable(x)}
+        used = {self.key(x) for call in last for x in given(call) if drawable(x)}
         used |= {self.key(y) for y in outputs}
         for call in folded:
             for i in range(len(call.shapes)):
@@ -159,7 +159,7 @@ class Recorder(Assembly):
             self.take(self.key(y), 0, gradient if alone else None)
 
 
-def _drawable(x: Any) -> bool:
+def drawable(x: Any) -> bool:
     """Whether an input is numbers: no mask that is missing, no word."""
     return isinstance(x, Tensor | Faded) or (
         x is not None and np.asarray(x).dtype.kind in "fiub" and not isinstance(x, str)

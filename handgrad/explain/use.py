@@ -112,8 +112,7 @@ def lines_of(call: CallRecord, live: CallRecord | None) -> tuple[list[str], str]
     values["d" + y] = found[0] if found and len(found) == 1 else None
     wanted = ["d" + n for n, x in zip(names, inputs) if getattr(x, "requires_grad", False)]
     wanted += ["d" + n for n, _ in parameters]
-    slopes = {} if live is None else _slopes(live, names)
-    lines = local_lines(cls, values, wanted, slopes, "d" + y)
+    lines = local_lines(cls, values, wanted, lambda: _slopes(live, names), "d" + y)
     if isinstance(call.original, Broadcast) and lines and values["dy"] is not None:
         lines[0] += terms(values["dy"], np.shape(values["x"]))
     shapes = {n: np.shape(v) for n, v in (*parameters, *arrays.items()) if v is not None}
@@ -132,19 +131,22 @@ def _array(value: Any) -> Any:
     return value.data if isinstance(value, Tensor) else value
 
 
-def _slopes(call: CallRecord, names: Sequence[str]) -> dict[str, float]:
+def _slopes(call: CallRecord | None, names: Sequence[str]) -> dict[str, float]:
     """The derivative of a number by each number that went in."""
-    if [int(np.prod(shape)) for shape in call.shapes] != [1]:
+    if call is None or [int(np.prod(shape)) for shape in call.shapes] != [1]:
         return {}
     gradients, parameters = sent_back(call, [np.ones(call.shapes[0])])
     found = [*zip(names, gradients), *((n, g) for (_, _, n), g in zip(call.owners, parameters))]
     return {f"d{n}": np.asarray(g).item() for n, g in found if g is not None and np.size(g) == 1}
 
 
-def opened(call: CallRecord) -> tuple[list[Tensor], list[tuple[Any, Tensor]]] | None:
+def opened(
+    call: CallRecord, *, strict: bool = False
+) -> tuple[list[Tensor], list[tuple[Any, Tensor]]] | None:
     """What the layer's code does with tensors: its outputs, and (parameter or input, its tensor).
 
-    None where the code does not run on tensors, or is a single step anyway.
+    None where the code does not run on tensors, or is a single step anyway; where `strict`, also
+    where it compares tensors, since for other numbers it would do something else.
     """
     live = again(call)
     if live is None:
@@ -158,7 +160,12 @@ def opened(call: CallRecord) -> tuple[list[Tensor], list[tuple[Any, Tensor]]] | 
     inputs = [Tensor(x.data, x.requires_grad) if isinstance(x, Tensor) else x for x in live.given]
     stand_ins += [(x, y) for x, y in zip(given(call), inputs) if isinstance(y, Tensor)]
     try:
-        with untouched(call.original), arrays_refused(), learning(), np.errstate(all="ignore"):
+        with (
+            untouched(call.original),
+            arrays_refused(comparisons=strict),
+            learning(),
+            np.errstate(all="ignore"),
+        ):
             copy, _ = on_tensors(live, parameter)
             outputs = copy.forward(*inputs)
     except NOT_ON_TENSORS:

@@ -77,6 +77,8 @@ class Shown:
 def shown(array: Any) -> Shown:
     """What is shown of an array, as it is now."""
     array = np.asarray(array)
+    if array.size == 1 and not array.ndim and array.dtype.kind in "fiub":
+        return _one(array)
     numbers = array.astype(np.float64, copy=False)
     finite = numbers if (whole := bool(np.isfinite(numbers).all())) else _finite(numbers)
     low, high, norm = 0.0, 0.0, 0.0
@@ -90,6 +92,16 @@ def shown(array: Any) -> Shown:
         strange=0 if whole else numbers.size - finite.size,
         cells=_cells(numbers) if array.ndim and array.size > 1 else (),
     )  # fmt: skip
+
+
+def _one(array: Any) -> Shown:
+    """What is shown of a single number: as `shown`, several times faster."""
+    value = array.item()
+    number = float(value)
+    finite = isfinite(number)
+    number = number if finite else 0.0
+    return Shown((), elements=(value,), low=number, high=number, norm=abs(number), size=1,
+                 strange=0 if finite else 1)  # fmt: skip
 
 
 def _finite(numbers: Any) -> Any:

@@ -68,6 +68,14 @@ class Network(Flattened, Layer):
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in self._transient}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        # The last layer first: each knows the next one, and a long chain would be a deep recursion.
+        for _, inner in reversed([*walk(self)][1:]):
+            copy.deepcopy(inner, memo)
+        memo[id(self)] = other = object.__new__(type(self))
+        other.__dict__.update(copy.deepcopy(self.__getstate__(), memo))
+        return other
+
     def forward(self, *inputs: Any) -> Array:
         """The output for arrays, recorded for `backward`."""
         self.build(*inputs)

@@ -37,8 +37,11 @@ def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, 
     return Sequential(*layers, Affine(outputs), seed=seed), []
 
 
-def network_from_file(text: str) -> tuple[Network, list[type]]:
-    """The network in FILE.py[:name]: an instance, or a class or function that makes one."""
+def network_from_file(text: str, option: str = "--net") -> tuple[Network, list[type]]:
+    """The network in FILE.py[:name]: an instance, or a class or function that makes one.
+
+    Raises ValueError, which begins with the option, where there is none.
+    """
     path, _, name = text.partition(":")
     module = load_module(Path(path))
     members = {k: v for k, v in vars(module).items() if not k.startswith("_")}
@@ -48,22 +51,23 @@ def network_from_file(text: str) -> tuple[Network, list[type]]:
         name = "network" if "network" in members else found[0] if len(found) == 1 else ""
         if not name:
             raise ValueError(
-                f"--net: {path} needs a variable `network`; or say which, as {path}:name; "
+                f"{option}: {path} needs a variable `network`; or say which, as {path}:name; "
                 f"networks there: {', '.join(found) or 'none'}"
             )
     if name not in members:
-        raise ValueError(f"--net: {path} has no {name!r}; there are {', '.join(members)}")
+        raise ValueError(f"{option}: {path} has no {name!r}; there are {', '.join(members)}")
     made = members[name]
     network = made if isinstance(made, Network) or not callable(made) else made()
     if not isinstance(network, Network):
-        raise ValueError(f"--net: {name} in {path} is {type(network).__name__}, not a Network")
+        raise ValueError(f"{option}: {name} in {path} is {type(network).__name__}, not a Network")
     return network, own
 
 
-def fitted(network: Network, dataset: Dataset) -> Dataset:
+def fitted(network: Network, dataset: Dataset, option: str = "--net") -> Dataset:
     """The data in the shape that the network takes: vectors, or else pictures.
 
-    Raises ValueError unless the network takes them and gives what there is to learn.
+    Raises ValueError, which begins with the option, unless the network takes them and gives what
+    there is to learn.
     """
     try:
         y = network.predict(dataset.x_train[:2])
@@ -78,7 +82,7 @@ def fitted(network: Network, dataset: Dataset) -> Dataset:
     outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
     if y.shape != (min(2, len(dataset.x_train)), outputs):
         raise ValueError(
-            f"--net: {dataset.name} needs an output of shape (N, {outputs}), the network gives "
+            f"{option}: {dataset.name} needs an output of shape (N, {outputs}), the network gives "
             f"(N{''.join(f', {n}' for n in y.shape[1:])})"
         )
     return dataset

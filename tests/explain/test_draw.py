@@ -10,6 +10,7 @@ import pytest
 
 import handgrad as hg
 from handgrad import Tensor, draw
+from handgrad.compile import compile_prediction, compile_training, why_not
 from handgrad.compile.trace import trace
 from handgrad.explain.formula import gradients_of
 from handgrad.explain.record import MOST
@@ -360,6 +361,15 @@ def test_a_huge_array_is_a_small_heat_map():
     assert (len(value.cells), len(value.cells[0])) == (8, 12)
 
 
+@pytest.mark.skipif(bool(why_not()), reason="there is no native library")
+def test_a_program_is_drawn_as_the_trace_that_it_was_made_from(rng):
+    x, t = rng.normal(size=(6, 3)).astype(np.float32), rng.integers(0, 3, 6)
+    traced = draw(trace(network(), x)).text
+    prediction = compile_prediction(network(), x, batch=2)
+    training = compile_training(network(), hg.SoftmaxCrossEntropy(), hg.SGD(0.1), x, t, batch=4)
+    assert draw(prediction).text == draw(training).text == traced
+
+
 def test_a_traced_network_has_its_shapes_alone(rng):
     x = rng.normal(size=(5, 3)).astype(np.float32)
     picture = draw(trace(network(), x))
@@ -391,7 +401,7 @@ def test_a_graph_that_is_too_large_is_folded_with_a_word():
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        ((3,), {}, "a tensor, a layer or a network with its inputs, or a trace is needed, got int"),
+        ((3,), {}, "with its inputs, a trace or a program is needed, got int"),
         ((hg.ReLU,), {}, "is needed, got ReLU"),
         ((hg.ReLU(),), {}, "ReLU is drawn with its inputs"),
         ((network(),), {}, "Sequential is drawn with its inputs"),
