@@ -21,7 +21,7 @@ from handgrad.prove.verdict.trial import Case
 from handgrad.subject.adapt import adapt, with_cache
 from handgrad.subject.peers.adapt import as_arrays
 from handgrad.subject.peers.library import half_of
-from handgrad.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.sandbox import Draws, Sandbox, SubjectError
 from handgrad.subject.surrogate import meant
 
 
@@ -65,10 +65,20 @@ def check(
         raise ValueError(f"check: rtol is between 0 and 1, got {rtol!r}")
     wrt = [wrt] if isinstance(wrt, str | int) else wrt
     asked = Asked(reference, surrogate, wrt, rtol, order)
-    sandbox = Sandbox(seed, timeout)
+    try:
+        report = _reported(subject, inputs, Sandbox(seed, timeout, seeded=False), asked)
+    except Draws:
+        report = _reported(subject, inputs, Sandbox(seed, timeout), asked)
+    for seen in _watching:
+        seen.append(report)
+    return report
+
+
+def _reported(subject: Any, inputs: Sequence[Any], sandbox: Sandbox, asked: Asked) -> Report:
+    """The report, whatever the subject does."""
     name = _name(subject)
     try:
-        report = sandbox.run(lambda: _examine(subject, inputs, sandbox, asked))
+        report: Report = sandbox.run(lambda: _examine(subject, inputs, sandbox, asked))
     except SubjectError as error:
         report = _failed(name, error, inputs)
         if told := slip(subject, error):
@@ -79,8 +89,6 @@ def check(
         report.notes.append("the subject printed while it was checked; that was kept back")
     if sandbox.forked:
         report.notes.append("the subject started processes; they ended with the call that did")
-    for seen in _watching:
-        seen.append(report)
     return report
 
 

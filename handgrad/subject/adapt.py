@@ -96,6 +96,7 @@ class Subject:
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
         self.outside = Outside(thing)
         self.capacity: int | None = None  # upstream gradients that backward takes
+        self.shown: tuple[Any, list[str]] = None, []  # a class, and input names of its forward
         self.gathers = False  # a list of outputs has one list of gradients
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
@@ -110,7 +111,11 @@ class Subject:
     @property
     def input_names(self) -> list[str]:
         """What forward calls its inputs."""
-        return [p.name for p in positional(self.thing.forward) if p.kind is not p.VAR_POSITIONAL]
+        if self.shown[0] is not type(self.thing):
+            taken = positional(self.thing.forward)
+            names = [p.name for p in taken if p.kind is not p.VAR_POSITIONAL]
+            self.shown = type(self.thing), names
+        return self.shown[1]
 
     def around(self, thing: Any) -> Subject:
         """The same subject around another object."""

@@ -48,9 +48,15 @@ class Derivative:
 
 def quick(line: Line, step: float, noise: float = 1e-15) -> tuple[Array, Array]:
     """Central differences at two steps, extrapolated: value and error of the derivative."""
-    far = (line(step) - line(-step)) / (2 * step)
-    high, low = line(step / 2), line(-step / 2)
-    near = (high - low) / step
+    points = line(step), line(-step), line(step / 2), line(-step / 2)
+    return extrapolated(*points, step, noise)
+
+
+def extrapolated(
+    above: Array, below: Array, high: Array, low: Array, step: Any, noise: float
+) -> tuple[Array, Array]:
+    """Value and error of the derivative, from the outputs at ± step and at ± step / 2."""
+    far, near = (above - below) / (2 * step), (high - low) / step
     value = (4 * near - far) / 3
     rounding = noise * np.maximum(abs(high), abs(low)) / step
     return value, abs(value - near) + rounding

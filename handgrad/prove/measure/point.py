@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,14 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.layer import sublayers
-from handgrad.prove.measure.numeric import Derivative, Line, careful, complex_step, quick
+from handgrad.prove.measure.numeric import (
+    Derivative,
+    Line,
+    careful,
+    complex_step,
+    extrapolated,
+    quick,
+)
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
 
@@ -29,12 +36,13 @@ class Point:
 
     def __init__(
         self, start: Subject, names: Sequence[str], inputs: Sequence[Any], outputs: int,
-        worker: Subject | None = None,
+        worker: Subject | None = None, known: Sequence[Array] | None = None,
     ):  # fmt: skip
+        """known: the outputs here, where they have been computed before."""
         self.start, self.names, self.inputs = start, list(names), list(inputs)
         self.outputs = outputs
         self.worker: Subject | None = None
-        self.base = self({})
+        self.base = self({}) if known is None else flat(known[:outputs])
         self.noise = SINGLE if _is_single(self.base) else DOUBLE
         self.worker = self._still_reusable(worker)
         self.settled = self.worker is not None
@@ -70,7 +78,7 @@ class Point:
         try:
             for name in held:
                 subject.put(name, moved[name])
-            outputs = [np.array(y) for y in subject.forward(given)[: self.outputs]]
+            return flat(subject.forward(given)[: self.outputs])
         except SubjectError:
             if not moved:
                 raise
@@ -78,20 +86,19 @@ class Point:
         finally:
             for name, value in held.items():
                 subject.put(name, value)
-        return np.concatenate([y.reshape(-1) for y in outputs])
 
     def along(self, directions: dict[str, Array]) -> Line:
         """The line through the point in which several arguments move at once."""
         values = {name: self.value(name) for name in directions}
         return lambda t: self({n: values[n] + t * v for n, v in directions.items()})
 
-    def entry(self, name: str, index: int) -> Line:
-        """The line on which one entry of one argument moves."""
+    def entry(self, name: str, index: Any, scale: Any = 1.0) -> Line:
+        """The line on which one entry of one argument moves, or several at their own scales."""
         value = self.value(name)
 
         def line(t: float) -> Array:
             moved = value.astype(np.result_type(value, t), copy=True)
-            moved.flat[index] += t
+            moved.flat[index] += t * scale
             return self({name: moved})
 
         return line
@@ -197,20 +204,41 @@ def differentiate(point: Point, name: str, effort: float, rng: np.random.Generat
 def differentiate_at(point: Point, name: str, index: Array, affine: bool = False) -> Part:
     """Columns of the Jacobian for these entries of one argument."""
     point.settle()
-    values, errors = [], []
-    held = point.value(name).reshape(-1)
-    for i in index:
-        line, scale = point.entry(name, int(i)), max(1.0, abs(float(held[i])))
-        if affine:
-            high = line(scale)
-            values.append((high - point.base) / scale)
-            errors.append(2 * point.noise * (abs(high) + abs(point.base)) / scale)
-        else:
-            value, error = quick(line, point.step() * scale, point.noise)
-            values.append(value)
-            errors.append(error)
-    shape = (len(index), point.base.size)
-    return Part(name, index, np.reshape(values, shape), np.reshape(errors, shape))
+    base, noise = point.base, point.noise
+    scale = np.maximum(1.0, abs(point.value(name).reshape(-1)[index]))
+    step = 1.0 if affine else point.step()
+    highs = [point.entry(name, i, s)(step) for i, s in zip(index, scale)]
+    far = np.reshape(highs, (len(index), base.size))
+    size = (step * scale)[:, None]
+    if affine:
+        return Part(name, index, (far - base) / size, 2 * noise * (abs(far) + abs(base)) / size)
+    touched = ~((far == base) | (np.isnan(far) & np.isnan(base)))
+    value, error = np.zeros(far.shape), np.zeros(far.shape)
+    for group in _apart(touched):
+        line, own = point.entry(name, index[group], scale[group]), touched[group]
+        below, high, low = (np.where(own, line(t * step), base) for t in (-1.0, 0.5, -0.5))
+        value[group], error[group] = extrapolated(far[group], below, high, low, size[group], noise)
+    return Part(name, index, value, error)
+
+
+def _apart(touched: Array) -> Iterator[list[int]]:
+    """Groups of rows that touch different columns: what moves them all tells them apart."""
+    left = list(range(len(touched)))
+    while left:
+        group, rest, taken = [], [], np.zeros(touched.shape[1], dtype=bool)
+        for k in left:
+            if (taken & touched[k]).any():
+                rest.append(k)
+            else:
+                group.append(k)
+                taken |= touched[k]
+        yield group
+        left = rest
+
+
+def flat(outputs: Sequence[Array]) -> Array:
+    """Outputs as one new array."""
+    return np.concatenate([np.reshape(y, -1) for y in outputs])
 
 
 def _fresh(x: Any) -> Any:

@@ -56,11 +56,11 @@ class Lean(Point):
         outputs = self.worker.forward([fresh(x) for x in self.inputs])[: self.outputs]
         return np.concatenate([np.asarray(y).reshape(-1) for y in outputs])
 
-    def entry(self, name: str, index: int) -> Line:
+    def entry(self, name: str, index: Any, scale: Any = 1.0) -> Line:
         held, start = self._held(name), self.value(name).flat[index]
 
         def line(t: float) -> Array:
-            held.flat[index] = start + t
+            held.flat[index] = start + t * scale
             y = self._evaluated().astype(np.float64)
             held.flat[index] = start
             return y

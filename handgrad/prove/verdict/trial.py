@@ -224,7 +224,9 @@ class Case:
     def _differentiate(self, outcome: Outcome, start: Subject, inputs, effort: float) -> None:
         run = outcome.run
         worker = self.worker if start is self.subject else None
-        point = outcome.point = Point(start, self.names, inputs, len(run.upstream), worker)
+        point = outcome.point = Point(
+            start, self.names, inputs, len(run.upstream), worker, run.outputs
+        )
         wanted: dict[str, Array] = {}
         for name in self.wanted:
             gradient = run.gradients[name]
