@@ -16,12 +16,12 @@ from handgrad.cli.results import MODEL, keep, show_result
 from handgrad.layers import SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
-from handgrad.prove.proof import Proof, prove_network
 from handgrad.terminal import complain, patient, plain_errors, say
 from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
 from handgrad.train.loading import NAMES, load_data
 from handgrad.train.nets import fitted, network_for
+from handgrad.train.proof import Proof, prove_network
 from handgrad.train.tables import read_table
 from handgrad.train.tables.table import SUFFIXES
 from handgrad.train.write import write_whole

@@ -96,6 +96,7 @@ class Subject:
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
         self.outside = Outside(thing)
         self.capacity: int | None = None  # upstream gradients that backward takes
+        self.zeroing: list[str] | None = None  # what it is told before backward, if anything
         self.shown: tuple[Any, list[str]] = None, []  # a class, and input names of its forward
         self.gathers = False  # a list of outputs has one list of gradients
         self.parameters: dict[str, Parameter] = {}
@@ -149,11 +150,11 @@ class Subject:
 
     def backward(self, gradients: Sequence[Any], seed: int = 1) -> list[Array | None]:
         """The gradients of the inputs, as arrays or None."""
-        zero_grad = getattr(self.thing, "zero_grad", None) or getattr(
-            self.thing, "zero_grads", None
-        )
-        if callable(zero_grad):
-            self.sandbox.call("backward", zero_grad)
+        if self.zeroing is None:
+            kinds = ("zero_grad", "zero_grads")
+            self.zeroing = [n for n in kinds if callable(getattr(self.thing, n, None))][:1]
+        for name in self.zeroing:
+            self.sandbox.call("backward", getattr(self.thing, name))
         given = gradients[: self.upstream_count(len(gradients))]
         given = list(map(widened, given)) if self.wide else given
         given = [list(given)] if self.gathers else given

@@ -11,6 +11,7 @@ from handgrad.arrays import Array
 from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
 from handgrad.prove.report import Where, gradient_of
+from handgrad.subject.upstream import signed
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up
@@ -138,8 +139,7 @@ def probe(
 
 def signs(rng: np.random.Generator, value: Array) -> Array:
     """A random direction: every entry at least half, of either sign."""
-    scale = rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1.0, 1.0], value.shape)
-    return scale * max(1.0, min(_top(value), 10.0))
+    return signed(rng, value.shape) * max(1.0, min(_top(value), 10.0))
 
 
 def _agrees(point: Point, upstream: Array, analytic: dict, moves: dict[str, Array]) -> bool:

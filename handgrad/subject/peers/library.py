@@ -15,6 +15,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.subject.dressing import Box, parameters
 from handgrad.subject.sandbox import SubjectError
+from handgrad.subject.upstream import signed
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
 _DRIVERS = ("torch/cuda/", "triton/", "jax/_src/xla_bridge", "cupy_backends/", "cupy/cuda/")
@@ -159,7 +160,7 @@ def renamed(function: Any, peer: Any, names: list[str], outputs: Sequence[Array]
     rng, shown = np.random.default_rng(4), parameters(plain([*names, *dys(outputs)]))
     vars(function).update(__signature__=inspect.Signature(shown), __wrapped__=peer.backward)
     function.derived, function.__name__ = peer, f"gradient of {type(peer).__name__}"
-    return [rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) for y in outputs]
+    return [signed(rng, y.shape) for y in outputs]
 
 
 @contextmanager
