@@ -247,7 +247,7 @@ class Case:
         top = max((float(abs(g).max(initial=0)) for g in wanted.values()), default=0.0)
         looks = 24 if effort else 8
         for name, gradient in wanted.items():
-            part = differentiate(point, name, effort or 5e4, self.rng)
+            part = differentiate(point, name, effort or 5e4, self.rng, (flat, gradient))
             mismatch, judged = compare(point, part, flat, gradient, top, looks)
             if not mismatch.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)
