@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ class Point:
         self.worker = self._still_reusable(worker)
         self.settled = self.worker is not None
 
-    @cached_property
+    @functools.cached_property
     def is_network(self) -> bool:
         """Whether there are layers inside.
 
@@ -60,7 +60,7 @@ class Point:
         """
         return next(sublayers(self.start.thing), None) is not None
 
-    @cached_property
+    @functools.cached_property
     def has_ties(self) -> bool:
         """Whether zeros or equal values stand among the inputs."""
         real = [self.value(n).reshape(-1) for n in self.names if self.is_real(n)]
@@ -115,13 +115,13 @@ class Point:
 
     def careful(self, name: str, index: int) -> Derivative:
         """The derivative with respect to one entry, at any cost; exact where complex steps work."""
-        line = self.entry(name, index)
+        line = functools.cache(self.entry(name, index))
+        scale = max(abs(float(self.value(name).reshape(-1)[index])), 0.1)
         exact = complex_step(line) if name in self.names and self.noise == DOUBLE else None
         if exact is not None:
-            sides = quick(line, 1e-4, self.noise), quick(line, 1e-6, self.noise)
+            sides = (quick(line, step * scale, self.noise) for step in (1e-4, 1e-6))
             if all(np.all(abs(exact - v) <= 20 * e + 1e-9 * abs(v)) for v, e in sides):
                 return Derivative(exact, 1e-14 * abs(exact) + 1e-30, exact, exact)
-        scale = max(abs(float(self.value(name).reshape(-1)[index])), 0.1)
         return careful(line, scale, self.noise)
 
     def step(self) -> float:
@@ -246,19 +246,21 @@ def differentiate_at(
     return Part(name, index, value, error)
 
 
-def _apart(touched: Array) -> Iterator[list[int]]:
+def _apart(touched: Array) -> list[list[int]]:
     """Groups of rows that touch different columns: what moves them all tells them apart."""
-    left = list(range(len(touched)))
-    while left:
-        group, rest, taken = [], [], np.zeros(touched.shape[1], dtype=bool)
-        for k in left:
-            if (taken & touched[k]).any():
-                rest.append(k)
-            else:
-                group.append(k)
-                taken |= touched[k]
-        yield group
-        left = rest
+    if 2 * touched.sum(0).max(initial=0) > len(touched):  # most touch one: each goes alone
+        return [[k] for k in range(len(touched))]
+    rows = np.packbits(touched, axis=1)
+    groups: list[list[int]] = []
+    taken = np.zeros_like(rows)  # by each group
+    for k, row in enumerate(rows):
+        free = ~(taken[: len(groups)] & row).any(1)
+        g = int(free.argmax()) if free.any() else len(groups)
+        if g == len(groups):
+            groups.append([])
+        groups[g].append(k)
+        taken[g] |= row
+    return groups
 
 
 def flat(outputs: Sequence[Array]) -> Array:
