@@ -21,7 +21,7 @@ from handgrad.prove.verdict.trial import Case
 from handgrad.subject.adapt import adapt, with_cache
 from handgrad.subject.peers.adapt import as_arrays
 from handgrad.subject.peers.library import half_of
-from handgrad.subject.sandbox import Draws, Sandbox, SubjectError
+from handgrad.subject.sandbox import Draws, Sandbox, SubjectError, Unfit
 from handgrad.subject.surrogate import meant
 
 
@@ -83,7 +83,7 @@ def _reported(subject: Any, inputs: Sequence[Any], sandbox: Sandbox, asked: Aske
         report = _failed(name, error, inputs)
         if told := slip(subject, error):
             report.evidence.append(f"{told}.")
-    except TypeError as error:
+    except Unfit as error:
         report = Report(name, UNKNOWN, evidence=[f"{error}."])
     if sandbox.printed.getvalue():
         report.notes.append("the subject printed while it was checked; that was kept back")
@@ -171,7 +171,7 @@ def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
     try:
         signature.bind(*inputs)
     except TypeError as error:
-        raise TypeError(
+        raise Unfit(
             f"{name}.forward{signature} cannot be called with {len(inputs)} "
             f"input{'s' * (len(inputs) != 1)}: {error}"
         ) from None
@@ -188,7 +188,7 @@ def _failed(name: str, error: SubjectError, inputs: Sequence[Any]) -> Report:
     if error.phase == "forward" and issubclass(kind, ValueError | IndexError | TypeError):
         given = ", ".join(str(np.shape(x)) for x in inputs)
         sentence += f" The inputs were of shape {given}: if it wants others, give it those."
-    if error.kind in ("refused", "hang") or error.phase == "constructor":
+    if error.kind in ("refused", "hang") or error.phase in ("constructor", "reference"):
         return Report(name, UNKNOWN, evidence=[sentence], line=error.line)
     cause = next((c for t, c in _CAUSES.items() if issubclass(kind, t)), "wrong_formula")
     cause = "forward_bug" if error.phase == "forward" else cause

@@ -13,7 +13,7 @@ from handgrad.subject import copying
 from handgrad.subject.dressing import Box, dressed, positional
 from handgrad.subject.outside import Outside
 from handgrad.subject.parameters import Parameter, as_array, discover, put, reach
-from handgrad.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.sandbox import Sandbox, SubjectError, Unfit
 from handgrad.subject.wide import widened
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
@@ -226,7 +226,7 @@ class Subject:
 
 
 def adapt(thing: Any, sandbox: Sandbox) -> Subject:
-    """The subject in anything that `check` accepts; TypeError in plain words for the rest."""
+    """The subject in anything that `check` accepts; Unfit, in plain words, for the rest."""
     if isinstance(thing, list | tuple) and thing and isinstance(thing[0], type):
         thing = functools.partial(thing[0], *thing[1:])
     if isinstance(thing, type | functools.partial):
@@ -240,7 +240,7 @@ def adapt(thing: Any, sandbox: Sandbox) -> Subject:
 def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable[..., Any] | None) -> Subject:
     lacking = [m for m in ("forward", "backward") if not callable(getattr(thing, m, None))]
     if lacking:
-        raise TypeError(
+        raise Unfit(
             f"{type(thing).__name__} has no {' and no '.join(lacking)}; check wants an object "
             "with forward and backward, a pair of functions (forward, backward), or "
             "(Class, *constructor arguments)"

@@ -44,6 +44,10 @@ class SubjectError(Exception):
         return self.kind == "refused"
 
 
+class Unfit(TypeError):
+    """What was given cannot be checked: it has no forward, or takes other inputs than these."""
+
+
 class Hang(BaseException):
     """Raised inside the thread of a subject that runs too long."""
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.subject.dressing import Box, parameters
-from handgrad.subject.sandbox import SubjectError
+from handgrad.subject.sandbox import SubjectError, Unfit
 from handgrad.subject.upstream import signed
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
@@ -62,7 +62,7 @@ class Arguments:
 
 
 def names_of(function: Any, inputs: Sequence[Any], skip: int = 0) -> list[str]:
-    """What the function calls these inputs; TypeError where it cannot be called with them."""
+    """What the function calls these inputs; Unfit where it cannot be called with them."""
     try:
         parameters = list(inspect.signature(function).parameters.values())[skip:]
     except (ValueError, TypeError):  # written in C, without a signature
@@ -73,7 +73,7 @@ def names_of(function: Any, inputs: Sequence[Any], skip: int = 0) -> list[str]:
     except TypeError as error:
         count = f"{len(inputs)} input{'s' * (len(inputs) != 1)}"
         name = getattr(function, "__name__", "forward")
-        raise TypeError(f"{name}{signature} cannot be called with {count}: {error}") from None
+        raise Unfit(f"{name}{signature} cannot be called with {count}: {error}") from None
     names: list[str] = []
     for name in bound.arguments:
         several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
