@@ -229,8 +229,8 @@ def _fitted(case: Case, variant: Variant) -> Iterator[Inputs]:
 
 def _same_without(case: Case, subject: Subject, inputs: Inputs, outputs: list[Array]) -> bool:
     """Whether forward gives the same with the settings that the subject has."""
-    held = (subject.get(n).shape == case.subject.get(n).shape for n in case.subject.parameters)
-    if not all(held):
+    one, other = ({n: s.get(n).shape for n in s.parameters} for s in (subject, case.subject))
+    if one != other:
         return False
     try:
         own = case.forward(case.subject.copy(), _as_given(case, [fresh(x) for x in inputs]))
