@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.numeric import quick
+from handgrad.prove.measure.numeric import Derivative, quick
 from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
 from handgrad.prove.report import Where, gradient_of
 from handgrad.subject.upstream import signed
@@ -77,8 +77,22 @@ def compare(
     suspect &= ~(abs(given - numeric) + doubt <= allowed)
     bad = np.zeros(len(part.index), dtype=bool)
     unknown = 0
+
+    def sides(best: Derivative, k: int) -> tuple[float, float, float, float]:
+        low, high = best.range(upstream)
+        error = 3 * float(np.sqrt(best.error**2 @ upstream**2))
+        return low, high, loose * max(abs(low), abs(high)) + floor[k] + error, error
+
     order = np.argsort(-np.nan_to_num(abs(given - numeric), nan=np.inf) * suspect)
-    for count, k in enumerate(order[: int(suspect.sum())]):
+    order = order[: int(suspect.sum())]
+    seen = order[:looks]
+    for k, best in zip(seen, point.together(part, seen)):  # quick, and enough to acquit
+        low, high, slack, _ = sides(best, k)
+        if low - slack <= given[k] <= high + slack:
+            suspect[k], numeric[k] = False, min(max(given[k], low), high)
+    for count, k in enumerate(order):
+        if not suspect[k]:
+            continue
         if count >= looks and bad[order[:looks]].all():
             bad[k] = True  # all that were looked at are wrong: so are the rest
             continue
@@ -88,9 +102,7 @@ def compare(
         if entry not in part.trouble:
             part.trouble[entry] = point.careful(part.name, entry)
         best = part.trouble[entry]
-        low, high = best.range(upstream)
-        error = 3 * float(np.sqrt(best.error**2 @ upstream**2))
-        slack = loose * max(abs(low), abs(high)) + floor[k] + error
+        low, high, slack, error = sides(best, k)
         if not np.isfinite(low + high + error):
             unknown += 1  # forward has no derivative here
             numeric[k] = given[k]
@@ -187,6 +199,7 @@ def widen(point: Point, part: Part, entry: int) -> Part:
         np.concatenate([part.index, more.index]),
         np.concatenate([part.value, more.value]),
         np.concatenate([part.error, more.error]),
+        np.concatenate([part.touched, more.touched]),
         part.trouble,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,6 +106,35 @@ class Point:
 
         return line
 
+    def each(self, name: str, index: Array, scale: Array, touched: Array) -> Callable[[Any], Array]:
+        """The outputs where each of these entries moves alone, (entries, outputs).
+
+        They move together, and what each touches shows what it does; where an output moves that
+        none has touched so far, they are moved one by one.
+        """
+
+        def lines(t: Any) -> Array:
+            moved = self.entry(name, index, scale)(t)
+            if len(index) == 1:
+                return moved[None]
+            if _differ(moved, self.base)[~touched.any(0)].any():
+                return np.array([self.entry(name, i, s)(t) for i, s in zip(index, scale)])
+            return np.where(touched, moved, self.base)
+
+        return lines
+
+    def together(self, part: Part, rows: Array) -> Iterator[Derivative]:
+        """The derivatives for some entries of a part with care, entries that touch apart at once."""
+        index, found = part.index[rows], dict[int, Derivative]()
+        scale = np.maximum(abs(self.value(part.name).reshape(-1)[index]), 0.1)
+        for group in _apart(part.touched[rows]):
+            lines = self.each(part.name, index[group], scale[group], part.touched[rows[group]])
+            best = careful(lines, 1.0, self.noise)
+            for k, i in enumerate(group):
+                parts = (best.value, best.error, best.left, best.right)
+                found[i] = Derivative(*(p[k] / scale[i] for p in parts))
+        return (found[i] for i in range(len(rows)))
+
     def beside(self, shift: dict[str, Array], name: str, index: int) -> Line:
         """The line on which one entry moves, with all arguments shifted by a little."""
         values = {n: self.value(n) + s for n, s in shift.items()}
@@ -175,6 +204,7 @@ class Part:
     index: Array  # flat indices of the entries
     value: Array  # (entries, outputs)
     error: Array
+    touched: Array  # which outputs change at all
     trouble: dict[int, Derivative] = field(default_factory=dict)  # entries looked at carefully
 
     def expected(self, upstream: Array) -> Array:
@@ -222,18 +252,20 @@ def differentiate_at(
     highs = [point.entry(name, i, s)(step) for i, s in zip(index, scale)]
     high, size = np.reshape(highs, (len(index), base.size)), (step * scale)[:, None]
     if affine:
-        return Part(name, index, (high - base) / size, 2 * noise * (abs(high) + abs(base)) / size)
-    touched = ~((high == base) | (np.isnan(high) & np.isnan(base)))
+        error = 2 * noise * (abs(high) + abs(base)) / size
+        return Part(name, index, (high - base) / size, error, high != base)
+    touched = _differ(high, base)
 
     def at(t: float, rows: Array) -> Array:
-        y = np.tile(base, (len(rows), 1))
+        y = np.empty((len(rows), base.size))
         for group in _apart(touched[rows]):
-            mine = rows[group]
-            moved = point.entry(name, index[mine], scale[mine])(t)
-            y[group] = np.where(touched[mine], moved, base)
+            y[group] = point.each(
+                name, index[rows[group]], scale[rows[group]], touched[rows[group]]
+            )(t)
         return y
 
     low = at(-step, np.arange(len(index)))
+    touched |= _differ(low, base)
     value = (high - low) / (2 * size)
     error = noise * np.maximum(abs(high), abs(low)) / size
     rest = np.arange(len(index))
@@ -243,7 +275,7 @@ def differentiate_at(
     if rest.size:
         far, size = (at(2 * step, rest), at(-2 * step, rest)), 2 * size[rest]
         value[rest], error[rest] = extrapolated(*far, high[rest], low[rest], size, noise)
-    return Part(name, index, value, error)
+    return Part(name, index, value, error, touched)
 
 
 def _apart(touched: Array) -> list[list[int]]:
@@ -261,6 +293,11 @@ def _apart(touched: Array) -> list[list[int]]:
         groups[g].append(k)
         taken[g] |= row
     return groups
+
+
+def _differ(a: Array, b: Array) -> Array:
+    """Where they differ; NaN equals NaN."""
+    return np.asarray((a != b) & ~(np.isnan(a) & np.isnan(b)))
 
 
 def flat(outputs: Sequence[Array]) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import compare, misfit, widen
 from handgrad.prove.measure.numeric import Derivative, Line, quick
-from handgrad.prove.measure.point import DOUBLE, SINGLE, Point, differentiate_at
+from handgrad.prove.measure.point import DOUBLE, SINGLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, dout_written, fresh, same
 from handgrad.subject.adapt import Subject
@@ -74,6 +74,9 @@ class Lean(Point):
         line, scale = self.entry(name, index), _scale(self.value(name))
         value, error = self._best(name, line, scale)
         return Derivative(value, error, value, value)
+
+    def together(self, part: Part, rows: Array) -> Iterator[Derivative]:
+        return (self.careful(part.name, int(part.index[k])) for k in rows)
 
     def signed(self, name: str, low: int, high: int) -> Line:
         """The line on which the entries low..high move, by random signs."""
