@@ -56,6 +56,28 @@ def misfit(name: str, shape: tuple[int, ...], gradient: Array) -> Mismatch:
     return Mismatch(name, shape, gradient, None, np.empty(0), np.empty(0))
 
 
+@dataclass
+class Tolerance:
+    """What is right: a relative error, and an absolute one for each entry of a part."""
+
+    loose: float
+    floor: Array
+    upstream: Array
+
+    def sides(self, best: Derivative, k: int) -> tuple[float, float, float, float]:
+        """The least and the largest subgradient, what may be beyond them, and the error in that."""
+        low, high = best.range(self.upstream)
+        error = 3 * float(np.sqrt(best.error**2 @ self.upstream**2))
+        return low, high, self.loose * max(abs(low), abs(high)) + self.floor[k] + error, error
+
+
+def _tolerance(point: Point, part: Part, upstream: Array, top: float) -> Tolerance:
+    loose = point.start.rtol or (RELATIVE if point.noise < SINGLE else 3e-3)
+    most = abs(upstream).max(initial=0)
+    floor = ABSOLUTE * part.size(upstream) + 1e-3 * ABSOLUTE * most * _top(point.base)
+    return Tolerance(loose, floor + NOISE * top + 1e-12 * most, upstream)
+
+
 def compare(
     point: Point, part: Part, upstream: Array, analytic: Array, top: float = 0.0, looks: int = 24
 ) -> tuple[Mismatch, bool]:
@@ -65,44 +87,32 @@ def compare(
     doubt, is differentiated with care; there any subgradient is right. `top` is the largest entry
     of all gradients; `looks`, how many entries get that care before the rest is believed.
     """
-    shape = point.value(part.name).shape
     numeric = part.expected(upstream).copy()
     given = analytic.reshape(-1)[part.index]
-    doubt, size = part.doubt(upstream), part.size(upstream)
-    loose = point.start.rtol or (RELATIVE if point.noise < SINGLE else 3e-3)
-    floor = ABSOLUTE * size + 1e-3 * ABSOLUTE * abs(upstream).max(initial=0) * _top(point.base)
-    floor += NOISE * top + 1e-12 * abs(upstream).max(initial=0)
-    allowed = loose * abs(numeric) + floor
-    suspect = ~(abs(given - numeric) <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
-    suspect &= ~(abs(given - numeric) + doubt <= allowed)
-    bad = np.zeros(len(part.index), dtype=bool)
-    unknown = 0
-
-    def sides(best: Derivative, k: int) -> tuple[float, float, float, float]:
-        low, high = best.range(upstream)
-        error = 3 * float(np.sqrt(best.error**2 @ upstream**2))
-        return low, high, loose * max(abs(low), abs(high)) + floor[k] + error, error
-
-    order = np.argsort(-np.nan_to_num(abs(given - numeric), nan=np.inf) * suspect)
-    order = order[: int(suspect.sum())]
-    seen = order[:looks]
-    for k, best in zip(seen, point.together(part, seen)):  # quick, and enough to acquit
-        low, high, slack, _ = sides(best, k)
+    doubt, tolerance = part.doubt(upstream), _tolerance(point, part, upstream, top)
+    loose, floor = tolerance.loose, tolerance.floor
+    off, allowed = abs(given - numeric), loose * abs(numeric) + floor
+    suspect = ~(off <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
+    suspect &= ~(off + doubt <= allowed)
+    order = np.argsort(-np.nan_to_num(off, nan=np.inf) * suspect)[: int(suspect.sum())]
+    first = order[:looks]
+    for k, best in zip(first, point.together(part, first)):  # enough to acquit
+        low, high, slack, _ = tolerance.sides(best, k)
         if low - slack <= given[k] <= high + slack:
             suspect[k], numeric[k] = False, min(max(given[k], low), high)
+    bad = np.zeros(len(part.index), dtype=bool)
+    unknown = 0
     for count, k in enumerate(order):
-        if not suspect[k]:
-            continue
-        if count >= looks and bad[order[:looks]].all():
+        if count >= looks and bad[first].all():
             bad[k] = True  # all that were looked at are wrong: so are the rest
-            continue
         if count >= looks and not bad.any():
             break  # kinks, all of them
+        if bad[k] or not suspect[k]:
+            continue
         entry = int(part.index[k])
         if entry not in part.trouble:
             part.trouble[entry] = point.careful(part.name, entry)
-        best = part.trouble[entry]
-        low, high, slack, error = sides(best, k)
+        low, high, slack, error = tolerance.sides(part.trouble[entry], k)
         if not np.isfinite(low + high + error):
             unknown += 1  # forward has no derivative here
             numeric[k] = given[k]
@@ -119,6 +129,7 @@ def compare(
             bad[k], numeric[k] = False, given[k]  # the reference itself is too uncertain here
             unknown += 1
     judged = 2 * unknown <= len(part.index)
+    shape = point.value(part.name).shape
     return Mismatch(part.name, shape, analytic, part, numeric, bad), judged
 
 

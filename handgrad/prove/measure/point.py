@@ -124,7 +124,7 @@ class Point:
         return lines
 
     def together(self, part: Part, rows: Array) -> Iterator[Derivative]:
-        """The derivatives for some entries of a part with care, entries that touch apart at once."""
+        """Careful derivatives for some entries, at once for those that touch different outputs."""
         index, found = part.index[rows], dict[int, Derivative]()
         scale = np.maximum(abs(self.value(part.name).reshape(-1)[index]), 0.1)
         for group in _apart(part.touched[rows]):
@@ -259,9 +259,8 @@ def differentiate_at(
     def at(t: float, rows: Array) -> Array:
         y = np.empty((len(rows), base.size))
         for group in _apart(touched[rows]):
-            y[group] = point.each(
-                name, index[rows[group]], scale[rows[group]], touched[rows[group]]
-            )(t)
+            mine = rows[group]
+            y[group] = point.each(name, index[mine], scale[mine], touched[mine])(t)
         return y
 
     low = at(-step, np.arange(len(index)))
