@@ -153,7 +153,7 @@ def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
             continue
         if any(np.isnan(y).any() for y in outputs):
             text = f"With {what} forward is NaN: it divides zero by zero."
-            yield Finding("numeric_instability", text, grade=Grade.ELSEWHERE)
+            yield Finding("numeric_instability", text, grade=Grade.EXTREME)
 
 
 def finite(case: Case, base: Outcome) -> Iterator[Finding]:
