@@ -321,15 +321,16 @@ def test_what_is_not_finite_is_said(asked):
 
 # Layers that the page cannot compute in some use, and why.
 UNCOMPUTED = {
-    "AdditiveAttention": "with a mask", "DotProductAttention": "with a mask",
-    "MultiHeadAttention": "with a mask", "Bidirectional": "recurrent with a mask",
-    "Stacked": "recurrent with a mask", "RNN": "with a mask or a state",
-    "LSTM": "with a mask or a state", "GRU": "no formula yet", "RNNCell": "no formula yet",
-    "LSTMCell": "no formula yet", "GRUCell": "no formula yet", "Einsum": "no formula yet",
-    "Gather": "indices decide", "ScatterAdd": "indices decide", "KLDivergence": "no formula yet",
-    "CosineSimilarity": "it compares lengths with ε", "CosineEmbedding": "no formula yet",
-    "NegativeSampling": "draws anew", "GaussianKL": "no formula yet",
-    "CategoricalLogProb": "labels decide", "PolicyGradient": "labels decide",
+    **dict.fromkeys(("DotProductAttention", "AdditiveAttention", "MultiHeadAttention"), "a mask"),
+    **dict.fromkeys(("RNN", "LSTM"), "a mask or a state that is given"),
+    **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell", "GRU", "ConvLSTM"), "it writes into views"),
+    **dict.fromkeys(("Bidirectional", "Stacked", "SpectralNorm", "CosineEmbedding"),
+                    "it runs layers inside"),
+    **dict.fromkeys(("Gather", "ScatterAdd", "CategoricalLogProb", "PolicyGradient"),
+                    "indices decide"),
+    **dict.fromkeys(("Einsum", "CosineSimilarity", "GaussianLikelihood", "Quantile", "Dice",
+                     "Wasserstein"), "functions that the page has not"),
+    "NegativeSampling": "it draws anew",
 }  # fmt: skip
 
 

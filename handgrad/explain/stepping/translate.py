@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import re
 import textwrap
 from collections.abc import Callable
@@ -19,6 +20,7 @@ import numpy as np
 
 from handgrad.explain.stepping.arrays import encoded
 from handgrad.layer import parameter_names
+from handgrad.layers import Loss
 
 BINARY = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.MatMult: "@",
@@ -30,20 +32,25 @@ COMPARED = {
 }  # fmt: skip
 UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Not: "not", ast.Invert: "~"}
 NUMPY = {
-    "abs", "absolute", "add", "arange", "argmax", "clip", "copy", "cos", "divide", "dot", "exp",
-    "expm1", "fabs", "log", "log1p", "logical_not", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "multiply", "ones_like", "power", "reshape", "sign", "sin", "sqrt", "square",
+    "abs", "absolute", "add", "all", "any", "arange", "argmax", "clip", "copy", "cos", "divide",
+    "dot", "exp", "expm1", "fabs", "log", "log1p", "logical_not", "matmul", "max", "maximum",
+    "mean", "min", "minimum", "multiply", "ones_like", "power", "reshape", "sign", "sin", "sqrt",
+    "square",
     "subtract", "sum", "tanh", "transpose", "where", "zeros_like", "array", "asarray", "ones",
     "zeros",
 }  # fmt: skip
 METHODS = {
-    "argmax", "astype", "clip", "copy", "dot", "flatten", "max", "mean", "min", "ravel", "reshape",
-    "sum", "transpose",
+    "all", "any", "argmax", "astype", "clip", "copy", "dot", "flatten", "max", "mean", "min",
+    "ravel", "reshape", "sum", "transpose",
 }  # fmt: skip
+OURS = {"sigmoid", "softplus"}  # functions of handgrad
 ATTRIBUTES = {"T", "shape", "size", "ndim"}
-REAL = re.compile(r"(np\.)?float(32|64)?|\w+\.dtype")  # types that keep a number as it is
+REAL = re.compile(r"(np\.)?float(32|64)?|[\w.]+\.dtype")  # types that keep a number as it is
+FIXED = re.compile(r"\.(shape|ndim|dtype)\b")
 BUILT_IN = {"len", "float", "int", "abs", "max", "min"}
-CONSTANTS = {"pi": np.pi, "e": np.e, "inf": None, "newaxis": None}
+CONSTANTS: dict[str, list[Any]] = {
+    "pi": ["number", np.pi], "e": ["number", np.e], "inf": ["inf"], "newaxis": ["none"],
+}  # fmt: skip
 
 
 class NotSimple(Exception):
@@ -108,6 +115,7 @@ class Code:
     def __init__(self, functions: dict[str, Any], function: Any, cls: Any, me: list[str]):
         self.functions, self.function, self.cls, self.me = functions, function, cls, me
         self.around = function.__globals__
+        self.numpy: set[str] = set()  # variables that are NumPy itself
         self.views: set[str] = set()  # variables that may share memory with another
 
     def block(self, body: list[ast.stmt]) -> list[Any]:
@@ -118,6 +126,18 @@ class Code:
         match node:
             case ast.Expr(value=ast.Constant()) | ast.Pass():
                 return None
+            case ast.Expr(value=ast.Call(func=ast.Name(id=name))) if self.is_ours(name, "require_"):
+                return None  # a check of arguments, which they passed in Python
+            case ast.Assign(targets=[ast.Name(id=xp)], value=ast.Call(func=ast.Name(id=name))) if (
+                self.is_ours(name, "array_module")
+            ):
+                self.numpy.add(xp)
+                return None
+            case ast.With(items=[ast.withitem(context_expr=ast.Call(func=ast.Attribute(
+                attr="errstate")))]):  # fmt: skip
+                return ["if", ["number", True], self.block(node.body), []]
+            case ast.Assign(value=ast.Attribute(attr="__name__")):
+                return None  # for messages
             case ast.Assign(targets=[target]):
                 value = self.expression(node.value)
                 self.bind(target, value)
@@ -129,6 +149,12 @@ class Code:
                 return ["into", self.target(node.target), value]
             case ast.Return():
                 return ["return", ["none"] if node.value is None else self.expression(node.value)]
+            case ast.Raise():
+                return ["raise"]
+            case ast.If() if isinstance(node.body[-1], ast.Raise) and FIXED.search(
+                ast.unparse(node.test)
+            ):
+                return None  # shapes and types stay as they were in Python
             case ast.If():
                 test = self.expression(node.test)
                 return ["if", test, self.block(node.body), self.block(node.orelse)]
@@ -192,8 +218,14 @@ class Code:
                         self.expression(node.right)]  # fmt: skip
             case ast.UnaryOp():
                 return [UNARY[type(node.op)], self.expression(node.operand)]
-            case ast.Compare(ops=[op], comparators=[right]) if type(op) in COMPARED:
+            case ast.Compare(ops=[op], comparators=[right]):
+                if type(op) not in COMPARED:
+                    raise NotSimple(ast.dump(op))
                 return [COMPARED[type(op)], self.expression(node.left), self.expression(right)]
+            case ast.Compare():  # a < b < c
+                sides = [node.left, *node.comparators]
+                pairs = [ast.Compare(a, [op], [b]) for a, op, b in zip(sides, node.ops, sides[1:])]
+                return ["and", *[self.expression(pair) for pair in pairs]]
             case ast.BoolOp():
                 kind = "and" if isinstance(node.op, ast.And) else "or"
                 return [kind, *[self.expression(value) for value in node.values]]
@@ -210,29 +242,39 @@ class Code:
     def name(self, name: str) -> list[Any]:
         """A local variable, or a number of the file."""
         code = self.function.__code__
+        if [name] == self.me:
+            return ["none"]  # to a function that needs it for messages alone
         if name in code.co_varnames:
             return ["name", name]
         value = self.around.get(name)
+        if value == math.inf:
+            return ["inf"]
         if isinstance(value, bool | int | float):
             return ["number", value]
         raise NotSimple(name)
 
     def attribute(self, node: ast.Attribute) -> list[Any]:
-        if isinstance(node.value, ast.Name):
-            if [node.value.id] == self.me:
-                return ["self", node.attr]
-            if self.is_numpy(node.value):
-                if node.attr in CONSTANTS:
-                    value = CONSTANTS[node.attr]
-                    return ["inf"] if node.attr == "inf" else ["none"] if value is None \
-                        else ["number", value]  # fmt: skip
+        if isinstance(node.value, ast.Name) and [node.value.id] == self.me:
+            return ["self", node.attr]
+        if self.is_numpy(node.value):
+            if node.attr not in CONSTANTS:
                 raise NotSimple(node.attr)
+            return CONSTANTS[node.attr]
         if node.attr not in ATTRIBUTES:
             raise NotSimple(node.attr)
         return ["of", self.expression(node.value), node.attr]
 
     def is_numpy(self, node: ast.expr) -> bool:
-        return isinstance(node, ast.Name) and self.around.get(node.id) is np
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return self.is_ours(node.func.id, "array_module")
+        return isinstance(node, ast.Name) and (
+            node.id in self.numpy or self.around.get(node.id) is np
+        )
+
+    def is_ours(self, name: str, begin: str) -> bool:
+        """Whether a name is a function of handgrad that is called so."""
+        home = getattr(self.around.get(name), "__module__", "")
+        return name.startswith(begin) and home.startswith("handgrad.")
 
     def call(self, node: ast.Call) -> list[Any]:
         """A function of NumPy, a method of an array or of the layer, or a function of the file."""
@@ -242,9 +284,7 @@ class Code:
         function = node.func
         cast = isinstance(function, ast.Attribute) and function.attr == "astype"
         types += node.args[:1] if cast else []
-        if any(
-            not re.fullmatch(r"(np\.)?float(16|32|64)?|\w+\.dtype", ast.unparse(t)) for t in types
-        ):
+        if not all(REAL.fullmatch(ast.unparse(kind)) for kind in types):
             raise NotSimple("another type")
         named = {k.arg: self.expression(k.value) for k in node.keywords
                  if k.arg and k.arg != "dtype"}  # fmt: skip
@@ -254,11 +294,17 @@ class Code:
             if function.attr not in NUMPY or set(named) - {"axis", "keepdims"}:
                 raise NotSimple(function.attr)
             return ["np", function.attr, [self.expression(a) for a in given], named]
+        if isinstance(function, ast.Name) and self.is_ours(function.id, "as_float"):
+            return self.expression(given[0])
         arguments = [self.expression(a) for a in given]
         match function:
-            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if [
-                name
-            ] == self.me and not named:
+            case ast.Name(id=name) if name in OURS and self.is_ours(name, name):
+                return ["np", name, arguments, named]
+            case ast.Name(id="prod") if self.around.get("prod") is math.prod:
+                return ["built", "prod", arguments]
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute) if (
+                self.me == [name] and not named
+            ):
                 return self.own_method(attribute, arguments)
             case ast.Attribute(attr=attribute) if attribute in METHODS:
                 return ["method", self.expression(function.value), attribute, arguments, named]
@@ -272,6 +318,8 @@ class Code:
     def own_method(self, name: str, arguments: list[Any]) -> list[Any]:
         """A method of the layer's class."""
         method = getattr(self.cls, name, None)
+        if method is Loss.weigh:
+            return ["weigh", arguments]
         if not inspect.isfunction(method):
             raise NotSimple(name)
         _enter(self.functions, name, self.cls, method)

@@ -125,6 +125,9 @@ const functions = {
     x.d.forEach((_, i) => { if (found[g.of[i]] === i) y[g.of[i]] = count[g.of[i]]; count[g.of[i]]++; });
     return y;
   }),
+  any: ([a], k) => reduced_(each(v => +Boolean(v), a), k, largest),
+  all: ([a], k) => reduced_(each(v => -Boolean(v), a), k, (x, g) => largest(x, g).map(v => -v)),
+  sigmoid: ([a]) => each(sigmoid, a), softplus: ([a]) => each(softplus, a),
   arange: ([n]) => make([n], Float64Array.from({length: n}, (_, i) => i)),
   zeros_like: ([a]) => each(() => 0, a), ones_like: ([a]) => each(() => 1, a),
   zeros: ([s]) => make([s].flat()), ones: ([s]) => map(make([s].flat()), () => 1),
@@ -169,7 +172,8 @@ class Runner {
       else if (kind === "if") {
         const found = this.block(this.truth(this.value(a, local)) ? b : c, local);
         if (found) return found;
-      } else {
+      } else if (kind === "raise") throw new NotHere("an error");
+      else {
         const [from, to, step] = b.map(v => this.value(v, local)), limits = to === undefined ? [0, from, 1] : [from, to, step ?? 1];
         for (let i = limits[0]; limits[2] > 0 ? i < limits[1] : i > limits[1]; i += limits[2]) {
           local[a] = i;
@@ -227,7 +231,12 @@ class Runner {
       case "tuple": return node.slice(1).map(of);
       case "index": {
         const owner = of(a);
-        if (Array.isArray(owner)) { const i = plain(of(b[0])); return owner[i < 0 ? i + owner.length : i]; }
+        if (Array.isArray(owner)) {
+          const [, from, to, step] = b[0][0] === "slice" ? this.part(b[0], local) : [];
+          if (b[0][0] === "slice" && (step ?? 1) === 1) return owner.slice(from ?? 0, to ?? owner.length);
+          const i = plain(of(b[0]));
+          return owner[i < 0 ? i + owner.length : i];
+        }
         const {at, s} = located(owner, b.map(p => this.part(p, local)));
         const y = make(s, Float64Array.from(at, i => owner.d[i]));
         if (owner.b) y.b = true;
@@ -239,10 +248,17 @@ class Runner {
       }
       case "np": return functions[a](b.map(of), named(c));
       case "method": return functions[b]([of(a), ...c.map(of)], named(node[4]));
+      case "weigh": { // as Loss.weigh of handgrad/layers/loss/base.py
+        const [y, w, elements] = a.map(of), N = y.s[0], n = N * (elements ?? 1), mean = this.self.normalizer;
+        if (w === null || w === undefined) return 1 / (n * (mean ?? 1));
+        const D = mean === null ? total(w) * (elements ?? 1) : n * mean;
+        return make([N, ...y.s.slice(1).map(() => 1)], w.d.map(v => v / D));
+      }
       case "call": return this.call(a, b.map(of));
       case "built": {
         const given = b.map(of), [v] = given;
         if (a === "len") return Array.isArray(v) ? v.length : v.s[0];
+        if (a === "prod") return size(v);
         if (a === "abs") return each(Math.abs, v);
         if (given.some(isArray)) { if (a === "max" || a === "min") throw new NotHere(a); }
         if (a === "max" || a === "min") return Math[a](...given.flat());

@@ -21,7 +21,7 @@ function agrees(a, wanted) {
 /** What somebody's own code gives; null where it does what the page cannot. */
 function attempted(node, act) {
   if (node.op !== "Own") return act();
-  try { return act(); } catch { return null; }
+  try { return act(); } catch (error) { node.error = String(error.message); return null; }
 }
 
 class Machine {
