@@ -8,7 +8,7 @@ comma := ,
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: train test docs native clean
+.PHONY: train test docs gallery native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
@@ -22,6 +22,10 @@ test: .venv/test
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Wrote out/site/index.html"
+
+# Every script of the gallery, on little data.
+gallery: .venv/test
+	$(BIN)/python examples/gallery --short
 
 # The native library alone, what has changed of it, into its place in the editable install.
 native: .venv/test
