@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from handgrad import interop as interop
     from handgrad import plots as plots
     from handgrad import prove as prove
+    from handgrad import report as report
     from handgrad import searching as searching
     from handgrad import sklearn as sklearn
     from handgrad import stream as stream
@@ -99,6 +100,7 @@ __getattr__, __dir__ = names_of(
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "interop": "handgrad.interop", "layers": "handgrad.layers", "optim": "handgrad.optim",
         "attribution": "handgrad.attribution", "plots": "handgrad.plots",
+        "report": "handgrad.report",
         "prove": "handgrad.prove", "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",
         "stream": "handgrad.stream", "train": "handgrad.train",
         "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",

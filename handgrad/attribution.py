@@ -19,6 +19,8 @@ from handgrad.layers.recurrent.state import forgetting
 from handgrad.network import Network, Sequential
 from handgrad.tensor import Tensor, calls_behind, learning
 
+__all__ = ["grad_cam", "integrated_gradients", "occlusion", "saliency"]
+
 
 def saliency(network: Any, x: Any, target: Any = None) -> Array:
     """|∂s/∂x|: how much the score changes with each element of the input.
