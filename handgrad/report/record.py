@@ -84,7 +84,12 @@ class Record(Callback):
             "stopped": history.stopped, "interrupted": trainer.interrupted,
             "columns": history.columns, "weights": sum_of_weights(trainer.network),
         }  # fmt: skip
-        self.run["seen"] = judge(trainer, Meaning(self.classes, self.columns, self.shape))
+        try:
+            self.run["seen"] = judge(trainer, Meaning(self.classes, self.columns, self.shape))
+        except Exception as error:  # of foreign layers, say: a picture must not cost a training
+            said = " ".join(str(error).split())
+            warnings.warn(f"Record: the network is not judged: {type(error).__name__}: {said}",
+                          RuntimeWarning, stacklevel=2)  # fmt: skip
         self._write()
 
     def _earlier(self, trainer: Any) -> Any:

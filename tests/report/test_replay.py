@@ -23,7 +23,7 @@ from handgrad import (
 )
 from handgrad.cli import main
 from handgrad.optim import CosineDecay, WarmUp
-from handgrad.report import Record, replay
+from handgrad.report import Record, record, replay
 from handgrad.report.objects import describe_object, make_object
 from handgrad.report.run import read_run
 from handgrad.report.sums import sum_of_weights
@@ -39,9 +39,9 @@ def trained(folder, data, network=None, **options):
     """A short training with a run.json; the network."""
     x, t, x_test, t_test = data
     network = network or Sequential(Affine(8), ReLU(), Affine(3), seed=2)
-    record = Record(folder, keep=True)
+    callback = Record(folder, keep=True)
     settings = {"epochs": 3, "validation": (x_test, t_test), "progress": False} | options
-    settings["callbacks"] = [record, *settings.get("callbacks", ())]
+    settings["callbacks"] = [callback, *settings.get("callbacks", ())]
     fit(network, x, t, **settings)
     return network
 
@@ -271,6 +271,16 @@ def test_a_folder_that_cannot_be_written_is_a_warning(tmp_path, data):
 
     with pytest.warns(RuntimeWarning, match=r"run\.json: Is a directory; it is not written"):
         fit(Sequential(Affine(3)), x, t, epochs=1, callbacks=[record, Blocks()], progress=False)
+
+
+def test_a_picture_costs_no_training(tmp_path, data, monkeypatch):
+    def fails(*given):
+        raise TypeError("a layer of the user's")
+
+    monkeypatch.setattr(record, "judge", fails)
+    with pytest.warns(RuntimeWarning, match="not judged: TypeError: a layer of the user's"):
+        trained(tmp_path, data)
+    assert replay(tmp_path).same
 
 
 def test_a_path_that_is_none_is_one_line():
