@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from handgrad.cli.predicting import header_option
+from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
 from handgrad.layers import SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
@@ -123,7 +124,8 @@ def _train(
         network, dataset.x_train, dataset.t_train, loss=loss, optimizer=rule, epochs=epochs,
         batch=batch, seed=seed, validation=(dataset.x_test, dataset.t_test),
         metrics=[accuracy] if dataset.classes else [],  # of values the loss says it
-        callbacks=[model], progress=False if quiet else None,
+        callbacks=[model, record_of(out, data, seed, dataset, reading)],
+        progress=False if quiet else None,
     )  # fmt: skip
     if saved is not None:
         if saved.training is None:
