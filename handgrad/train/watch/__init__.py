@@ -1,4 +1,9 @@
-"""The training doctor: what ails a training, measured while it runs or read from its history."""
+"""The training doctor: what ails a training, measured while it runs or read from its history.
+
+finding.py   what is found and read, as plain data      rules.py   one table of all rules
+measure/     the measurements                           judge/     what a rule looks for in them
+watcher.py   the callback                               moved.py   why a weight moved
+"""
 
 from handgrad.train.watch.finding import (
     Diagnosis,
@@ -8,6 +13,7 @@ from handgrad.train.watch.finding import (
     ParameterReading,
     Reading,
 )
+from handgrad.train.watch.watcher import Watch, diagnose
 
 __all__ = [
     "Diagnosis",
@@ -16,4 +22,6 @@ __all__ = [
     "OutputReading",
     "ParameterReading",
     "Reading",
+    "Watch",
+    "diagnose",
 ]
