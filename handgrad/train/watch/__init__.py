@@ -13,15 +13,19 @@ from handgrad.train.watch.finding import (
     ParameterReading,
     Reading,
 )
+from handgrad.train.watch.moved import Move, Part, why_moved
 from handgrad.train.watch.watcher import Watch, diagnose
 
 __all__ = [
     "Diagnosis",
     "Finding",
     "Histogram",
+    "Move",
     "OutputReading",
     "ParameterReading",
+    "Part",
     "Reading",
     "Watch",
     "diagnose",
+    "why_moved",
 ]

@@ -30,18 +30,19 @@ class Watch(Callback):
 
     At the end, `history.diagnosis` has the findings and readings, and what was found is printed
     on standard error. The training itself is the same to the bit.
-    histograms: also of outputs, parameters and gradients. readings: at most so many, spaced by
-    powers. columns: names of the columns of x. show: whether to print.
+    histograms: also of outputs, parameters and gradients. readings: so many, each of the early
+    ones at a quarter of the way to the next. columns: names of the columns of x. show: whether to
+    print.
     """
 
     passive, told_last = True, True
 
     def __init__(
-        self, *, readings: int = 6, histograms: bool = False, columns: Sequence[str] = (),
+        self, *, readings: int = 5, histograms: bool = False, columns: Sequence[str] = (),
         show: bool = True,
     ):  # fmt: skip
-        if not isinstance(readings, int) or readings < 2:
-            raise ValueError(f"Watch: readings must be an integer of at least 2, got {readings!r}")
+        if not isinstance(readings, int) or readings < 3:
+            raise ValueError(f"Watch: readings must be an integer of at least 3, got {readings!r}")
         self.readings, self.histograms, self.show = readings, histograms, show
         self.columns = tuple(map(str, columns))
 
@@ -55,8 +56,9 @@ class Watch(Callback):
             self._steps = plan(trainer.step, trainer.total_steps, self.readings)
             self._read(trainer)
             if any(map(is_foreign, [trainer.loss, *(x for _, x in walk(network))])):
-                self.evidence.slopes = slopes_of(trainer, self._batch(trainer),
-                                                 self.evidence.looks[0].gradient)  # fmt: skip
+                self.evidence.noisy, self.evidence.slopes = slopes_of(
+                    trainer, self._batch(trainer), self.evidence.looks[0].gradient
+                )
 
     def steps_ahead(self, trainer: Any) -> int:
         """Updates until the next one that is looked at, or has just been."""
@@ -102,16 +104,16 @@ class Watch(Callback):
         rate = trainer.state.optimizer.learning_rate()
         e = self.evidence
         e.looks[1:] = [seen]
-        e.readings.append(
-            Reading(trainer.step, trainer.epoch, len(seen.y), seen.loss, evaluated, norm, rate,
-                    seen.outputs, parameters)  # fmt: skip
-        )
+        made = Reading(trainer.step, trainer.epoch, len(seen.y), seen.loss, evaluated, norm, rate,
+                       seen.outputs, parameters)  # fmt: skip
+        e.readings.append(made)
 
     def _end_trial(self, trainer: Any) -> None:
         assert self._pending is not None
-        trial, update = updates.complete(trainer, self._pending)
-        self._pending = None
         e = self.evidence
+        trial, update = updates.complete(trainer, self._pending, self._batch(trainer),
+                                         e.readings[-1].loss)  # fmt: skip
+        self._pending = None
         e.trials.append(trial)
         e.readings[-1] = with_update(e.readings[-1], trainer.network, update)
 
@@ -147,9 +149,13 @@ def diagnose(history: History) -> Diagnosis:
 
 
 def plan(step: int, total: int, most: int) -> set[int]:
-    """At most so many steps from here to before the end, each some power of 4 from the end."""
+    """Steps from here to before the last update, as many but one: most of them early ones.
+
+    The last is that before the last update; the end itself is read besides.
+    """
     left = total - step
-    return {step, *(step + left // 4**i for i in range(1, most - 1) if left // 4**i)}
+    early = (left // 4**i for i in range(1, most - 2))
+    return {step, max(total - 1, step), *(step + n for n in early if n)}
 
 
 def with_update(reading: Reading, network: Network, update: Array) -> Reading:

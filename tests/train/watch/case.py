@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from handgrad.train import DivergenceError, Trainer
@@ -28,10 +29,8 @@ def run(case: Case) -> Diagnosis:
         warnings.simplefilter("ignore")
         options = {"epochs": 10, "engine": "numpy", "progress": False, "watch": watch} | options
         trainer = Trainer(network, x, t, **options)
-        try:
+        with suppress(DivergenceError):
             trainer.run()
-        except DivergenceError:
-            pass
     assert trainer.history.diagnosis is not None
     return trainer.history.diagnosis
 

@@ -66,6 +66,14 @@ def texts(n: int = 400, words: int = 30, length: int = 12, seed: int = 0) -> Pai
 
 
 def split(pair: Pair, share: float = 0.25) -> tuple[Any, Any, Pair]:
+    """x, t, and a random part of the samples as validation data."""
+    order = np.random.default_rng(7).permutation(len(pair[0]))
+    x, t = (a[order] for a in pair)
+    n = int(len(x) * (1 - share))
+    return x[:n], t[:n], (x[n:], t[n:])
+
+
+def cut(pair: Pair, share: float = 0.25) -> tuple[Any, Any, Pair]:
     """x, t, and the last samples as validation data."""
     x, t = pair
     n = int(len(x) * (1 - share))

@@ -115,7 +115,7 @@ def digits_with_l2_and_momentum():
 
 @healthy()
 def digits_with_a_cosine_schedule():
-    rule = hg.Adam(optim.CosineDecay(0.01, 15 * 15))
+    rule = hg.Adam(optim.CosineDecay(0.01, steps=15 * 15))
     return mlp(40, 10), *data.digits(), {"validation": 0.2, "optimizer": rule, "epochs": 15}
 
 
@@ -234,8 +234,12 @@ def a_table_of_very_noisy_values():
 @healthy()
 def values_by_huber_and_rmsprop():
     x, t, held = data.split(data.table())
-    return mlp(32, 1), x, t, {
-        "validation": held, "epochs": 30, "loss": hg.Huber(), "optimizer": hg.RMSProp(0.003)}
+    return (
+        mlp(32, 1),
+        x,
+        t,
+        {"validation": held, "epochs": 30, "loss": hg.Huber(), "optimizer": hg.RMSProp(0.003)},
+    )
 
 
 @healthy()
@@ -270,9 +274,9 @@ def words_by_an_lstm():
 @healthy()
 def padded_words_by_their_mean():
     x, t, held = data.split(data.texts())
-    x = np.concatenate([x, np.zeros((len(x), 20), int)], axis=1)
-    held = np.concatenate([held[0], np.zeros((len(held[0]), 20), int)], axis=1), held[1]
-    network = S(hg.Embedding(30, 8), hg.Flatten(), A(2))
+    x = np.concatenate([x + 1, np.zeros((len(x), 20), int)], axis=1)
+    held = np.concatenate([held[0] + 1, np.zeros((len(held[0]), 20), int)], axis=1), held[1]
+    network = S(hg.Embedding(31, 8), hg.Flatten(), A(2))
     return network, x, t, {"validation": held, "optimizer": hg.Adam(0.01), "epochs": 8}
 
 

@@ -22,15 +22,15 @@ def overfitting(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     known = top is not None
     start = max(float(c.values[0]), train.first) if top is None else top
     learnt = start - c.best
-    returned = (c.last - c.best) / learnt if learnt > 0 else 0.0
+    returned = (c.last - c.best) / learnt if learnt > 0.05 * abs(start) else 0.0
     stopped = "has not improved" in (e.history.stopped or "")
     falls = train.last < float(train.values[min(c.at, len(train.values)) - 1])
     scored = _score_gains(e, c.at)
     numbers = {"best": c.best, "epoch": float(c.at), "last": c.last, "returned": returned}
     if returned > (back if known else alone) and falls and not stopped and not scored:
         yield Sign(
-            "validation loss", f"lowest with {c.best:.3g} in epoch {c.at}, {c.last:.3g} at the end, "
-            f"while the training loss fell to {train.last:.3g}; {percent(returned)} of what was "
+            "validation loss", f"lowest with {c.best:.3g} in epoch {c.at}, {c.last:.3g} at the end"
+            f", while the training loss fell to {train.last:.3g}; {percent(returned)} of what was "
             "learnt is lost again", "measured" if known else "likely", numbers=numbers,
         )  # fmt: skip
     elif known and e.chance is not None:
@@ -58,15 +58,15 @@ def not_learning(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     if not e.watched:
         c = e.loss
         if c is not None and len(c.values) > 4 and abs(c.fell) < bounds[1] and c.falling < 0.9:
-            yield Sign("training loss", f"{c.first:.4g} in the first epoch, {c.last:.4g} in the last "
-                       f"ones of {len(c.values)}", "hint")  # fmt: skip
+            yield Sign("training loss", f"{c.first:.4g} in the first epoch, {c.last:.4g} in the "
+                       f"last ones of {len(c.values)}", "hint")  # fmt: skip
         return
     if e.updates < bounds[2] or e.left < bounds[0]:
         return
     last = e.readings[-1]
     base = "the same answer for every sample" if e.chance is not None else "the start"
-    yield Sign("training loss", f"{last.loss:.4g} after {e.updates:,} updates, {percent(e.left)} of "
-               f"that of {base}", "measured", last.step, {"left": e.left})  # fmt: skip
+    yield Sign("training loss", f"{last.loss:.4g} after {e.updates:,} updates, {percent(e.left)} "
+               f"of that of {base}", "measured", last.step, {"left": e.left})  # fmt: skip
 
 
 def one_answer(e: Evidence, bounds: Bounds) -> Iterator[Sign]:

@@ -27,11 +27,14 @@ def constant(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         return
     if x.ndim != 2 or x.dtype.kind != "f":
         return
+    # Beside columns that hardly ever change (pixels of the rim, rare words), some never do.
+    common = (x == np.median(x, axis=0)).mean(axis=0)
+    if (common[~still] > bounds[0]).any():
+        return
     value = e.columns.mean
-    # At 0 a column is merely off (a pixel of the rim), and one of ones is a bias by hand.
-    ones = np.flatnonzero(still & (value == 1))
     told = still & ((value != 0) | bool(e.names))
-    if len(ones) == 1:
+    ones = np.flatnonzero(still & (value == 1))
+    if len(ones) == 1:  # a bias by hand
         told[ones] = False
     found = np.flatnonzero(told)
     if found.size:
@@ -100,7 +103,7 @@ def leakage(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         return
     noise = 3 * (max(c.expected * (1 - c.expected), 1 / c.samples) / c.samples) ** 0.5
     beyond = c.share - c.expected > max(least, min(noise, 0.5))
-    if beyond or (c.varied >= 0.5 and c.share >= natural):
+    if beyond or (c.varied and c.share >= natural):
         yield Sign(
             "validation data",
             f"{c.count:,} of {c.samples:,} samples ({percent(c.share)}) are training samples too; "

@@ -39,9 +39,11 @@ def twice(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     if isinstance(loss, SoftmaxCrossEntropy):
         whole = (y >= 0).all() and np.abs(y.sum(axis=-1, dtype=float) - 1).max() < bounds[0]
         if whole and y.shape[-1] > 1:
-            yield Sign(_last(e), f"its outputs are ≥ 0 and sum to 1, and {name} takes scores, of "
-                       "which it makes the softmax itself", step=e.readings[0].step,
-                       advice=f"leave {kind} out, or use NegativeLogLikelihood after LogSoftmax")  # fmt: skip
+            yield Sign(
+                _last(e), f"its outputs are ≥ 0 and sum to 1, and {name} takes scores, of which it "
+                "makes the softmax itself", step=e.readings[0].step,
+                advice=f"leave {kind} out, or use NegativeLogLikelihood after LogSoftmax",
+            )  # fmt: skip
     elif name == "SigmoidCrossEntropy" and "sigmoid" in kind.lower():
         yield Sign(_last(e), f"its outputs lie from {y.min():.3g} to {y.max():.3g}, and {name} "
                    "takes scores, of which it makes the sigmoid itself", step=e.readings[0].step,
@@ -55,8 +57,10 @@ def out_of_reach(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     if name in ("NegativeLogLikelihood", "KLDivergence"):
         sums = np.exp(y.astype(float)).sum(axis=-1)
         if np.abs(sums - 1).max() > bounds[0]:
-            yield Sign(_last(e), f"{name} takes logarithms of probabilities; those of its outputs "
-                       f"sum to {np.median(sums):.3g}", advice="let LogSoftmax be the last layer")  # fmt: skip
+            yield Sign(
+                _last(e), f"{name} takes logarithms of probabilities; those of its outputs sum to "
+                f"{np.median(sums):.3g}", advice="let LogSoftmax be the last layer",
+            )  # fmt: skip
     elif reach is None:
         return
     elif name in ("SoftmaxCrossEntropy", "SigmoidCrossEntropy", "Hinge"):
@@ -81,13 +85,17 @@ def labels_as_numbers(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     t = e.trainer.t
     if not is_values(e.trainer.loss) or t.size != len(t) or (t != np.round(t)).any():
         return
-    counts = np.bincount(t.ravel().astype(int)) if 0 <= t.min() and t.max() < 100 else np.empty(0)
+    if t.min() < 0 or t.max() > bounds[0]:
+        return
+    counts = np.bincount(t.ravel().astype(int))
     classes = len(counts)
-    if 3 <= classes <= bounds[0] and counts.min() * 3 * classes >= len(t) >= 10 * classes:
-        yield Sign("t", f"the integers from 0 to {classes - 1}, each in {percent(counts.min() / len(t))}"
-                   f" to {percent(counts.max() / len(t))} of the samples: they look like labels, "
-                   f"and {type(e.trainer.loss).__name__} takes them as values", "hint",
-                   numbers={"classes": float(classes)})  # fmt: skip
+    low, high = counts.min() / len(t), counts.max() / len(t)
+    if classes >= 3 and low * 3 * classes >= 1 and len(t) >= 10 * classes:
+        yield Sign(
+            "t", f"the integers from 0 to {classes - 1}, each in {percent(low)} to {percent(high)} "
+            f"of the samples: they look like labels, and {type(e.trainer.loss).__name__} takes "
+            "them as values", "hint", numbers={"classes": float(classes)},
+        )  # fmt: skip
 
 
 def symmetric(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -106,9 +114,11 @@ def dropout(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         return
     for path, layer in e.layers(Dropout):
         if layer.ratio >= bounds[0] and e.left > 0.5:
-            yield Sign(where(path, type(layer).__name__), f"it switches {percent(layer.ratio)} off, "
-                       f"the bound is {percent(bounds[0])}; {percent(e.left)} of the loss is left",
-                       "likely", numbers={"ratio": layer.ratio, "left": e.left})  # fmt: skip
+            yield Sign(
+                where(path, type(layer).__name__), f"it switches {percent(layer.ratio)} off, the "
+                f"bound is {percent(bounds[0])}; {percent(e.left)} of the loss is left", "likely",
+                numbers={"ratio": layer.ratio, "left": e.left},
+            )  # fmt: skip
 
 
 def small_batches(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -121,9 +131,11 @@ def small_batches(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         if values < bounds[0]:
             said = "then its output is β, whatever comes in" if values == 1 else \
                 f"the bound is {bounds[0]:g}"  # fmt: skip
-            yield Sign(where(path, "BatchNorm"), f"{values} value{'s' if values > 1 else ''} of a "
-                       f"channel in a batch of {e.trainer.task.batch}; {said}",
-                       "measured" if values == 1 else "likely", numbers={"values": values})  # fmt: skip
+            yield Sign(
+                where(path, "BatchNorm"), f"{values} value{'s' if values > 1 else ''} of a channel "
+                f"in a batch of {e.trainer.task.batch}; {said}",
+                "measured" if values == 1 else "likely", numbers={"values": float(values)},
+            )  # fmt: skip
 
 
 def no_activation(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -198,8 +210,10 @@ def exploding(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     loss = abs(r.loss)
     if loss and (s := r.gradient_norm * size / loss) > sensitivity:
         top_p = max(r.parameters, key=lambda p: p.gradient * np.prod(p.shape) ** 0.5)
-        yield Sign(top_p.path, f"one percent more weight changes the loss by {s:.3g} percent, the "
-                   f"bound is {sensitivity:g}", step=r.step, numbers={"sensitivity": s})  # fmt: skip
+        yield Sign(
+            top_p.path, f"one percent more weight changes the loss by {s:.3g} percent, the bound "
+            f"is {sensitivity:g}", step=r.step, numbers={"sensitivity": s},
+        )  # fmt: skip
 
 
 def stops(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -214,8 +228,8 @@ def stops(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         return
     for o in reversed(last.outputs):
         if o.gradient and _blocks(o, last):
-            yield Sign(where(o.path, o.kind), f"a gradient of size {o.gradient:.3g} comes to it, and "
-                       f"0 leaves it: {some(still)} cannot learn", step=last.step)  # fmt: skip
+            yield Sign(where(o.path, o.kind), f"a gradient of size {o.gradient:.3g} comes to it, "
+                       f"and 0 leaves it: {some(still)} cannot learn", step=last.step)  # fmt: skip
             return
 
 
@@ -224,9 +238,10 @@ def wrong_gradient(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     wrong = [(p, r) for p, r in e.slopes.items() if abs(r - 1) > bounds[0]]
     if wrong:
         path, ratio = wrong[-1]
+        others = f"; wrong too: {some(p for p, _ in wrong[:-1])}" if wrong[1:] else ""
         yield Sign(path, f"along its gradient the loss changes {ratio:.3g} times as fast as the "
-                   "gradient says" + (f"; so do {some(p for p, _ in wrong[:-1])}" if wrong[1:] else ""),
-                   step=e.readings[0].step, numbers={"ratio": ratio})  # fmt: skip
+                   f"gradient says{others}", step=e.readings[0].step,
+                   numbers={"ratio": ratio})  # fmt: skip
 
 
 def unmoved(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -255,8 +270,8 @@ def _at(r: Reading, path: str, kind: str) -> float:
 
 def _flat(o: OutputReading, r: Reading, bound: float) -> Sign:
     assert o.saturated is not None
-    return Sign(where(o.path, o.kind), f"at {percent(o.saturated)} of its outputs the derivative is "
-                f"below a twentieth of its largest, the bound is {percent(bound)}", step=r.step,
+    return Sign(where(o.path, o.kind), f"at {percent(o.saturated)} of its outputs the derivative "
+                f"is below a twentieth of its largest, the bound is {percent(bound)}", step=r.step,
                 numbers={"saturated": o.saturated})  # fmt: skip
 
 
@@ -279,4 +294,3 @@ def _blocks(o: OutputReading, r: Reading) -> bool:
     """Whether no gradient leaves a layer: no output before it has one."""
     before = r.outputs[: r.outputs.index(o)]
     return bool(before) and not any(b.gradient for b in before)
-

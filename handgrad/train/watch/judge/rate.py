@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 
+from handgrad.train.watch.finding import ParameterReading
 from handgrad.train.watch.judge.inputs import Bounds
 from handgrad.train.watch.judge.sign import Sign, percent
 from handgrad.train.watch.measure.evidence import Evidence
+from handgrad.train.watch.measure.updates import SHORT
 
 
 def diverged(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -27,35 +30,50 @@ def too_high(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         yield from _rises(e, bounds)
         return
     overshot, moves, risen = bounds
-    trials = [t for t in e.trials if t.moved]
-    if not trials:
-        return
-    # Longer than the way to the lowest loss: the step raises it, and a sixteenth lowers it.
-    over = [t for t in trials if not t.losses[1.0] <= t.losses[0.0]
-            and t.losses[1 / 16] < t.losses[0.0]]  # fmt: skip
-    share, last = len(over) / len(trials), e.readings[-1]
-    ratios = [max((p.ratio or 0.0 for p in r.parameters if len(p.shape) > 1), default=0.0)
-              for r in e.readings[1:] if r.step > 1]  # fmt: skip
-    large = float(np.median(ratios)) if ratios else 0.0
-    grown = last.loss / max(e.readings[0].loss, 1e-12)
+    trials = [t for t in e.trials if t.moved and not e.noisy]
+    over = [t for t in trials if t.overshoots]
+    share, last = len(over) / max(len(trials), 1), e.readings[-1]
+    large = max([*(_move(p) for r in e.readings for p in r.parameters), *_growth(e)], default=0.0)
     ended = e.error is not None and e.trainer.step > 1
     numbers = {"overshot": share, "update_to_weight": large, "left": e.left}
-    if (share >= overshot and (e.left > 0.5 or ended)) or (ended and over):
+    if over and (ended or (share >= overshot and e.left > 0.5)):
         t = over[0]
         yield Sign(
             "learning rate",
             f"{len(over)} of {len(trials)} updates looked at raised the loss of their own samples, "
-            f"as from {t.losses[0.0]:.3g} to {t.losses[1.0]:.3g} at step {t.step}, where a "
-            f"sixteenth of the update gives {t.losses[1 / 16]:.3g}",
+            f"as from {t.own[0.0]:.3g} to {t.own[1.0]:.3g} at step {t.step}, where a sixteenth of "
+            f"the update gives {t.own[SHORT]:.3g}",
             "measured" if share >= overshot and len(over) > 1 else "likely", t.step, numbers,
-            advice=_smaller(e),
+            _smaller(e),
         )  # fmt: skip
-    elif e.left > 0.5 and (large > moves or grown > risen):
-        what = f"an update changes weights by {percent(large)} of their size" if large > moves \
-            else f"the loss has grown {grown:.3g} times"  # fmt: skip
-        yield Sign("learning rate", f"{what}, the bound is {percent(moves) if large > moves else risen}"
-                   f"; {percent(e.left)} of the loss is left", "likely", last.step, numbers,
-                   _smaller(e))  # fmt: skip
+        return
+    grown = last.loss / e.readings[0].loss if e.readings[0].loss > 0 else 0.0
+    if e.left > 0.5 and (large > moves or grown > risen):
+        what = f"one update changed weights by {percent(large)} of their size, the bound is " \
+            f"{percent(moves)}" if large > moves else \
+            f"the loss has grown {grown:.3g} times, the bound is {risen:g}"  # fmt: skip
+        yield Sign("learning rate", f"{what}; {percent(e.left)} of the loss is left", "likely",
+                   last.step, numbers, _smaller(e))  # fmt: skip
+
+
+def _move(p: ParameterReading) -> float:
+    """The update of a matrix in parts of its size, or of the usual one where that is larger."""
+    if len(p.shape) < 2 or p.update is None:
+        return 0.0
+    return p.update / max(p.rms, _usual(p))
+
+
+def _usual(p: ParameterReading) -> float:
+    """The usual size of weights: 1 / √fan_in, or less."""
+    return float((min(p.shape) / math.prod(p.shape)) ** 0.5)
+
+
+def _growth(e: Evidence) -> Iterator[float]:
+    """By how much of itself a matrix grew in each update, between two readings."""
+    for a, b in pairwise(e.readings):
+        for p, q in zip(a.parameters, b.parameters):
+            if len(p.shape) > 1:
+                yield (q.rms - p.rms) / max(p.rms, _usual(p)) / max(b.step - a.step, 1)
 
 
 def _rises(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -67,8 +85,8 @@ def _rises(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         yield Sign("learning rate", f"the training loss rose from {c.best:.3g} in epoch {c.at} to "
                    f"{c.last:.3g}", "likely")  # fmt: skip
     elif c.jumps > 0.1 * abs(c.first) and c.falling < 0.7:
-        yield Sign("learning rate", f"from epoch to epoch the training loss changes by {c.jumps:.3g}, "
-                   f"a tenth of {c.first:.3g} or more", "hint")  # fmt: skip
+        yield Sign("learning rate", "from epoch to epoch the training loss changes by "
+                   f"{c.jumps:.3g}, a tenth of {c.first:.3g} or more", "hint")  # fmt: skip
 
 
 def _smaller(e: Evidence) -> str:
@@ -87,24 +105,26 @@ def too_low(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         if c is not None and len(c.values) > 4 and c.falling > 0.9 and 0 < c.fell < 0.1 \
                 and c.late > 0.4:  # fmt: skip
             yield Sign("learning rate", f"the training loss fell by {percent(c.fell)} in "
-                       f"{len(c.values)} epochs, as fast at the end as at the start", "hint")  # fmt: skip
+                       f"{len(c.values)} epochs, at the end as fast as before", "hint")  # fmt: skip
         return
-    factor, left = bounds
-    trials = [t for t in e.trials if t.moved]
-    short = [t for t in trials if t.best >= factor]
+    least, left = bounds
+    trials = [t for t in e.trials if t.moved and not e.noisy]
+    short = [t for t in trials if t.reach > max(least, e.updates)]
     if len(trials) < 2 or e.left < left or len(short) < 0.75 * len(trials):
         return
-    t = short[-1]
+    if (t := trials[-1]) not in short:
+        return
     # A schedule that has come to nothing is told by its own rule.
     if e.readings[-1].lr < 0.01 * max(r.lr for r in e.readings):
         return
     yield Sign(
         "learning rate",
-        f"at step {t.step} an update {t.best:g} times as long would lower the loss of its samples "
-        f"from {t.losses[0.0]:.4g} to {t.losses[t.best]:.4g}, itself to {t.losses[1.0]:.4g}; "
+        f"at step {t.step} an update 64 times as long would lower the loss of other samples "
+        f"from {t.wide[0.0]:.4g} to {t.wide[64.0]:.4g}, the update lowers it to "
+        f"{t.wide[1.0]:.4g}: {e.updates:,} of them do not reach the minimum along a straight line; "
         f"{percent(e.left)} of the loss is left",
-        "measured", t.step, {"factor": t.best, "left": e.left},
-        f"try lr={min(t.best, 64) / 4 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a rate",
+        "measured", t.step, {"reach": min(t.reach, 1e9), "left": e.left},
+        f"try lr={16 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a rate",
     )  # fmt: skip
 
 
@@ -118,13 +138,12 @@ def faded(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     if not math.isfinite(top) or idle < 0.5 * len(lr):
         return
     if e.watched:
-        end = [t for t in e.trials if t.moved][-1:]
-        poor = e.left > 0.5 and bool(end) and end[0].best >= 16
+        poor = e.left > 0.5 and (not e.trials[-1].moved or e.trials[-1].best >= 8)
     else:
         poor = e.loss is not None and e.loss.last > 0.5 * e.loss.first
     if poor:
-        yield Sign("learning rate", f"in {idle} of {len(lr)} epochs it was below {percent(bounds[0])}"
-                   f" of its largest, {top:.3g}; at the end it is {lr[-1]:.3g}",
+        yield Sign("learning rate", f"in {idle} of {len(lr)} epochs it was below "
+                   f"{percent(bounds[0])} of its largest, {top:.3g}; at the end it is {lr[-1]:.3g}",
                    "measured" if e.watched else "likely",
                    numbers={"idle": float(idle), "lr": float(lr[-1])})  # fmt: skip
 

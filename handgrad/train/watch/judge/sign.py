@@ -16,7 +16,7 @@ class Sign(NamedTuple):
     measured: str
     grade: str = "measured"
     step: int | None = None
-    numbers: dict[str, float] = {}  # noqa: RUF012
+    numbers: dict[str, float] = {}
     advice: str = ""
 
 

@@ -94,13 +94,12 @@ def misaligned(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     if not _unlearnt(e) or (s := e.signal) is None:
         return
     own, other = bounds
-    by = 1 if s.after > s.before else -1
+    by, other_way = (1, "after") if s.after > s.before else (-1, "before")
     best = max(s.after, s.before)
     if s.own < own and best > other:
         yield Sign(
-            "t", f"similar samples agree with the target of the sample {'after' if by > 0 else 'be'}"
-            f"{'' if by > 0 else 'fore'} theirs, {best:.3g} standard errors above chance; with "
-            f"their own {s.own:.3g}",
+            "t", f"similar samples agree with the target of the sample {other_way} theirs, "
+            f"{best:.3g} standard errors above chance; with their own {s.own:.3g}",
             numbers={"own": s.own, "other": best, "shift": float(by)},
             advice=f"shift them back: t = np.roll(t, {-by})",
         )  # fmt: skip
@@ -108,10 +107,10 @@ def misaligned(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 
 def shuffled(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     """Targets that the inputs say nothing about."""
-    s = e.signal if _unlearnt(e) or (e.val_loss is None and e.left < 0.5) else None
+    s = e.signal if _unlearnt(e) or e.val_loss is None else None
     if s is None or s.own >= bounds[0] or max(s.after, s.before) > bounds[1]:
         return
-    memorised = e.left < 0.5
+    memorised = e.left < 0.7
     what = f"similar samples agree in t {s.own:.3g} standard errors above chance"
     if e.val_loss is not None:
         chance = e.held_chance
@@ -139,7 +138,7 @@ def held_out_wrong(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 
 
 def _unlearnt(e: Evidence) -> bool:
-    """Whether validation data say that nothing was learnt, or training data where there are none."""
+    """Whether validation data, or else training data, say that nothing was learnt."""
     if e.flat_targets is None:
         return False
     if e.val_loss is not None and e.held_chance is not None:

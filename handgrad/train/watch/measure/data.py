@@ -145,7 +145,7 @@ class Copies(NamedTuple):
     count: int
     samples: int
     expected: float
-    varied: float  # the share of different values in the most varied column
+    varied: bool  # whether a column has as many values as half of the different samples, and 30
 
     @property
     def share(self) -> float:
@@ -163,7 +163,7 @@ def copies_of(x: Array, held: Array) -> Copies:
         if len(changing) > KEY_COLUMNS else changing  # fmt: skip
     key = np.concatenate([np.ascontiguousarray(a[:, few]) for a in rows])
     if not key.shape[1]:
-        return Copies(0, len(held), 1.0, 0.0)
+        return Copies(0, len(held), 1.0, False)
     names = key.view(np.dtype((np.void, key.shape[1] * key.itemsize))).ravel()
     group, size = np.unique(names, return_inverse=True, return_counts=True)[1:]
     group = group.reshape(-1)
@@ -174,5 +174,6 @@ def copies_of(x: Array, held: Array) -> Copies:
     inside = sum(len(m) for g in again.values() if len(m := [i for i in g if i < n]) > 1)
     across = sum(sum(i >= n for i in g) for g in again.values() if g[0] < n)
     distinct = len(key) - sum(len(g) - 1 for g in again.values())
-    varied = max(len(np.unique(spread[:, j])) for j in few) / max(min(distinct, len(spread)), 1)
+    values = max(len(np.unique(spread[:, j])) for j in few)
+    varied = values >= max(30, min(distinct, len(spread)) / 2)
     return Copies(across, len(held), inside / n, varied)

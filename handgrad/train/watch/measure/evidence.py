@@ -16,8 +16,10 @@ from handgrad.layer import walk
 from handgrad.train.watch.finding import Reading
 from handgrad.train.watch.measure import data, signal
 from handgrad.train.watch.measure.curve import Curve, curve_of
-from handgrad.train.watch.measure.network import Look
+from handgrad.train.watch.measure.network import Look, batch_of, loss_on
 from handgrad.train.watch.measure.updates import Trial
+
+JUDGED = 512  # samples by which the end is judged
 
 
 @dataclass(eq=False)
@@ -26,6 +28,8 @@ class Evidence:
 
     looks: the first and the last look at the network. start: its parameters before the first
     update. names: of the columns of x, where they are known. error: what ended the training.
+    slopes: the loss along the gradient of each parameter, in parts of what the gradient says;
+    noisy: whether the loss in training mode is another one each time, whatever is set.
     """
 
     history: Any
@@ -37,6 +41,7 @@ class Evidence:
     names: Sequence[str] = ()
     error: Any = None
     slopes: dict[str, float] = field(default_factory=dict)
+    noisy: bool = False
 
     # -- curves --------------------------------------------------------------------------------
 
@@ -85,12 +90,20 @@ class Evidence:
     def left(self) -> float:
         """The loss at the end, in parts of what it is without learning: chance, or else the start.
 
-        In the better one of the two modes, on the samples of the readings.
+        The smaller of two: in training mode on the samples of the readings, and in evaluation
+        mode on more.
         """
         first, last = self.readings[0], self.readings[-1]
-        reference = first.loss if self.chance is None else self.chance
-        end = min(last.loss, last.eval_loss)
-        return end / reference if reference > 0 and math.isfinite(end) else 1.0
+        if self.chance is None:
+            pairs = [(last.loss, first.loss), (last.eval_loss, first.loss)]
+        else:
+            task, network = self.trainer.task, self.trainer.network
+            batch = batch_of(task, data.evenly(np.arange(len(task.x)), JUDGED))
+            end = loss_on(network, task.loss, batch, training=False)
+            chance = data.chance_loss(self.trainer.loss, self.outputs, batch.t, task.t)
+            pairs = [(last.loss, self.chance), (end, chance)]
+        parts = [a / b for a, b in pairs if b is not None and b > 0 and math.isfinite(a)]
+        return min(parts, default=1.0)
 
     @property
     def _probed(self) -> Array:

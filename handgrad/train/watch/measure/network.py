@@ -5,6 +5,7 @@ Nothing of it is left behind: weights, running statistics and random streams are
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,7 +71,7 @@ def look(network: Any, loss: Any, batch: Batch, *, histograms: bool = False) -> 
         y = clone(Tensor(x, requires_grad=False) if x.dtype.kind == "f" else x)
         value = float(loss.forward(y.data, batch.t, *batch.weights))
         calls = calls_behind(y)
-        made = [(call, [out() for out in call.outputs][0]) for call in calls]
+        made = [(call, call.outputs[0]()) for call in calls]
         y.backward(first(loss.backward()), retain=True)
     found = {slot.path: slot.grad for slot in slots(clone)}
     for slot, gradient in kept:
@@ -82,22 +83,25 @@ def look(network: Any, loss: Any, batch: Batch, *, histograms: bool = False) -> 
         if tensor is not None
     ]
     gradient = _flat_gradient(network, found)
-    alike = [path for call, tensor in made for path in _alike(call, tensor, paths)]
+    noise = 1e-6 * float(np.abs(gradient).max(initial=0.0))
+    alike = [path for call, tensor in made for path in _alike(call, tensor, paths, noise)]
     unused = [p for p, g in found.items() if g is None and p not in network.frozen]
-    stacked = [found for call, _ in made for found in _stacked(call, paths)]
+    uses = Counter(id(x) for call in calls for x in call.inputs)
+    stacked = [found for call, _ in made for found in _stacked(call, paths, uses)]
     return Look(value, y.data, outputs, gradient, alike, unused, stacked)
 
 
-def parameter_readings(
-    network: Any, gradient: Array, histograms: bool
-) -> list[ParameterReading]:
+def parameter_readings(network: Any, gradient: Array, histograms: bool) -> list[ParameterReading]:
     """Sizes of each parameter and its gradient."""
     made, p = [], network.parameters
     for path, start, stop, shape in network.layout:
         where = slice(start, stop)
         made.append(
             ParameterReading(
-                path, shape, rms(p[where]), rms(gradient[where]),
+                path,
+                shape,
+                rms(p[where]),
+                rms(gradient[where]),
                 frozen=path in network.frozen,
                 histogram=histogram(p[where]) if histograms else None,
                 gradient_histogram=histogram(gradient[where]) if histograms else None,
@@ -115,8 +119,9 @@ def histogram(array: Array) -> Histogram:
     """How the finite elements lie."""
     finite = array[np.isfinite(array)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    counts, edges = np.histogram(finite, BINS, (low, high) if low < high else (low - 0.5, low + 0.5))
-    return Histogram(float(edges[0]), float(edges[-1]), counts.tolist())
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    return Histogram(low, high, np.histogram(finite, BINS, (low, high))[0].tolist())
 
 
 def first(gradients: Any) -> Array:
@@ -170,8 +175,8 @@ def _flat_gradient(network: Any, found: dict[str, Any]) -> Array:
     return gradient
 
 
-def _alike(call: Any, tensor: Any, paths: dict[int, str]) -> list[str]:
-    """Parameters of a call whose two or more units have equal weights and equal gradients."""
+def _alike(call: Any, tensor: Any, paths: dict[int, str], noise: float) -> list[str]:
+    """Parameters of a call whose units have equal weights, and gradients but for rounding."""
     if tensor is None:
         return []
     found = []
@@ -184,15 +189,19 @@ def _alike(call: Any, tensor: Any, paths: dict[int, str]) -> list[str]:
         axis = 0 if W.ndim > 2 else 1
         if W.shape[axis] != units or units < 2:
             continue
-        if all((a == a.take([0], axis)).all() for a in (W, dW)):
+        one, step = W.take([0], axis), dW.take([0], axis)
+        rounding = noise + 1e-4 * float(np.abs(dW).max())
+        if (one == W).all() and (np.abs(dW - step) <= rounding).all():
             found.append(f"{path}.{name}" if path else name)
     return found
 
 
-def _stacked(call: Any, paths: dict[int, str]) -> list[tuple[str, Any, Any]]:
-    """A fully connected layer whose input is another's output, perhaps reshaped."""
+def _stacked(call: Any, paths: dict[int, str], uses: Counter[int]) -> list[tuple[str, Any, Any]]:
+    """A fully connected layer that alone takes another's output, perhaps reshaped."""
     W, path, before = _matrix(call), paths.get(id(call.original), ""), call
     while W is not None and before.inputs and before.inputs[0] is not None:
+        if uses[id(before.inputs[0])] > 1:
+            return []
         before = before.inputs[0].creator
         if before is None or type(before.original).__name__ not in PASSES:
             V = None if before is None else _matrix(before)

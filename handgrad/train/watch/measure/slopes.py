@@ -13,15 +13,19 @@ CHANGE = 0.01  # of the loss, by one step there and one back
 MOST = 12  # parameters that are looked at
 
 
-def slopes_of(trainer: Any, batch: Batch, gradient: Array) -> dict[str, float]:
-    """For each parameter with a gradient g: the derivative of the loss along g, over |g|².
+def slopes_of(trainer: Any, batch: Batch, gradient: Array) -> tuple[bool, dict[str, float]]:
+    """Whether the loss in training mode differs from call to call, where nothing can be measured;
+    and for each parameter with a gradient g: the derivative of the loss along g, over |g|².
 
     1 where backward is right, but for kinks and rounding: the better of two step lengths counts.
     """
     network, loss = trainer.network, trainer.task.loss
     p = network.parameters
     kept, found = p.copy(), {}
-    level = max(abs(loss_on(network, loss, batch, training=True)), 1e-3)
+    first, again = (loss_on(network, loss, batch, training=True) for _ in range(2))
+    if first != again:
+        return True, {}
+    level = max(abs(first), 1e-3)
 
     def along(where: slice, g: Array, length: float) -> float:
         values = []
@@ -40,4 +44,4 @@ def slopes_of(trainer: Any, batch: Batch, gradient: Array) -> dict[str, float]:
         length = CHANGE * level / square / 2
         tries = [along(where, g, length * part) / square for part in (1, 1 / 8)]
         found[path] = min(tries, key=lambda ratio: abs(ratio - 1))
-    return found
+    return False, found

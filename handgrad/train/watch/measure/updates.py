@@ -1,7 +1,9 @@
-"""One update of a training: what it did to the loss of its own samples, and what others would."""
+"""One update of a training: what it did to the loss, and what a shorter or longer one would."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,31 +12,44 @@ from handgrad.arrays import Array
 from handgrad.layer import walk
 from handgrad.train.watch.measure.network import Batch, batch_of, loss_on
 
-FACTORS = (1 / 16, 1 / 4, 4.0, 16.0, 64.0, 256.0)  # times the update that was made
+SHORT = 1 / 16  # of the update, on its own samples
+LONG = (1.0, 8.0, 64.0)  # times the update, on the samples of the reading
+STRAIGHT = 0.95  # from here on no bend can be told from rounding
 MOST = 256  # samples of its batch that are looked at
 
 
 class Trial(NamedTuple):
-    """The update after `step` others.
+    """The update after `step` others, with the losses in training mode, with its random numbers.
 
-    losses: of its own samples in training mode with the same random numbers, by the factor of the
-    update: 0 before it, 1 after it. rms: of the update, by parameter.
+    own: of its own samples, by the factor of the update: 0 before it, 1 after it. wide: of the
+    samples of the reading, which it does not know. moved: whether it changed a parameter.
     """
 
     step: int
-    losses: dict[float, float]
+    own: dict[float, float]
+    wide: dict[float, float]
     moved: bool
 
     @property
-    def change(self) -> float:
-        """What the update changed the loss by, in parts of it."""
-        return (self.losses[1.0] - self.losses[0.0]) / (abs(self.losses[0.0]) or 1.0)
+    def overshoots(self) -> bool:
+        """Whether it raised the loss of its own samples, and a short one would have lowered it."""
+        return not self.own[1.0] <= self.own[0.0] and self.own[SHORT] < self.own[0.0]
 
     @property
     def best(self) -> float:
-        """The factor of the lowest loss."""
-        finite = {f: v for f, v in self.losses.items() if np.isfinite(v)}
+        """The factor of the lowest loss of other samples; 0 where none lowers it."""
+        finite = {f: v for f, v in self.wide.items() if np.isfinite(v)}
         return min(finite, key=lambda f: (finite[f], f)) if finite else 0.0
+
+    @property
+    def reach(self) -> float:
+        """How many updates away the lowest loss along this one is, by the parabola through the
+        losses at 0, 1 and 64 updates; 0 where the update itself lowers nothing."""
+        one, far = self.wide[1.0] - self.wide[0.0], self.wide[64.0] - self.wide[0.0]
+        if not (one < 0 and far < 0):
+            return 0.0
+        straight = far / (64 * one)  # 1 on a straight line
+        return 32 / (1 - straight) if straight < STRAIGHT else np.inf
 
 
 class Pending(NamedTuple):
@@ -43,52 +58,59 @@ class Pending(NamedTuple):
     step: int
     parameters: Array
     batch: Batch
-    steps: list[tuple[Any, int]]  # random streams, and where they stand
+    streams: list[tuple[Any, int]]
     loss: float
 
 
 def begin(trainer: Any) -> Pending:
     """Before an update."""
-    task, state = trainer.task, trainer.state
+    task, state, network = trainer.task, trainer.state, trainer.network
     at = state.epoch, state.position
     if state.position == task.updates:  # the epoch has ended, and is not closed yet
         at = state.epoch + 1, 0
     batch = batch_of(task, task.batches(*at)[0][:MOST], task.number(*at))
-    network = trainer.network
-    streams = streams_of(network)
     loss = loss_on(network, task.loss, batch, training=True)
-    return Pending(state.step, network.parameters.copy(), batch, streams, loss)
+    return Pending(state.step, network.parameters.copy(), batch, streams_of(network), loss)
 
 
-def complete(trainer: Any, pending: Pending) -> tuple[Trial, Array]:
-    """After it: the trial, and what the update changed."""
+def complete(trainer: Any, pending: Pending, others: Batch, before: float) -> tuple[Trial, Array]:
+    """After it: the trial, and what the update changed.
+
+    others: the samples of the reading, and `before` their loss before the update.
+    """
     network, loss = trainer.network, trainer.task.loss
-    now = network.parameters.copy()
+    p, now = network.parameters, network.parameters.copy()
     update = now - pending.parameters
-    losses = {0.0: pending.loss}
-    present = streams_of(network)
-    for stream, step in pending.steps:
-        stream.step = step
-    try:
-        for factor in (1.0, *FACTORS):
-            # At 1 the parameters themselves, to the bit.
-            network.parameters[...] = (
-                now if factor == 1 else pending.parameters + np.float32(factor) * update
-            )
-            losses[factor] = loss_on(network, loss, pending.batch, training=True)
-    finally:
-        network.parameters[...] = now
-        for stream, step in present:
-            stream.step = step
-    return Trial(pending.step, losses, bool(update.any())), update
+
+    def at(factor: float, batch: Batch) -> float:
+        p[...] = now if factor == 1 else pending.parameters + p.dtype.type(factor) * update
+        return loss_on(network, loss, batch, training=True)
+
+    with as_it_was(pending.streams):
+        try:
+            own = {factor: at(factor, pending.batch) for factor in (SHORT, 1.0)}
+            wide = {factor: at(factor, others) for factor in LONG}
+        finally:
+            p[...] = now
+    trial = Trial(pending.step, {0.0: pending.loss, **own}, {0.0: before, **wide},
+                  bool(update.any()))  # fmt: skip
+    return trial, update
 
 
 def streams_of(network: Any) -> list[tuple[Any, int]]:
     """The random streams inside, and where they stand."""
-    from_layers = (getattr(layer, "stream", None) for layer in layers_of(network))
-    return [(s, s.step) for s in from_layers if s is not None]
+    found = (getattr(layer, "stream", None) for _, layer in walk(network))
+    return [(stream, stream.step) for stream in found if stream is not None]
 
 
-def layers_of(network: Any) -> list[Any]:
-    """The layers inside."""
-    return [layer for _, layer in walk(network)]
+@contextmanager
+def as_it_was(streams: list[tuple[Any, int]]) -> Iterator[None]:
+    """Inside, random streams stand where they stood."""
+    present = [(stream, stream.step) for stream, _ in streams]
+    for stream, step in streams:
+        stream.step = step
+    try:
+        yield
+    finally:
+        for stream, step in present:
+            stream.step = step
