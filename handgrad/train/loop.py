@@ -93,8 +93,7 @@ class Trainer:
         `Trainer.engine` says what runs.
     threads: of the native program; by default as many as this process may use and as pay.
     average: `EMA()` or `SWA()` of the weights, for validation, callbacks and the end.
-    watch: True lets the training doctor look, at some steps, and say at the end what ails it; see
-        `Watch`. It is in `history.diagnosis`.
+    watch: let the training doctor look, and tell at the end, in `history.diagnosis`, what ails it.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is
     Σ u·ℓ / Σ u over the epoch, or the data, plus the penalty of `l2` in training; ignored labels
@@ -327,9 +326,8 @@ class Trainer:
         def limit() -> int:
             left = self.total_steps - state.step
             epochs = min((look(self) for look in ahead), default=left)
-            steps = min((look(self) for look in near), default=left)
-            return int(min(left, steps, updates * epochs - state.position,
-                           every - state.step % every))  # fmt: skip
+            steps = min([left, every - state.step % every, *(look(self) for look in near)])
+            return int(min(steps, updates * epochs - state.position))
 
         return limit
 

@@ -271,7 +271,7 @@ def _memory(rule: Optimizer, g: float, rate: float, k: int) -> list[Part]:
 
 
 def _adam(rule: Any, g: float, rate: float, m: float, *_: float) -> float:
-    return -rate * (rule.beta1 * m + (1 - rule.beta1) * g) / (1 - rule.beta1**rule.steps)
+    return float(-rate * (rule.beta1 * m + (1 - rule.beta1) * g) / (1 - rule.beta1**rule.steps))
 
 
 def _nadam(rule: Any, g: float, rate: float, m: float, *_: float) -> float:

@@ -175,9 +175,10 @@ RULES = (
         alone=True,
     ),
     Rule(
-        "lr-too-high", "the learning rate is too high", rate.too_high, (0.5, 0.5, 1.5),
+        "lr-too-high", "the learning rate is too high", rate.too_high, (0.5, 0.5, 1.2),
         "a step beyond twice the distance to the minimum along it raises the loss; weights that "
-        "change by half of their size in a step have no memory",
+        "change by half of their size in a step have no memory; a loss that rises above that of "
+        "no learning is not that of a minimum",
         "use a learning rate ten times smaller", ("inputs-scale", "targets-scale",
         "wrong-gradient"), alone=True,
     ),

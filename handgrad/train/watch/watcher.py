@@ -143,9 +143,8 @@ def diagnose(history: History) -> Diagnosis:
     """
     if not isinstance(history, History):
         raise TypeError(f"diagnose: a History is needed, as fit returns it, got {history!r:.60}")
-    if history.diagnosis is not None:
-        return history.diagnosis
-    return Diagnosis(findings_of(Evidence(history)))
+    seen: Diagnosis | None = history.diagnosis
+    return Diagnosis(findings_of(Evidence(history))) if seen is None else seen
 
 
 def plan(step: int, total: int, most: int) -> set[int]:

@@ -50,7 +50,7 @@ def _score_gains(e: Evidence, at: int) -> bool:
     if "val_accuracy" not in e.history:
         return False
     scores = e.history["val_accuracy"]
-    return scores[-1] > scores[min(at, len(scores)) - 1] + 0.005
+    return bool(scores[-1] > scores[min(at, len(scores)) - 1] + 0.005)
 
 
 def not_learning(e: Evidence, bounds: Bounds) -> Iterator[Sign]:

@@ -39,7 +39,7 @@ def constant(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     found = np.flatnonzero(told)
     if found.size:
         yield Sign(
-            some(e.column(j) for j in found),
+            some(e.column(int(j)) for j in found),
             f"{some(f'{value[j]:.3g}' for j in found)} in each of {len(x):,} samples",
             numbers={"columns": float(found.size)},
         )
@@ -54,7 +54,7 @@ def scale(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     far = np.flatnonzero(c.rms > large)
     if far.size:
         j = int(c.rms.argmax())
-        which = some(e.column(k) for k in far) if x.ndim == 2 else "x"
+        which = some(e.column(int(k)) for k in far) if x.ndim == 2 else "x"
         yield Sign(which, f"root mean square {c.rms[j]:.3g}, the bound is {large:g}",
                    numbers={"rms": float(c.rms[j])})  # fmt: skip
         return
@@ -99,16 +99,16 @@ def leakage(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     """Validation samples that the network is trained on."""
     least, natural = bounds
     c = e.copies
-    if c is None or not c.count:
+    if c is None or not c.found:
         return
     noise = 3 * (max(c.expected * (1 - c.expected), 1 / c.samples) / c.samples) ** 0.5
     beyond = c.share - c.expected > max(least, min(noise, 0.5))
     if beyond or (c.varied and c.share >= natural):
         yield Sign(
             "validation data",
-            f"{c.count:,} of {c.samples:,} samples ({percent(c.share)}) are training samples too; "
+            f"{c.found:,} of {c.samples:,} samples ({percent(c.share)}) are training samples too; "
             f"of the training samples {percent(c.expected)} have another copy among them",
-            numbers={"copies": float(c.count), "share": c.share, "expected": c.expected},
+            numbers={"copies": float(c.found), "share": c.share, "expected": c.expected},
         )
 
 

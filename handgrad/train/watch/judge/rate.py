@@ -47,11 +47,12 @@ def too_high(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
             _smaller(e),
         )  # fmt: skip
         return
-    grown = last.loss / e.readings[0].loss if e.readings[0].loss > 0 else 0.0
-    if e.left > 0.5 and (large > moves or grown > risen):
+    first = e.readings[0].loss
+    grown = last.loss > first and e.left > risen
+    if e.left > 0.5 and (large > moves or grown):
         what = f"one update changed weights by {percent(large)} of their size, the bound is " \
             f"{percent(moves)}" if large > moves else \
-            f"the loss has grown {grown:.3g} times, the bound is {risen:g}"  # fmt: skip
+            f"the loss has grown from {first:.3g} to {last.loss:.3g}"  # fmt: skip
         yield Sign("learning rate", f"{what}; {percent(e.left)} of the loss is left", "likely",
                    last.step, numbers, _smaller(e))  # fmt: skip
 
@@ -124,7 +125,7 @@ def too_low(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         f"{t.wide[1.0]:.4g}: {e.updates:,} of them do not reach the minimum along a straight line; "
         f"{percent(e.left)} of the loss is left",
         "measured", t.step, {"reach": min(t.reach, 1e9), "left": e.left},
-        f"try lr={16 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a rate",
+        f"try lr={min(t.reach, 640) / 4 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a rate",
     )  # fmt: skip
 
 

@@ -142,7 +142,7 @@ class Copies(NamedTuple):
     expected: the share of training samples of which there is another copy among them.
     """
 
-    count: int
+    found: int
     samples: int
     expected: float
     varied: bool  # whether a column has as many values as half of the different samples, and 30
@@ -150,7 +150,7 @@ class Copies(NamedTuple):
     @property
     def share(self) -> float:
         """Of the validation data."""
-        return self.count / self.samples
+        return self.found / self.samples
 
 
 def copies_of(x: Array, held: Array) -> Copies:

@@ -95,7 +95,8 @@ class Evidence:
         """
         first, last = self.readings[0], self.readings[-1]
         if self.chance is None:
-            pairs = [(last.loss, first.loss), (last.eval_loss, first.loss)]
+            pairs: list[tuple[float, float | None]] = [
+                (last.loss, first.loss), (last.eval_loss, first.loss)]  # fmt: skip
         else:
             task, network = self.trainer.task, self.trainer.network
             batch = batch_of(task, data.evenly(np.arange(len(task.x)), JUDGED))
@@ -141,8 +142,7 @@ class Evidence:
             return np.asarray(t.argmax(axis=1))
         if t.size != len(t):
             return None
-        t = t.reshape(-1)
-        return t.astype(np.int64) if self.labels is not None else t
+        return np.asarray(t.reshape(-1), np.int64 if self.labels is not None else t.dtype)
 
     @cached_property
     def signal(self) -> signal.Signal | None:
@@ -167,11 +167,12 @@ class Evidence:
     @cached_property
     def guesses(self) -> tuple[Array, Array] | None:
         """The classes that the network names now for some training samples, and their own."""
-        if self.labels is None:
+        t = self.flat_targets
+        if self.labels is None or t is None:
             return None
         with untouched(self.trainer.network):
             y = self.trainer.network.predict(data.evenly(self.trainer.x, 500), engine="numpy")
-        t = data.evenly(self.flat_targets, 500)
+        t = data.evenly(t, 500)
         if y.ndim == 2 and y.shape[1] > 1:
             return y.argmax(axis=1), t
         middle = 0.5 if type(self.trainer.loss).__name__ == "BinaryCrossEntropy" else 0.0

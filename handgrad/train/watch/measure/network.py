@@ -112,7 +112,7 @@ def parameter_readings(network: Any, gradient: Array, histograms: bool) -> list[
 
 def rms(array: Array) -> float:
     """The root mean square, without overflow; 0 of nothing."""
-    return float(np.linalg.norm(array.ravel())) / max(array.size, 1) ** 0.5
+    return float(np.linalg.norm(array.ravel()) / max(array.size, 1) ** 0.5)
 
 
 def histogram(array: Array) -> Histogram:
@@ -134,7 +134,7 @@ def _output(network: Any, x: Array, training: bool) -> Array:
     clone = shallow_clone(network, training=training)
     with untouched(network), forgetting(clone), no_grad():
         y = clone(as_input(x, network.dtype))
-    return y.data if isinstance(y, Tensor) else y
+    return np.asarray(y.data if isinstance(y, Tensor) else y)
 
 
 def _output_reading(path: str, call: Any, tensor: Any, histograms: bool) -> OutputReading:

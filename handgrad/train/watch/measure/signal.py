@@ -60,7 +60,7 @@ def nearest(of: Array, among: Array, *, itself: bool) -> Array:
     distance = (among**2).sum(axis=1) - 2 * of @ among.T
     if not itself:
         np.fill_diagonal(distance, np.inf)
-    return distance.argmin(axis=1)
+    return np.asarray(distance.argmin(axis=1))
 
 
 def agreement(a: Array, b: Array, labels: bool) -> float:
