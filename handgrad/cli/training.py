@@ -14,11 +14,12 @@ import numpy as np
 from handgrad.cli.predicting import header_option
 from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
+from handgrad.cli.watching import names_of_columns, tell_findings
 from handgrad.layers import SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
 from handgrad.terminal import complain, patient, plain_errors, say
-from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
+from handgrad.train import DivergenceError, SaveModel, Trainer, Watch, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
 from handgrad.train.loading import NAMES, load_data
 from handgrad.train.nets import fitted, network_for
@@ -88,6 +89,7 @@ def table_options(command: Any) -> Any:
 )
 @click.option("--download", is_flag=True, help="fetch mnist or fashion where it is missing")
 @click.option("--balance", is_flag=True, help="weigh classes so that each counts the same")
+@click.option("--watch", is_flag=True, help="let the training doctor look, and say what ails it")
 @click.option("--resume", is_flag=True, help="continue the training whose model is in --out")
 @click.option("--no-proof", is_flag=True, help="skip the comparison of the gradients")
 @click.option("--quiet", is_flag=True, help="print the test result only")
@@ -103,8 +105,8 @@ def train(**options: Any) -> None:
 
 def _train(
     *, data: str, net: str | None, optimizer: str, lr: float | None, batch: int | None,
-    epochs: int, seed: int, out: Path, balance: bool, resume: bool, no_proof: bool, quiet: bool,
-    **reading: Any,
+    epochs: int, seed: int, out: Path, balance: bool, watch: bool, resume: bool, no_proof: bool,
+    quiet: bool, **reading: Any,
 ) -> None:  # fmt: skip
     tell = (lambda text="": None) if quiet else say
     dataset = _load(data, seed, tell, **reading)
@@ -126,6 +128,7 @@ def _train(
         metrics=[accuracy] if dataset.classes else [],  # of values the loss says it
         callbacks=[model, record_of(out, data, seed, dataset, reading)],
         progress=False if quiet else None,
+        watch=Watch(columns=names_of_columns(dataset), show=False) if watch else None,
     )  # fmt: skip
     if saved is not None:
         if saved.training is None:
@@ -140,8 +143,11 @@ def _train(
     if not sys.stderr.isatty():  # where it is, the bar says it
         tell(f"running: {trainer.engine}")
     with patient():
+        start = network.parameters.copy()
         ended = _run(trainer, tell)
         show_result(network, dataset)
+        if watch:
+            tell_findings(trainer, start)
         whole = keep(trainer, model, out, tell)
     if isinstance(ended, DivergenceError):
         complain(str(ended))

@@ -32,6 +32,7 @@ from handgrad.train.metrics import (
     top_k_accuracy,
 )
 from handgrad.train.spec import InputSpec, OutputSpec
+from handgrad.train.watch import Watch, diagnose, why_moved
 
 if TYPE_CHECKING:
     from handgrad.train import augment as augment
@@ -47,13 +48,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EMA", "SWA", "Call", "Callback", "Checkpoint", "DivergenceError", "EarlyStopping", "History",
-    "InputSpec", "OutputSpec", "Progress", "SaveModel", "Table", "TableSpec", "Trainer",
+    "InputSpec", "OutputSpec", "Progress", "SaveModel", "Table", "TableSpec", "Trainer", "Watch",
     "accuracy", "average_precision", "balanced_accuracy", "brier_loss", "calibration_curve",
-    "cifar10", "circles", "confusion_matrix", "digits", "f1", "fashion_mnist", "fit", "gates",
-    "load", "load_checkpoint", "log_loss", "mean_absolute_error",
+    "cifar10", "circles", "confusion_matrix", "diagnose", "digits", "f1", "fashion_mnist", "fit",
+    "gates", "load", "load_checkpoint", "log_loss", "mean_absolute_error",
     "mean_absolute_percentage_error", "mean_squared_error", "mnist", "moons", "ndcg", "precision",
     "r2", "read_csv", "read_pictures", "read_table", "recall", "roc_auc",
-    "root_mean_squared_error", "save", "sine", "spiral", "split", "top_k_accuracy", "windows",
+    "root_mean_squared_error", "save", "sine", "spiral", "split", "top_k_accuracy", "why_moved",
+    "windows",
 ]  # fmt: skip
 
 # What reads archives and speaks to servers is imported when first asked for.

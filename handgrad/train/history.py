@@ -12,8 +12,11 @@ class History:
     """One list of numbers per name ("loss", "accuracy", "val_loss", …), one entry per epoch.
 
     history["loss"] is a list; `best(name)` is the epoch, counted from 1, where it was best.
-    `stopped` says why training ended before its last epoch, or is None.
+    `stopped` says why training ended before its last epoch, or is None. `diagnosis` is what the
+    training doctor saw, where it watched.
     """
+
+    diagnosis: Any = None
 
     def __init__(self, columns: dict[str, list[float]] | None = None, stopped: str | None = None):
         self.columns = {name: list(values) for name, values in (columns or {}).items()}

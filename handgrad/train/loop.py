@@ -34,6 +34,7 @@ from handgrad.train.history import History
 from handgrad.train.metrics import usual_metrics
 from handgrad.train.resume import check_state
 from handgrad.train.scale import warn_of_scale
+from handgrad.train.watch.watcher import watch_of
 from handgrad.train.weighting import weighted
 
 
@@ -45,7 +46,7 @@ def fit(
     sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
     augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True, seed: int = 0,
     progress: bool | None = None, engine: str | Engine | None = None, threads: int | None = None,
-    average: Average | None = None, compile: Any = None,
+    average: Average | None = None, watch: Any = False, compile: Any = None,
 ) -> History:  # fmt: skip
     """Train a network on inputs x (N, …) and targets t (N, …); what was recorded.
 
@@ -56,7 +57,7 @@ def fit(
         validation=validation, metrics=metrics, callbacks=callbacks,
         sample_weights=sample_weights, weighting=weighting, accumulate=accumulate,
         augment=augment, shuffle=shuffle, seed=seed, progress=progress, engine=engine,
-        threads=threads, average=average, compile=compile,
+        threads=threads, average=average, watch=watch, compile=compile,
     ).run()  # fmt: skip
 
 
@@ -92,6 +93,7 @@ class Trainer:
         `Trainer.engine` says what runs.
     threads: of the native program; by default as many as this process may use and as pay.
     average: `EMA()` or `SWA()` of the weights, for validation, callbacks and the end.
+    watch: let the training doctor look, and tell at the end, in `history.diagnosis`, what ails it.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is
     Σ u·ℓ / Σ u over the epoch, or the data, plus the penalty of `l2` in training; ignored labels
@@ -111,7 +113,8 @@ class Trainer:
         sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
         augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True,
         seed: int = 0, progress: bool | None = None, engine: str | Engine | None = None,
-        threads: int | None = None, average: Average | None = None, compile: Any = None,
+        threads: int | None = None, average: Average | None = None, watch: Any = False,
+        compile: Any = None,
     ):  # fmt: skip
         if compile is not None:
             name = {True: "native", False: "numpy"}.get(compile, "auto")
@@ -140,7 +143,8 @@ class Trainer:
         )  # fmt: skip
         self.total_steps = self._count_steps(epochs, steps)
         self.state = TrainState(
-            self.network, optimizer, [*check_callbacks(callbacks), Progress(progress)],
+            self.network, optimizer,
+            [*check_callbacks(callbacks), Progress(progress), *watch_of(watch, x)],
             seed, batch, self.task.accumulate, check_average(average),
         )  # fmt: skip
         self._reason: str | None = None
@@ -314,6 +318,7 @@ class Trainer:
         if any(does(c, "on_step") for c in watching):
             return lambda: 1
         ahead = [getattr(c, "epochs_ahead", one) for c in watching if does(c, "on_epoch")]
+        near = [c.steps_ahead for c in state.callbacks if hasattr(c, "steps_ahead")]
         looking = self.validation is not None or self.whole or average is not None
         if looking or isinstance(self.state.optimizer.lr, Plateau):
             ahead.append(one)
@@ -322,7 +327,8 @@ class Trainer:
         def limit() -> int:
             left = self.total_steps - state.step
             epochs = min((look(self) for look in ahead), default=left)
-            return int(min(left, updates * epochs - state.position, every - state.step % every))
+            steps = min([left, every - state.step % every, *(look(self) for look in near)])
+            return int(min(steps, updates * epochs - state.position))
 
         return limit
 

@@ -30,7 +30,7 @@ def warn_of_scale(network: Any, x: Array, t: Array, loss: Any) -> None:
     """Warn of columns of x, and of real targets t, that are large, with what would do."""
     rms = _rms(x)
     large = np.flatnonzero(rms > LARGE)
-    if large.size and not _scales(network):
+    if large.size and not scales(network):
         which, way = (
             (f"column {large[0]} of x", "Standardize.of(x) as the first layer")
             if x.ndim == 2
@@ -47,7 +47,7 @@ def warn_of_scale(network: Any, x: Array, t: Array, loss: Any) -> None:
         )
 
 
-def _scales(network: Any) -> bool:
+def scales(network: Any) -> bool:
     """Whether what comes before the first parameter may bring x to another scale."""
     for _, layer in walk(network):
         if isinstance(layer, Network):

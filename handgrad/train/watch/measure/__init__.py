@@ -1,0 +1,1 @@
+"""Measurements of a training: the network, its updates, the data, and the curves."""
