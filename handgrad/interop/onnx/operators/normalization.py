@@ -124,7 +124,7 @@ def dropout(x, ratio=None, training=None, *, seed=None):
     share = 0.5 if ratio is None else float(np.asarray(ratio).reshape(()))
     if training is None or not np.asarray(training).reshape(()) or share == 0:
         return x, np.ones(x.shape, bool)
-    mask = np.random.Generator(np.random.Philox(int(seed or 0))).random(x.shape) >= share
+    mask = np.random.RandomState(int(seed or 0)).uniform(0, 1, x.shape) >= share  # as NumPy's seed
     return (x * mask / (1 - share)).astype(x.dtype), mask
 
 

@@ -69,10 +69,8 @@ def conv_transpose(x, w, b=None, *, auto_pad="NOTSET", dilations=None, group=1, 
         output_shape = [n * s for n, s in zip(x.shape[2:], strides)]
     if output_shape is not None:
         total = [f + e - m for f, e, m in zip(whole, extra, output_shape[-axes:])]
-        half = [(t // 2, t - t // 2) for t in total]
-        around = half if auto_pad == "SAME_UPPER" else [(b, a) for a, b in half]
-        if auto_pad == "NOTSET":
-            around = half
+        half = [(t // 2, t - t // 2) if t > 0 else (0, t) for t in total]
+        around = half if auto_pad == "SAME_UPPER" else [(max(p), min(p)) for p in half]
     else:
         around = padding(x.shape[2:], kernel, strides, dilations, pads, auto_pad)
     full = sized([f + e + max(0, -p[1]) for f, e, p in zip(whole, extra, around)])
