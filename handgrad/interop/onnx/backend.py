@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.interop.onnx.convert import gradient as gradient  # the operator Gradient
 from handgrad.interop.onnx.graph import Model, read_model
 from handgrad.interop.onnx.interpreter import Interpreter
 

@@ -36,6 +36,7 @@ class Node:
     attributes: dict[str, Any]
     name: str = ""
     overload: str = ""
+    opset: int | None = None  # where it is not the model's
 
     def __str__(self) -> str:
         """The node as messages name it."""

@@ -84,6 +84,7 @@ class Interpreter:
             call = Call(
                 node, opsets.get(node.domain, 1),
                 lambda graph, values: self.graph(graph, values, scope, opsets, attributes), scope,
+                opsets,
             )  # fmt: skip
             more = {"node": call} if entry.takes_node else {}
             result = entry.function(*inputs, **given, **more)

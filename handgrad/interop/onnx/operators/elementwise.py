@@ -150,6 +150,8 @@ def hard_sigmoid(x, *, alpha=0.2, beta=0.5, consumed_inputs=None):
 
 @operator("PRelu")
 def prelu(x, slope, *, consumed_inputs=None):
+    if slope.ndim == 1 and slope.size > 1:
+        slope = slope.reshape(-1, *[1] * (x.ndim - 2))
     return np.where(x < 0, slope * x, x).astype(x.dtype)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 TRAINING = "ai.onnx.preview.training"
@@ -38,6 +38,7 @@ class Call:
     opset: int
     run: Callable[..., Any]  # (subgraph, inputs) → outputs
     scope: Any = None
+    opsets: dict[str, int] = field(default_factory=dict)
 
     @property
     def outputs(self) -> int:
