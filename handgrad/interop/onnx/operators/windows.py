@@ -37,11 +37,16 @@ def ones(values: Any, axes: int) -> list[int]:
 
 
 def correlate(x: Any, w: Any, strides: Any, pads: Any, dilations: Any, group: int) -> Any:
-    """The convolution, by that of the layers."""
+    """The convolution, by that of the layers.
+
+    float32 is summed in float64: equal filters give equal results then, however the matrix product
+    is cut into blocks.
+    """
     window = Window("Conv", w.shape[2:], tuple(strides), tuple(pads), tuple(dilations))
     if x.shape[1] != w.shape[1] * group or w.shape[0] % group:
         raise ValueError(f"{x.shape[1]} channels do not fit filters {w.shape} in {group} groups")
-    return Correlate(window.grid(x.shape[2:]), group)(x, w)
+    wide = [a.astype(np.float64) if a.dtype == np.float32 else a for a in (x, w)]
+    return Correlate(window.grid(x.shape[2:]), group)(*wide).astype(x.dtype)
 
 
 @operator("Conv")
@@ -178,7 +183,7 @@ def max_unpool(x, indices, output_shape=None, *, kernel_shape, pads=None, stride
 
 @operator("GlobalAveragePool")
 def global_average_pool(x):
-    return x.mean(inner(x.ndim - 2), keepdims=True).astype(x.dtype)
+    return x.mean(inner(x.ndim - 2), keepdims=True, dtype=np.float64).astype(x.dtype)
 
 
 @operator("GlobalMaxPool")
