@@ -1,6 +1,7 @@
-"""The onnx package's own backend tests, run on `handgrad.onnx.backend`: `python -m tests.interop.onnx_score`.
+"""The onnx package's own backend tests on `handgrad.onnx.backend`.
 
-Writes docs/onnx-tests.md: every official test with its verdict, or why it is out of scope.
+`python -m tests.interop.onnx_score` writes docs/onnx-tests.md: every official
+test with its verdict, or why it is out of scope.
 """
 
 from __future__ import annotations
@@ -118,7 +119,13 @@ def verdict(function, case, name: str) -> str:
 def summary(found: list) -> list:
     """One line for each category: right, in scope, all."""
     lines = []
-    for category in ("NodeModel", "PyTorchConvertedModel", "PyTorchOperatorModel", "SimpleModel", "RealModel"):
+    for category in (
+        "NodeModel",
+        "PyTorchConvertedModel",
+        "PyTorchOperatorModel",
+        "SimpleModel",
+        "RealModel",
+    ):
         mine = [v for c, _, v in found if c == category]
         inside = [v for v in mine if not v.startswith("out")]
         right = sum(v.startswith("right") for v in inside)

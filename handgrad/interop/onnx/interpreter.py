@@ -111,9 +111,7 @@ class Interpreter:
         padded = [*inputs, *[None] * (len(f.inputs) - len(inputs))]
         scope = Scope(dict(zip(f.inputs, padded)))
         opsets = {**self.model.opsets, **f.opsets}
-        self.deeper(
-            lambda: self.nodes(f.nodes, scope, opsets, {**f.defaults, **given}, f.outputs)
-        )
+        self.deeper(lambda: self.nodes(f.nodes, scope, opsets, {**f.defaults, **given}, f.outputs))
         return tuple(scope[name] for name in f.outputs)
 
     def deeper(self, run: Callable[[], None]) -> None:

@@ -66,14 +66,14 @@ SCHEMA: dict[str, dict[int, tuple[str, str]]] = {
 }  # fmt: skip
 
 EMPTY: dict[str, Any] = {"int": 0, "float": 0.0, "double": 0.0, "bytes": b"", "text": ""}
-NAMES = {kind: {name: what for name, what in fields.values()} for kind, fields in SCHEMA.items()}
+NAMES = {kind: dict(fields.values()) for kind, fields in SCHEMA.items()}
 
 
 class Message:
     """One message: a field that was not set reads as empty (0, "", [] or None)."""
 
     def __init__(self, kind: str, **fields: Any):
-        self.__dict__ = {"kind": kind, **fields}
+        self.__dict__.update(kind=kind, **fields)
         if unknown := fields.keys() - NAMES[kind].keys():
             raise ValueError(f"onnx: {kind} has no field {sorted(unknown)}")
 
@@ -82,6 +82,9 @@ class Message:
         if what is None:
             raise AttributeError(f"{self.kind} has no field {name!r}")
         return [] if what[0] == "*" else EMPTY.get(what)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self.__dict__[name] = value
 
     def has(self, name: str) -> bool:
         """Whether the field was set."""

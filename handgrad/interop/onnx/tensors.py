@@ -175,5 +175,5 @@ def tensor_of(name: str, array: Any) -> Message:
     """An array as a tensor, its bytes not copied where they lie in order."""
     array = np.asarray(array)
     fields: dict[str, Any] = {"dims": list(array.shape), "data_type": code_of(array.dtype)}
-    plain = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    plain: Any = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return Message("Tensor", **fields, name=name, raw_data=memoryview(plain.reshape(-1)).cast("B"))

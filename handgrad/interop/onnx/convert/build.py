@@ -112,10 +112,9 @@ class Builder:
         kept = []
         for step in self.steps:
             node = step.node
-            if node.op == "Add" and not node.domain and len(node.inputs) == 2:
-                if self.absorbed(step, made):
-                    continue
-            kept.append(step)
+            sums = node.op == "Add" and not node.domain and len(node.inputs) == 2
+            if not (sums and self.absorbed(step, made)):
+                kept.append(step)
         self.steps = kept
 
     def absorbed(self, step: Step, made: dict[str, Step]) -> bool:
@@ -143,8 +142,7 @@ class Builder:
                   if v.name not in self.model.graph.initializers]  # fmt: skip
         chain = self.chain(inputs)
         if chain is not None:
-            network = Sequential(*chain, dtype=self.dtype)
-            return network.build()
+            return Sequential(*chain, dtype=self.dtype).build()
         read_by_steps = {n for s in self.steps for n in self.remaining(s)} | {self.output}
         weights: dict[str, str] = {}
         constants = {}
@@ -158,16 +156,14 @@ class Builder:
                 real = array.dtype.kind == "f"
                 constants[name] = array.astype(self.dtype) if real else np.array(array)
         self.lifetimes()
-        shape = next((v.shape for v in self.model.graph.inputs if v.name == inputs[0][0]), None) if (
-            inputs
-        ) else None  # fmt: skip
+        if not inputs:
+            raise ValueError("onnx: the graph has no input; use handgrad.onnx.prepare")
+        shape = next(v.shape for v in self.model.graph.inputs if v.name == inputs[0][0])
         batch = shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else None
         network = Imported(self.steps, self.layers, weights, constants, inputs, self.output,
                            self.dtype, batch)  # fmt: skip
         for attribute, parameter in sorted(network_attributes.items()):
             setattr(network, attribute, parameter)
-        if not inputs:
-            raise ValueError("onnx: the graph has no input; use handgrad.onnx.prepare")
         return network.build()
 
     def remaining(self, step: Step) -> list[str]:

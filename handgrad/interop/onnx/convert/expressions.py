@@ -330,7 +330,7 @@ def sizes_of(x: Any, inputs: Any, attributes: dict[str, Any], node: Any) -> tupl
     """Scales, lengths and the rule of positions, from every opset's form."""
     old = node.opset < 11 or node.node.op == "Upsample"
     scales = attributes.get("scales") or inputs[0 if old else 1]
-    sizes = inputs[2] if len(inputs) > 2 else None
+    sizes: Any = inputs[2] if len(inputs) > 2 else None
     refused = attributes.keys() & {"axes", "antialias", "keep_aspect_ratio_policy"}
     if refused:
         raise ValueError(f"there is no gradient with {', '.join(sorted(refused))}")
@@ -418,7 +418,7 @@ def reduction(name: str, function: Callable[..., Any]) -> None:
     EXPRESSIONS[name] = run
 
 
-for name, function in {
+REDUCTIONS: dict[str, Callable[..., Any]] = {
     "ReduceSum": lambda x, axis, keep: x.sum(axis, keep),
     "ReduceMean": lambda x, axis, keep: x.mean(axis, keep),
     "ReduceMax": lambda x, axis, keep: x.max(axis, keep),
@@ -429,8 +429,9 @@ for name, function in {
     "ReduceLogSum": lambda x, axis, keep: np.log(x.sum(axis, keep)),
     "ReduceLogSumExp": lambda x, axis, keep: apply(LogSumExp(axis, keepdims=keep), x),
     "ReduceSumSquare": lambda x, axis, keep: (x * x).sum(axis, keep),
-}.items():  # fmt: skip
-    reduction(name, function)
+}  # fmt: skip
+for name, rule in REDUCTIONS.items():
+    reduction(name, rule)
 
 
 @expression("GlobalAveragePool")

@@ -73,7 +73,7 @@ for name, layer in {
     "Asinh": L.Arcsinh, "Acosh": L.Arccosh, "Atanh": L.Arctanh, "Softplus": L.Softplus,
     "Softsign": L.Softsign, "Mish": L.Mish, "HardSwish": L.HardSwish, "Erf": L.Erf,
 }.items():  # fmt: skip
-    FORMS[name] = lambda seen, layer=layer: Form(layer())
+    form(name)(lambda seen, layer=layer: Form(layer()))
 
 FORMS["LeakyRelu"] = lambda seen: Form(L.LeakyReLU(seen.get("alpha", 0.01)))
 FORMS["Elu"] = lambda seen: Form(L.ELU(seen.get("alpha", 1.0)))
@@ -126,8 +126,8 @@ def prelu(seen):
     if slope is None:
         return None
     wide = slope.size > 1
-    by_channel = slope.ndim == 1 if seen.opset < 7 else slope.ndim > 1 and (
-        slope.size == slope.shape[0]
+    by_channel = (
+        slope.ndim == 1 if seen.opset < 7 else slope.ndim > 1 and (slope.size == slope.shape[0])
     )
     if wide and not by_channel:
         return None
@@ -182,8 +182,10 @@ def gemm(seen):
 @form("MatMul")
 def matmul(seen):
     w = seen.constant(1)
-    return Form(affine(seen.weight(1), None), weights=(1,)) if w is not None and w.ndim == 2 else (
-        None
+    return (
+        Form(affine(seen.weight(1), None), weights=(1,))
+        if w is not None and w.ndim == 2
+        else (None)
     )
 
 
@@ -229,7 +231,7 @@ def conv(seen):
         "dilation": spatial(seen.get("dilations"), axes), "bias": b is not None,
     }  # fmt: skip
     if seen.node.op == "Conv":
-        layer = L.Convolution(w.shape[0], w.shape[2:], inputs=w.shape[1] * group, **options)
+        layer: Any = L.Convolution(w.shape[0], w.shape[2:], inputs=w.shape[1] * group, **options)
     else:
         extra = spatial(seen.get("output_padding") or (0,) * axes, axes)
         if pad == "same" or np.max(extra) >= np.min(options["stride"]):

@@ -55,9 +55,13 @@ def renamed(function: Function, node: Node, prefix: str) -> list[Node]:
 
 def relabelled(node: Node, call: Any, given: dict[str, Any], prefix: str) -> Node:
     """A node with other names, and its references answered."""
-    attributes = {k: within(v, call, given, prefix) for k, v in bound(node.attributes, given).items()}
-    return Node(node.op, node.domain, [call(n) for n in node.inputs],
-                [call(n) for n in node.outputs], attributes, prefix + node.name, node.overload)  # fmt: skip
+    attributes = {
+        k: within(v, call, given, prefix) for k, v in bound(node.attributes, given).items()
+    }
+    inputs, outputs = ([call(n) for n in names] for names in (node.inputs, node.outputs))
+    return Node(
+        node.op, node.domain, inputs, outputs, attributes, prefix + node.name, node.overload
+    )
 
 
 def within(value: Any, call: Any, given: dict[str, Any], prefix: str) -> Any:

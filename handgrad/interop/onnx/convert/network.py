@@ -63,8 +63,11 @@ def interpret(step: Step, given: list[Any]) -> tuple[Any, ...]:
         given, around = given[: len(step.node.inputs)], given[len(step.node.inputs) :]
         scope, interpreter = Scope(dict(zip(step.around, around))), step.graphs
         opsets = {**interpreter.model.opsets, step.node.domain: call.opset}
-        call = Call(step.node, call.opset,
-                    lambda graph, values: interpreter.graph(graph, values, scope, opsets, {}))  # fmt: skip
+        call = Call(
+            step.node,
+            call.opset,
+            lambda graph, values: interpreter.graph(graph, values, scope, opsets, {}),
+        )
     more = {"node": call} if step.operator.takes_node else {}
     with np.errstate(all="ignore"):
         result = step.operator.function(*given, **step.node.attributes, **more)
@@ -101,7 +104,7 @@ def layer_of(step: Step, given: list[Any]) -> Any:
     if make is None or any(isinstance(x, Tensor) for x in given[1:]):
         return None
     assert step.call is not None
-    constants = {n: x for n, x in zip(step.node.inputs[1:], given[1:])}
+    constants = dict(zip(step.node.inputs[1:], given[1:]))
     form = make(Seen(step.node, step.call.opset, constants, given[0].dtype))
     return None if form is None or form.weights or form.takes != (0,) or form.before else form.layer
 
@@ -135,8 +138,8 @@ class Imported(Network):
         values.update((name, getattr(self, attribute)) for name, attribute in self.weights.items())
         now = np.shape(inputs[0])[0] if np.ndim(inputs[0]) else None
         for step in self.steps:
-            names = (*step.node.inputs, *step.around)
-            given = [values[name] if name else None for name in names]
+            read = (*step.node.inputs, *step.around)
+            given = [values[name] if name else None for name in read]
             try:
                 outputs = self.run(step, given, now)
             except (ArithmeticError, AttributeError, IndexError, KeyError, np.exceptions.AxisError,

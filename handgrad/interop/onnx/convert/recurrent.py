@@ -63,7 +63,7 @@ def one(seen: Seen, d: int) -> Any:
     bw, br = blocks(b[: gates * size]), blocks(b[gates * size :])
     if op == "GRU":
         after = bool(seen.get("linear_before_reset", 0))
-        layer = L.GRU(size, reset="after" if after else "before", inputs=w.shape[1])
+        layer: Any = L.GRU(size, reset="after" if after else "before", inputs=w.shape[1])
         if after:
             layer.bh = br[2 * size :].copy()
             br = np.concatenate([br[: 2 * size], np.zeros_like(layer.bh)])

@@ -34,6 +34,11 @@ class Builder:
         self.constants: dict[Any, str] = {}
         self.scope = ""
         self.domains: dict[str, int] = {}
+        self.code = code_of(self.dtype)
+
+    def path(self, use: Any, name: str) -> str:
+        """The name of a layer's parameter: its path, and its own."""
+        return f"{self.scope}.{name}" if self.scope else name
 
     def since(self, opset: int) -> None:
         """Raise NeedsOpset where the file's opset is older."""
@@ -110,8 +115,8 @@ class Builder:
 
     def clip(self, x: str, low: Any, high: Any) -> Any:
         if self.opset < 11:
-            ends = {"min": low, "max": high}
-            return self.node("Clip", [x], **{k: float(v) for k, v in ends.items() if v is not None})
+            low, high = (None if v is None else float(v) for v in (low, high))
+            return self.node("Clip", [x], min=low, max=high)
         ends_ = [None if v is None else self.dtype.type(v) for v in (low, high)]
         return self.node("Clip", [x, *ends_])
 
@@ -139,10 +144,12 @@ class Builder:
         more = [self.dtype.type(value)] if mode == "constant" else []
         return self.node("Pad", [x, np.array(pads, np.int64), *more], mode=mode)
 
-    # -- the whole ----------------------------------------------------------------------------------
+    # -- the whole --------------------------------------------------------------------------------
 
-    def model(self, inputs: list[Message], outputs: list[Message], name: str,
-              metadata: dict[str, str], training: list[Message] | None = None) -> Message:  # fmt: skip
+    def model(
+        self, inputs: list[Message], outputs: list[Message], name: str,
+        metadata: dict[str, str], training: list[Message] | None = None,
+    ) -> Message:  # fmt: skip
         """The model's message."""
         opsets = [Message("Opset", domain="", version=self.opset)]
         opsets += [Message("Opset", domain=d, version=v) for d, v in self.domains.items()]

@@ -46,7 +46,7 @@ for cls, op in {
 for cls, op in {
     L.LeakyReLU: "LeakyRelu", L.ELU: "Elu",
 }.items():  # fmt: skip
-    EMIT[cls] = lambda b, use, x, op=op: b.node(op, x, alpha=float(use.layer.alpha))
+    emits(cls)(lambda b, use, x, op=op: b.node(op, x, alpha=float(use.layer.alpha)))
 
 
 @emits(L.CELU)
@@ -280,7 +280,7 @@ def indexed(b: Builder, use: Use, y: str, key: tuple[Any, ...]) -> Any:
     arrays = [k for k in key if isinstance(k, np.ndarray | list)]
     if len(arrays) > 1 or any(np.asarray(k).dtype.kind == "b" for k in arrays):
         raise NoForm("Index with several arrays of indices, or a mask")
-    axis, gone, fresh = 0, [], []
+    axis, gone, fresh = 0, list[int](), list[int]()
     for k in key:
         if k is None:
             fresh.append(len(fresh) + axis - len(gone))

@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.inside import walk
 from handgrad.interop.onnx.export.builder import NoForm
-from handgrad.layer import Parameter, apply, as_input, shallow_clone, slots
+from handgrad.layer import Parameter, as_input, shallow_clone, slots
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.tensor import CallRecord, Tensor, arrays_refused, calls_behind, learning
 
@@ -49,12 +49,13 @@ class Use:
 
 @dataclass
 class Trace:
-    """A network's inputs, its uses of layers in order, and its output."""
+    """A network's inputs, its uses of layers in order, and its outputs."""
 
     entries: list[Any]
     uses: list[Use]
-    output: Tensor
-    shapes: tuple[tuple[int, ...], tuple[int, ...]]
+    outputs: tuple[Tensor, ...]
+    shapes: list[Any]  # of each output, for both sizes of batch
+    grows: list[bool]  # which inputs have a batch axis
     keep: Any
 
 
@@ -65,24 +66,37 @@ def batch_of(x: Any, size: int) -> Any:
 
 
 def run(network: Any, inputs: list[Any]) -> tuple[list[Any], Any, list[CallRecord], Any]:
-    """The inputs, the output, and the calls between them."""
+    """The inputs, the outputs, and the calls between them."""
     clone = shallow_clone(network, training=False)
     arrays = [as_input(x, network.dtype) for x in inputs]
     entries = [Tensor(a) if a.dtype.kind == "f" else a for a in arrays]
     with learning(), forgetting(clone), arrays_refused(comparisons=True), np.errstate(all="ignore"):
-        output = clone(*entries)
-    if not isinstance(output, Tensor):
+        made = clone(*entries)
+    outputs = made if isinstance(made, tuple | list) else (made,)
+    if not outputs or not all(isinstance(y, Tensor) for y in outputs):
         raise NoForm("the network's output does not come from its layers")
-    return entries, output, calls_behind(output), clone
+    return entries, tuple(outputs), calls_behind(*outputs), clone
 
 
-def trace(network: Any, inputs: list[Any], fixed: bool = False) -> Trace:
-    """The uses of layers on two and on three samples (fixed: on the inputs as they are, twice).
+def trace(network: Any, inputs: list[Any]) -> Trace:
+    """The uses of layers on two and on three samples, of the inputs that have a batch axis.
 
-    Raises NoForm where Python computes with numbers, so that what it does is not recorded.
+    Those are the ones as long as the first; where the network takes no other number of samples,
+    none. Raises NoForm where Python computes with numbers: what it does is not recorded.
     """
     network.build(*inputs)
-    sizes = [[x if fixed else batch_of(x, n) for x in inputs] for n in (2, 3)]
+    grows = [len(x) == len(inputs[0]) for x in inputs]
+    try:
+        return traced(network, inputs, grows)
+    except NoForm:
+        raise
+    except ValueError:
+        return traced(network, inputs, [False] * len(inputs))
+
+
+def traced(network: Any, inputs: list[Any], grows: list[bool]) -> Trace:
+    """The trace in which these inputs grow with the batch."""
+    sizes = [[batch_of(x, n) if g else x for x, g in zip(inputs, grows)] for n in (2, 3)]
     try:
         small, large = (run(network, batch) for batch in sizes)
     except TypeError as error:
@@ -95,7 +109,8 @@ def trace(network: Any, inputs: list[Any], fixed: bool = False) -> Trace:
         outputs = tuple(r() for r in a.outputs)
         uses.append(Use((a.layer, b.layer), (a.given, b.given), (a.shapes, b.shapes), outputs,
                         paths.get(id(a.original), "")))  # fmt: skip
-    return Trace(small[0], uses, small[1], (small[1].shape, large[1].shape), (small, large))
+    shapes = [[y.shape for y in made[1]] for made in (small, large)]
+    return Trace(small[0], uses, small[1], list(zip(*shapes)), grows, (small, large))
 
 
 def names_of_parameters(clone: Any) -> dict[int, str]:
@@ -119,9 +134,10 @@ def opened(use: Use) -> Trace | None:
                 output = clone.forward(*entries)
         except Exception:  # any that the layer's code meets on tensors
             return None
-        if not isinstance(output, Tensor):
+        made = tuple(output) if isinstance(output, tuple | list) else (output,)
+        if not all(isinstance(y, Tensor) for y in made):
             return None
-        results.append((entries, output, calls_behind(output), clone))
+        results.append((entries, made, calls_behind(*made), clone))
     small, large = results
     if [type(a.original) for a in small[2]] != [type(b.original) for b in large[2]]:
         return None
@@ -129,7 +145,4 @@ def opened(use: Use) -> Trace | None:
         return None
     uses = [Use((a.layer, b.layer), (a.given, b.given), (a.shapes, b.shapes),
                 tuple(r() for r in a.outputs), "") for a, b in zip(small[2], large[2])]  # fmt: skip
-    return Trace(small[0], uses, small[1], (small[1].shape, large[1].shape), (small, large))
-
-
-__all__ = ["Trace", "Use", "apply", "names_of_parameters", "opened", "trace"]
+    return Trace(small[0], uses, small[1], [], [], (small, large))

@@ -96,7 +96,7 @@ def attention(q, k, v, mask=None, past_key=None, past_value=None, lengths=None, 
 def flex_attention(q, k, v, *, score_mod=None, prob_mod=None, scale=None, softmax_precision=None,
                    node):  # fmt: skip
     """Attention whose scores and weights pass through graphs of the file's own."""
-    wide = np.float64 if q.dtype == np.float64 else np.float32
+    wide: Any = np.float64 if q.dtype == np.float64 else np.float32
     wide = wide if softmax_precision is None else dtype_of(softmax_precision)
     heads, scale = q.shape[1], 1 / np.sqrt(q.shape[-1]) if scale is None else scale
     scores = (q @ shared(k, heads).swapaxes(-1, -2) * np.asarray(scale, q.dtype)).astype(wide)

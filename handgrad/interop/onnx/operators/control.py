@@ -27,8 +27,8 @@ def loop(most=None, condition=None, *states, body, node):
         kept.append(results[len(states) :])
         turn += 1
     extra = len(body.outputs) - 1 - len(states)
-    scanned = [np.stack([k[i] for k in kept]) if kept else nothing(body.outputs[1 + len(states) + i])
-               for i in range(extra)]  # fmt: skip
+    values = body.outputs[len(body.outputs) - extra :] if extra else []
+    scanned = [np.stack([k[i] for k in kept]) if kept else nothing(v) for i, v in enumerate(values)]
     return (*state, *scanned)
 
 

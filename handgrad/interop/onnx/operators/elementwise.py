@@ -186,7 +186,9 @@ BY_NAME = {"FLOAT": 1, "UINT8": 2, "INT8": 3, "UINT16": 4, "INT16": 5, "INT32": 
 def converted(x: Any, dtype: Any) -> Any:
     """x in another dtype; of floats outside an integer's range nothing is promised."""
     if x.dtype == object:
-        return np.array([float(bytes(v)) for v in x.flat], np.float64).reshape(x.shape).astype(dtype)
+        return (
+            np.array([float(bytes(v)) for v in x.flat], np.float64).reshape(x.shape).astype(dtype)
+        )
     if x.dtype.kind == "f" and np.dtype(dtype).kind == "u":
         return np.where(x < 0, x.astype(np.int64).astype(dtype), x.astype(dtype))
     return x.astype(dtype)

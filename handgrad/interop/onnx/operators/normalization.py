@@ -97,8 +97,8 @@ def mean_variance_normalization(x, *, axes=(0, 2, 3)):
 @operator("LpNormalization")
 def lp_normalization(x, *, axis=-1, p=2):
     """x / ‖x‖, and 0 where the norm is 0."""
-    norm = np.abs(x).sum(axis, keepdims=True) if p == 1 else np.sqrt(
-        (x * x).sum(axis, keepdims=True)
+    norm = (
+        np.abs(x).sum(axis, keepdims=True) if p == 1 else np.sqrt((x * x).sum(axis, keepdims=True))
     )
     return np.where(norm == 0, 0, x / np.where(norm == 0, 1, norm)).astype(x.dtype)
 

@@ -28,7 +28,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Any], float, float]] = {  # function,
 def functions(names: Any, alphas: Any, betas: Any, default: list[str], directions: int
               ) -> list[Callable[..., Any]]:  # fmt: skip
     """The activations of each direction in turn; alphas and betas go to those that use them."""
-    names = default * directions if not names else names
+    names = names or default * directions
     alphas, betas = iter(alphas or ()), iter(betas or ())
     made = []
     for name in names:
@@ -102,7 +102,7 @@ def gru(x, w, r, b=None, lengths=None, h=None, *, activation_alpha=None, activat
         activations=None, clip=None, direction="forward", hidden_size=None, layout=0,
         linear_before_reset=0, output_sequence=None):  # fmt: skip
     """Gates z, r and the candidate, in this order; the reset before or after the product."""
-    count, size, b, h = setting(x, r, b, h, 3, layout)
+    count, _, b, h = setting(x, r, b, h, 3, layout)
     f = functions(activations, activation_alpha, activation_beta, ["Sigmoid", "Tanh"], count)
 
     def cell(d: int, x: Any, states: list[Any]) -> list[Any]:

@@ -35,7 +35,7 @@ def positions(mode: str, n: int, out: int, scale: float, roi: tuple[float, float
 
 def rounded(x: Any, how: str) -> Any:
     """The nearest pixel."""
-    functions = {
+    functions: dict[str, Any] = {
         "round_prefer_floor": lambda v: np.ceil(v - 0.5),
         "round_prefer_ceil": lambda v: np.floor(v + 0.5),
         "floor": np.floor, "ceil": np.ceil,
@@ -126,8 +126,10 @@ def resize(x, roi=None, scales=None, sizes=None, *, antialias=0, axes=None,
                             bool(exclude_outside))  # fmt: skip
         y = np.moveaxis(np.tensordot(y, matrix, (a, 1)), -1, a)
     y = y if x.dtype.kind == "f" or mode == "nearest" else np.rint(y)
-    return np.where(outside, extrapolation_value, y).astype(x.dtype) if outside.any() else y.astype(
-        x.dtype
+    return (
+        np.where(outside, extrapolation_value, y).astype(x.dtype)
+        if outside.any()
+        else y.astype(x.dtype)
     )
 
 

@@ -28,6 +28,7 @@ def sample(
 ) -> Any:
     """image (C, *size) at the positions `at` (axes, …), in pixels: (C, …)."""
     sizes = image.shape[1:]
+    offsets: tuple[int, ...]
     if mode == "nearest":
         at, offsets = np.rint(at), (0,)
     else:
@@ -124,7 +125,9 @@ def cells(image: Any, lines: list[Any], mode: str) -> Any:
     parts = []
     for dy, dx in product((0, 1), repeat=2):
         w = bell("linear", at[0] - base[0] - dy, 0) * bell("linear", at[1] - base[1] - dx, 0)
-        high, wide = (np.minimum(base[a] + d, image.shape[1 + a] - 1) for a, d in ((0, dy), (1, dx)))
+        high, wide = (
+            np.minimum(base[a] + d, image.shape[1 + a] - 1) for a, d in ((0, dy), (1, dx))
+        )
         parts.append(image[:, high, wide] * w)
     return (np.max(parts, 0) * valid).max((-2, -1))
 
@@ -143,8 +146,8 @@ def deform_conv(x, w, offset, b=None, mask=None, *, dilations=None, group=1, ker
     each = x.shape[1] // offset_group
     for i, g, *k in np.ndindex(n, offset_group, *kernel):
         start = [kk * d - p[0] for kk, d, p in zip(k, dilations, around)]
-        grid = np.stack(np.meshgrid(*(s + np.arange(m) * st
-                                      for s, m, st in zip(start, out, strides)), indexing="ij"))  # fmt: skip
+        lines = [s + np.arange(m) * step for s, m, step in zip(start, out, strides)]
+        grid = np.stack(np.meshgrid(*lines, indexing="ij"))
         at = grid + moves[(i, g, *k)]
         channels = slice(g * each, (g + 1) * each)
         value = sample(x[i, channels], at)

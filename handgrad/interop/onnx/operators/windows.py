@@ -155,13 +155,13 @@ def max_pool(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None,
         return y
     out, kernel = seen.shape[2 : 2 + axes], seen.shape[2 + axes :]
     first = np.unravel_index(seen.reshape(*y.shape, -1).argmax(-1), kernel)
-    at = []
+    at: Any = []
     for i, (k, s, d) in enumerate(zip(first, ones(strides, axes), ones(dilations, axes))):
         steps = np.arange(out[i]).reshape([-1 if j == i else 1 for j in range(axes)])
         at.append(steps * s + k * d - around[i][0])
-    order = "F" if storage_order else "C"
-    flat = np.ravel_multi_index(tuple(np.clip(a, 0, n - 1) for a, n in zip(at, image)), image,
-                                order=order)  # fmt: skip
+    order: Any = "F" if storage_order else "C"
+    inside: Any = tuple(np.clip(a, 0, n - 1) for a, n in zip(at, image))
+    flat: Any = np.ravel_multi_index(inside, image, order=order)  # type: ignore[call-overload]
     planes = np.arange(prod(x.shape[:2])).reshape(*x.shape[:2], *[1] * axes)
     return y, (flat + planes * prod(image)).astype(np.int64)
 
@@ -210,10 +210,12 @@ def col2im(x, image_shape, block_shape, *, dilations=None, pads=None, strides=No
     columns = x.reshape(x.shape[0], -1, *kernel, *out)
     y = np.zeros((*columns.shape[:2], *image), x.dtype)
     for k in np.ndindex(*kernel):
-        at = tuple(slice(i * d, i * d + (n - 1) * s + 1, s)
-                   for i, d, n, s in zip(k, dilations, out, strides))  # fmt: skip
-        y[(..., *at)] += columns[(slice(None), slice(None), *k)]
-    return y[(..., *(slice(b, n - a) for n, (b, a) in zip(image, around)))]
+        at: Any = [...]
+        at += [slice(i * d, i * d + (n - 1) * s + 1, s)
+               for i, d, n, s in zip(k, dilations, out, strides)]  # fmt: skip
+        y[tuple(at)] += columns[(slice(None), slice(None), *k)]
+    middle: Any = (..., *(slice(b, n - a) for n, (b, a) in zip(image, around)))
+    return y[middle]
 
 
 @operator("CausalConvWithState", since=27)

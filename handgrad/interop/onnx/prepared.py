@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -69,16 +70,26 @@ def run_model(model: Any, inputs: Any, device: str = "CPU", **options: Any) -> t
     return prepare(model, device).run(inputs)
 
 
-def backend() -> Any:
+def __getattr__(name: str) -> Any:
+    if name == "backend":  # its base class is the onnx package's, which need not be there
+        return standard_backend()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@cache
+def standard_backend() -> Any:
     """A subclass of `onnx.backend.base.Backend`, which the onnx package's own tests take."""
     from onnx.backend.base import Backend, BackendRep
     from onnx.helper import make_graph, make_model, make_opsetid, make_tensor_value_info
     from onnx.helper import np_dtype_to_tensor_dtype as code
 
-    class HandgradRep(Prepared, BackendRep):  # type: ignore[misc]
+    base: Any = Backend
+    rep: Any = BackendRep
+
+    class HandgradRep(Prepared, rep):
         """A prepared model as the onnx package names it."""
 
-    class HandgradBackend(Backend):  # type: ignore[misc]
+    class HandgradBackend(base):
         """ONNX models in NumPy."""
 
         @classmethod
