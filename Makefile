@@ -18,6 +18,10 @@ test: .venv/test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
+# The kernels compiled with the checks of addresses, undefined behaviour and threads: two minutes.
+sanitizers: .venv/test
+	$(BIN)/python -m pytest --numprocesses auto -m sanitizers tests/native
+
 # The documentation as files that need no server: out/site/index.html.
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
