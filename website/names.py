@@ -33,6 +33,7 @@ GROUPS = [
     ("Estimators", "handgrad.sklearn"),
     ("C", "handgrad.interop.c"),
     ("Files", "handgrad.interop.files"),
+    ("PyTorch", "handgrad.interop.torch"),
     ("Native programs", "handgrad.compile"),
     ("Tensors", "handgrad"),
 ]

@@ -9,6 +9,6 @@ __getattr__, __dir__ = names_of(
     __all__,
     modules={
         "c": "handgrad.interop.c", "files": "handgrad.interop.files",
-        "onnx": "handgrad.interop.onnx",
+        "onnx": "handgrad.interop.onnx", "torch": "handgrad.interop.torch",
     },
 )  # fmt: skip

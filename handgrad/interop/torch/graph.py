@@ -1,0 +1,287 @@
+"""from_torch: a module of PyTorch's as a network of our layers, with its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad import layers
+from handgrad.interop.torch.modules import Unsupported, layer_of
+from handgrad.interop.torch.state import load_state_dict
+from handgrad.network import Network, Sequential
+
+
+class Imported(Network):
+    """A module as it was traced: its layers, under the names that they had, and the steps.
+
+    A step is (name of what it makes, what it calls, the names of what it takes).
+    """
+
+    def __init__(self, inner: dict[str, Any], steps: list[Any], inputs: list[str], output: Any):
+        self.inner, self.steps, self.inputs, self.output = inner, steps, inputs, output
+
+    def __call__(self, *inputs: Any) -> Any:
+        values: dict[str, Any] = dict(zip(self.inputs, inputs))
+        for name, call, taken, options in self.steps:
+            given = [_look(a, values) for a in taken]
+            function = self.inner[call] if isinstance(call, str) else call
+            values[name] = function(*given, **{k: _look(v, values) for k, v in options.items()})
+        return _look(self.output, values)
+
+
+class Ref(str):
+    """The name of what an earlier step made."""
+
+
+def _look(value: Any, values: dict[str, Any]) -> Any:
+    if isinstance(value, Ref):
+        return values[value]
+    if isinstance(value, tuple | list):
+        return type(value)(_look(v, values) for v in value)
+    if isinstance(value, slice):
+        return slice(*(_look(v, values) for v in (value.start, value.stop, value.step)))
+    return value
+
+
+def from_torch(module: Any, *example: Any) -> Network:
+    """A network with the structure and the weights of a torch.nn.Module, on its inputs (N, …).
+
+    A torch.nn.Sequential of layers that both have is a Sequential; anything else is traced by
+    torch.fx and keeps the names of its modules. In evaluation mode if the module is.
+    Raises ValueError that names every module and function without a counterpart, and where the
+    outputs of both differ by more than rounding.
+    """
+    import torch
+
+    if not isinstance(module, torch.nn.Module):
+        raise ValueError(f"from_torch: a torch.nn.Module is needed, got a {type(module).__name__}")
+    if not example:
+        raise ValueError("from_torch: give an example of its inputs, such as torch.zeros(1, 784)")
+    given = [torch.as_tensor(x) for x in example]
+    dtype = next((str(p.dtype).rpartition(".")[2] for p in module.parameters()), "float32")
+    network = _sequential(module, dtype) or _traced(module, dtype)
+    mode = module.training
+    module.eval()
+    try:
+        with torch.no_grad():
+            expected = module(*given)
+    finally:
+        module.train(mode)
+    arrays = [x.numpy() for x in given]
+    network.build(*arrays)
+    load_state_dict(network, module.state_dict())
+    _compare(network, arrays, expected)
+    network.train() if mode else network.eval()
+    return network
+
+
+def _sequential(module: Any, dtype: str) -> Sequential | None:
+    import torch
+
+    if type(module) is not torch.nn.Sequential:
+        return None
+    children = [c for c in module.children() if type(c) is not torch.nn.Identity]
+    if any(isinstance(c, torch.nn.Sequential | torch.nn.RNNBase) or list(c.children())
+           for c in children):  # fmt: skip
+        return None
+    found, wrong = [], []
+    for name, child in module.named_children():
+        if type(child) is torch.nn.Identity:
+            continue
+        try:
+            layer: Any = layer_of(child)
+            layer.torch_name = name
+            found.append(layer)
+        except Unsupported as error:
+            wrong.append(f"{name} ({error})")
+    _refuse(wrong)
+    return Sequential(*found, dtype=dtype)
+
+
+def _traced(module: Any, dtype: str) -> Network:
+    import torch
+
+    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined,misc]
+        def is_leaf_module(self, m: Any, name: str) -> bool:
+            return type(m).__module__.startswith("torch.nn.") and not isinstance(
+                m, torch.nn.Sequential | torch.nn.ModuleList | torch.nn.ModuleDict
+            )
+
+    try:
+        graph = Tracer().trace(module)
+    except Exception as error:  # whatever the module's own code raises while it is traced
+        raise ValueError(
+            f"from_torch: {type(module).__name__} cannot be traced: {error}; a forward that looks "
+            "at values, or unpacks a shape, has to be written as a Network by hand"
+        ) from None
+    inner: dict[str, Any] = {}
+    steps, inputs, wrong = [], [], []
+    output: Any = None
+    for node in graph.nodes:
+        args, kwargs = _refs(node.args), _refs(node.kwargs)
+        if node.op == "placeholder":
+            inputs.append(node.name)
+        elif node.op == "output":
+            output = args[0]
+        elif node.op == "call_module":
+            _call_module(module, node, inner, steps, wrong, args)
+        else:
+            try:
+                steps.append((node.name, FUNCTIONS.find(node), args, kwargs))
+            except Unsupported as error:
+                wrong.append(f"{node.name} ({error})")
+    _refuse(wrong)
+    network = Imported(inner, steps, inputs, output)
+    network.dtype = np.dtype(dtype)
+    return network
+
+
+def _call_module(module: Any, node: Any, inner: Any, steps: Any, wrong: Any, args: Any) -> None:
+    import torch
+
+    target = module.get_submodule(node.target)
+    if isinstance(target, torch.nn.Identity):
+        steps.append((node.name, lambda x: x, args, {}))
+        return
+    try:
+        if node.target not in inner:
+            layer: Any = layer_of(target)
+            layer.torch_name = node.target
+            inner[node.target] = layer
+        call: Any = node.target
+        if isinstance(target, torch.nn.RNNBase | torch.nn.MultiheadAttention):
+            args = args[:3] if isinstance(target, torch.nn.MultiheadAttention) else args[:1]
+            steps.append((f"{node.name}_y", call, args, {}))
+            steps.append((node.name, lambda y: (y, None), (Ref(f"{node.name}_y"),), {}))
+            return
+        steps.append((node.name, call, args, {}))
+    except Unsupported as error:
+        wrong.append(f"{node.target} ({error})")
+
+
+def _refs(value: Any) -> Any:
+    """Arguments of a node with the nodes among them as names."""
+    if hasattr(value, "op") and hasattr(value, "target"):
+        return Ref(value.name)
+    if isinstance(value, dict):
+        return {k: _refs(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return tuple(map(_refs, value))
+    if isinstance(value, slice):
+        return slice(*(_refs(v) for v in (value.start, value.stop, value.step)))
+    return value
+
+
+def _refuse(wrong: list[str]) -> None:
+    if wrong:
+        raise ValueError(f"from_torch: no counterpart for {'; '.join(wrong)}")
+
+
+def _compare(network: Network, arrays: list[Any], expected: Any) -> None:
+    """Raise ValueError unless the network gives what the module gave."""
+    first = expected[0] if isinstance(expected, tuple) else expected
+    y = network.predict(*arrays, engine="numpy") if len(arrays) == 1 else None
+    if y is None:
+        with network.evaluating():
+            y = np.asarray(network(*arrays))
+    y = y[0] if isinstance(y, tuple) else y
+    there = first.detach().numpy()
+    wide = 1e-4 if there.dtype == np.float32 else 1e-9
+    if y.shape != there.shape or not np.allclose(
+        y, there, wide, wide * max(1, np.abs(there).max())
+    ):
+        off = np.abs(y - there).max() if y.shape == there.shape else f"{y.shape}, {there.shape}"
+        raise ValueError(f"from_torch: the outputs differ ({off}); `verify` says in which layer")
+
+
+class _Functions:
+    """Functions and methods of tensors that a forward may call, by name."""
+
+    def __init__(self) -> None:
+        one = {name: (lambda x, cls=cls: cls()(x)) for name, cls in {
+            "relu": layers.ReLU, "sigmoid": layers.Sigmoid, "tanh": layers.Tanh, "exp": layers.Exp,
+            "log": layers.Log, "sqrt": layers.Sqrt, "abs": layers.Abs, "silu": layers.SiLU,
+            "selu": layers.SELU, "mish": layers.Mish, "softplus": layers.Softplus,
+            "relu6": layers.ReLU6, "sin": layers.Sin, "cos": layers.Cos,
+            "hardswish": layers.HardSwish, "hardsigmoid": layers.HardSigmoid,
+        }.items()}  # fmt: skip
+        self.table: dict[str, Callable[..., Any]] = {
+            **one,
+            "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
+            "truediv": lambda a, b: a / b, "div": lambda a, b: a / b, "neg": lambda a: -a,
+            "pow": lambda a, b: a**b, "matmul": lambda a, b: a @ b, "bmm": lambda a, b: a @ b,
+            "getitem": lambda a, at: a[at], "contiguous": lambda a: a,
+            "size": lambda a, dim=None: a.shape if dim is None else a.shape[dim],
+            "getattr": lambda a, name: getattr(a, name),
+            "flatten": _flattened, "view": _viewed, "reshape": _viewed,
+            "permute": lambda a, *axes: layers.Transpose(_listed(axes))(a),
+            "transpose": _swapped,
+            "cat": lambda xs, dim=0: layers.Concat(axis=dim)(*xs),
+            "mean": _reduced(layers.Mean), "sum": _reduced(layers.Sum),
+            "amax": _reduced(layers.Max),
+            "softmax": lambda a, dim=-1, **_: layers.Softmax(axis=dim)(a),
+            "log_softmax": lambda a, dim=-1, **_: layers.LogSoftmax(axis=dim)(a),
+            "gelu": lambda a, approximate="none": layers.GELU(approximate=approximate)(a),
+            "leaky_relu": lambda a, negative_slope=0.01, **_: layers.LeakyReLU(negative_slope)(a),
+            "elu": lambda a, alpha=1.0, **_: layers.ELU(alpha)(a),
+            "max_pool2d": lambda a, kernel_size, stride=None, padding=0, **_: layers.MaxPooling(
+                kernel_size, stride=stride, pad=padding)(a),
+            "avg_pool2d": lambda a, kernel_size, stride=None, padding=0, **_: layers.AveragePooling(
+                kernel_size, stride=stride, pad=padding)(a),
+            "adaptive_avg_pool2d": lambda a, size: layers.Mean(axis=(-2, -1), keepdims=True)(a),
+            "unsqueeze": lambda a, dim: layers.Reshape(_with_one(a.shape, dim))(a),
+        }  # fmt: skip
+
+    def find(self, node: Any) -> Callable[..., Any]:
+        """What a node of the graph calls. Raises Unsupported."""
+        target = node.target
+        name = target if isinstance(target, str) else getattr(target, "__name__", str(target))
+        name = name.strip("_").removeprefix("i") if name.startswith("__") else name
+        if node.op == "get_attr":
+            raise Unsupported(f"{target}, a parameter outside of a module of torch.nn")
+        if name not in self.table:
+            raise Unsupported(f"{node.op.removeprefix('call_')} {name} has no counterpart")
+        return self.table[name]
+
+
+def _listed(values: Any) -> tuple[int, ...]:
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
+
+
+def _shape(a: Any) -> tuple[int, ...]:
+    return tuple(int(n) for n in a.shape)
+
+
+def _viewed(a: Any, *sizes: Any) -> Any:
+    return a.reshape(_listed(sizes))
+
+
+def _flattened(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    shape = _shape(a)
+    end = end_dim % len(shape)
+    start = start_dim % len(shape)
+    return a.reshape((*shape[:start], -1, *shape[end + 1 :]))
+
+
+def _swapped(a: Any, first: int, second: int) -> Any:
+    axes = list(range(len(_shape(a))))
+    axes[first], axes[second] = axes[second], axes[first]
+    return layers.Transpose(tuple(axes))(a)
+
+
+def _with_one(shape: Any, dim: int) -> tuple[int, ...]:
+    at = dim % (len(shape) + 1)
+    return (*shape[:at], 1, *shape[at:])
+
+
+def _reduced(cls: Any) -> Callable[..., Any]:
+    def call(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        axis = tuple(dim) if isinstance(dim, list | tuple) else dim
+        return cls(axis=axis, keepdims=keepdim)(a)
+
+    return call
+
+
+FUNCTIONS = _Functions()

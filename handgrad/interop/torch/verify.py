@@ -1,0 +1,182 @@
+"""verify: the first layer in which a network and what it was made from part, with both numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.interop.torch.state import state_arrays
+from handgrad.layer import walk
+from handgrad.network import Network
+from handgrad.tensor import Tensor, calls_behind, learning
+
+RTOL = {"float32": 1e-4, "float64": 1e-9}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One comparison: the layer, what of it, the largest difference as a share of the largest
+    entry, where it is, and both numbers there."""
+
+    layer: str
+    what: str
+    error: float
+    right: bool
+    at: tuple[int, ...] = ()
+    ours: float = 0.0
+    theirs: float = 0.0
+
+    def __str__(self) -> str:
+        if self.right:
+            return f"{self.layer}: {self.what} agrees to {self.error:.1e}"
+        return (
+            f"{self.layer}: {self.what} differs by {self.error:.2g} of the largest; at "
+            f"{list(self.at)} ours is {self.ours:.6g}, theirs {self.theirs:.6g}"
+        )
+
+
+@dataclass
+class Verification:
+    """All comparisons in the order in which things are computed; true where all agree."""
+
+    rows: list[Compared] = field(default_factory=list)
+
+    @property
+    def first(self) -> Compared | None:
+        """Where they part first: forward from the input on, then backward from the output on."""
+        return next((row for row in self.rows if not row.right), None)
+
+    def __bool__(self) -> bool:
+        return self.first is None
+
+    def __str__(self) -> str:
+        if self.first is None:
+            worst = max((row.error for row in self.rows), default=0.0)
+            return f"the same in {len(self.rows)} values and gradients, to {worst:.1e}"
+        return f"they part in {self.first}"
+
+
+def verify(network: Network, against: Any, x: Any, *, seed: int = 0) -> Verification:
+    """Hold every layer's output and every gradient against those of a module of PyTorch's.
+
+    against: the module that the network came from, whose names its layers have; or an ONNX file,
+    of which the outputs alone can be compared. x: an input (N, …). Both run in evaluation mode,
+    with one random upstream gradient. Raises ValueError where no layer has the name of a module.
+    """
+    if isinstance(against, str | Path):
+        return _against_file(network, against, x)
+    import torch
+
+    if not isinstance(against, torch.nn.Module):
+        raise ValueError(
+            f"verify: a module or an ONNX file is needed, got {type(against).__name__}"
+        )
+    x = np.asarray(x)
+    rng = np.random.default_rng(seed)
+    mode = against.training
+    against.eval()
+    try:
+        theirs = _run_theirs(torch, against, x, rng)
+    finally:
+        against.train(mode)
+    with network.evaluating(), learning():
+        ours = _run_ours(network, x, np.random.default_rng(seed))
+    rows: list[Compared] = []
+    for part in ("output", "gradient of the output"):
+        names = [n for n in theirs[part] if n in ours[part]]
+        rows += [_compare(n, part, ours[part][n], theirs[part][n])
+                 for n in (names if part == "output" else reversed(names))]  # fmt: skip
+    for name, array in theirs["weights"].items():
+        if name in ours["weights"]:
+            layer, _, last = name.rpartition(".")
+            rows.append(_compare(layer, f"gradient of {last}", ours["weights"][name], array))
+    if not rows:
+        raise ValueError("verify: no layer has the name of a module; was it made by from_torch?")
+    rows.append(_compare("the input", "gradient", ours["input"], theirs["input"]))
+    return Verification(rows)
+
+
+def _run_theirs(torch: Any, module: Any, x: Array, rng: Any) -> dict[str, Any]:
+    outputs: dict[str, Any] = {}
+
+    def keep(name: str) -> Any:
+        def hook(_: Any, __: Any, y: Any) -> None:
+            y = y[0] if isinstance(y, tuple) else y
+            if name not in outputs and y.requires_grad:
+                y.retain_grad()
+                outputs[name] = y
+
+        return hook
+
+    hooks = [m.register_forward_hook(keep(n)) for n, m in module.named_modules() if n]
+    inputs = torch.tensor(x, requires_grad=x.dtype.kind == "f")
+    module.zero_grad()
+    try:
+        y = module(inputs)
+        y = y[0] if isinstance(y, tuple) else y
+        y.backward(torch.from_numpy(_upstream(rng, y.detach().numpy())))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    weights = {n: p.grad.numpy().copy() for n, p in module.named_parameters() if p.grad is not None}
+    module.zero_grad()
+    return {
+        "output": {n: y.detach().numpy() for n, y in outputs.items()},
+        "gradient of the output": {n: y.grad.numpy() for n, y in outputs.items()
+                                   if y.grad is not None},
+        "weights": weights,
+        "input": None if inputs.grad is None else inputs.grad.numpy(),
+    }  # fmt: skip
+
+
+def _run_ours(network: Network, x: Array, rng: Any) -> dict[str, Any]:
+    paths = {id(layer): getattr(layer, "torch_name", path) for path, layer in walk(network)}
+    given = Tensor(x) if x.dtype.kind == "f" else x
+    y = network(given)
+    y = y[0] if isinstance(y, tuple) else y
+    calls = calls_behind(y)
+    held = [(paths[id(c.original)], c.outputs[0]()) for c in calls if id(c.original) in paths]
+    y.backward(_upstream(rng, y.data), retain=True)
+    first: dict[str, Any] = {}
+    for name, tensor in held:
+        if tensor is not None:
+            first.setdefault(name, tensor)
+    return {
+        "output": {n: t.data for n, t in first.items()},
+        "gradient of the output": {n: t.grad for n, t in first.items() if t.grad is not None},
+        "weights": state_arrays(network, gradient=True),
+        "input": given.grad if isinstance(given, Tensor) else None,
+    }
+
+
+def _against_file(network: Network, path: str | Path, x: Any) -> Verification:
+    from handgrad.interop import onnx
+
+    (there,) = onnx.backend.prepare(str(path)).run([np.asarray(x)])[:1]
+    ours = network.predict(np.asarray(x), engine="numpy")
+    return Verification([_compare("the network", "output", ours, np.asarray(there))])
+
+
+def _upstream(rng: Any, y: Array) -> Array:
+    dy: Array = rng.standard_normal(y.shape).astype(y.dtype)
+    return dy
+
+
+def _compare(layer: str, what: str, ours: Any, theirs: Any) -> Compared:
+    if ours is None or theirs is None:
+        return Compared(layer, what, 0.0, ours is None and theirs is None)
+    if ours.shape != theirs.shape:
+        return Compared(
+            layer, f"{what} has shape {ours.shape} and {theirs.shape}, and", np.inf, False
+        )
+    size = float(np.abs(theirs).max()) if theirs.size else 0.0
+    difference = np.abs(ours.astype(np.float64) - theirs)
+    at = np.unravel_index(int(np.argmax(difference)), theirs.shape) if theirs.size else ()
+    error = float(difference[at]) / (size or 1.0) if theirs.size else 0.0
+    right = bool(error <= RTOL.get(str(theirs.dtype), 1e-4))
+    place = tuple(map(int, at))
+    return Compared(layer, what, error, right, place, float(ours[at]), float(theirs[at]))
