@@ -21,7 +21,12 @@ function agrees(a, wanted) {
 /** What somebody's own code gives; null where it does what the page cannot. */
 function attempted(node, act) {
   if (node.op !== "Own") return act();
-  try { return act(); } catch (error) { node.error = String(error.message); return null; }
+  try {
+    return act();
+  } catch (error) {
+    node.error = String(error.message);
+    return null;
+  }
 }
 
 class Machine {
@@ -59,8 +64,15 @@ class Machine {
   /** Whether the numbers of a layer here are not Python's: then it is not computed here. */
   differs(node) {
     const back = this.sends.get(node) || [], own = node.op === "Own"; // which may have failed
-    return node.out.some(id => this.values[id] ? !agrees(this.values[id], this.about[id].marks) : own) ||
+    const off = id => this.values[id] ? !agrees(this.values[id], this.about[id].marks) : own;
+    return node.out.some(off) ||
       node.sent.some((sent, j) => sent && (back[j] ? !agrees(back[j], sent) : own));
+  }
+
+  /** [number of the node, of its argument] for each use of a value whose gradient is wanted. */
+  uses(id) {
+    return this.nodes.flatMap((node, at) =>
+      node.args.flatMap((a, j) => a === id && node.wanted[j] ? [[at, j]] : []));
   }
 
   get edited() { return this.leaves.some((a, i) => a !== this.start[i]); }
@@ -110,7 +122,8 @@ class Machine {
     if (node.op) {
       if (dys.includes(null) || args.includes(null) || ys.includes(null)) return null;
       const one = ys.length === 1;
-      return attempted(node, () => ops[node.op].backward(node.k, one ? dys[0] : dys, one ? ys[0] : ys, ...args));
+      const [dy, y] = one ? [dys[0], ys[0]] : [dys, ys];
+      return attempted(node, () => ops[node.op].backward(node.k, dy, y, ...args));
     }
     return this.edited ? null : node.back || null;
   }
