@@ -27,21 +27,28 @@ function paint(canvas, a, part) {
   if (fine) canvas.style.maxHeight = "14rem";
   const style = getComputedStyle(document.documentElement), pen = canvas.getContext("2d");
   const [above, below, ink] = ["--value", "--back", "--ink"].map(n => style.getPropertyValue(n).trim());
+  const rgb = [above, below, ink].map(c => [1, 3, 5].map(i => parseInt(c.slice(i, i + 2), 16)));
+  const image = fine && pen.createImageData(C, R);
   const top = cells.reduce((most, v) => Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most, 0) || 1;
   cells.forEach((v, i) => {
-    const x = i % C * side, y = Math.floor(i / C) * side, inset = v < 0 && !fine ? side / 4 : 0;
+    const shade = !Number.isFinite(v) ? 1 : v === 0 ? 0 : 0.12 + 0.88 * Math.abs(v) / top;
+    if (fine) {
+      image.data.set([...rgb[Number.isFinite(v) ? +(v < 0) : 2], 255 * shade], 4 * i);
+      return;
+    }
+    const x = i % C * side, y = Math.floor(i / C) * side, inset = v < 0 ? side / 4 : 0;
     if (!Number.isFinite(v)) {
       pen.globalAlpha = 1;
-      pen.strokeStyle = pen.fillStyle = ink;
-      if (fine) return pen.fillRect(x, y, 1, 1);
+      pen.strokeStyle = ink;
       pen.beginPath();
       pen.moveTo(x, y); pen.lineTo(x + side, y + side); pen.moveTo(x + side, y); pen.lineTo(x, y + side);
       return pen.stroke();
     }
-    pen.globalAlpha = v === 0 ? 0 : 0.12 + 0.88 * Math.abs(v) / top;
+    pen.globalAlpha = shade;
     pen.fillStyle = v > 0 ? above : below;
     pen.fillRect(x + inset, y + inset, side - 2 * inset, side - 2 * inset);
   });
+  if (fine) pen.putImageData(image, 0, 0);
 }
 
 Object.assign(View.prototype, {
