@@ -36,6 +36,14 @@ function extent(a) {
 const argument = (m, node, j) => node.args[j] === null ? undefined : m.values[node.args[j]];
 const everyArgument = (m, node) => node.args.map((id, j) => argument(m, node, j));
 
+/** Which element of which argument a layer that moves elements puts at i. */
+function takenFrom(node, args, i) {
+  let at = node.k.maps[0].d[i], j = 0;
+  if (at < 0) return {};
+  while (at >= args[j].d.length) at -= args[j++].d.length;
+  return {name: node.names[j], j, at};
+}
+
 /** What forward does, at element i of the output. */
 function forwardWords(m, node, i) {
   const y = m.values[node.out[0]], name = node.y || "y";
@@ -50,9 +58,14 @@ function forwardWords(m, node, i) {
     return `${left} = Σ ${text}${more === undefined ? "" : " + b"} = ${summed(pairs)}` +
       `${more === undefined ? "" : ` + ${factor(more)}`} = ${say(y.d[i])}.`;
   }
+  if (node.op === "Take") {
+    const {name, j, at} = takenFrom(node, args, i);
+    return `${left} = ${say(y.d[i])}: ${name ? `that is ${spotted(name, at, args[j].s)}, ` +
+      "moved or copied" : "what fills up"}. ${node.formula}.`;
+  }
   if (op.each && args.every(a => a === undefined || a.d.length === y.d.length)) {
     const given = node.names.map((n, j) => args[j] && `${n} = ${say(args[j].d[i])}`).filter(Boolean);
-    if (node.op !== "Take") return `${left}: ${node.formula}, with ${given.join(", ")}: ${say(y.d[i])}.`;
+    return `${left} = ${say(y.d[i])}: ${node.formula}, with ${given.join(", ")}.`;
   }
   return `${left} = ${say(y.d[i])}: ${node.formula}.`;
 }

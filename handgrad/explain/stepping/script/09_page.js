@@ -202,6 +202,10 @@ class View {
       const most = pairs.reduce((best, pair) => weight(pair) > weight(best) ? pair : best, pairs[0]);
       if (most) [this.looked[node.args[0]], this.looked[node.args[1]]] = most.slice(2);
     }
+    if (node.op === "Take" && id === node.out[0]) {
+      const {j, at} = takenFrom(node, everyArgument(this.m, node), i);
+      if (j !== undefined) this.looked[node.args[j]] = at;
+    }
     if (!node.op || !ops[node.op].each || node.op === "Take") return;
     for (const other of [...node.args, ...node.out])
       if (other !== null && this.m.values[other]?.d.length === this.m.values[id].d.length) this.looked[other] = i;

@@ -20,7 +20,7 @@ Object.assign(View.prototype, {
       return;
     }
     const count = runs.reduce((sum, [, lines]) => sum + lines.length, 0);
-    const current = this.line ?? count - 1;
+    const current = this.line ?? Math.max(runs[0][1].length - 1, 0); // the end of the method itself
     const button = (text, name, by) => h("button", {type: "button", "aria-label": name,
       title: `${name} (${by > 0 ? "." : ","})`, "data-key": name,
       onclick: () => this.moveLine(by)}, text);
