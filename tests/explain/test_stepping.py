@@ -321,17 +321,31 @@ def test_what_is_not_finite_is_said(asked):
 
 # Layers that the page cannot compute in some use, and why.
 UNCOMPUTED = {
-    **dict.fromkeys(("DotProductAttention", "AdditiveAttention", "MultiHeadAttention"), "a mask"),
-    **dict.fromkeys(("RNN", "LSTM"), "a mask or a state that is given"),
-    **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell", "GRU", "ConvLSTM"), "it writes into views"),
+    "LSTM": "dropout inside", "ConvLSTM": "it writes into views",
     **dict.fromkeys(("Bidirectional", "Stacked", "SpectralNorm", "CosineEmbedding"),
                     "it runs layers inside"),
-    **dict.fromkeys(("Gather", "ScatterAdd", "CategoricalLogProb", "PolicyGradient"),
-                    "indices decide"),
+    **dict.fromkeys(("Gather", "ScatterAdd", "PolicyGradient"), "indices decide"),
     **dict.fromkeys(("Einsum", "CosineSimilarity", "GaussianLikelihood", "Quantile", "Dice",
                      "Wasserstein"), "functions that the page has not"),
-    "NegativeSampling": "it draws anew",
 }  # fmt: skip
+
+
+class Masked(hg.Network):
+    """The mask is used inside attention, whose steps are shown, and by a layer of its own."""
+
+    def __init__(self):
+        self.attention, self.mask = hg.DotProductAttention(), np.tril(np.ones((2, 3, 3), bool))
+
+    def __call__(self, x):
+        scores = hg.Where()(self.mask, x @ x.transpose(0, 2, 1), x @ x.transpose(0, 2, 1) * 0.5)
+        return self.attention(x, x, x, self.mask).sum() + scores.sum()
+
+
+def test_an_array_inside_an_opened_layer_cannot_be_edited():
+    page = step_page(Masked(), np.random.default_rng(0).normal(size=(2, 3, 3)), dy=np.ones(()))
+    assert page.uncomputed == []
+    fixed = [v["fixed"] for v in page.data["values"] if v["name"] == "condition"]
+    assert fixed == [True, False]  # the mask itself, and what attention made of it
 
 
 def test_all_other_layers_are_computed(asked):

@@ -48,7 +48,7 @@ def _value(value: Value) -> dict[str, Any]:
         "name": value.name, "kind": value.kind, "shape": list(np.shape(value.array)),
         "wanted": value.wanted, "marks": marks(value.array),
         "data": None if value.kind == COMPUTED else encoded(value.array),
-        "whole": np.asarray(value.array).dtype.kind in "iub",
+        "fixed": value.fixed, "whole": np.asarray(value.array).dtype.kind in "iub",
     }  # fmt: skip
 
 

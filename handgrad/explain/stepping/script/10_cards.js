@@ -60,7 +60,7 @@ Object.assign(View.prototype, {
     const seen = (at, from, count, room) => Math.max(0, Math.min(from ?? at - 1, count - room));
     state.top = seen(row, state.top, part.rows, ROWS);
     state.left = seen(column, state.left, part.columns, COLUMNS);
-    const editable = about.kind !== "computed" && typeof value !== "string";
+    const editable = about.kind !== "computed" && !about.fixed && typeof value !== "string";
     const label = about.name === name || about.kind === "computed" ? name : `${name} = ${about.name}`;
     return h("section", {class: `card ${about.kind}`, "aria-label": `${label}, ${lengths(s)}, ${about.kind}`},
       h("h4", {}, h("code", {}, label), h("span", {class: "quiet"}, ` ${lengths(s)} ${about.kind}`)),
