@@ -80,7 +80,15 @@ def book():
     return network, rng.normal(size=(5, 3)), rng.integers(0, 3, 5)
 
 
-PAGES = {"small": small, "picture": picture, "own": own, "twice": twice, "book": book}
+def strange():
+    """What is not finite, an option that has no limit, and no targets: forward alone."""
+    x = np.random.default_rng(5).normal(size=(3, 2))
+    x[0, 0], x[1, 1] = np.nan, np.inf
+    return hg.Sequential(hg.Affine(3), hg.Clip(-np.inf, 1.0)), x, None
+
+
+PAGES = {"small": small, "picture": picture, "own": own, "twice": twice, "book": book,
+         "strange": strange}  # fmt: skip
 LOSSES = {"book": book_layers.SoftmaxWithLoss()}
 
 EDIT = """
@@ -109,6 +117,7 @@ result.curve = document.querySelectorAll(".curve polyline").length;
 document.getElementById("reset").click();
 """
 WALK = """
+result.told = document.getElementById("differing")?.textContent;
 result.steps = [];
 for (let i = 0; i < stepping.steps.length; i++) {
   stepping.go(i);
@@ -181,6 +190,9 @@ def asked(tmp_path_factory):
         name: (page.html, width.get(name, 1280), f"{begin}{codes[name]}return result;")
         for name, page in pages.items()
     }
+    wrong = _page("small")
+    wrong.data["nodes"][1]["op"] = "Sigmoid"  # which is a Tanh
+    questions["wrong"] = (wrong.html, 400, f"{begin}{WALK}return result;")
     samples = [_sample(i) for i in range(len(SAMPLES))]
     questions["samples"] = (_machines(samples), 400, COMPUTED)
     return ask(tmp_path_factory.mktemp("browser"), questions), pages, samples
@@ -224,6 +236,16 @@ def agree(found, tape):
         if value.gradient is not None:
             assert gradient is not None, value.name
             np.testing.assert_allclose(gradient, np.ravel(value.gradient), rtol=1e-6, atol=1e-9)
+
+
+def test_a_wrong_formula_is_found_when_the_page_opens(asked):
+    answer = asked[0]["wrong"]["answer"]
+    assert asked[0]["wrong"]["errors"] == []
+    assert answer["told"] == "Not as Python computes it: 1 Tanh."
+    names = [value.name for value in asked[1]["small"].tape.values]
+    known = {name for name, v in zip(names, answer["start"]["values"]) if v != "unknown"}
+    assert known == {"x", "0.W", "0.b", "y", "2.W", "2.b", "t"}
+    assert sum(v == "unknown" for v in answer["start"]["values"]) == 3
 
 
 @pytest.mark.parametrize("name", PAGES)

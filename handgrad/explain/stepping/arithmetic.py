@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,11 @@ def wants_parts(call: CallRecord) -> bool:
 
 def _plain(use: Use) -> Options:
     config = use.layer.config() if hasattr(use.layer, "config") else {}
-    return {k: v for k, v in config.items() if isinstance(v, int | float | str | None)}
+    return {
+        k: None if isinstance(v, float) and not isfinite(v) else v  # JSON has no ∞: no limit
+        for k, v in config.items()
+        if isinstance(v, int | float | str | None)
+    }
 
 
 def _taken(use: Use) -> Options:

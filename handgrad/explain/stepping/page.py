@@ -126,7 +126,8 @@ def _in_float64(network: Any, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
     """A copy that computes in float64, and its inputs as the network itself would round them."""
     arrays = [None if x is None else np.asarray(x) for x in inputs]
     if isinstance(network, Network):
-        network.build(*arrays)
+        with np.errstate(all="ignore"):  # what is not finite is shown
+            network.build(*arrays)
         dtype = network.dtype
     else:
         dtype = parameter_dtype(network) or np.float64
