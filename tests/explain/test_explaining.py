@@ -95,6 +95,7 @@ def test_very_many_layers_are_folded_with_a_word():
     network = hg.Sequential(*[hg.Tanh() for _ in range(500)])
     page = step_page(network, np.ones((1, 2)), dy=np.ones((1, 2)))
     assert page.data["folded"] == (100, 400)
+    assert page.steps == 2 * (100 + 1 + 100)
     assert page.data["nodes"][200].get("forward") is None
     assert len(page.html) < 500_000
 

@@ -53,8 +53,9 @@ class Page:
 
     @property
     def steps(self) -> int:
-        """Uses of layers, forward and backward; the page adds the loss's and the update."""
-        return len(self.data["nodes"]) * (2 if self.data["backward"] else 1)
+        """How many are shown, forward and backward; the page adds that of the loss and the update."""
+        first, end = self.data["folded"] or (0, 1)
+        return (len(self.data["nodes"]) - (end - first) + 1) * (2 if self.data["backward"] else 1)
 
     @property
     def uncomputed(self) -> list[str]:
