@@ -53,7 +53,7 @@ class Page:
 
     @property
     def steps(self) -> int:
-        """How many are shown, forward and backward; the page adds that of the loss and the update."""
+        """How many are shown, forward and backward, beside those of the loss and of the update."""
         first, end = self.data["folded"] or (0, 1)
         return (len(self.data["nodes"]) - (end - first) + 1) * (2 if self.data["backward"] else 1)
 
