@@ -142,6 +142,13 @@ named("Next step"); named("Next step"); named("Step back"); where.push(stepping.
 named("Play"); where.push(Boolean(stepping.timer));
 named("Pause"); where.push(Boolean(stepping.timer));
 document.querySelectorAll(".nodes button")[2].click(); where.push(stepping.at);
+stepping.go(8);
+result.chosen = [];
+for (let b = 0; b < document.querySelectorAll(".choice").length; b++) {
+  document.querySelectorAll(".choice")[b].click();
+  result.chosen.push(words().slice(0, 15), document.querySelector(".check").className);
+}
+stepping.go(2);
 press(","); where.push(document.querySelector(".note").textContent);
 result.where = where;
 let clicks = 0;
@@ -261,7 +268,7 @@ def test_after_an_edit_all_that_follows_is_pythons(asked):
     network.build(x)
     network[0].W[1, 2] = 0.75
     agree(answer["edited"], step_page(network, x, t=t).tape)
-    assert answer["summary"].endswith("(edited)")
+    assert answer["summary"].endswith("(changed)")
     agree(answer["reset"], asked[1]["small"].tape)
 
 
@@ -329,6 +336,10 @@ def test_every_control_works(asked):
         9, 0, 2, 1, True, False, 9, 0, 1, True, False, 2, answer["where"][-1]
     ]  # fmt: skip
     assert answer["where"][-1].startswith("Line ")
+    assert [text[:14] for text in answer["chosen"][::2]] == [
+        "Chain rule: dx", "Chain rule: dW", "Chain rule: db"
+    ]  # fmt: skip
+    assert set(answer["chosen"][1::2]) == {"check good"}
     assert answer["clicks"] > 40
     assert answer["nameless"] == 0
     assert answer["curve"] == 1

@@ -132,7 +132,7 @@ class View {
     const count = learned.reduce((sum, v) => sum + size(v.shape), 0).toLocaleString("en");
     this.summary.textContent = `${this.m.nodes.length} uses of layers, ${count} parameters` +
       `${this.data.backward ? `; ${this.m.goal} = ${say(this.m.loss())}` : ""}` +
-      `${this.m.edited ? " (edited)" : ""}`;
+      `${this.m.edited ? " (changed)" : ""}`;
     this.drawList();
     const titles = {forward: "Forward: ", backward: "Backward: ", seed: "Backward begins", update: "Update"};
     this.heading.textContent = titles[phase] + (folded ? "layers at once" : node && n >= 0 ? headed(node) : "");
@@ -178,7 +178,20 @@ class View {
     this.look(node, node.args[j], i);
     if (most) this.looked[node.out[most[0]]] = most[1];
     return [[...outs, ...ids], `${text}${fan && ` ${fan}`}`,
-      (lines.length ? lines : [node.words]).map(line => h("code", {}, line))];
+      lines.length ? this.choices(node, j) : [h("code", {}, node.words)]];
+  }
+  /** The gradients' formulas, each a button that makes the step tell of this one. */
+  choices(node, chosen) {
+    const greek = {gamma: "γ", beta: "β"};
+    return Object.entries(node.gradients).map(([name, line]) => {
+      const j = node.names.findIndex(n => name === `d${n}` || name === `d${greek[n]}`);
+      if (j < 0 || !node.wanted[j] || node.args[j] === null) return h("code", {}, line);
+      return h("button", {type: "button", class: "choice", "aria-pressed": String(j === chosen),
+        "data-key": `choice ${name}`, onclick: () => {
+          this.target = {id: node.args[j]};
+          this.draw();
+        }}, h("code", {}, line));
+    });
   }
   updateTold() {
     const {m} = this, ids = m.about.flatMap((v, id) => v.kind === "parameter" ? [id] : []);

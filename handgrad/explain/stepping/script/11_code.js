@@ -90,9 +90,10 @@ Object.assign(View.prototype, {
   drawTraining() {
     if (!this.result) return;
     const {losses, edited} = this.m, last = this.m.loss(), count = losses.length - 1;
+    const goal = this.m.goal[0].toUpperCase() + this.m.goal.slice(1);
     this.result.textContent = count
-      ? `${this.m.goal} ${say(losses[0])} → ${say(last)} after ${count} step${count > 1 ? "s" : ""}.`
-      : `${this.m.goal} ${say(last)}${edited ? " after the edit" : ", not trained yet"}.`;
+      ? `${goal} ${say(losses[0])} → ${say(last)} after ${count} step${count > 1 ? "s" : ""}.`
+      : `${goal} ${say(last)}${edited ? " after the edit" : ", not trained yet"}.`;
     const finite = losses.filter(Number.isFinite);
     if (!count || finite.length < 2) return this.curve.replaceChildren();
     const low = Math.min(...finite), span = Math.max(...finite) - low || 1;
