@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from handgrad.explain.identity import Identity
-from handgrad.explain.use import behind, name_of_input, opened
+from handgrad.explain.use import behind, given, name_of_input, opened
 from handgrad.explain.words import clean
 from handgrad.tensor import CallRecord
 
@@ -23,6 +25,7 @@ class Calls:
     identity: Identity
     inside: dict[CallRecord, str] = field(default_factory=dict)  # what a call was opened from
     names: dict[Any, str] = field(default_factory=dict)  # of values inside, by their keys
+    fixed: set[Any] = field(default_factory=set)  # keys of arrays that parts of an opened call use
     _kept: list[Any] = field(default_factory=list)  # outputs, which records hold weakly
 
     def label(self, call: CallRecord) -> str:
@@ -114,5 +117,6 @@ class Calls:
         name = f"in {self.label(call).removeprefix('in ')} {type(call.original).__name__}"
         name = name.replace("in  ", "in ")
         self._kept.append(outputs)
+        self.fixed |= {of.of(x) for x in given(call) if isinstance(x, np.ndarray)}
         self.inside |= dict.fromkeys(calls, name)
         return calls

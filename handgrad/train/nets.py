@@ -43,7 +43,11 @@ def network_from_file(text: str, option: str = "--net") -> tuple[Network, list[t
     Raises ValueError, which begins with the option, where there is none.
     """
     path, _, name = text.partition(":")
-    module = load_module(Path(path))
+    return network_in(load_module(Path(path)), path, name, option)
+
+
+def network_in(module: Any, path: str, name: str, option: str) -> tuple[Network, list[type]]:
+    """The network of this name in a module, or its only one; see `network_from_file`."""
     members = {k: v for k, v in vars(module).items() if not k.startswith("_")}
     own = [v for v in members.values() if isinstance(v, type) and v.__module__ == module.__name__]
     if not name:

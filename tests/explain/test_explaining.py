@@ -44,9 +44,22 @@ def test_a_page_of_a_file_and_of_a_saved_model(tmp_path, file):
     assert explain(model, "--data", "spiral", "--out", out).exit_code == 0
 
 
+def test_a_file_may_bring_its_own_rows(tmp_path, file):
+    rows = "import numpy as np\nx, t = np.eye(2).repeat(3, 0), np.array([0, 1, 2, 0, 1, 2])\n"
+    file.write_text(NETWORK + rows)
+    out = tmp_path / "page.html"
+    result = explain(f"{file}:network", "--rows", "1:3", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "on its x, rows 1:3" in out.read_text()
+
+
 WRONG = {
+    "no data": ([], "--data: data are needed, or an array x (and t) in"),
     "what it takes": (["--data", "digits"], "digits needs an output of shape (N, 10)"),
-    "no rows": (["--data", "spiral", "--rows", "900:"], "--rows: spiral has 240 samples"),
+    "no rows": (
+        ["--data", "spiral", "--rows", "900:"],
+        "--rows: spiral has 240 samples, numbered from 0",
+    ),
     "rows": (["--data", "spiral", "--rows", "few"], "--rows: numbers such as 0:8 or 3 are needed"),
     "data": (["--data", "nothing"], "data must be digits"),
     "folder": (["--data", "spiral", "--out", "/nowhere/page.html"], "/nowhere"),
@@ -82,6 +95,7 @@ def test_very_many_layers_are_folded_with_a_word():
     network = hg.Sequential(*[hg.Tanh() for _ in range(500)])
     page = step_page(network, np.ones((1, 2)), dy=np.ones((1, 2)))
     assert page.data["folded"] == (100, 400)
+    assert page.steps == 2 * (100 + 1 + 100)
     assert page.data["nodes"][200].get("forward") is None
     assert len(page.html) < 500_000
 

@@ -80,7 +80,15 @@ def book():
     return network, rng.normal(size=(5, 3)), rng.integers(0, 3, 5)
 
 
-PAGES = {"small": small, "picture": picture, "own": own, "twice": twice, "book": book}
+def strange():
+    """What is not finite, an option that has no limit, and no targets: forward alone."""
+    x = np.random.default_rng(5).normal(size=(3, 2))
+    x[0, 0], x[1, 1] = np.nan, np.inf
+    return hg.Sequential(hg.Affine(3), hg.Clip(-np.inf, 1.0)), x, None
+
+
+PAGES = {"small": small, "picture": picture, "own": own, "twice": twice, "book": book,
+         "strange": strange}  # fmt: skip
 LOSSES = {"book": book_layers.SoftmaxWithLoss()}
 
 EDIT = """
@@ -109,6 +117,7 @@ result.curve = document.querySelectorAll(".curve polyline").length;
 document.getElementById("reset").click();
 """
 WALK = """
+result.told = document.getElementById("differing")?.textContent;
 result.steps = [];
 for (let i = 0; i < stepping.steps.length; i++) {
   stepping.go(i);
@@ -133,6 +142,13 @@ named("Next step"); named("Next step"); named("Step back"); where.push(stepping.
 named("Play"); where.push(Boolean(stepping.timer));
 named("Pause"); where.push(Boolean(stepping.timer));
 document.querySelectorAll(".nodes button")[2].click(); where.push(stepping.at);
+stepping.go(8);
+result.chosen = [];
+for (let b = 0; b < document.querySelectorAll(".choice").length; b++) {
+  document.querySelectorAll(".choice")[b].click();
+  result.chosen.push(words().slice(0, 15), document.querySelector(".check").className);
+}
+stepping.go(2);
 press(","); where.push(document.querySelector(".note").textContent);
 result.where = where;
 let clicks = 0;
@@ -181,6 +197,9 @@ def asked(tmp_path_factory):
         name: (page.html, width.get(name, 1280), f"{begin}{codes[name]}return result;")
         for name, page in pages.items()
     }
+    wrong = _page("small")
+    wrong.data["nodes"][1]["op"] = "Sigmoid"  # which is a Tanh
+    questions["wrong"] = (wrong.html, 400, f"{begin}{WALK}return result;")
     samples = [_sample(i) for i in range(len(SAMPLES))]
     questions["samples"] = (_machines(samples), 400, COMPUTED)
     return ask(tmp_path_factory.mktemp("browser"), questions), pages, samples
@@ -226,6 +245,16 @@ def agree(found, tape):
             np.testing.assert_allclose(gradient, np.ravel(value.gradient), rtol=1e-6, atol=1e-9)
 
 
+def test_a_wrong_formula_is_found_when_the_page_opens(asked):
+    answer = asked[0]["wrong"]["answer"]
+    assert asked[0]["wrong"]["errors"] == []
+    assert answer["told"] == "Not as Python computes it: 1 Tanh."
+    names = [value.name for value in asked[1]["small"].tape.values]
+    known = {name for name, v in zip(names, answer["start"]["values"]) if v != "unknown"}
+    assert known == {"x", "0.W", "0.b", "y", "2.W", "2.b", "t"}
+    assert sum(v == "unknown" for v in answer["start"]["values"]) == 3
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_forward_and_gradients_are_pythons(asked, name):
     answers, pages, _ = asked
@@ -239,7 +268,7 @@ def test_after_an_edit_all_that_follows_is_pythons(asked):
     network.build(x)
     network[0].W[1, 2] = 0.75
     agree(answer["edited"], step_page(network, x, t=t).tape)
-    assert answer["summary"].endswith("(edited)")
+    assert answer["summary"].endswith("(changed)")
     agree(answer["reset"], asked[1]["small"].tape)
 
 
@@ -307,6 +336,10 @@ def test_every_control_works(asked):
         9, 0, 2, 1, True, False, 9, 0, 1, True, False, 2, answer["where"][-1]
     ]  # fmt: skip
     assert answer["where"][-1].startswith("Line ")
+    assert [text[:14] for text in answer["chosen"][::2]] == [
+        "Chain rule: dx", "Chain rule: dW", "Chain rule: db"
+    ]  # fmt: skip
+    assert set(answer["chosen"][1::2]) == {"check good"}
     assert answer["clicks"] > 40
     assert answer["nameless"] == 0
     assert answer["curve"] == 1
@@ -321,17 +354,31 @@ def test_what_is_not_finite_is_said(asked):
 
 # Layers that the page cannot compute in some use, and why.
 UNCOMPUTED = {
-    **dict.fromkeys(("DotProductAttention", "AdditiveAttention", "MultiHeadAttention"), "a mask"),
-    **dict.fromkeys(("RNN", "LSTM"), "a mask or a state that is given"),
-    **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell", "GRU", "ConvLSTM"), "it writes into views"),
+    "LSTM": "dropout inside", "ConvLSTM": "it writes into views",
     **dict.fromkeys(("Bidirectional", "Stacked", "SpectralNorm", "CosineEmbedding"),
                     "it runs layers inside"),
-    **dict.fromkeys(("Gather", "ScatterAdd", "CategoricalLogProb", "PolicyGradient"),
-                    "indices decide"),
+    **dict.fromkeys(("Gather", "ScatterAdd", "PolicyGradient"), "indices decide"),
     **dict.fromkeys(("Einsum", "CosineSimilarity", "GaussianLikelihood", "Quantile", "Dice",
                      "Wasserstein"), "functions that the page has not"),
-    "NegativeSampling": "it draws anew",
 }  # fmt: skip
+
+
+class Masked(hg.Network):
+    """The mask is used inside attention, whose steps are shown, and by a layer of its own."""
+
+    def __init__(self):
+        self.attention, self.mask = hg.DotProductAttention(), np.tril(np.ones((2, 3, 3), bool))
+
+    def __call__(self, x):
+        scores = hg.Where()(self.mask, x @ x.transpose(0, 2, 1), x @ x.transpose(0, 2, 1) * 0.5)
+        return self.attention(x, x, x, self.mask).sum() + scores.sum()
+
+
+def test_an_array_inside_an_opened_layer_cannot_be_edited():
+    page = step_page(Masked(), np.random.default_rng(0).normal(size=(2, 3, 3)), dy=np.ones(()))
+    assert page.uncomputed == []
+    fixed = [v["fixed"] for v in page.data["values"] if v["name"] == "condition"]
+    assert fixed == [True, False]  # the mask itself, and what attention made of it
 
 
 def test_all_other_layers_are_computed(asked):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,18 +64,18 @@ def arithmetic(call: CallRecord) -> tuple[str, Options] | None:
 
 
 def wants_parts(call: CallRecord) -> bool:
-    """Whether a use is shown as the steps inside: a layer of ours that has no formula.
-
-    Not where it has inputs that are no tensors: what depends on them would not be seen.
-    """
+    """Whether a use is shown as the steps inside: a layer of ours that has no formula."""
     cls = type(call.original)
-    ours = getattr(layers, cls.__name__, None) is cls
-    return ours and all(isinstance(x, Tensor | None) for x in call.given) and not arithmetic(call)
+    return getattr(layers, cls.__name__, None) is cls and not arithmetic(call)
 
 
 def _plain(use: Use) -> Options:
     config = use.layer.config() if hasattr(use.layer, "config") else {}
-    return {k: v for k, v in config.items() if isinstance(v, int | float | str | None)}
+    return {
+        k: None if isinstance(v, float) and not isfinite(v) else v  # JSON has no ∞: no limit
+        for k, v in config.items()
+        if isinstance(v, int | float | str | None)
+    }
 
 
 def _taken(use: Use) -> Options:
@@ -153,11 +154,16 @@ def _normalized(use: Use) -> Options | None:
 
 
 def _recurrent(use: Use) -> Options | None:
-    """For sequences without a mask that start from zeros and give y alone."""
-    layer = use.layer
-    zeros = not any(np.any(state) for state in layer.befores[0])
-    simple = len(use.inputs) == 1 and zeros and layer.drop is None and not layer.return_state
-    return {"states": len(layer.states)} if simple else None
+    """Not with dropout inside, nor where it goes on from a state of its own."""
+    layer, count = use.layer, len(use.inputs)
+    remembered = count < 3 and any(np.any(state) for state in layer.befores[0])
+    if remembered or layer.drop is not None:
+        return None
+    return {"inputs": count, "returns": layer.return_state, **_cell(use)}
+
+
+def _cell(use: Use) -> Options:
+    return {"states": len(use.layer.states), "reset": getattr(use.layer, "reset", "")}
 
 
 def _loss(use: Use) -> Options:
@@ -194,7 +200,8 @@ NEEDED: dict[type, tuple[str | None, Callable[[Use], Options | None]]] = {
         (layers.BatchNorm, layers.LayerNorm, layers.RMSNorm, layers.GroupNorm,
          layers.InstanceNorm), ("Normalize", _normalized),
     ),
-    **dict.fromkeys((layers.RNN, layers.LSTM), (None, _recurrent)),
+    **dict.fromkeys((layers.RNN, layers.LSTM, layers.GRU), (None, _recurrent)),
+    **dict.fromkeys((layers.RNNCell, layers.LSTMCell, layers.GRUCell), (None, _cell)),
     **dict.fromkeys(
         (layers.MeanSquaredError, layers.SumSquaredError, layers.MeanAbsoluteError, layers.Huber,
          layers.SigmoidCrossEntropy, layers.BinaryCrossEntropy, layers.Hinge), (None, _loss),

@@ -30,10 +30,13 @@ def encoded(array: Any) -> dict[str, Any]:
 
 
 def marks(array: Any) -> list[float] | None:
-    """The norm, and a sum with uneven weights, of an array; None where it is not finite."""
+    """The norm, and a sum with uneven weights, of an array; nothing where it is not finite.
+
+    None where these are too large to be compared.
+    """
     flat = np.asarray(array, np.float64).ravel()
     if not np.isfinite(flat).all():
-        return None
+        return []
     weights = (np.arange(prod(flat.shape)) * 7919 % 101 - 50) / 50
     with np.errstate(over="ignore"):
         found = [float(np.sqrt((flat * flat).sum())), float((flat * weights).sum())]

@@ -48,7 +48,7 @@ def _value(value: Value) -> dict[str, Any]:
         "name": value.name, "kind": value.kind, "shape": list(np.shape(value.array)),
         "wanted": value.wanted, "marks": marks(value.array),
         "data": None if value.kind == COMPUTED else encoded(value.array),
-        "whole": np.asarray(value.array).dtype.kind in "iub",
+        "fixed": value.fixed, "whole": np.asarray(value.array).dtype.kind in "iub",
     }  # fmt: skip
 
 
@@ -105,7 +105,9 @@ def _fresh(use: Use) -> Any:
 
 
 def _arrays(use: Use) -> list[Any]:
-    return [x.data if isinstance(x, Tensor) else x for x in use.call.given]
+    """Copies of the inputs, which a layer of somebody's own may write into."""
+    found = (x.data if isinstance(x, Tensor) else x for x in use.call.given)
+    return [x.copy() if isinstance(x, np.ndarray) else x for x in found]
 
 
 def _code(use: Use) -> tuple[list[Ran], list[Ran]]:
@@ -147,7 +149,6 @@ def _difference(use: Use, j: int, spot: int, gradients: list[Any]) -> float:
 
     def at(move: float) -> float:
         arrays = _arrays(use)
-        arrays[j] = np.array(arrays[j])
         arrays[j].flat[spot] += move
         ys = _fresh(use).forward(*arrays)
         several = ys if isinstance(ys, tuple | list) else [ys]

@@ -53,8 +53,9 @@ class Page:
 
     @property
     def steps(self) -> int:
-        """Uses of layers, forward and backward; the page adds the loss's and the update."""
-        return len(self.data["nodes"]) * (2 if self.data["backward"] else 1)
+        """How many are shown, forward and backward, beside those of the loss and of the update."""
+        first, end = self.data["folded"] or (0, 1)
+        return (len(self.data["nodes"]) - (end - first) + 1) * (2 if self.data["backward"] else 1)
 
     @property
     def uncomputed(self) -> list[str]:
@@ -126,7 +127,8 @@ def _in_float64(network: Any, inputs: Sequence[Any]) -> tuple[Any, list[Any]]:
     """A copy that computes in float64, and its inputs as the network itself would round them."""
     arrays = [None if x is None else np.asarray(x) for x in inputs]
     if isinstance(network, Network):
-        network.build(*arrays)
+        with np.errstate(all="ignore"):  # what is not finite is shown
+            network.build(*arrays)
         dtype = network.dtype
     else:
         dtype = parameter_dtype(network) or np.float64

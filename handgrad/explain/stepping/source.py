@@ -20,6 +20,7 @@ from handgrad.explain.values import lengths, shown
 from handgrad.layer import Layer
 
 LONGEST, MOST = 60, 5  # lines of a method, methods of a use
+EVENTS = 1000  # lines that are followed in one call: a loop may have many more
 PREPARING = {"build", "draw", "__getattr__", "__init__"}  # methods that are not shown
 
 
@@ -100,8 +101,12 @@ def _tracing(layer: Any, found: dict[CodeType, Ran]) -> Iterator[None]:
             return None
         found[code] = ran = Ran(method)
         before: list[int] = []
+        events = 0
 
         def follow(frame: FrameType, event: str, argument: Any) -> Any:
+            nonlocal events
+            events += 1
+            frame.f_trace_lines = events < EVENTS
             _note(ran, frame, before, argument if event == "return" else None)
             if event == "line":
                 before[:] = [frame.f_lineno - method.first + 1]

@@ -30,6 +30,7 @@ class Value:
     array: Any
     wanted: bool
     gradient: Any = None
+    fixed: bool = False  # used where the tape does not show it: a mask inside an opened layer
 
 
 @dataclass
@@ -123,7 +124,8 @@ class Tape:
             array = x.data if isinstance(x, Tensor) else np.asarray(x)
             own = self._calls.names.get(key) or self._calls.paths.get(id(x))
             name = getattr(x, "name", None) or own or name
-            self._enter(key, Value(clean(name), kind, array, wanted))
+            value = Value(clean(name), kind, array, wanted, fixed=key in self._calls.fixed)
+            self._enter(key, value)
         return self._numbers[key]
 
     def _parameter(self, owner: Any, name: str) -> int:

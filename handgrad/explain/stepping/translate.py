@@ -80,7 +80,7 @@ def _plain(value: Any) -> bool:
 
 
 def _state(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) or (isinstance(value, float) and not math.isfinite(value)):
         return encoded(value)
     return value.item() if isinstance(value, np.number) else value
 

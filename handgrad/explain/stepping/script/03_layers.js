@@ -4,7 +4,8 @@ ops.Affine = {
     [product(dy, W, true), outer(x, dy), ...(b ? [columns(dy)] : [])],
   terms(i, k, x, W, b) { // y[i] = Σ x·W + b
     const [D, M] = W.s, row = Math.floor(i / M) * D, pairs = [];
-    for (let j = 0; j < D; j++) pairs.push([x.d[row + j], W.d[j * M + i % M]]);
+    for (let j = 0; j < D; j++)
+      pairs.push([x.d[row + j], W.d[j * M + i % M], row + j, j * M + i % M]);
     return {text: `x[${indexOf(row, x.s).slice(0, -1).concat(":")}] · W[:,${i % M}]`, pairs,
       more: b && b.d[i % M]};
   },
@@ -16,7 +17,10 @@ ops.MatMul = {
   terms(i, k, a, b) {
     const [n, K] = a.s.slice(-2), M = b.s[b.s.length - 1], pairs = [];
     const block = Math.floor(i / (n * M)), row = Math.floor(i / M) * K;
-    for (let j = 0; j < K; j++) pairs.push([a.d[row + j], b.d[block * K * M + j * M + i % M]]);
+    for (let j = 0; j < K; j++) {
+      const at = block * K * M + j * M + i % M;
+      pairs.push([a.d[row + j], b.d[at], row + j, at]);
+    }
     return {text: "row of a · column of b", pairs};
   },
 };

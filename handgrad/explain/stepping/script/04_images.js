@@ -64,14 +64,16 @@ ops.Convolution = {
   forward: (k, x, W, b) => withChannel(correlate(k, x, W, W.s[0]), b),
   backward: (k, dy, y, x, W, b) =>
     [toImage(k, dy, W, x.s[1]), toWeights(k, x, dy, W), ...(b ? [channelSum(dy)] : [])],
-  terms(i, k, x, W, b) {
+  terms(i, k, x, W, b) { // pairs of numbers, and where each stands
     const [n, f, ...o] = indexOf(i, [x.s[0], W.s[0], ...k.outputs]), at = flatOf(o, k.outputs);
     const pairs = [], c = W.s[1], from = Math.floor(f / (W.s[0] / k.groups)) * c;
     windows(k).forEach((cell, j) => {
       const found = cell.outputs.indexOf(at);
-      for (let q = 0; found >= 0 && q < c; q++)
-        pairs.push([x.d[(n * x.s[1] + from + q) * k.image + cell.pixels[found]],
-          W.d[(f * c + q) * k.cells.length + j]]);
+      for (let q = 0; found >= 0 && q < c; q++) {
+        const p = (n * x.s[1] + from + q) * k.image + cell.pixels[found];
+        const w = (f * c + q) * k.cells.length + j;
+        pairs.push([x.d[p], W.d[w], p, w]);
+      }
     });
     return {text: `W[${f}] · the window of x at ${o.join(", ")}`, pairs, more: b && b.d[f]};
   },

@@ -32,6 +32,10 @@ for (const [name, [term, derivative, text]] of Object.entries(elementwise)) {
       const share = shares(k, y, weights);
       return [map(y, (v, i) => derivative(v, t.d[i], k) * share(i) * dloss.d[0]), null, null];
     },
+    terms(_, k, y, t, weights) {
+      const share = shares(k, y, weights);
+      return {text: "term · share", pairs: [...y.d].map((v, i) => [term(v, t.d[i], k), share(i), i, i])};
+    },
     local: (i, k, y, t, weights) => `(${text}) · ${say(shares(k, y, weights)(i))} with y = ` +
       `${say(y.d[i])}, t = ${say(t.d[i])}`,
   };
@@ -63,6 +67,13 @@ ops.SoftmaxCrossEntropy = {
     const m = classShares(k, y, t, weights), axes = [y.s.length - 1], g = groups(y.s, axes);
     const p = ops.Softmax.forward({axes}, y), sum = sums(m, g);
     return [map(p, (v, i) => dloss.d[0] * (v * sum[g.of[i]] - m.d[i])), null, null];
+  },
+  terms(_, k, y, t, weights) {
+    const m = classShares(k, y, t, weights), C = y.s[y.s.length - 1];
+    const logs = ops.LogSoftmax.forward({axes: [y.s.length - 1]}, y), pairs = [];
+    const label = i => t.s.length < y.s.length ? Math.floor(i / C) : i;
+    m.d.forEach((v, i) => { if (v) pairs.push([v, -logs.d[i], i, label(i)]); });
+    return {text: "m · (−ln p)", pairs};
   },
   local(i, k, y, t, weights) {
     const m = classShares(k, y, t, weights), axes = [y.s.length - 1], g = groups(y.s, axes);

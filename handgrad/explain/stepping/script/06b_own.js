@@ -93,7 +93,8 @@ function located(a, parts) {
       ways.push(index => [here, wide ? wide.d[flatOf(index.slice(from, from + common.length), common)] : p]);
     } else if (ints(p)) ways.push(() => [here, p]);
     else {
-      const step = p[3] ?? 1, wrap = (v, other) => v === null || v === undefined ? other : v < 0 ? Math.max(v + n, 0) : Math.min(v, n);
+      const step = p[3] ?? 1, there = v => v < 0 ? Math.max(v + n, 0) : Math.min(v, n);
+      const wrap = (v, other) => v === null || v === undefined ? other : there(v);
       const first = step > 0 ? wrap(p[1], 0) : wrap(p[1], n - 1), end = step > 0 ? wrap(p[2], n) : wrap(p[2], -1);
       const to = s.length;
       s.push(Math.max(0, Math.ceil((end - first) / step)));
@@ -133,7 +134,8 @@ const functions = {
   zeros: ([s]) => make([s].flat()), ones: ([s]) => map(make([s].flat()), () => 1),
   copy: ([a]) => each(v => v, a), array: ([a]) => copy(asArray(a)), asarray: ([a]) => asArray(a),
   dot: ([a, b]) => dot(a, b), matmul: ([a, b]) => dot(a, b),
-  reshape: ([a, ...s]) => reshaped(asArray(a), s), transpose: ([a, ...s]) => transposed(a, s.length ? s.flat() : null),
+  reshape: ([a, ...s]) => reshaped(asArray(a), s),
+  transpose: ([a, ...s]) => transposed(a, s.length ? s.flat() : null),
   ravel: ([a]) => reshaped(a, [-1]), flatten: ([a]) => reshaped(a, [-1]), square: ([a]) => each(v => v * v, a),
   logical_not: ([a]) => each(v => !v, a, true), add: ([a, b]) => spread(arithmeticOf["+"], a, b),
   subtract: ([a, b]) => spread(arithmeticOf["-"], a, b), multiply: ([a, b]) => spread(arithmeticOf["*"], a, b),
@@ -174,7 +176,8 @@ class Runner {
         if (found) return found;
       } else if (kind === "raise") throw new NotHere("an error");
       else {
-        const [from, to, step] = b.map(v => this.value(v, local)), limits = to === undefined ? [0, from, 1] : [from, to, step ?? 1];
+        const [from, to, step] = b.map(v => this.value(v, local));
+        const limits = to === undefined ? [0, from, 1] : [from, to, step ?? 1];
         for (let i = limits[0]; limits[2] > 0 ? i < limits[1] : i > limits[1]; i += limits[2]) {
           local[a] = i;
           const found = this.block(c, local);
@@ -187,8 +190,9 @@ class Runner {
     if (isArray(v) && v.d.length !== 1) throw new NotHere("truth of an array");
     return Boolean(isArray(v) ? v.d[0] : Array.isArray(v) ? v.length : v);
   }
-  put([kind, a, b, c], v, local, into = false) {
-    if (kind === "tuple") return [a, b, c].forEach((to, i) => to && this.put(to, Array.isArray(v) ? v[i] : row(v, i), local));
+  put(target, v, local, into = false) {
+    const [kind, a, b] = target, part = i => Array.isArray(v) ? v[i] : row(v, i);
+    if (kind === "tuple") return target.slice(1).forEach((to, i) => this.put(to, part(i), local));
     if (kind === "at") {
       const owner = this.value(a, local), {at, s} = located(owner, b.map(p => this.part(p, local)));
       const wide = isArray(v) ? spread((x) => x, v, make(s)) : null;
@@ -200,7 +204,8 @@ class Runner {
     else home[a] = v;
   }
   part(p, local) {
-    return p[0] === "slice" ? ["slice", ...p.slice(1).map(v => v === null ? null : plain(this.value(v, local)))] : plain(this.value(p, local));
+    const of = v => v === null ? null : plain(this.value(v, local));
+    return p[0] === "slice" ? ["slice", ...p.slice(1).map(of)] : of(p);
   }
   value(node, local) {
     const [kind, a, b, c] = node, of = v => this.value(v, local);
@@ -244,7 +249,8 @@ class Runner {
       }
       case "of": {
         const owner = asArray(of(a));
-        return {T: () => transposed(owner), shape: () => owner.s, size: () => owner.d.length, ndim: () => owner.s.length}[b]();
+        if (b === "T") return transposed(owner);
+        return b === "shape" ? owner.s : b === "size" ? owner.d.length : owner.s.length;
       }
       case "np": return functions[a](b.map(of), named(c));
       case "method": return functions[b]([of(a), ...c.map(of)], named(node[4]));

@@ -13,7 +13,9 @@ function marks(a) {
   return [Math.sqrt(norm), sum];
 }
 function agrees(a, wanted) {
-  if (!wanted || !a.d.every(Number.isFinite)) return wanted === null;
+  if (!wanted) return true; // nothing to compare with
+  if (!wanted.length || !a.d.every(Number.isFinite))
+    return !wanted.length && !a.d.every(Number.isFinite);
   const [norm, sum] = marks(a), room = 1e-6 * wanted[0] + 1e-12;
   return Math.abs(norm - wanted[0]) <= room && Math.abs(sum - wanted[1]) <= 10 * room;
 }
@@ -21,7 +23,12 @@ function agrees(a, wanted) {
 /** What somebody's own code gives; null where it does what the page cannot. */
 function attempted(node, act) {
   if (node.op !== "Own") return act();
-  try { return act(); } catch (error) { node.error = String(error.message); return null; }
+  try {
+    return act();
+  } catch (error) {
+    node.error = String(error.message);
+    return null;
+  }
 }
 
 class Machine {
@@ -42,9 +49,12 @@ class Machine {
     this.time = 0;
     this.memory = {};
     this.begin();
-    this.differing = this.nodes.filter(node => node.op && this.differs(node));
-    for (const node of this.differing) node.op = null;
-    if (this.differing.length) this.begin();
+    this.differing = [];
+    for (let node = this.wrong(); node; node = this.wrong()) {
+      this.differing.push(node);
+      node.op = null;
+      this.begin();
+    }
     this.losses = [this.loss()];
   }
 
@@ -56,11 +66,19 @@ class Machine {
     this.backward();
   }
 
-  /** Whether the numbers of a layer here are not Python's: then it is not computed here. */
-  differs(node) {
-    const back = this.sends.get(node) || [], own = node.op === "Own"; // which may have failed
-    return node.out.some(id => this.values[id] ? !agrees(this.values[id], this.about[id].marks) : own) ||
-      node.sent.some((sent, j) => sent && (back[j] ? !agrees(back[j], sent) : own));
+  /** The first layer, forward and then backward, whose numbers here are not Python's. */
+  wrong() {
+    const off = id => this.values[id] && !agrees(this.values[id], this.about[id].marks);
+    const back = node => (this.sends.get(node) || []).some((g, j) =>
+      g && node.wanted[j] && node.sent[j] !== undefined && !agrees(g, node.sent[j]));
+    return this.nodes.find(node => node.op && (node.error || node.out.some(off))) ||
+      this.nodes.findLast(node => node.op && back(node));
+  }
+
+  /** [number of the node, of its argument] for each use of a value whose gradient is wanted. */
+  uses(id) {
+    return this.nodes.flatMap((node, at) =>
+      node.args.flatMap((a, j) => a === id && node.wanted[j] ? [[at, j]] : []));
   }
 
   get edited() { return this.leaves.some((a, i) => a !== this.start[i]); }
@@ -110,7 +128,8 @@ class Machine {
     if (node.op) {
       if (dys.includes(null) || args.includes(null) || ys.includes(null)) return null;
       const one = ys.length === 1;
-      return attempted(node, () => ops[node.op].backward(node.k, one ? dys[0] : dys, one ? ys[0] : ys, ...args));
+      const [dy, y] = one ? [dys[0], ys[0]] : [dys, ys];
+      return attempted(node, () => ops[node.op].backward(node.k, dy, y, ...args));
     }
     return this.edited ? null : node.back || null;
   }

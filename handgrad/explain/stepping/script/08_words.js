@@ -9,10 +9,11 @@ function say(v) {
 const factor = v => v < 0 ? `(${say(v)})` : say(v);
 const spotted = (name, i, s) => s.length ? `${name}[${indexOf(i, s).join(", ")}]` : name;
 const lengths = s => s.length ? s.join("×") : "scalar";
+const weight = ([a, b]) => Math.abs(a * b);
 /** "1·2 + 3·4 + … (50 terms)" of pairs, the largest first where there are many. */
 function summed(pairs, count = pairs.length, room = 4) {
   const many = count > room;
-  const first = many ? [...pairs].sort((a, b) => Math.abs(b[0] * b[1]) - Math.abs(a[0] * a[1])) : pairs;
+  const first = many ? [...pairs].sort((a, b) => weight(b) - weight(a)) : pairs;
   const text = first.slice(0, many ? 3 : room).map(([a, b]) => `${factor(a)}·${factor(b)}`).join(" + ");
   return (text || "0") + (many ? ` + … (${count} terms)` : "");
 }
@@ -35,22 +36,36 @@ function extent(a) {
 const argument = (m, node, j) => node.args[j] === null ? undefined : m.values[node.args[j]];
 const everyArgument = (m, node) => node.args.map((id, j) => argument(m, node, j));
 
+/** Which element of which argument a layer that moves elements puts at i. */
+function takenFrom(node, args, i) {
+  let at = node.k.maps[0].d[i], j = 0;
+  if (at < 0) return {};
+  while (at >= args[j].d.length) at -= args[j++].d.length;
+  return {name: node.names[j], j, at};
+}
+
 /** What forward does, at element i of the output. */
 function forwardWords(m, node, i) {
   const y = m.values[node.out[0]], name = node.y || "y";
   if (!y) return `What ${node.title} gives is unknown: the page has no arithmetic for ` +
     `${node.op ? "a layer before" : "it"}, and something before was changed.`;
   const left = spotted(name, i, y.s), args = everyArgument(m, node);
-  if (!node.op) return `${left} = ${say(y.d[i])}, as Python computed it: the page has no arithmetic for ${node.title}.`;
+  if (!node.op) return `${left} = ${say(y.d[i])}, as Python computed it: the page has no ` +
+    `arithmetic for ${node.title}.`;
   const op = ops[node.op];
   if (op.terms) {
     const {text, pairs, more} = op.terms(i, node.k, ...args);
     return `${left} = Σ ${text}${more === undefined ? "" : " + b"} = ${summed(pairs)}` +
       `${more === undefined ? "" : ` + ${factor(more)}`} = ${say(y.d[i])}.`;
   }
+  if (node.op === "Take") {
+    const {name, j, at} = takenFrom(node, args, i);
+    return `${left} = ${say(y.d[i])}: ${name ? `that is ${spotted(name, at, args[j].s)}, ` +
+      "moved or copied" : "what fills up"}. ${node.formula}.`;
+  }
   if (op.each && args.every(a => a === undefined || a.d.length === y.d.length)) {
     const given = node.names.map((n, j) => args[j] && `${n} = ${say(args[j].d[i])}`).filter(Boolean);
-    if (node.op !== "Take") return `${left}: ${node.formula}, with ${given.join(", ")}: ${say(y.d[i])}.`;
+    return `${left} = ${say(y.d[i])}: ${node.formula}, with ${given.join(", ")}.`;
   }
   return `${left} = ${say(y.d[i])}: ${node.formula}.`;
 }
@@ -97,7 +112,7 @@ function backwardWords(m, node, j, i) {
 
 /** How often a value is used, if more than once, and its gradients added so far. */
 function fanWords(m, id, n) {
-  const uses = m.nodes.flatMap((node, at) => node.args.flatMap((a, j) => a === id && node.wanted[j] ? [[at, j]] : []));
+  const uses = m.uses(id);
   if (uses.length < 2) return "";
   const done = uses.filter(([at]) => at >= n);
   return `${m.about[id].name} is used ${uses.length} times: its gradient is the sum of what all uses send ` +

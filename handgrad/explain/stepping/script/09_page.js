@@ -3,7 +3,8 @@ function h(tag, options = {}, ...children) {
   const element = document.createElement(tag);
   for (const [key, value] of Object.entries(options))
     if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else if (value !== false && value !== undefined && value !== null) element.setAttribute(key, value === true ? "" : value);
+    else if (value !== false && value !== undefined && value !== null)
+      element.setAttribute(key, value === true ? "" : value);
   element.append(...children.flat().filter(c => c !== null && c !== undefined && c !== ""));
   return element;
 }
@@ -127,10 +128,11 @@ class View {
     const {phase, n, folded} = this.step, node = this.m.nodes[n];
     const focus = document.activeElement?.dataset?.key;
     this.count.textContent = `${this.at + 1} of ${this.steps.length}`;
-    const loss = this.m.loss();
-    this.summary.textContent = `${this.m.nodes.length} steps of computing, ` +
-      `${this.m.about.filter(v => v.kind === "parameter").reduce((s, v) => s + size(v.shape), 0).toLocaleString("en")} ` +
-      `parameters${this.data.backward ? `; ${this.m.goal} = ${say(loss)}` : ""}${this.m.edited ? " (edited)" : ""}`;
+    const learned = this.m.about.filter(v => v.kind === "parameter");
+    const count = learned.reduce((sum, v) => sum + size(v.shape), 0).toLocaleString("en");
+    this.summary.textContent = `${this.m.nodes.length} uses of layers, ${count} parameters` +
+      `${this.data.backward ? `; ${this.m.goal} = ${say(this.m.loss())}` : ""}` +
+      `${this.m.edited ? " (changed)" : ""}`;
     this.drawList();
     const titles = {forward: "Forward: ", backward: "Backward: ", seed: "Backward begins", update: "Update"};
     this.heading.textContent = titles[phase] + (folded ? "layers at once" : node && n >= 0 ? headed(node) : "");
@@ -176,24 +178,47 @@ class View {
     this.look(node, node.args[j], i);
     if (most) this.looked[node.out[most[0]]] = most[1];
     return [[...outs, ...ids], `${text}${fan && ` ${fan}`}`,
-      (lines.length ? lines : [node.words]).map(line => h("code", {}, line))];
+      lines.length ? this.choices(node, j) : [h("code", {}, node.words)]];
+  }
+  /** The gradients' formulas, each a button that makes the step tell of this one. */
+  choices(node, chosen) {
+    const greek = {gamma: "γ", beta: "β"};
+    return Object.entries(node.gradients).map(([name, line]) => {
+      const j = node.names.findIndex(n => name === `d${n}` || name === `d${greek[n]}`);
+      if (j < 0 || !node.wanted[j] || node.args[j] === null) return h("code", {}, line);
+      return h("button", {type: "button", class: "choice", "aria-pressed": String(j === chosen),
+        "data-key": `choice ${name}`, onclick: () => {
+          this.target = {id: node.args[j]};
+          this.draw();
+        }}, h("code", {}, line));
+    });
   }
   updateTold() {
     const {m} = this, ids = m.about.flatMap((v, id) => v.kind === "parameter" ? [id] : []);
     const id = this.target.id ?? ids[0], i = this.spot(id), g = m.gradients[id], lr = this.rate();
     this.looked[id] = i;
     const name = spotted(m.about[id].name, i, m.about[id].shape), w = m.values[id].d[i];
+    const rule = this.rule.value, all = "“One step” does it for all parameters.";
     const words = !g ? `The gradient of ${m.about[id].name} is unknown.`
-      : this.rule.value === "SGD" ? `SGD: ${name} ← ${say(w)} − ${say(lr)} · ${factor(g.d[i])} = ${say(w - lr * g.d[i])}. ` +
-        "“One step” does it for all parameters."
-        : `${this.rule.value} moves ${name} = ${say(w)}, whose gradient is ${say(g.d[i])}, with what it remembers of ` +
-          "earlier gradients. “One step” does it for all parameters.";
+      : rule === "SGD" ? `SGD: ${name} ← ${say(w)} − ${say(lr)} · ${factor(g.d[i])} = ` +
+        `${say(w - lr * g.d[i])}. ${all}`
+        : `${rule} moves ${name} = ${say(w)}, whose gradient is ${say(g.d[i])}, with what it ` +
+          `remembers of earlier gradients. ${all}`;
     return [ids.map(id => [id, m.about[id].name, null]), words, [h("code", {}, "p ← p − η · dp")]];
   }
 
   /** Look at an element of a value, and where a layer works element by element at the others'. */
   look(node, id, i) {
     this.looked[id] = i;
+    if (node.op && ops[node.op].terms && id === node.out[0]) { // the largest of the products
+      const {pairs} = ops[node.op].terms(i, node.k, ...everyArgument(this.m, node));
+      const most = pairs.reduce((best, pair) => weight(pair) > weight(best) ? pair : best, pairs[0]);
+      if (most) [this.looked[node.args[0]], this.looked[node.args[1]]] = most.slice(2);
+    }
+    if (node.op === "Take" && id === node.out[0]) {
+      const {j, at} = takenFrom(node, everyArgument(this.m, node), i);
+      if (j !== undefined) this.looked[node.args[j]] = at;
+    }
     if (!node.op || !ops[node.op].each || node.op === "Take") return;
     for (const other of [...node.args, ...node.out])
       if (other !== null && this.m.values[other]?.d.length === this.m.values[id].d.length) this.looked[other] = i;
@@ -220,7 +245,7 @@ class View {
     const maker = m.nodes.findIndex(node => node.out.includes(id));
     const value = phase === "forward" && maker > n ? "not computed yet" : m.values[id] || "unknown";
     if (!m.about[id].wanted || !this.data.backward) return [value, null];
-    const uses = m.nodes.flatMap((node, at) => node.args.flatMap((a, j) => a === id && node.wanted[j] ? [[at, j]] : []));
+    const uses = m.uses(id);
     const done = phase === "forward" ? [] : uses.filter(([at]) => at >= n);
     const begun = m.outputs.includes(id) && phase !== "forward";
     if (!done.length && !begun) return [value, uses.length || begun ? "not computed yet" : null];

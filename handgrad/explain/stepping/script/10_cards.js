@@ -27,21 +27,28 @@ function paint(canvas, a, part) {
   if (fine) canvas.style.maxHeight = "14rem";
   const style = getComputedStyle(document.documentElement), pen = canvas.getContext("2d");
   const [above, below, ink] = ["--value", "--back", "--ink"].map(n => style.getPropertyValue(n).trim());
+  const rgb = [above, below, ink].map(c => [1, 3, 5].map(i => parseInt(c.slice(i, i + 2), 16)));
+  const image = fine && pen.createImageData(C, R);
   const top = cells.reduce((most, v) => Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most, 0) || 1;
   cells.forEach((v, i) => {
-    const x = i % C * side, y = Math.floor(i / C) * side, inset = v < 0 && !fine ? side / 4 : 0;
+    const shade = !Number.isFinite(v) ? 1 : v === 0 ? 0 : 0.12 + 0.88 * Math.abs(v) / top;
+    if (fine) {
+      image.data.set([...rgb[Number.isFinite(v) ? +(v < 0) : 2], 255 * shade], 4 * i);
+      return;
+    }
+    const x = i % C * side, y = Math.floor(i / C) * side, inset = v < 0 ? side / 4 : 0;
     if (!Number.isFinite(v)) {
       pen.globalAlpha = 1;
-      pen.strokeStyle = pen.fillStyle = ink;
-      if (fine) return pen.fillRect(x, y, 1, 1);
+      pen.strokeStyle = ink;
       pen.beginPath();
       pen.moveTo(x, y); pen.lineTo(x + side, y + side); pen.moveTo(x + side, y); pen.lineTo(x, y + side);
       return pen.stroke();
     }
-    pen.globalAlpha = v === 0 ? 0 : 0.12 + 0.88 * Math.abs(v) / top;
+    pen.globalAlpha = shade;
     pen.fillStyle = v > 0 ? above : below;
     pen.fillRect(x + inset, y + inset, side - 2 * inset, side - 2 * inset);
   });
+  if (fine) pen.putImageData(image, 0, 0);
 }
 
 Object.assign(View.prototype, {
@@ -49,22 +56,24 @@ Object.assign(View.prototype, {
     const about = this.m.about[id], state = this.cards[id] ||= {}, s = about.shape;
     const [value, gradient] = this.known(id), index = indexOf(this.looked[id] ?? 0, s);
     const lead = state.lead || index.slice(0, Math.max(s.length - 2, 0));
-    const part = slice(s, lead), row = s.length > 1 ? index[s.length - 2] : 0, column = s.length ? index[s.length - 1] : 0;
+    const part = slice(s, lead), [row, column] = [0, 0, ...index].slice(-2);
     const seen = (at, from, count, room) => Math.max(0, Math.min(from ?? at - 1, count - room));
     state.top = seen(row, state.top, part.rows, ROWS);
     state.left = seen(column, state.left, part.columns, COLUMNS);
-    const editable = about.kind !== "computed" && typeof value !== "string";
+    const editable = about.kind !== "computed" && !about.fixed && typeof value !== "string";
     const label = about.name === name || about.kind === "computed" ? name : `${name} = ${about.name}`;
     return h("section", {class: `card ${about.kind}`, "aria-label": `${label}, ${lengths(s)}, ${about.kind}`},
       h("h4", {}, h("code", {}, label), h("span", {class: "quiet"}, ` ${lengths(s)} ${about.kind}`)),
-      h("div", {class: "maps"}, this.map(id, value, part, "value"), gradient && this.map(id, gradient, part, "gradient")),
+      h("div", {class: "maps"}, this.map(id, value, part, "value"),
+        gradient && this.map(id, gradient, part, "gradient")),
       size(s) ? this.mover(id, s, lead, part) : "",
       size(s) && typeof value !== "string" || gradient && typeof gradient !== "string"
         ? this.table(id, s, part, value, gradient, editable) : "");
   },
 
   map(id, a, part, kind) {
-    const word = typeof a === "string", name = kind === "gradient" ? `d${this.m.about[id].name}` : this.m.about[id].name;
+    const word = typeof a === "string";
+    const name = (kind === "gradient" ? "d" : "") + this.m.about[id].name;
     const figure = h("figure", {class: kind}, h("figcaption", {}, word ? `${kind}: ${a}` : `${kind}: ${
       a.d.length === 1 ? say(a.d[0]) : extent(a)}`));
     if (word || a.d.length < 2) return figure;
@@ -91,8 +100,9 @@ Object.assign(View.prototype, {
   /** Number fields by which the window of numbers is moved. */
   mover(id, s, lead, part) {
     const card = this.cards[id], name = this.m.about[id].name;
-    const field = (text, value, most, set) => h("label", {}, `${text} `, h("input", {type: "number", min: 0, max: most,
-      value, "data-key": `${id} ${text}`, "aria-label": `${name}: ${text}`, onchange: event => {
+    const field = (text, value, most, set) => h("label", {}, `${text} `, h("input", {
+      type: "number", min: 0, max: most, value, "data-key": `${id} ${text}`,
+      "aria-label": `${name}: ${text}`, onchange: event => {
         set(Math.max(0, Math.min(Math.trunc(Number(event.target.value)) || 0, most)));
         card.moved = true;
         this.draw();
@@ -101,7 +111,8 @@ Object.assign(View.prototype, {
       card.lead = lead.map((old, b) => a === b ? to : old);
     }));
     if (part.rows > ROWS) fields.push(field("from row", card.top, part.rows - ROWS, to => { card.top = to; }));
-    if (part.columns > COLUMNS) fields.push(field("from column", card.left, part.columns - COLUMNS, to => { card.left = to; }));
+    if (part.columns > COLUMNS)
+      fields.push(field("from column", card.left, part.columns - COLUMNS, to => { card.left = to; }));
     const shown = fields.filter(Boolean);
     return shown.length ? h("p", {class: "mover"}, shown) : "";
   },
@@ -115,9 +126,11 @@ Object.assign(View.prototype, {
         const v = typeof value === "string" ? null : value.d[i];
         const g = !gradient || typeof gradient === "string" ? null : gradient.d[i];
         cells.push(h("td", {class: i === spot ? "spot" : false},
-          editable ? this.field(id, i, v, name) : h("button", {type: "button", class: "number", "data-key": `${id} ${i}`,
-            "aria-label": `${name} = ${v === null ? "not computed yet" : say(v)}`, "aria-pressed": String(i === spot),
-            onclick: () => this.touch(id, i, true)}, v === null ? "·" : say(v)),
+          editable ? this.field(id, i, v, name) : h("button", {
+            type: "button", class: "number", "data-key": `${id} ${i}`,
+            "aria-label": `${name} = ${v === null ? "not computed yet" : say(v)}`,
+            "aria-pressed": String(i === spot), onclick: () => this.touch(id, i, true),
+          }, v === null ? "·" : say(v)),
           g === null ? "" : h("span", {class: "gradient", title: `d${name} = ${g}`}, say(g))));
       }
       rows.push(h("tr", {}, h("th", {scope: "row"}, s.length > 1 ? String(r) : ""), cells));
@@ -125,12 +138,13 @@ Object.assign(View.prototype, {
     const columns = [];
     for (let c = card.left; c < Math.min(card.left + COLUMNS, part.columns); c++)
       columns.push(h("th", {scope: "col"}, s.length ? String(c) : ""));
-    return h("div", {class: "scroll"}, h("table", {}, h("thead", {}, h("tr", {}, h("td", {}), columns)), h("tbody", {}, rows)));
+    const head = h("thead", {}, h("tr", {}, h("td", {}), columns));
+    return h("div", {class: "scroll"}, h("table", {}, head, h("tbody", {}, rows)));
   },
 
   field(id, i, v, name) {
-    return h("input", {type: "text", inputmode: "decimal", class: "number", value: say(v).replace("−", "-").replace("−", "-"),
-      title: `${name} = ${v}`, "data-key": `${id} ${i}`, "aria-label": name,
+    return h("input", {type: "text", inputmode: "decimal", class: "number",
+      value: say(v).replace(/−/g, "-"), title: `${name} = ${v}`, "data-key": `${id} ${i}`, "aria-label": name,
       onfocus: () => { if (this.looked[id] !== i) this.touch(id, i, true); },
       onchange: event => this.changed(id, i, event.target)});
   },
@@ -139,8 +153,10 @@ Object.assign(View.prototype, {
     const v = /^-?inf(inity)?$/i.test(text) ? (text[0] === "-" ? -Infinity : Infinity)
       : /^nan$/i.test(text) ? NaN : text === "" ? undefined : Number(text.replace(",", "."));
     const bound = about.whole && this.limit(id);
-    const wrong = v === undefined || (Number.isNaN(v) && !/^nan$/i.test(text)) ? `${input.value || "Nothing"} is no number.`
-      : about.whole && !(Number.isInteger(v) && v >= 0 && v < bound) ? `An integer from 0 to ${bound - 1} is needed, got ${input.value}.` : "";
+    const none = v === undefined || (Number.isNaN(v) && !/^nan$/i.test(text));
+    const wrong = none ? `${input.value || "Nothing"} is no number.`
+      : !about.whole || (Number.isInteger(v) && v >= 0 && v < bound) ? ""
+        : `An integer from 0 to ${bound - 1} is needed, got ${input.value}.`;
     if (!wrong) this.m.edit(id, i, v);
     setTimeout(() => { // when the focus has moved on
       this.draw();

@@ -4,10 +4,12 @@ Object.assign(View.prototype, {
     return node && (phase === "forward" || phase === "backward") && node[phase] || [];
   },
   moveLine(by) {
-    const {phase, n} = this.step, count = this.runs(phase, this.m.nodes[n]).reduce((sum, [, lines]) => sum + lines.length, 0);
-    if (!count) return;
-    this.line = this.line === null ? (by > 0 ? 0 : count - 1) : Math.max(0, Math.min(this.line + by, count - 1));
-    this.drawCode(phase, this.m.nodes[n], true);
+    const {phase, n} = this.step, node = this.m.nodes[n];
+    const last = this.runs(phase, node).reduce((sum, [, lines]) => sum + lines.length, 0) - 1;
+    if (last < 0) return;
+    const from = this.line ?? (by > 0 ? -1 : last + 1);
+    this.line = Math.max(0, Math.min(from + by, last));
+    this.drawCode(phase, node, true);
   },
 
   drawCode(phase, node, told = false) {
@@ -18,8 +20,10 @@ Object.assign(View.prototype, {
       return;
     }
     const count = runs.reduce((sum, [, lines]) => sum + lines.length, 0);
-    const current = this.line ?? count - 1, button = (text, name, by) => h("button", {type: "button", "aria-label": name,
-      title: `${name} (${by > 0 ? "." : ","})`, "data-key": name, onclick: () => this.moveLine(by)}, text);
+    const current = this.line ?? Math.max(runs[0][1].length - 1, 0); // the end of the method itself
+    const button = (text, name, by) => h("button", {type: "button", "aria-label": name,
+      title: `${name} (${by > 0 ? "." : ","})`, "data-key": name,
+      onclick: () => this.moveLine(by)}, text);
     let number = 0, note = "";
     const parts = runs.map(([id, lines]) => {
       const method = this.data.methods[id];
@@ -30,12 +34,14 @@ Object.assign(View.prototype, {
         if (ran) open = ran; else if (open && i + 1 > open.last) open = null;
         const here = open && open.number === current;
         if (here && ran) note = open.text;
-        return h("span", {class: `line${open ? " ran" : ""}${here ? " here" : ""}`, "aria-current": here ? "true" : false},
-          h("i", {}, String(method.first + i)), text || " ");
+        return h("span", {class: `line${open ? " ran" : ""}${here ? " here" : ""}`,
+          "aria-current": here ? "true" : false}, h("i", {}, String(method.first + i)), text || " ");
       });
-      return [h("h4", {}, `${method.name} `, h("span", {class: "quiet"}, method.file)), h("pre", {tabindex: 0}, shown)];
+      const file = h("span", {class: "quiet"}, method.file);
+      return [h("h4", {}, `${method.name} `, file), h("pre", {tabindex: 0}, shown)];
     });
-    const says = note ? `Line ${current + 1} of ${count}: ${note}${this.m.edited ? " (before the edit)" : ""}` : `Line ${current + 1} of ${count}`;
+    const says = `Line ${current + 1} of ${count}${note && `: ${note}`}` +
+      `${note && this.m.edited ? " (before the edit)" : ""}`;
     this.code.replaceChildren(h("div", {class: "lines"}, h("h3", {}, "The layer's own code"),
       button("▲", "Line before", -1), button("▼", "Next line", 1),
       h("span", {class: "note", role: told ? "status" : false}, says)), ...parts.flat());
@@ -48,15 +54,19 @@ Object.assign(View.prototype, {
       this.stop();
       for (let i = 0; i < count; i++)
         if (!this.m.train(this.rule.value, this.rate())) {
-          this.result.textContent = "A gradient is unknown: the page has no arithmetic for a layer on the way, so after " +
-            "an edit it cannot train. “As before” takes the edits back.";
+          this.result.textContent = "A gradient is unknown: the page has no arithmetic for a layer " +
+            "on the way, so after an edit it cannot train. “As before” takes the edits back.";
           return;
         }
       this.draw();
     };
-    this.rule = h("select", {"aria-label": "Update rule", onchange: () => { this.m.memory = {}; this.m.time = 0; this.draw(); }},
-      Object.keys(rules).map(name => h("option", {}, name)));
-    this.lr = h("input", {type: "text", inputmode: "decimal", value: "0.1", "aria-label": "Learning rate", onchange: () => this.draw()});
+    this.rule = h("select", {"aria-label": "Update rule", onchange: () => {
+      this.m.memory = {};
+      this.m.time = 0;
+      this.draw();
+    }}, Object.keys(rules).map(name => h("option", {}, name)));
+    this.lr = h("input", {type: "text", inputmode: "decimal", value: "0.1",
+      "aria-label": "Learning rate", onchange: () => this.draw()});
     this.result = h("p", {role: "status", class: "result"});
     this.curve = h("div", {class: "curve"});
     return h("section", {class: "train", "aria-label": "Training"}, h("h3", {}, "Train"),
@@ -64,7 +74,11 @@ Object.assign(View.prototype, {
       h("p", {class: "fields"},
         h("button", {type: "button", id: "one", onclick: steps(1)}, "One step"),
         h("button", {type: "button", id: "ten", onclick: steps(10)}, "Ten steps"),
-        h("button", {type: "button", id: "reset", onclick: () => { this.stop(); this.m.reset(); this.draw(); }}, "As before")),
+        h("button", {type: "button", id: "reset", onclick: () => {
+          this.stop();
+          this.m.reset();
+          this.draw();
+        }}, "As before")),
       this.result, this.curve);
   },
   rate() {
@@ -76,12 +90,15 @@ Object.assign(View.prototype, {
   drawTraining() {
     if (!this.result) return;
     const {losses, edited} = this.m, last = this.m.loss(), count = losses.length - 1;
-    this.result.textContent = count ? `${this.m.goal} ${say(losses[0])} → ${say(last)} after ${count} step${count > 1 ? "s" : ""}.`
-      : `${this.m.goal} ${say(last)}${edited ? " after the edit" : ", not trained yet"}.`;
+    const goal = this.m.goal[0].toUpperCase() + this.m.goal.slice(1);
+    this.result.textContent = count
+      ? `${goal} ${say(losses[0])} → ${say(last)} after ${count} step${count > 1 ? "s" : ""}.`
+      : `${goal} ${say(last)}${edited ? " after the edit" : ", not trained yet"}.`;
     const finite = losses.filter(Number.isFinite);
     if (!count || finite.length < 2) return this.curve.replaceChildren();
     const low = Math.min(...finite), span = Math.max(...finite) - low || 1;
-    const points = losses.map((v, i) => `${(i / count * 196 + 2).toFixed(1)},${(58 - 54 * (v - low) / span).toFixed(1)}`)
+    const point = (v, i) => [i / count * 196 + 2, 58 - 54 * (v - low) / span].map(p => p.toFixed(1));
+    const points = losses.map((v, i) => point(v, i).join())
       .filter((_, i) => Number.isFinite(losses[i])).join(" ");
     const box = h("div");
     box.innerHTML = `<svg viewBox="0 0 200 62" role="img" aria-label="The loss after each step, from ` +
