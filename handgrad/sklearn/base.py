@@ -86,7 +86,8 @@ class Perceptron(Given, BaseEstimator, ABC):
 
     @abstractmethod
     def _checked(self, X: Any, y: Any, reset: bool, labels: str) -> tuple[Any, Array]:
-        """X, checked, and y as numbers (N, K). labels: "new", the "same" as before, or "known"."""
+        """X, checked, and y as numbers (N, K). labels: "new", the "same" as before,
+        "known", or "open" to more."""
 
     def _labels(self, incremental: bool) -> str:
         return "new"

@@ -12,6 +12,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
+    check_classification_targets,
     type_of_target,
     unique_labels,
 )
@@ -23,6 +24,7 @@ from handgrad.layers.activation import sigmoid
 from handgrad.sklearn.base import Perceptron
 from handgrad.sklearn.data import dense
 from handgrad.sklearn.ensemble import mean
+from handgrad.sklearn.growth import grow
 from handgrad.sklearn.options import CONSTRAINTS
 from handgrad.sklearn.training import Goal
 
@@ -82,8 +84,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     ) -> MLPClassifier:
         """One epoch over these samples, from where the model stands.
 
-        classes: all that will ever come, needed in the first call. A class that comes later without
-        having been named is refused.
+        classes: those that will come, needed in the first call. One that comes later without having
+        been named gets an output of its own (`handgrad.sklearn.growth`).
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -133,6 +135,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
+            if labels == "open":
+                self._learn_classes(y)
             several = self._multilabel or type_of_target(y).startswith("multilabel")
             self._compare_classes(unique_labels(y) if several else np.unique(y), labels)
         if self._multilabel:
@@ -142,7 +146,23 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _labels(self, incremental: bool) -> str:
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             return "new"
-        return "same" if self.warm_start else "known"
+        if self.warm_start:
+            return "same"
+        return "open" if self._begun() else "known"
+
+    def _learn_classes(self, y: Array) -> None:
+        """Take in the classes of y that are new."""
+        if self._multilabel or type_of_target(y).startswith("multilabel"):
+            return
+        check_classification_targets(y)
+        classes = unique_labels(self.classes_, y)
+        if len(classes) > len(self.classes_):
+            grow(self, classes)
+            self.classes_, self._label_binarizer = classes, LabelBinarizer().fit(classes)
+            self.out_activation_, self.n_outputs_ = (
+                self._out_activation(),
+                self.intercepts_[-1].size,
+            )
 
     def _compare_classes(self, classes: Array, labels: str) -> None:
         if labels == "same" and set(classes) != set(self.classes_):
