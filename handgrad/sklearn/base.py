@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    _check_sample_weight,
     check_array,
     check_is_fitted,
     check_X_y,
@@ -20,10 +19,27 @@ from sklearn.utils.validation import (
 )
 
 from handgrad.arrays import Array
-from handgrad.sklearn.data import dense, merged
+from handgrad.sklearn.data import (
+    Rows,
+    checked_weights,
+    dense,
+    is_sparse,
+    merged,
+    parts,
+    scaling_of,
+    small,
+    too_large,
+)
 from handgrad.sklearn.ensemble import make_members, mean, teach
 from handgrad.sklearn.frames import Columns, check_frame, needs_columns
-from handgrad.sklearn.mlp import initial, network_of, raw_weights, scaled_weights, scores
+from handgrad.sklearn.mlp import (
+    initial,
+    network_of,
+    raw_weights,
+    scaled_weights,
+    scores,
+    sparse_scores,
+)
 from handgrad.sklearn.monitor import arrays_of
 from handgrad.sklearn.options import Given
 from handgrad.sklearn.own import own_network
@@ -31,6 +47,7 @@ from handgrad.sklearn.quantiles import Quantiles
 from handgrad.sklearn.scaling import Scaling
 from handgrad.sklearn.training import Goal, Samples, descend, minimize, moments_of
 
+_LEARNED = "coefs_", "intercepts_", "_moments", "_stream", "_seed", "_network", "_arrays"
 _FEW = 20  # samples of a first partial_fit that are too few to measure columns by
 
 
@@ -128,7 +145,11 @@ class Perceptron(Given, BaseEstimator, ABC):
         sizes = self._sizes()
         X, Y = self._checked(X, y, first, self._labels(incremental))
         weights = self._weighed(Y, checked_weights(sample_weight, X))
-        self._dtype, X, self.n_outputs_ = X.dtype, dense(X), self._width(Y)
+        self._dtype, X, self.n_outputs_ = X.dtype, small(X), self._width(Y)
+        if is_sparse(X) and (self.numeric_embedding or self.solver == "lbfgs"):
+            raise ValueError(
+                too_large(X, "numeric_embedding" if self.numeric_embedding else "lbfgs")
+            )
         if self.shuffle:
             X, Y, weights = merged(X, Y, weights, not incremental)
         if first:
@@ -140,7 +161,7 @@ class Perceptron(Given, BaseEstimator, ABC):
             self._initialize(X, Y, weights, sizes, incremental, held is not None)
         self._complete(X, Y)
         goal, t = self._goal(Y)
-        data, kept = Samples(self.scaling_(X), t, weights), None
+        data, kept = Samples(self._scaled(X), t, weights), None
         if held is not None:
             kept = self._held(*held)
         elif self.early_stopping and self.solver != "lbfgs":
@@ -184,20 +205,12 @@ class Perceptron(Given, BaseEstimator, ABC):
         watched: bool,
     ) -> None:  # fmt: skip
         """Counters, scaling and initial weights, as before the first epoch."""
-        for name in (
-            "coefs_",
-            "intercepts_",
-            "_moments",
-            "_stream",
-            "_seed",
-            "_network",
-            "_arrays",
-        ):
+        for name in _LEARNED:
             self.__dict__.pop(name, None)
         self.n_iter_, self.t_, self._epochs, self._no_improvement_count = 0, 0, 0, 0
-        unknown = self.scale is None or len(X) < (_FEW if incremental else 2)
+        unknown = self.scale is None or len(Y) < (_FEW if incremental else 2)
         plain = unknown or self.embedding_ is not None
-        self.scaling_ = Scaling.none(X.shape[1]) if plain else Scaling.of(X, weights)
+        self.scaling_ = Scaling.none(X.shape[1]) if plain else scaling_of(X, weights)
         self.target_scaling_ = (
             Scaling.none(self.n_outputs_) if unknown else self._target_scaling(Y, weights)
         )
@@ -281,7 +294,9 @@ class Perceptron(Given, BaseEstimator, ABC):
         """Validation data that were given."""
         X, Y = self._checked(X, y, False, "known")
         return Samples(
-            self.scaling_(self._embedded(X)), self._goal(Y)[1], checked_weights(sample_weight, X)
+            self._scaled(self._embedded(small(X))),
+            self._goal(Y)[1],
+            checked_weights(sample_weight, X),
         )
 
     def _split(self, data: Samples, Y: Array) -> tuple[Samples, Samples]:
@@ -321,14 +336,25 @@ class Perceptron(Given, BaseEstimator, ABC):
         numbers = columns(X)
         return check_X_y(numbers, **rules, **targets) if targets else check_array(numbers, **rules)
 
-    def _embedded(self, X: Any) -> Array:
-        """X dense, and its numbers as several inputs each where that was asked for."""
+    def _embedded(self, X: Any) -> Any:
+        """X, its numbers as several inputs each where that was asked for."""
         embedding: Quantiles | None = self.__dict__.get("embedding_")
-        return dense(X) if embedding is None else embedding(dense(X))
+        return X if embedding is None else embedding(dense(X))
+
+    def _scaled(self, X: Any) -> Any:
+        """X as the network takes it, in float32; a sparse matrix batch by batch."""
+        return Rows(X, self.scaling_) if is_sparse(X) else self.scaling_(X)
 
     def _scores(self, X: Any) -> Array:
         """The outputs before the last activation, in the dtype of X."""
-        X = self._embedded(self._validated(X, False))
+        X = self._validated(X, False)
+        if is_sparse(X) and self.network is None and self.__dict__.get("embedding_") is None:
+            inputs = self.__dict__.get("scaling_")
+            return sparse_scores(X, inputs, (self.coefs_, self.intercepts_), self._activations())
+        return np.concatenate([self._scored(part) for part in parts(X)])
+
+    def _scored(self, X: Array) -> Array:
+        X = self._embedded(X)
         if self.network is not None:
             y = self.network_.predict(self.scaling_(X)).astype(X.dtype)
             if self._log:
@@ -368,13 +394,3 @@ class Perceptron(Given, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def checked_weights(weights: Any, X: Any) -> Array | None:
-    """Weights of the samples in float64; ValueError where there is not one ≥ 0 for each."""
-    if weights is None:
-        return None
-    array: Array = _check_sample_weight(weights, X, dtype=np.float64)
-    if not (array >= 0).all() or not array.any():
-        raise ValueError("sample_weight: numbers >= 0 that are not all 0 are needed")
-    return array

@@ -114,8 +114,25 @@ def scaled_weights(weights: Weights, inputs: Scaling, outputs: Scaling, log: boo
 def scores(x: Array, weights: Weights, activations: Sequence[str]) -> Array:
     """The outputs of the last layer, before its activation, for raw x (N, D)."""
     for i, (W, b) in enumerate(zip(*weights)):
-        x = x @ W
+        x = np.asarray(x @ W)
         x += b
         if i < len(weights[0]) - 1 and ACTIVATIONS[activations[i]] is not None:
             x = ACTIVATIONS[activations[i]]()(x)
     return x
+
+
+def sparse_scores(
+    X: Any, inputs: Scaling | None, weights: Weights, activations: Sequence[str]
+) -> Array:
+    """The same for a sparse matrix, of which only what is stored is multiplied.
+
+    Outliers are clipped; so are zeros, whose part is in the intercepts.
+    """
+    (coefs, intercepts), X = weights, X.tocsr().copy()
+    X.sum_duplicates()
+    zeros = np.zeros((1, X.shape[1]), X.dtype)
+    if inputs is not None:
+        zeros = inputs.clip(zeros)
+        X.data = inputs.at(X.indices).clip(X.data) - zeros[0][X.indices]
+    first = intercepts[0] + (zeros @ coefs[0])[0]
+    return scores(X, (coefs, [first, *intercepts[1:]]), activations)

@@ -11,6 +11,7 @@ from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from handgrad.arrays import Array
+from handgrad.sklearn.data import Rows, RowsTrainer, as_it_is, parts
 from handgrad.sklearn.monitor import Monitor
 from handgrad.sklearn.recipe import Recipe, recipe
 from handgrad.train import DivergenceError, Trainer
@@ -31,7 +32,7 @@ class Goal(NamedTuple):
 class Samples(NamedTuple):
     """Scaled inputs (N, D), targets as the loss takes them, and weights (N) or None."""
 
-    x: Array
+    x: Array | Rows
     t: Array
     weights: Array | None = None
 
@@ -43,7 +44,7 @@ class Samples(NamedTuple):
     def take(self, rows: Array) -> Samples:
         """Some of the samples."""
         return Samples(
-            self.x[rows], self.t[rows], None if self.weights is None else self.weights[rows]
+            self.x.take(rows, 0), self.t[rows], None if self.weights is None else self.weights[rows]
         )
 
 
@@ -80,11 +81,12 @@ def _trainer(
     """A trainer of the network, with all that it depends on."""
     plan = recipe(model, len(data.x), data.mean_weight, goal.factor, model.t_, incremental)
     monitor = _monitor(model, goal, held, plan)
-    trainer = Trainer(
+    sparse = isinstance(data.x, Rows)
+    trainer = (RowsTrainer if sparse else Trainer)(
         network, data.x, data.t, loss=goal.loss, optimizer=plan.optimizer, batch=plan.batch,
         epochs=1 if incremental else plan.epochs, sample_weights=data.weights, metrics=(),
         callbacks=[monitor, *model.callbacks], seed=model._seed, progress=model.progress,
-        shuffle=model.shuffle and plan.batch < len(data.x),
+        shuffle=model.shuffle and plan.batch < len(data.x), augment=as_it_is if sparse else None,
         threads=1 if model.n_jobs is None else effective_n_jobs(model.n_jobs),
     )  # fmt: skip
     return trainer, monitor, plan
@@ -99,7 +101,8 @@ def _again(
     """
     kind = data.x.shape, data.t.shape, data.weights is None, str(model.get_params(deep=False))
     before, made = model.__dict__.get("_stream", (None, None))
-    if made is not None and kind == before and data.weights is None and made[0].network is network:
+    same = made is not None and kind == before and made[0].network is network
+    if same and data.weights is None and not isinstance(data.x, Rows):
         trainer = made[0]
         trainer.x[...], trainer.t[...] = data.x, data.t
         trainer.total_steps = trainer.step + trainer.task.updates
@@ -125,7 +128,7 @@ def _scaled(model: Any) -> bool:
 def _monitor(model: Any, goal: Goal, held: Samples | None, plan: Recipe) -> Monitor:
     def score(network: Any) -> float:
         assert held is not None
-        y = network.predict(held.x)
+        y = np.concatenate([network.predict(x) for x in parts(held.x)])
         if not np.isfinite(y).all():
             return float("nan")
         return float(model._score_of(y, held.t, held.weights))
