@@ -17,12 +17,14 @@ from handgrad.train.tables.cells import as_number
 from handgrad.train.tables.encode import Encoder, Number, encoder_from
 from handgrad.train.tables.frame import Column, Frame
 from handgrad.train.tables.names import refuse_twice
+from handgrad.train.tables.store import leave, room
 
 NAMES: schema.Check = schema.list_of(schema.text)
 TABLE: schema.Check = schema.record(
     {"columns": NAMES, "encoders": schema.list_of(schema.anything), "targets": NAMES,
      "header": schema.kind("a truth value", bool), "id": schema.optional(schema.text)}
 )  # fmt: skip
+SOME = 2**18  # rows that become numbers at once
 FOREIGN = 0.5  # share of cells without a number above which a column is another
 
 
@@ -141,17 +143,20 @@ class TableSpec:
         """
         known = self.find(frame.source, frame.names, frame.header)
         columns = dict(zip(known, frame.columns))
-        count = len(np.empty(frame.rows, bool)[rows])
-        x = np.empty((count, self.width), np.float32)
-        at = 0
         for encoder in self.encoders:
-            column, size = columns[encoder.name], len(encoder.features)
             if isinstance(encoder, Number):
-                _refuse_text(frame, column, encoder)
-            unseen = encoder.fill(column, rows, x[:, at : at + size])
-            if notes is not None:
-                notes.enter(encoder, column, rows, unseen)
-            at += size
+                _refuse_text(frame, columns[encoder.name], encoder)
+        chosen = np.arange(frame.rows)[rows]
+        x = room((len(chosen), self.width), np.float32)
+        for begin in range(0, len(chosen), SOME):
+            some, at = chosen[begin : begin + SOME], 0
+            for encoder in self.encoders:
+                column, end = columns[encoder.name], at + len(encoder.features)
+                unseen = encoder.fill(column, some, x[begin : begin + SOME, at:end])
+                if notes is not None:
+                    notes.enter(encoder, column, some, unseen, first=not begin)
+                at = end
+            leave(x)
         return x
 
 
@@ -170,9 +175,11 @@ class Notes:
         self.seen: dict[str, list[str]] = {}
         self.wrong: dict[str, Column] = {}
 
-    def enter(self, encoder: Encoder, column: Column, rows: Any, unseen: Array | None) -> None:
-        """Count what one column has of them."""
-        if column.count:
+    def enter(
+        self, encoder: Encoder, column: Column, rows: Any, unseen: Array | None, first: bool = True
+    ) -> None:
+        """Count what some rows of one column have of them; its wrong cells with the first rows."""
+        if column.count and first:
             before = self.wrong.get(encoder.name)
             self.wrong[encoder.name] = Column(
                 encoder.name, wrong=(before.wrong if before else column.wrong),
