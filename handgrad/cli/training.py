@@ -36,6 +36,7 @@ WISHES = {
     "categorical": "a column to take as categories",
     "date": "a column to take as dates",
     "text": "a column to take as text, a bag of words",
+    "embed": "a column of categories to embed, as those of more than 64 values are",
     "drop": "a column to leave out",
 }
 
@@ -109,7 +110,7 @@ def _train(
     quiet: bool, **reading: Any,
 ) -> None:  # fmt: skip
     tell = (lambda text="": None) if quiet else say
-    dataset = _load(data, seed, tell, **reading)
+    dataset = _load(data, seed, tell, embed_many=".py" not in (net or ""), **reading)
     network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
     if saved is not None and saved.table != dataset.table:

@@ -12,6 +12,7 @@ from handgrad.arrays import Array
 from handgrad.layer import parameter_names, walk
 from handgrad.layers import (
     BatchNorm,
+    ColumnEmbedding,
     ElementwiseLoss,
     Embedding,
     GroupNorm,
@@ -25,7 +26,9 @@ from handgrad.network import Network
 LARGE = 30.0  # root mean square of a column; measured in benchmarks/defaults.py
 _LOOKED_AT = 1000  # samples, evenly spaced
 _MOST = 2**24  # elements
-_SCALING = (BatchNorm, Embedding, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Standardize)
+_SCALING = (
+    BatchNorm, ColumnEmbedding, Embedding, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Standardize,
+)  # fmt: skip
 
 
 def warn_of_scale(network: Any, x: Array, t: Array, loss: Any) -> None:

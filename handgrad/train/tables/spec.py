@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.layer import walk
+from handgrad.layers import ColumnEmbedding
 from handgrad.train import schema
 from handgrad.train.spec import InputSpec
 from handgrad.train.tables.cells import as_number
-from handgrad.train.tables.encode import Encoder, Number, encoder_from
+from handgrad.train.tables.encode import Encoder, Number
+from handgrad.train.tables.encoders import Embedded, encoder_from
 from handgrad.train.tables.frame import Column, Frame
 from handgrad.train.tables.names import refuse_twice
 from handgrad.train.tables.store import leave, room
@@ -68,6 +71,25 @@ class TableSpec:
     def width(self) -> int:
         """How many numbers a row becomes."""
         return sum(len(encoder.features) for encoder in self.encoders)
+
+    def codes(self) -> dict[int, int]:
+        """Of the numbers that are codes of embedded categories, which they are, and how many codes
+        there are."""
+        sizes, at = {}, 0
+        for encoder in self.encoders:
+            if isinstance(encoder, Embedded):
+                sizes[at] = encoder.size
+            at += len(encoder.features)
+        return sizes
+
+    def embedding(self, hidden: int = 8) -> ColumnEmbedding | None:
+        """The layer that a network must begin with; None where no category is embedded.
+
+        hidden: numbers for each category; 8 is the usual size of Holzmüller, Grinsztajn,
+        Steinwart, "Better by default", NeurIPS 2024.
+        """
+        codes = self.codes()
+        return ColumnEmbedding([*codes], [*codes.values()], hidden, init=0.1) if codes else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which `from_dict` makes the same again."""
@@ -160,10 +182,20 @@ class TableSpec:
         return x
 
 
-def check_table(table: TableSpec | None, takes: InputSpec | None) -> None:
+def check_table(table: TableSpec | None, takes: InputSpec | None, network: Any) -> None:
     """Raise ValueError unless a table becomes what the network takes."""
-    if table is not None and (takes is None or takes.columns != table.features):
+    if table is None:
+        return
+    if takes is None or takes.columns != table.features:
         raise ValueError("the table does not become what the network takes")
+    codes, layers = table.codes(), (layer for _, layer in walk(network))
+    embedding = next((layer for layer in layers if isinstance(layer, ColumnEmbedding)), None)
+    found = {} if embedding is None else dict(zip(embedding.columns, embedding.vocabulary))
+    if codes and found != codes:
+        raise ValueError(
+            "the table's embedded categories need a ColumnEmbedding in the network, as "
+            f"table.embedding() makes it: columns {[*codes]}, vocabulary {[*codes.values()]}"
+        )
 
 
 class Notes:
