@@ -30,6 +30,7 @@ from handgrad.sklearn.data import (
     small,
     too_large,
 )
+from handgrad.sklearn.embedded import begin, embedded, first_layer, folded, width
 from handgrad.sklearn.ensemble import make_members, mean, teach
 from handgrad.sklearn.frames import Columns, check_frame, needs_columns
 from handgrad.sklearn.mlp import (
@@ -40,14 +41,23 @@ from handgrad.sklearn.mlp import (
     scores,
     sparse_scores,
 )
-from handgrad.sklearn.monitor import arrays_of
+from handgrad.sklearn.monitor import arrays_of, streams_of
 from handgrad.sklearn.options import Given
 from handgrad.sklearn.own import own_network
 from handgrad.sklearn.quantiles import Quantiles
 from handgrad.sklearn.scaling import Scaling
 from handgrad.sklearn.training import Goal, Samples, descend, minimize, moments_of
 
-_LEARNED = "coefs_", "intercepts_", "_moments", "_stream", "_seed", "_network", "_arrays"
+_LEARNED = (
+    "coefs_",
+    "intercepts_",
+    "_moments",
+    "_stream",
+    "_seed",
+    "_network",
+    "_arrays",
+    "embeddings_",
+)
 _FEW = 20  # samples of a first partial_fit that are too few to measure columns by
 
 
@@ -173,32 +183,12 @@ class Perceptron(Given, BaseEstimator, ABC):
             network.parameters[...] = double.parameters
             self._show(double, goal)
         else:
-            descend(self, network, goal, data, kept, incremental)
+            descend(self, network, goal, data, kept, incremental, self._strata(Y))
             self._show(network, goal)
         return self
 
     def _begun(self) -> bool:
         return hasattr(self, "coefs_") or hasattr(self, "network_")
-
-    def _sizes(self) -> list[int]:
-        """Units of each hidden layer."""
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if any(size <= 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        return sizes
-
-    def _activations(self) -> list[str]:
-        """The activation of each hidden layer."""
-        layers = len(self._sizes())
-        if isinstance(self.activation, str):
-            return [self.activation] * layers
-        if len(self.activation) != layers:
-            raise ValueError(
-                f"activation: one for each of the {layers} hidden layers is needed, got "
-                f"{self.activation!r}"
-            )
-        return list(self.activation)
 
     def _initialize(
         self, X: Array, Y: Array, weights: Array | None, sizes: list[int], incremental: bool,
@@ -221,14 +211,17 @@ class Perceptron(Given, BaseEstimator, ABC):
             self.best_validation_score_ = -np.inf if watched else None
             self.best_loss_ = None if watched else np.inf
         self.out_activation_ = self._out_activation()
+        units = [width(self, X.shape[1]), *sizes, self.n_outputs_]
         if self.network is not None:
+            begin(self)
             self.network_ = own_network(
-                self.network, X.shape[1], self.n_outputs_, self._random_state
+                self.network, units[0], units[-1], self._random_state, first_layer(self)
             )
             return
-        units = [X.shape[1], *sizes, self.n_outputs_]
         self.n_layers_ = len(units)
-        self._network = self._made(initial(units, self._activations(), self._random_state))
+        weights = initial(units, self._activations(), self._random_state)
+        begin(self)
+        self._network = self._made(weights)
 
     def _complete(self, X: Array, Y: Array) -> None:
         """What a model that was put together by hand may lack."""
@@ -242,7 +235,7 @@ class Perceptron(Given, BaseEstimator, ABC):
     def _made(self, weights: Any) -> Any:
         return network_of(
             weights, self._activations(), dropout=self.dropout, batch_norm=self.batch_norm,
-            seed=self.__dict__.get("_seed", 0),
+            seed=self.__dict__.get("_seed", 0), first=first_layer(self),
         )  # fmt: skip
 
     @property
@@ -253,13 +246,15 @@ class Perceptron(Given, BaseEstimator, ABC):
         """The network, with what coefs_ and intercepts_ say."""
         if self.network is not None:
             return self.network_
-        network, scaling = self.__dict__.get("_network"), (self.scaling_, self.target_scaling_)
+        network, scaling = self.__dict__.get("_network"), (folded(self), self.target_scaling_)
         if network is None:
             network = self._made(
                 scaled_weights((self.coefs_, self.intercepts_), *scaling, self._log)
             )
             for array, kept in zip(arrays_of(network), self.__dict__.pop("_arrays", ())):
                 array[...] = kept
+            for stream, numbers in zip(streams_of(network), self.__dict__.pop("_streams", ())):
+                stream.seed, stream.layer, stream.step = numbers
             self._network = network
         elif "coefs_" in self.__dict__ and not self._in_step(network):
             fresh = self._made(scaled_weights((self.coefs_, self.intercepts_), *scaling, self._log))
@@ -269,7 +264,7 @@ class Perceptron(Given, BaseEstimator, ABC):
 
     def _in_step(self, network: Any) -> bool:
         """Whether coefs_ and intercepts_ are still what was shown of the network."""
-        shown = raw_weights(network, self.scaling_, self.target_scaling_, self._log)
+        shown = raw_weights(network, folded(self), self.target_scaling_, self._log)
         return all(
             np.array_equal(a.astype(self._dtype), b)
             for ours, theirs in zip(shown, (self.coefs_, self.intercepts_))
@@ -279,7 +274,9 @@ class Perceptron(Given, BaseEstimator, ABC):
     def _show(self, network: Any, goal: Goal) -> None:
         """coefs_ and intercepts_ of the network, for raw inputs and targets."""
         if self.network is None:
-            shown = raw_weights(network, self.scaling_, self.target_scaling_, goal.log)
+            shown = raw_weights(network, folded(self), self.target_scaling_, goal.log)
+            if "embeddings_" in vars(self):
+                self.embeddings_ = network.members[0].W.astype(self._dtype)
             self.coefs_, self.intercepts_ = ([a.astype(self._dtype) for a in s] for s in shown)
             finite = all(np.isfinite(a).all() for a in (*self.coefs_, *self.intercepts_))
         else:
@@ -326,7 +323,8 @@ class Perceptron(Given, BaseEstimator, ABC):
         """X, and y where it is given, as scikit-learn checks them; a frame's cells as numbers."""
         rules = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
         if reset:
-            self.columns_ = Columns(X) if needs_columns(X) else None
+            embed = None if self.numeric_embedding else self.category_embedding
+            self.columns_ = Columns(X, embed) if needs_columns(X) else None
         columns: Columns | None = self.__dict__.get("columns_")
         if columns is None:
             return validate_data(self, X, reset=reset, **rules, **targets)
@@ -362,7 +360,7 @@ class Perceptron(Given, BaseEstimator, ABC):
             scaled = y * self.target_scaling_.width + self.target_scaling_.center
             return scaled.astype(X.dtype)
         X = self.scaling_.clip(X) if "scaling_" in self.__dict__ else X
-        return scores(X, (self.coefs_, self.intercepts_), self._activations())
+        return scores(embedded(self, X), (self.coefs_, self.intercepts_), self._activations())
 
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self)
@@ -381,10 +379,11 @@ class Perceptron(Given, BaseEstimator, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Plain arrays and numbers; a network that was given stays the object that it is."""
-        state: dict[str, Any] = super().__getstate__()
+        state: dict[str, Any] = dict(super().__getstate__())
         network = state.pop("_network", None)
         if network is not None:
             state["_arrays"] = [a.copy() for a in arrays_of(network)]
+            state["_streams"] = [(s.seed, s.layer, s.step) for s in streams_of(network)]
         stream = state.pop("_stream", None)
         if stream is not None:
             state["_moments"] = moments_of(stream[1][0])

@@ -89,9 +89,11 @@ class RowsTrainer(Trainer):
         self.x, self.t, self.weights, self.validation = x, t, weights, None
 
 
-def as_it_is(x: Array, batch: int) -> Array:
-    """A batch, unchanged: for it is made anew each time."""
-    return x
+def trainer_of(network: Any, x: Any, t: Array, **options: Any) -> Trainer:
+    """A trainer on samples, which may be `Rows`."""
+    if isinstance(x, Rows):  # whose batches are made anew each time, as are augmented ones
+        return RowsTrainer(network, x, t, augment=lambda batch, number: batch, **options)
+    return Trainer(network, x, t, **options)
 
 
 def scaling_of(X: Any, weights: Array | None) -> Scaling:

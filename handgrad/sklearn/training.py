@@ -11,7 +11,8 @@ from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from handgrad.arrays import Array
-from handgrad.sklearn.data import Rows, RowsTrainer, as_it_is, parts
+from handgrad.sklearn.data import Rows, parts, trainer_of
+from handgrad.sklearn.length import epochs_that_pay
 from handgrad.sklearn.monitor import Monitor
 from handgrad.sklearn.recipe import Recipe, recipe
 from handgrad.train import DivergenceError, Trainer
@@ -49,13 +50,14 @@ class Samples(NamedTuple):
 
 
 def descend(
-    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool
-) -> None:
+    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool,
+    strata: Array | None,
+) -> None:  # fmt: skip
     """Epochs of model.solver; what scikit-learn keeps is written to the model."""
     model.n_iter_ = 0
     trainer, monitor, plan = (
         _again(model, network, goal, data) if incremental else
-        _trainer(model, network, goal, data, held, False)
+        _trainer(model, network, goal, data, held, False, strata)
     )  # fmt: skip
     try:
         trainer.run()
@@ -76,17 +78,21 @@ def descend(
 
 
 def _trainer(
-    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool
-) -> tuple[Trainer, Monitor, Recipe]:
+    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool,
+    strata: Array | None = None,
+) -> tuple[Trainer, Monitor, Recipe]:  # fmt: skip
     """A trainer of the network, with all that it depends on."""
-    plan = recipe(model, len(data.x), data.mean_weight, goal.factor, model.t_, incremental)
+    found = held is None and not incremental
+    length = epochs_that_pay(model, network, goal, data, strata) if found else 0
+    plan = recipe(
+        model, len(data.x), data.mean_weight, goal.factor, model.t_, incremental, length
+    )  # fmt: skip
     monitor = _monitor(model, goal, held, plan)
-    sparse = isinstance(data.x, Rows)
-    trainer = (RowsTrainer if sparse else Trainer)(
+    trainer = trainer_of(
         network, data.x, data.t, loss=goal.loss, optimizer=plan.optimizer, batch=plan.batch,
         epochs=1 if incremental else plan.epochs, sample_weights=data.weights, metrics=(),
         callbacks=[monitor, *model.callbacks], seed=model._seed, progress=model.progress,
-        shuffle=model.shuffle and plan.batch < len(data.x), augment=as_it_is if sparse else None,
+        shuffle=model.shuffle and plan.batch < len(data.x),
         threads=1 if model.n_jobs is None else effective_n_jobs(model.n_jobs),
     )  # fmt: skip
     return trainer, monitor, plan

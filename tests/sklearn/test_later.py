@@ -96,5 +96,5 @@ def test_a_large_sparse_matrix_is_made_dense_batch_by_batch(options, monkeypatch
             np.testing.assert_allclose(parts.coefs_[0], expected.coefs_[0], rtol=1e-3, atol=1e-6)
             assert parts.score(x, t) == pytest.approx(expected.score(x.toarray(), t), abs=1e-3)
             if not options:
-                assert parts.partial_fit(x, t).score(x, t) > 0.3
+                assert parts.partial_fit(x, t).score(x, t) > 0.1
         np.testing.assert_allclose(whole.predict(x), whole.predict(x.toarray()))
