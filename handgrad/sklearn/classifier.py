@@ -203,9 +203,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
     def _strata(self, Y: Array) -> Array | None:
-        if self.out_activation_ == "logistic":
-            return None if self._multilabel else Y.astype(bool)
-        return Y if np.bincount(Y[:, 0].astype(np.int64)).min() > 1 else None
+        if self._multilabel:
+            return None
+        labels = Y[:, 0].astype(np.int64)
+        few = self.out_activation_ == "softmax" and np.bincount(labels).min() < 2
+        return None if few else labels
 
     def _width(self, Y: Array) -> int:
         return Y.shape[1] if self._out_activation() == "logistic" else len(self.classes_)

@@ -14,12 +14,12 @@ import math
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from handgrad.layer import shallow_clone
 from handgrad.sklearn.data import parts, trainer_of
 from handgrad.sklearn.recipe import trial
 from handgrad.train import Callback, DivergenceError
+from handgrad.train.data import split_rows
 
 _HELD = 0.2
 _NEXT = 1.3  # from one measurement to the next, in epochs
@@ -67,7 +67,8 @@ def epochs_that_pay(model: Any, network: Any, goal: Any, data: Any, strata: Any)
     plan = trial(model, len(data.t), data.mean_weight, goal.factor)
     if plan is None:
         return 0
-    train, held = divided(len(data.t), strata, model._seed)
+    by = np.zeros(len(data.t)) if strata is None else strata
+    train, held = split_rows(by, _HELD, model._seed, stratify=strata is not None)
     first, others = data.take(train), data.take(held)
     loss = shallow_clone(goal.loss)
 
@@ -89,13 +90,3 @@ def epochs_that_pay(model: Any, network: Any, goal: Any, data: Any, strata: Any)
     except DivergenceError:
         return 0
     return min(math.ceil(_LONGER * watch.best), plan.epochs)
-
-
-def divided(count: int, strata: Any, seed: int) -> list[Any]:
-    """Numbers of samples to learn from and to hold out, in proportion where each class has some."""
-    if strata is not None:
-        many = np.unique(strata, axis=0, return_counts=True)[1]
-        strata = strata if many.min() * _HELD >= 1 else None
-    return train_test_split(
-        np.arange(count), test_size=_HELD, random_state=seed, stratify=strata
-    )  # fmt: skip
