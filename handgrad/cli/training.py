@@ -15,7 +15,7 @@ from handgrad.cli.predicting import header_option
 from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
 from handgrad.cli.watching import tell_findings, watch_for
-from handgrad.layers import SoftmaxCrossEntropy, loss_for
+from handgrad.layers import SigmoidCrossEntropy, SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
 from handgrad.terminal import complain, patient, plain_errors, say
@@ -191,6 +191,8 @@ def _bar(path: Path, shown: bool) -> Iterator[Any]:
 
 def _loss(dataset: Dataset, balance: bool) -> Any:
     """The usual loss; balanced, a class has the weight N / (K n) of its n samples."""
+    if dataset.labels:
+        return SigmoidCrossEntropy()
     if not balance or dataset.classes is None:
         return loss_for(dataset.t_train)
     count = np.bincount(dataset.t_train, minlength=len(dataset.classes))

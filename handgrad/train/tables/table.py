@@ -84,7 +84,8 @@ class Table:
         notes = self.notes(spec, found.rows[train], found.t[train])
         return Dataset(
             self.name, x_train, found.t[train], x_test, found.t[test], found.classes,
-            x_train.shape[1:], spec.features, found.names, table=spec, notes=tuple(notes),
+            x_train.shape[1:], spec.features, found.labels or found.names, table=spec,
+            notes=tuple(notes), labels=found.labels is not None,
         ).scaled()  # fmt: skip
 
     def notes(self, spec: TableSpec, rows: Array, t: Array) -> list[str]:
@@ -118,6 +119,10 @@ class Table:
         return shown(lines)
 
     def _target(self, column: Column) -> tuple[str, str]:
+        if self.targets.labels is not None:
+            label = self.targets.labels[self.targets.names.index(column.name)]
+            share = self.targets.t[:, self.targets.names.index(column.name)].mean()
+            return "2 classes", f"target: {label} ({share:.0%})"
         if self.targets.classes is None:
             return "number", "target"
         count = np.bincount(self.targets.t)
