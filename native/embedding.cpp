@@ -49,6 +49,29 @@ Cost cost(const Job& j) {
   return {0, 12.0 * double(j.i(Indices::samples)) * double(j.i(Indices::each)) * double(j.i(Table::width))};
 }
 
+// -- codes: ids[n, c] = x[n, columns[c]] rounded + starts[c], below starts[c] + sizes[c] ------
+
+HG_ARGS(Codes, (width, fixed(1, 1 << 24)), (each, fixed(1, 1 << 24)), (samples, size()), (x, read(samples, width)),
+        (columns, read(each).ints()), (starts, read(each).ints()), (sizes, read(each).ints()),
+        (ids, write(samples, each).ints()))
+
+int64_t code_units(const Job& j) { return (j.i(Codes::samples) + kRows - 1) / kRows; }
+
+void run_codes(const Job& j, int64_t begin, int64_t end, Scratch) {
+  using A = Codes;
+  int64_t each = j.i(A::each), last = end * kRows < j.i(A::samples) ? end * kRows : j.i(A::samples);
+  for (int64_t n = begin * kRows; n < last; n++)
+    for (int64_t c = 0; c < each; c++) {
+      int64_t column = j.n(A::columns)[c];
+      if (column < 0 || column >= j.i(A::width)) return j.fail(kBadIndex);
+      float code = __builtin_rintf(j.f(A::x)[n * j.i(A::width) + column]);
+      if (!(code >= 0 && code < float(j.n(A::sizes)[c]))) return j.fail(kBadIndex);
+      j.n(A::ids)[n * each + c] = int32_t(code) + j.n(A::starts)[c];
+    }
+}
+
+Cost code_cost(const Job& j) { return {0, 8.0 * double(j.i(Codes::samples)) * double(j.i(Codes::each))}; }
+
 // -- embedding_sums: dW[ids[k]] += dy[k], in the order of k; touched[k] = ids[k] ------------
 
 HG_ARGS(Sums, HG_IDS, (dW, update(vocabulary, width)), (dy, read(samples, each, width)),
@@ -103,6 +126,7 @@ Cost clear_cost(const Job& j) {
 
 const Kernel kernels[] = {
     {.name = "embedding", .args = Embedding::all, .units = row_units, .run = run_embedding, .cost = cost},
+    {.name = "codes", .args = Codes::all, .units = code_units, .run = run_codes, .cost = code_cost},
     {.name = "embedding_sums", .args = Sums::all, .units = column_units, .run = run_sums, .cost = cost},
     {.name = "embedding_clear", .args = Clear::all, .units = clear_units, .run = run_clear, .cost = clear_cost},
 };

@@ -26,12 +26,17 @@ UNEVEN = 0.75  # share of one class from which the mean over classes is shown to
 def show_result(network: Network, dataset: Dataset) -> None:
     """The score on the samples held out, beside that of knowing nothing but the targets."""
     y, t, count = network.predict(dataset.x_test), dataset.t_test, len(dataset.t_test)
+    if dataset.labels:
+        usual = dataset.t_train.mean(axis=0) > 0.5
+        right, always = ((found == (t > 0.5)).mean() for found in (y > 0, usual))
+        say(f"test accuracy {right:.2%} of labels, {count:,} samples (the usual: {always:.2%})")
+        return
     if dataset.classes is None:
         say(f"test {_fit(dataset, y, t)} on {count:,} samples{_errors(dataset, y, t)}")
         return
-    score, usual = accuracy(y, t), int(np.bincount(dataset.t_train).argmax())
-    always = float((t == usual).mean())
-    name = dataset.classes[usual]
+    score, often = accuracy(y, t), int(np.bincount(dataset.t_train).argmax())
+    always = float((t == often).mean())
+    name = dataset.classes[often]
     say(f"test accuracy {score:.2%} on {count:,} samples (always {name!r}: {always:.2%})")
     if always > UNEVEN:
         even = 1 / len(np.unique(t))

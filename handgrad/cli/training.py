@@ -15,7 +15,7 @@ from handgrad.cli.predicting import header_option
 from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
 from handgrad.cli.watching import tell_findings, watch_for
-from handgrad.layers import SoftmaxCrossEntropy, loss_for
+from handgrad.layers import SigmoidCrossEntropy, SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
 from handgrad.terminal import complain, patient, plain_errors, say
@@ -36,6 +36,7 @@ WISHES = {
     "categorical": "a column to take as categories",
     "date": "a column to take as dates",
     "text": "a column to take as text, a bag of words",
+    "embed": "a column of categories to embed, as those of more than 64 values are",
     "drop": "a column to leave out",
 }
 
@@ -109,7 +110,7 @@ def _train(
     quiet: bool, **reading: Any,
 ) -> None:  # fmt: skip
     tell = (lambda text="": None) if quiet else say
-    dataset = _load(data, seed, tell, **reading)
+    dataset = _load(data, seed, tell, embed_many=".py" not in (net or ""), **reading)
     network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
     if saved is not None and saved.table != dataset.table:
@@ -190,6 +191,8 @@ def _bar(path: Path, shown: bool) -> Iterator[Any]:
 
 def _loss(dataset: Dataset, balance: bool) -> Any:
     """The usual loss; balanced, a class has the weight N / (K n) of its n samples."""
+    if dataset.labels:
+        return SigmoidCrossEntropy()
     if not balance or dataset.classes is None:
         return loss_for(dataset.t_train)
     count = np.bincount(dataset.t_train, minlength=len(dataset.classes))

@@ -22,6 +22,7 @@ from handgrad.layers import (
 from handgrad.layers.activation import *  # noqa: F403
 from handgrad.layers.affine import Affine
 from handgrad.layers.attention import AdditiveAttention, DotProductAttention
+from handgrad.layers.column_embedding import ColumnEmbedding
 from handgrad.layers.convolution import *  # noqa: F403
 from handgrad.layers.distribution import (
     Categorical,
@@ -67,7 +68,8 @@ enter_rules()
 
 __all__ = [
     "AdditiveAttention", "Affine", "AveragePooling", "BatchNorm", "Categorical",
-    "CategoricalEntropy", "CategoricalKL", "CategoricalLogProb", "CosineSimilarity",
+    "CategoricalEntropy", "CategoricalKL", "CategoricalLogProb", "ColumnEmbedding",
+    "CosineSimilarity",
     "DotProductAttention", "Dropout", "Einsum", "Embedding", "EmbeddingDot",
     "GlobalAveragePooling", "GlobalMaxPooling", "GroupNorm", "InstanceNorm", "LayerNorm",
     "LearnedPosition", "MatMul", "MaxPooling", "MultiHeadAttention", "Normal", "NormalEntropy",

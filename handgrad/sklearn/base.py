@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
-    _check_sample_weight,
     check_array,
     check_is_fitted,
     check_X_y,
@@ -20,17 +19,45 @@ from sklearn.utils.validation import (
 )
 
 from handgrad.arrays import Array
-from handgrad.sklearn.data import dense, merged
+from handgrad.sklearn.data import (
+    Rows,
+    checked_weights,
+    dense,
+    is_sparse,
+    merged,
+    parts,
+    scaling_of,
+    small,
+    too_large,
+)
+from handgrad.sklearn.embedded import begin, embedded, first_layer, folded, width
 from handgrad.sklearn.ensemble import make_members, mean, teach
 from handgrad.sklearn.frames import Columns, check_frame, needs_columns
-from handgrad.sklearn.mlp import initial, network_of, raw_weights, scaled_weights, scores
-from handgrad.sklearn.monitor import arrays_of
+from handgrad.sklearn.mlp import (
+    initial,
+    network_of,
+    raw_weights,
+    scaled_weights,
+    scores,
+    sparse_scores,
+)
+from handgrad.sklearn.monitor import arrays_of, streams_of
 from handgrad.sklearn.options import Given
 from handgrad.sklearn.own import own_network
 from handgrad.sklearn.quantiles import Quantiles
 from handgrad.sklearn.scaling import Scaling
 from handgrad.sklearn.training import Goal, Samples, descend, minimize, moments_of
 
+_LEARNED = (
+    "coefs_",
+    "intercepts_",
+    "_moments",
+    "_stream",
+    "_seed",
+    "_network",
+    "_arrays",
+    "embeddings_",
+)
 _FEW = 20  # samples of a first partial_fit that are too few to measure columns by
 
 
@@ -86,7 +113,8 @@ class Perceptron(Given, BaseEstimator, ABC):
 
     @abstractmethod
     def _checked(self, X: Any, y: Any, reset: bool, labels: str) -> tuple[Any, Array]:
-        """X, checked, and y as numbers (N, K). labels: "new", the "same" as before, or "known"."""
+        """X, checked, and y as numbers (N, K). labels: "new", the "same" as before,
+        "known", or "open" to more."""
 
     def _labels(self, incremental: bool) -> str:
         return "new"
@@ -127,7 +155,11 @@ class Perceptron(Given, BaseEstimator, ABC):
         sizes = self._sizes()
         X, Y = self._checked(X, y, first, self._labels(incremental))
         weights = self._weighed(Y, checked_weights(sample_weight, X))
-        self._dtype, X, self.n_outputs_ = X.dtype, dense(X), self._width(Y)
+        self._dtype, X, self.n_outputs_ = X.dtype, small(X), self._width(Y)
+        if is_sparse(X) and (self.numeric_embedding or self.solver == "lbfgs"):
+            raise ValueError(
+                too_large(X, "numeric_embedding" if self.numeric_embedding else "lbfgs")
+            )
         if self.shuffle:
             X, Y, weights = merged(X, Y, weights, not incremental)
         if first:
@@ -139,7 +171,7 @@ class Perceptron(Given, BaseEstimator, ABC):
             self._initialize(X, Y, weights, sizes, incremental, held is not None)
         self._complete(X, Y)
         goal, t = self._goal(Y)
-        data, kept = Samples(self.scaling_(X), t, weights), None
+        data, kept = Samples(self._scaled(X), t, weights), None
         if held is not None:
             kept = self._held(*held)
         elif self.early_stopping and self.solver != "lbfgs":
@@ -151,52 +183,24 @@ class Perceptron(Given, BaseEstimator, ABC):
             network.parameters[...] = double.parameters
             self._show(double, goal)
         else:
-            descend(self, network, goal, data, kept, incremental)
+            descend(self, network, goal, data, kept, incremental, self._strata(Y))
             self._show(network, goal)
         return self
 
     def _begun(self) -> bool:
         return hasattr(self, "coefs_") or hasattr(self, "network_")
 
-    def _sizes(self) -> list[int]:
-        """Units of each hidden layer."""
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
-        if any(size <= 0 for size in sizes):
-            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
-        return sizes
-
-    def _activations(self) -> list[str]:
-        """The activation of each hidden layer."""
-        layers = len(self._sizes())
-        if isinstance(self.activation, str):
-            return [self.activation] * layers
-        if len(self.activation) != layers:
-            raise ValueError(
-                f"activation: one for each of the {layers} hidden layers is needed, got "
-                f"{self.activation!r}"
-            )
-        return list(self.activation)
-
     def _initialize(
         self, X: Array, Y: Array, weights: Array | None, sizes: list[int], incremental: bool,
         watched: bool,
     ) -> None:  # fmt: skip
         """Counters, scaling and initial weights, as before the first epoch."""
-        for name in (
-            "coefs_",
-            "intercepts_",
-            "_moments",
-            "_stream",
-            "_seed",
-            "_network",
-            "_arrays",
-        ):
+        for name in _LEARNED:
             self.__dict__.pop(name, None)
         self.n_iter_, self.t_, self._epochs, self._no_improvement_count = 0, 0, 0, 0
-        unknown = self.scale is None or len(X) < (_FEW if incremental else 2)
+        unknown = self.scale is None or len(Y) < (_FEW if incremental else 2)
         plain = unknown or self.embedding_ is not None
-        self.scaling_ = Scaling.none(X.shape[1]) if plain else Scaling.of(X, weights)
+        self.scaling_ = Scaling.none(X.shape[1]) if plain else scaling_of(X, weights)
         self.target_scaling_ = (
             Scaling.none(self.n_outputs_) if unknown else self._target_scaling(Y, weights)
         )
@@ -207,14 +211,17 @@ class Perceptron(Given, BaseEstimator, ABC):
             self.best_validation_score_ = -np.inf if watched else None
             self.best_loss_ = None if watched else np.inf
         self.out_activation_ = self._out_activation()
+        units = [width(self, X.shape[1]), *sizes, self.n_outputs_]
         if self.network is not None:
+            begin(self)
             self.network_ = own_network(
-                self.network, X.shape[1], self.n_outputs_, self._random_state
+                self.network, units[0], units[-1], self._random_state, first_layer(self)
             )
             return
-        units = [X.shape[1], *sizes, self.n_outputs_]
         self.n_layers_ = len(units)
-        self._network = self._made(initial(units, self._activations(), self._random_state))
+        weights = initial(units, self._activations(), self._random_state)
+        begin(self)
+        self._network = self._made(weights)
 
     def _complete(self, X: Array, Y: Array) -> None:
         """What a model that was put together by hand may lack."""
@@ -228,7 +235,7 @@ class Perceptron(Given, BaseEstimator, ABC):
     def _made(self, weights: Any) -> Any:
         return network_of(
             weights, self._activations(), dropout=self.dropout, batch_norm=self.batch_norm,
-            seed=self.__dict__.get("_seed", 0),
+            seed=self.__dict__.get("_seed", 0), first=first_layer(self),
         )  # fmt: skip
 
     @property
@@ -239,13 +246,15 @@ class Perceptron(Given, BaseEstimator, ABC):
         """The network, with what coefs_ and intercepts_ say."""
         if self.network is not None:
             return self.network_
-        network, scaling = self.__dict__.get("_network"), (self.scaling_, self.target_scaling_)
+        network, scaling = self.__dict__.get("_network"), (folded(self), self.target_scaling_)
         if network is None:
             network = self._made(
                 scaled_weights((self.coefs_, self.intercepts_), *scaling, self._log)
             )
             for array, kept in zip(arrays_of(network), self.__dict__.pop("_arrays", ())):
                 array[...] = kept
+            for stream, numbers in zip(streams_of(network), self.__dict__.pop("_streams", ())):
+                stream.seed, stream.layer, stream.step = numbers
             self._network = network
         elif "coefs_" in self.__dict__ and not self._in_step(network):
             fresh = self._made(scaled_weights((self.coefs_, self.intercepts_), *scaling, self._log))
@@ -255,7 +264,7 @@ class Perceptron(Given, BaseEstimator, ABC):
 
     def _in_step(self, network: Any) -> bool:
         """Whether coefs_ and intercepts_ are still what was shown of the network."""
-        shown = raw_weights(network, self.scaling_, self.target_scaling_, self._log)
+        shown = raw_weights(network, folded(self), self.target_scaling_, self._log)
         return all(
             np.array_equal(a.astype(self._dtype), b)
             for ours, theirs in zip(shown, (self.coefs_, self.intercepts_))
@@ -265,7 +274,9 @@ class Perceptron(Given, BaseEstimator, ABC):
     def _show(self, network: Any, goal: Goal) -> None:
         """coefs_ and intercepts_ of the network, for raw inputs and targets."""
         if self.network is None:
-            shown = raw_weights(network, self.scaling_, self.target_scaling_, goal.log)
+            shown = raw_weights(network, folded(self), self.target_scaling_, goal.log)
+            if "embeddings_" in vars(self):
+                self.embeddings_ = network.members[0].W.astype(self._dtype)
             self.coefs_, self.intercepts_ = ([a.astype(self._dtype) for a in s] for s in shown)
             finite = all(np.isfinite(a).all() for a in (*self.coefs_, *self.intercepts_))
         else:
@@ -280,7 +291,9 @@ class Perceptron(Given, BaseEstimator, ABC):
         """Validation data that were given."""
         X, Y = self._checked(X, y, False, "known")
         return Samples(
-            self.scaling_(self._embedded(X)), self._goal(Y)[1], checked_weights(sample_weight, X)
+            self._scaled(self._embedded(small(X))),
+            self._goal(Y)[1],
+            checked_weights(sample_weight, X),
         )
 
     def _split(self, data: Samples, Y: Array) -> tuple[Samples, Samples]:
@@ -310,7 +323,8 @@ class Perceptron(Given, BaseEstimator, ABC):
         """X, and y where it is given, as scikit-learn checks them; a frame's cells as numbers."""
         rules = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
         if reset:
-            self.columns_ = Columns(X) if needs_columns(X) else None
+            embed = None if self.numeric_embedding else self.category_embedding
+            self.columns_ = Columns(X, embed) if needs_columns(X) else None
         columns: Columns | None = self.__dict__.get("columns_")
         if columns is None:
             return validate_data(self, X, reset=reset, **rules, **targets)
@@ -320,14 +334,25 @@ class Perceptron(Given, BaseEstimator, ABC):
         numbers = columns(X)
         return check_X_y(numbers, **rules, **targets) if targets else check_array(numbers, **rules)
 
-    def _embedded(self, X: Any) -> Array:
-        """X dense, and its numbers as several inputs each where that was asked for."""
+    def _embedded(self, X: Any) -> Any:
+        """X, its numbers as several inputs each where that was asked for."""
         embedding: Quantiles | None = self.__dict__.get("embedding_")
-        return dense(X) if embedding is None else embedding(dense(X))
+        return X if embedding is None else embedding(dense(X))
+
+    def _scaled(self, X: Any) -> Any:
+        """X as the network takes it, in float32; a sparse matrix batch by batch."""
+        return Rows(X, self.scaling_) if is_sparse(X) else self.scaling_(X)
 
     def _scores(self, X: Any) -> Array:
         """The outputs before the last activation, in the dtype of X."""
-        X = self._embedded(self._validated(X, False))
+        X = self._validated(X, False)
+        if is_sparse(X) and self.network is None and self.__dict__.get("embedding_") is None:
+            inputs = self.__dict__.get("scaling_")
+            return sparse_scores(X, inputs, (self.coefs_, self.intercepts_), self._activations())
+        return np.concatenate([self._scored(part) for part in parts(X)])
+
+    def _scored(self, X: Array) -> Array:
+        X = self._embedded(X)
         if self.network is not None:
             y = self.network_.predict(self.scaling_(X)).astype(X.dtype)
             if self._log:
@@ -335,7 +360,7 @@ class Perceptron(Given, BaseEstimator, ABC):
             scaled = y * self.target_scaling_.width + self.target_scaling_.center
             return scaled.astype(X.dtype)
         X = self.scaling_.clip(X) if "scaling_" in self.__dict__ else X
-        return scores(X, (self.coefs_, self.intercepts_), self._activations())
+        return scores(embedded(self, X), (self.coefs_, self.intercepts_), self._activations())
 
     def _outputs(self, X: Any) -> Array:
         check_is_fitted(self)
@@ -354,10 +379,11 @@ class Perceptron(Given, BaseEstimator, ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         """Plain arrays and numbers; a network that was given stays the object that it is."""
-        state: dict[str, Any] = super().__getstate__()
+        state: dict[str, Any] = dict(super().__getstate__())
         network = state.pop("_network", None)
         if network is not None:
             state["_arrays"] = [a.copy() for a in arrays_of(network)]
+            state["_streams"] = [(s.seed, s.layer, s.step) for s in streams_of(network)]
         stream = state.pop("_stream", None)
         if stream is not None:
             state["_moments"] = moments_of(stream[1][0])
@@ -367,13 +393,3 @@ class Perceptron(Given, BaseEstimator, ABC):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-
-def checked_weights(weights: Any, X: Any) -> Array | None:
-    """Weights of the samples in float64; ValueError where there is not one ≥ 0 for each."""
-    if weights is None:
-        return None
-    array: Array = _check_sample_weight(weights, X, dtype=np.float64)
-    if not (array >= 0).all() or not array.any():
-        raise ValueError("sample_weight: numbers >= 0 that are not all 0 are needed")
-    return array

@@ -8,10 +8,12 @@ import numpy as np
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
+    check_classification_targets,
     type_of_target,
     unique_labels,
 )
@@ -23,6 +25,7 @@ from handgrad.layers.activation import sigmoid
 from handgrad.sklearn.base import Perceptron
 from handgrad.sklearn.data import dense
 from handgrad.sklearn.ensemble import mean
+from handgrad.sklearn.growth import grow
 from handgrad.sklearn.options import CONSTRAINTS
 from handgrad.sklearn.training import Goal
 
@@ -45,6 +48,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     scale: "robust", columns scaled by `Scaling`, which is folded into coefs_ and intercepts_; None.
     numeric_embedding: bins per number in an encoding by quantiles (`Quantiles`), of which coefs_[0]
         has the inputs; None.
+    category_embedding: numbers for each value of a category of a data frame, learned: "auto", 8
+        where there are more than 64 values; an integer, for all categories; None, an input each.
     network: a Network, a function (inputs, outputs) -> Network, or FILE.py[:name], instead of
         hidden_layer_sizes, activation, dropout and batch_norm. Then there is network_, not coefs_.
     dropout: the share of units that are dropped. batch_norm: a BatchNorm before each activation.
@@ -52,14 +57,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     n_members: networks to train at once and to average. n_jobs: threads; by default one for a
         network, and for several as many as this process may use.
     Attributes beyond scikit-learn's: learning_rate_, scaling_, target_scaling_, columns_ (of a data
-    frame with categories), embedding_, network_, members_.
+    frame with categories), embedding_, embeddings_, network_, members_.
     Raises ValueError for options and data that do not fit, and where training diverges.
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors",
     Nature 323, 1986.
     """
 
     _parameter_constraints: dict[str, Any] = {
-        **CONSTRAINTS, "loss": [None, Loss], "class_weight": [None, str, dict, list],
+        **CONSTRAINTS, "loss": [None, Loss],
+        "class_weight": [None, StrOptions({"balanced"}), dict, list],
     }  # fmt: skip
     class_weight: Any
 
@@ -70,8 +76,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         momentum=0.9, nesterovs_momentum=True, early_stopping=False, validation_fraction=0.1,
         beta_1=0.9, beta_2=0.999, epsilon=1e-8, n_iter_no_change=10, max_fun=15000,
         class_weight=None, network=None, dropout=0.0, batch_norm=False, loss=None, optimizer=None,
-        schedule=None, weight_decay="auto", scale="robust", numeric_embedding=None, callbacks=(),
-        n_members=1, n_jobs=None, progress=False,
+        schedule=None, weight_decay="auto", scale="robust", numeric_embedding=None,
+        category_embedding="auto", callbacks=(), n_members=1, n_jobs=None, progress=False,
     ):  # fmt: skip
         self._keep(locals())
 
@@ -82,8 +88,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     ) -> MLPClassifier:
         """One epoch over these samples, from where the model stands.
 
-        classes: all that will ever come, needed in the first call. A class that comes later without
-        having been named is refused.
+        classes: those that will come, needed in the first call. One that comes later without having
+        been named gets an output of its own (`handgrad.sklearn.growth`).
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
@@ -129,10 +135,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         X, y = self._validated(X, reset, y=y, multi_output=True)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
+        gone = [i for i, label in enumerate(y) if label is None] if y.dtype == object else []
+        if gone:
+            raise ValueError(f"y: the class of sample {gone[0]} is missing, it is None")
         if labels == "new":
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
+            if labels == "open":
+                self._learn_classes(y)
             several = self._multilabel or type_of_target(y).startswith("multilabel")
             self._compare_classes(unique_labels(y) if several else np.unique(y), labels)
         if self._multilabel:
@@ -142,7 +153,23 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _labels(self, incremental: bool) -> str:
         if not hasattr(self, "classes_") or not (self.warm_start or incremental):
             return "new"
-        return "same" if self.warm_start else "known"
+        if self.warm_start:
+            return "same"
+        return "open" if self._begun() else "known"
+
+    def _learn_classes(self, y: Array) -> None:
+        """Take in the classes of y that are new."""
+        if self._multilabel or type_of_target(y).startswith("multilabel"):
+            return
+        check_classification_targets(y)
+        classes = unique_labels(self.classes_, y)
+        if len(classes) > len(self.classes_):
+            grow(self, classes)
+            self.classes_, self._label_binarizer = classes, LabelBinarizer().fit(classes)
+            self.out_activation_, self.n_outputs_ = (
+                self._out_activation(),
+                self.intercepts_[-1].size,
+            )
 
     def _compare_classes(self, classes: Array, labels: str) -> None:
         if labels == "same" and set(classes) != set(self.classes_):
@@ -176,9 +203,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
     def _strata(self, Y: Array) -> Array | None:
-        if self.out_activation_ == "logistic":
-            return None if self._multilabel else Y.astype(bool)
-        return Y if np.bincount(Y[:, 0].astype(np.int64)).min() > 1 else None
+        if self._multilabel:
+            return None
+        labels = Y[:, 0].astype(np.int64)
+        few = self.out_activation_ == "softmax" and np.bincount(labels).min() < 2
+        return None if few else labels
 
     def _width(self, Y: Array) -> int:
         return Y.shape[1] if self._out_activation() == "logistic" else len(self.classes_)

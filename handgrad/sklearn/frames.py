@@ -1,16 +1,18 @@
-"""Data frames with categories, dates and missing cells as columns of numbers."""
+"""Data frames with categories, dates and missing cells, as `handgrad.train.tables` takes them."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
-
-_MOST = 63  # categories of a column that have an input of their own; all others share one
+from handgrad.train.tables.encode import Encoder, Number
+from handgrad.train.tables.frame import Column, Frame
+from handgrad.train.tables.frames import from_frame
+from handgrad.train.tables.kinds import Left, Wishes, decide
+from handgrad.train.tables.spec import Notes, TableSpec
 
 
 def is_frame(X: Any) -> bool:
@@ -23,6 +25,8 @@ def needs_columns(X: Any) -> bool:
     if not is_frame(X):
         return False
     names = list(X.columns)
+    if not names:
+        raise ValueError("Found 0 feature(s): X is a data frame without columns, one is needed")
     return len({*names}) < len(names) or any(_is_foreign(np.asarray(X[name])) for name in names)
 
 
@@ -46,91 +50,58 @@ def check_frame(X: Any, names: list[Any]) -> None:
 
 
 class Columns:
-    """How each column of a frame becomes numbers.
+    """How each column of a frame becomes numbers: `spec`, as of a table in a file (docs/tables.md).
 
-    Numbers stay; a missing one is the median, and where there were any in training, a further input
-    says so. Dates are days. Of a category each of the 63 most frequent values has an input of its
-    own (so the first layer's weights from it embed the value), all others share one; a missing or
-    unseen value has 0 in all of them, or 1 in that of the others where there is one.
-    Raises ValueError for a name that occurs twice, and for words where there were numbers.
+    But columns of numbers are never left out; `left` has those that are, and why. embed: numbers
+    for each value of an embedded category: "auto", 8 where there are more than 64 values; an
+    integer, for all categories; None, for none.
+    Raises ValueError for a name that occurs twice, for infinity, and for words where there were
+    numbers.
     """
 
-    def __init__(self, X: Any):
+    def __init__(self, X: Any, embed: Any = None):
         self.names = list(X.columns)
         twice = {name for name in self.names if self.names.count(name) > 1}
         if twice:
             raise ValueError(f"X: column {sorted(twice, key=str)[0]!r} occurs more than once")
-        self.columns: list[tuple[Any, ...]] = []
-        for name in self.names:
-            cells = read(X[name])
-            if cells.dtype == object:
-                words, counts = np.unique([c for c in cells if c is not None], return_counts=True)
-                kept = np.sort(words[np.argsort(-counts, kind="stable")[:_MOST]])
-                self.columns.append(("category", kept, len(words) > _MOST))
-            else:
-                known = cells[~np.isnan(cells)]
-                median = float(np.median(known)) if len(known) else None  # None: nothing to learn
-                self.columns.append(("number", median, len(known) < len(cells)))
+        frame, rows = _frame(X), np.arange(len(X))
+        numbers = [c.name for c in frame.columns if c.values is not None and not c.dates]
+        wishes = Wishes(number=numbers, embed_many=embed is not None)
+        found = [decide(column, rows, wishes, len(self.names) == 1) for column in frame.columns]
+        if isinstance(embed, int):
+            words = [f.name for f in found if isinstance(f, Encoder) and f.kind == "category"]
+            wishes = Wishes(number=numbers, embed=words, embed_many=True)
+            found = [decide(column, rows, wishes) for column in frame.columns]
+        self.left = tuple(one for one in found if isinstance(one, Left))
+        encoders = tuple(one for one in found if isinstance(one, Encoder) and one.features)
+        if not encoders:
+            why = "; ".join(f"{one.name}: {one.why}" for one in self.left)
+            raise ValueError(f"X: no column to learn from ({why})")
+        self.spec = TableSpec(tuple(frame.names), encoders, ())
+        self.embedding = self.spec.embedding(embed if isinstance(embed, int) else 8)
 
     def __call__(self, X: Any) -> Array:
-        """The frame's numbers (N, D)."""
-        parts = [
-            part
-            for name, (kind, *how) in zip(self.names, self.columns)
-            for part in getattr(self, f"_{kind}")(name, read(X[name]), *how)
-        ]
-        return np.column_stack(parts) if parts else np.zeros((len(X), 0))
+        """The frame's numbers (N, D), in float64."""
+        frame, notes = _frame(X), Notes()
+        x = self.spec.inputs(frame, notes=notes)
+        for encoder in self.spec.encoders:
+            if isinstance(encoder, Number) and notes.unseen[encoder.name]:
+                raise ValueError(_words(frame.columns[frame.names.index(encoder.name)], encoder))
+        return x.astype(np.float64)
 
-    def _number(self, name: Any, cells: Array, median: float | None, marks: bool) -> list[Array]:
-        if cells.dtype == object:
-            i = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+
+def _frame(X: Any) -> Frame:
+    frame = from_frame(X, "X")
+    for column in frame.columns:
+        if column.count:
+            row, cell = column.wrong[0]
             raise ValueError(
-                f"X: column {name!r} held numbers in training, but row {i} is {cells[i]!r}"
+                f"Input X contains infinity: column {column.name!r}, row {row}: {cell}"
             )
-        if median is None:
-            return []
-        missing = np.isnan(cells)
-        filled = np.where(missing, median, cells)
-        return [filled, missing.astype(float)] if marks else [filled]
-
-    def _category(self, name: Any, cells: Array, kept: Array, shares: bool) -> list[Array]:
-        if cells.dtype != object:
-            cells = np.array([None if np.isnan(c) else _word(c) for c in cells], object)
-        parts = [(cells == value).astype(float) for value in kept]
-        if shares:
-            known = np.sum(parts, axis=0)
-            parts.append(1.0 - known)
-        return parts
+    return frame
 
 
-def read(column: Any) -> Array:
-    """A column's cells: float64 with NaN where missing, or words and None."""
-    cells = np.asarray(column)
-    if cells.dtype.kind in "Mm":
-        days = cells.astype("M8[us]" if cells.dtype.kind == "M" else "m8[us]")
-        return np.where(np.isnat(days), np.nan, days.astype(np.int64) / 86_400e6)
-    if cells.dtype.kind in "fiub":
-        return cells.astype(np.float64)
-    missing = np.array([cell is None or cell != cell or _is_na(cell) for cell in cells], bool)
-    values = [None if gone else cell for gone, cell in zip(missing, cells)]
-    if all(value is None or isinstance(value, Real | np.bool_) for value in values):
-        return np.array([np.nan if value is None else float(value) for value in values])
-    words = np.empty(len(values), object)
-    words[:] = [None if value is None else _word(value) for value in values]
-    return words
-
-
-def _is_number(cell: Any) -> bool:
-    try:
-        float(cell or "nan")
-    except ValueError:
-        return False
-    return True
-
-
-def _is_na(cell: Any) -> bool:
-    return type(cell).__name__ in ("NAType", "NaTType")  # pandas' own, whose comparisons are NA
-
-
-def _word(cell: Any) -> str:
-    return f"{cell:g}" if isinstance(cell, float) else str(cell)
+def _words(column: Column, encoder: Number) -> str:
+    values, texts = Number.numbers(column, slice(None), encoder.mark), column.texts()
+    row = next(i for i, v in enumerate(values) if np.isnan(v) and texts[i])
+    return f"X: column {column.name!r} held numbers in training, but row {row} is {texts[row]!r}"

@@ -14,6 +14,7 @@ from handgrad.layers import (
     SELU,
     Affine,
     BatchNorm,
+    ColumnEmbedding,
     Dropout,
     LeakyReLU,
     Mish,
@@ -53,9 +54,14 @@ def initial(units: Sequence[int], activations: Sequence[str], random: Any) -> We
 def network_of(
     weights: Weights, activations: Sequence[str], *, dropout: float = 0.0,
     batch_norm: bool = False, seed: int = 0, dtype: Any = np.float32,
+    first: ColumnEmbedding | None = None,
 ) -> Sequential:  # fmt: skip
-    """Affine, BatchNorm, activation, Dropout for each hidden layer, and an Affine."""
-    layers: list[Any] = []
+    """Affine, BatchNorm, activation, Dropout for each hidden layer, and an Affine; behind `first`,
+    where there is one."""
+    layers: list[Any] = [] if first is None else [first]
+    inputs = len(weights[0][0])
+    if first is not None:
+        inputs -= len(first.columns) * (first.hidden - 1)
     for i, (W, b) in enumerate(zip(*weights)):
         affine = Affine(W.shape[1], inputs=W.shape[0])
         affine.W, affine.b = np.array(W, dtype), np.array(b, dtype)
@@ -69,7 +75,7 @@ def network_of(
         if dropout:
             layers.append(Dropout(dropout))
     network = Sequential(*layers, seed=seed, dtype=dtype)
-    return network.build(np.zeros((1, len(weights[0][0])), dtype))
+    return network.build(np.zeros((1, inputs), dtype))
 
 
 def raw_weights(network: Any, inputs: Scaling, outputs: Scaling, log: bool = False) -> Weights:
@@ -114,8 +120,25 @@ def scaled_weights(weights: Weights, inputs: Scaling, outputs: Scaling, log: boo
 def scores(x: Array, weights: Weights, activations: Sequence[str]) -> Array:
     """The outputs of the last layer, before its activation, for raw x (N, D)."""
     for i, (W, b) in enumerate(zip(*weights)):
-        x = x @ W
+        x = np.asarray(x @ W)
         x += b
         if i < len(weights[0]) - 1 and ACTIVATIONS[activations[i]] is not None:
             x = ACTIVATIONS[activations[i]]()(x)
     return x
+
+
+def sparse_scores(
+    X: Any, inputs: Scaling | None, weights: Weights, activations: Sequence[str]
+) -> Array:
+    """The same for a sparse matrix, of which only what is stored is multiplied.
+
+    Outliers are clipped; so are zeros, whose part is in the intercepts.
+    """
+    (coefs, intercepts), X = weights, X.tocsr().copy()
+    X.sum_duplicates()
+    zeros = np.zeros((1, X.shape[1]), X.dtype)
+    if inputs is not None:
+        zeros = inputs.clip(zeros)
+        X.data = inputs.at(X.indices).clip(X.data) - zeros[0][X.indices]
+    first = intercepts[0] + (zeros @ coefs[0])[0]
+    return scores(X, (coefs, [first, *intercepts[1:]]), activations)

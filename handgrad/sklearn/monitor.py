@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array
+from handgrad.arrays import Array, Stream
 from handgrad.train import Callback
 
 
@@ -98,3 +98,9 @@ def arrays_of(network: Any) -> list[Array]:
         getattr(layer, name) for layer in network.members for name in getattr(layer, "buffers", ())
     ]
     return [network.parameters, *from_layers]
+
+
+def streams_of(network: Any) -> list[Stream]:
+    """The random streams of its layers."""
+    held = (getattr(layer, "stream", None) for layer in network.members)
+    return [stream for stream in held if isinstance(stream, Stream)]

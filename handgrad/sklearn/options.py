@@ -45,6 +45,11 @@ CONSTRAINTS: dict[str, Any] = {
     "weight_decay": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
     "scale": [None, StrOptions({"robust"})],
     "numeric_embedding": [None, Interval(Integral, 2, None, closed="left")],
+    "category_embedding": [
+        None,
+        StrOptions({"auto"}),
+        Interval(Integral, 1, None, closed="left"),
+    ],
     "callbacks": [list, tuple],
     "n_members": [Interval(Integral, 1, None, closed="left")],
     "n_jobs": [None, Integral],
@@ -87,6 +92,7 @@ class Given:
     weight_decay: Any
     scale: str | None
     numeric_embedding: int | None
+    category_embedding: Any
     callbacks: Any
     n_members: int
     n_jobs: int | None
@@ -96,3 +102,23 @@ class Given:
         """Take over the arguments of a constructor, its locals, as they are."""
         names = options.keys() - {"self", "__class__"}
         vars(self).update({name: options[name] for name in options if name in names})
+
+    def _sizes(self) -> list[int]:
+        """Units of each hidden layer."""
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return sizes
+
+    def _activations(self) -> list[str]:
+        """The activation of each hidden layer."""
+        layers = len(self._sizes())
+        if isinstance(self.activation, str):
+            return [self.activation] * layers
+        if len(self.activation) != layers:
+            raise ValueError(
+                f"activation: one for each of the {layers} hidden layers is needed, got "
+                f"{self.activation!r}"
+            )
+        return list(self.activation)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.network import Network
+from handgrad.network import Network, Sequential
 from handgrad.train.nets import network_from_file
 
 
-def own_network(network: Any, inputs: int, outputs: int, random: Any) -> Network:
-    """A new network for so many inputs and outputs.
+def own_network(network: Any, inputs: int, outputs: int, random: Any, first: Any = None) -> Network:
+    """A new network for so many inputs and outputs, behind a `first` layer where there is one.
 
     network: a Network, which is copied; a function (inputs, outputs) -> Network; or FILE.py[:name].
     Raises ValueError where it does not give (N, outputs).
@@ -33,4 +33,4 @@ def own_network(network: Any, inputs: int, outputs: int, random: Any) -> Network
             f"network: an output of shape (N, {outputs}) is needed for these targets, "
             f"got (N{''.join(f', {n}' for n in y.shape[1:])})"
         )
-    return made
+    return made if first is None else Sequential(first, made, seed=made.seed)

@@ -43,6 +43,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
     scale: "robust", columns scaled by `Scaling`, which is folded into coefs_ and intercepts_; None.
     numeric_embedding: bins per number in an encoding by quantiles (`Quantiles`), of which coefs_[0]
         has the inputs; None.
+    category_embedding: numbers for each value of a category of a data frame, learned: "auto", 8
+        where there are more than 64 values; an integer, for all categories; None, an input each.
     network: a Network, a function (inputs, outputs) -> Network, or FILE.py[:name], instead of
         hidden_layer_sizes, activation, dropout and batch_norm. Then there is network_, not coefs_.
     dropout: the share of units that are dropped. batch_norm: a BatchNorm before each activation.
@@ -50,7 +52,7 @@ class MLPRegressor(RegressorMixin, Perceptron):
     n_members: networks to train at once and to average. n_jobs: threads; by default one for a
         network, and for several as many as this process may use.
     Attributes beyond scikit-learn's: learning_rate_, scaling_, target_scaling_, columns_ (of a data
-    frame with categories), embedding_, network_, members_.
+    frame with categories), embedding_, embeddings_, network_, members_.
     Raises ValueError for options and data that do not fit, and where training diverges.
     Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors",
     Nature 323, 1986.
@@ -67,8 +69,8 @@ class MLPRegressor(RegressorMixin, Perceptron):
         warm_start=False, momentum=0.9, nesterovs_momentum=True, early_stopping=False,
         validation_fraction=0.1, beta_1=0.9, beta_2=0.999, epsilon=1e-8, n_iter_no_change=10,
         max_fun=15000, network=None, dropout=0.0, batch_norm=False, optimizer=None, schedule=None,
-        weight_decay="auto", scale="robust", numeric_embedding=None, callbacks=(),
-        n_members=1, n_jobs=None, progress=False,
+        weight_decay="auto", scale="robust", numeric_embedding=None,
+        category_embedding="auto", callbacks=(), n_members=1, n_jobs=None, progress=False,
     ):  # fmt: skip
         self._keep(locals())
 

@@ -19,6 +19,7 @@ from handgrad.arrays import Array
 _FAR = 10.0  # deviations from the median beyond which a value is an outlier, if it also lies
 _LONE = 5.0  # so many times as far as nineteen twentieths of the values
 _NORMAL = 1.349  # interquartile range of a normal distribution with deviation 1
+SHARE = 0.05  # of the samples, by which the usual range of a column ends
 _LOOKED_AT = 100_000  # samples, evenly spaced
 
 
@@ -39,7 +40,7 @@ class Scaling(NamedTuple):
         unit = np.abs(x).max(axis=0)
         unit[unit == 0] = 1
         x = x / unit  # so that no square overflows
-        few, quarter, median, three, most = quantiles(x, w, (0.05, 0.25, 0.5, 0.75, 0.95))
+        few, quarter, median, three, most = quantiles(x, w, (SHARE, 0.25, 0.5, 0.75, 1 - SHARE))
         reach = _FAR * (three - quarter) / _NORMAL
         below = np.maximum(reach, _LONE * (median - few))
         above = np.maximum(reach, _LONE * (most - median))
@@ -65,6 +66,10 @@ class Scaling(NamedTuple):
         if x.size and ((x < self.low) | (x > self.high)).any():
             return np.clip(x, self.low, self.high).astype(x.dtype)
         return x
+
+    def at(self, columns: Array) -> Scaling:
+        """That of some columns, or of the column of each of some entries."""
+        return Scaling(*(array[columns] for array in self))
 
     def __call__(self, x: Array) -> Array:
         """x scaled, in float32."""

@@ -11,6 +11,8 @@ from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 
 from handgrad.arrays import Array
+from handgrad.sklearn.data import Rows, parts, trainer_of
+from handgrad.sklearn.length import epochs_that_pay
 from handgrad.sklearn.monitor import Monitor
 from handgrad.sklearn.recipe import Recipe, recipe
 from handgrad.train import DivergenceError, Trainer
@@ -31,7 +33,7 @@ class Goal(NamedTuple):
 class Samples(NamedTuple):
     """Scaled inputs (N, D), targets as the loss takes them, and weights (N) or None."""
 
-    x: Array
+    x: Array | Rows
     t: Array
     weights: Array | None = None
 
@@ -43,18 +45,19 @@ class Samples(NamedTuple):
     def take(self, rows: Array) -> Samples:
         """Some of the samples."""
         return Samples(
-            self.x[rows], self.t[rows], None if self.weights is None else self.weights[rows]
+            self.x.take(rows, 0), self.t[rows], None if self.weights is None else self.weights[rows]
         )
 
 
 def descend(
-    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool
-) -> None:
+    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool,
+    strata: Array | None,
+) -> None:  # fmt: skip
     """Epochs of model.solver; what scikit-learn keeps is written to the model."""
     model.n_iter_ = 0
     trainer, monitor, plan = (
         _again(model, network, goal, data) if incremental else
-        _trainer(model, network, goal, data, held, False)
+        _trainer(model, network, goal, data, held, False, strata)
     )  # fmt: skip
     try:
         trainer.run()
@@ -75,12 +78,17 @@ def descend(
 
 
 def _trainer(
-    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool
-) -> tuple[Trainer, Monitor, Recipe]:
+    model: Any, network: Any, goal: Goal, data: Samples, held: Samples | None, incremental: bool,
+    strata: Array | None = None,
+) -> tuple[Trainer, Monitor, Recipe]:  # fmt: skip
     """A trainer of the network, with all that it depends on."""
-    plan = recipe(model, len(data.x), data.mean_weight, goal.factor, model.t_, incremental)
+    found = held is None and not incremental
+    length = epochs_that_pay(model, network, goal, data, strata) if found else 0
+    plan = recipe(
+        model, len(data.x), data.mean_weight, goal.factor, model.t_, incremental, length
+    )  # fmt: skip
     monitor = _monitor(model, goal, held, plan)
-    trainer = Trainer(
+    trainer = trainer_of(
         network, data.x, data.t, loss=goal.loss, optimizer=plan.optimizer, batch=plan.batch,
         epochs=1 if incremental else plan.epochs, sample_weights=data.weights, metrics=(),
         callbacks=[monitor, *model.callbacks], seed=model._seed, progress=model.progress,
@@ -99,7 +107,8 @@ def _again(
     """
     kind = data.x.shape, data.t.shape, data.weights is None, str(model.get_params(deep=False))
     before, made = model.__dict__.get("_stream", (None, None))
-    if made is not None and kind == before and data.weights is None and made[0].network is network:
+    same = made is not None and kind == before and made[0].network is network
+    if same and data.weights is None and not isinstance(data.x, Rows):
         trainer = made[0]
         trainer.x[...], trainer.t[...] = data.x, data.t
         trainer.total_steps = trainer.step + trainer.task.updates
@@ -125,7 +134,7 @@ def _scaled(model: Any) -> bool:
 def _monitor(model: Any, goal: Goal, held: Samples | None, plan: Recipe) -> Monitor:
     def score(network: Any) -> float:
         assert held is not None
-        y = network.predict(held.x)
+        y = np.concatenate([network.predict(x) for x in parts(held.x)])
         if not np.isfinite(y).all():
             return float("nan")
         return float(model._score_of(y, held.t, held.weights))

@@ -147,7 +147,7 @@ def pack(
     }  # fmt: skip
     tensors |= {f"training/{i + 1}": array for i, array in enumerate(kept)}
     check_specs(network, takes, gives, _room(tensors))
-    check_table(table, takes)
+    check_table(table, takes, network)
     # safetensors' NumPy writer takes the memory as it lies: give it C order, little endian.
     tensors = {k: np.array(v, v.dtype.newbyteorder("<"), order="C") for k, v in tensors.items()}
     text = json.dumps(document)
@@ -209,7 +209,7 @@ def _unpack(content: bytes, classes: Iterable[type]) -> Checkpoint:
     check_specs(network, takes, gives, room)
     table = document.get("table")
     table = None if table is None else TableSpec.from_dict(table)
-    check_table(table, takes)
+    check_table(table, takes, network)
     training = document["training"]
     if training is not None:
         training = (_rejoin if format == FORMATS[0] else _restore)(training, tensors)

@@ -21,7 +21,7 @@ class Dataset:
     `columns` and `target` are the names that a table's header had; `dtype` is that of the data
     as they came: "uint8" for pictures of bytes, which are brought to [0, 1]; `table` is what a
     network takes of a table. Values are (what they were − mean) / scale, of the samples to learn
-    from.
+    from; but with `labels`, 0 and 1, each that a sample has what its name in `targets` says.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Dataset:
     scale: tuple[float, ...] | None = None
     table: TableSpec | None = None
     notes: tuple[str, ...] = ()
+    labels: bool = False
 
     @property
     def input(self) -> InputSpec:
@@ -58,13 +59,15 @@ class Dataset:
         """What such a network gives."""
         if self.classes is not None:
             return OutputSpec("scores", self.classes)
+        if self.labels:
+            return OutputSpec("labels", None, self.targets)
         named = self.targets is not None and self.t_train.shape[1] == len(self.targets)
         return OutputSpec("regression", None, self.targets if named else None, self.mean,
                           self.scale)  # fmt: skip
 
     def scaled(self) -> Dataset:
         """The same with values of mean 0 and deviation 1 in the samples to learn from."""
-        if self.classes is not None or self.mean is not None:
+        if self.classes is not None or self.labels or self.mean is not None:
             return self
         mean, scale = self.t_train.mean(axis=0, dtype=float), self.t_train.std(axis=0, dtype=float)
         scale = np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)

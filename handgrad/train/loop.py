@@ -26,7 +26,7 @@ from handgrad.train.checks import (
     check_pair,
     check_weights,
 )
-from handgrad.train.data import check_data, random_order, split_rows
+from handgrad.train.data import check_data, is_finite, random_order, split_rows
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.engine import Engine, Task, TrainState, Updates, check_engine, prepared
 from handgrad.train.guards import first_ctrl_c, training_mode
@@ -171,7 +171,7 @@ class Trainer:
             return np.ascontiguousarray(array)
         with np.errstate(over="ignore"):
             fitting = np.ascontiguousarray(array, dtype)
-        if not np.isfinite(fitting).all():
+        if not is_finite(fitting):
             raise ValueError(
                 f"training data: {name} holds {np.abs(array).max():.3g}, too large for "
                 f"{np.dtype(dtype)}; scale it, for example with Standardize.of(x)"

@@ -17,8 +17,11 @@ def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, 
     features = dataset.x_train.shape[1]
     outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
     text = net or f"{features}-100-{outputs}"
+    embedding = None if dataset.table is None else dataset.table.embedding()
+    first: list[Any] = [] if embedding is None else [embedding]
     if ".py" in text:
-        return network_from_file(text)
+        network, classes = network_from_file(text)
+        return (Sequential(*first, network, seed=seed) if first else network), classes
     try:
         sizes = [int(part) for part in text.split("-")]
     except ValueError:
@@ -31,7 +34,7 @@ def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, 
             f"{features}-{'-'.join(map(str, [*sizes[1:-1], outputs]))} would do"
         )
     scaled = len(dataset.shape) > 1 or dataset.table is not None
-    layers: list[Any] = [] if scaled else [Standardize.of(dataset.x_train)]
+    layers = first if scaled else [Standardize.of(dataset.x_train)]
     for size in sizes[1:-1]:
         layers += [Affine(size), ReLU()]
     return Sequential(*layers, Affine(outputs), seed=seed), []

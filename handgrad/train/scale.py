@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -11,6 +12,7 @@ from handgrad.arrays import Array
 from handgrad.layer import parameter_names, walk
 from handgrad.layers import (
     BatchNorm,
+    ColumnEmbedding,
     ElementwiseLoss,
     Embedding,
     GroupNorm,
@@ -23,7 +25,10 @@ from handgrad.network import Network
 
 LARGE = 30.0  # root mean square of a column; measured in benchmarks/defaults.py
 _LOOKED_AT = 1000  # samples, evenly spaced
-_SCALING = (BatchNorm, Embedding, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Standardize)
+_MOST = 2**24  # elements
+_SCALING = (
+    BatchNorm, ColumnEmbedding, Embedding, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Standardize,
+)  # fmt: skip
 
 
 def warn_of_scale(network: Any, x: Array, t: Array, loss: Any) -> None:
@@ -61,7 +66,8 @@ def scales(network: Any) -> bool:
 
 def _rms(array: Array) -> Array:
     """The root mean square of each column (N, M), or of the whole array."""
-    seen = array[:: max(1, len(array) // _LOOKED_AT)].astype(np.float64)
+    many = min(_LOOKED_AT, max(1, _MOST // max(1, math.prod(array.shape[1:]))))
+    seen = array[:: max(1, len(array) // many)].astype(np.float64)
     return np.atleast_1d(np.sqrt(np.square(seen).mean(axis=0 if array.ndim == 2 else None)))
 
 

@@ -24,7 +24,8 @@ INPUT: schema.Check = schema.record(
      "mean": schema.number, "scale": schema.number},
 )  # fmt: skip
 REALS: schema.Check = schema.list_of(schema.number)
-KINDS = ("regression", "scores", "probabilities")
+KINDS = ("regression", "scores", "probabilities", "labels")
+NAMED = ("regression", "labels")  # outputs that are what their columns say
 OUTPUT: schema.Check = schema.record(
     {"kind": schema.one_of(*KINDS)},
     {"classes": schema.optional(NAMES), "columns": schema.optional(NAMES),
@@ -145,7 +146,8 @@ class OutputSpec:
 
     kind: "regression", values as they are; "scores", one per class, whose softmax are
         probabilities; "probabilities", one per class. One score or probability alone is that of
-        the second of two classes.
+        the second of two classes. "labels": scores whose sigmoids are probabilities, each of what
+        its column says.
     classes: their names; columns: names of the values of a regression.
     mean, scale: of its targets, one number for each; values are y · scale + mean.
 
@@ -172,8 +174,9 @@ class OutputSpec:
                 object.__setattr__(self, name, _entries(getattr(self, name), f"OutputSpec: {name}"))
         OUTPUT(self.to_dict(), "OutputSpec")
         self._check_scale()
-        if self.kind == "regression" and self.classes is not None:
-            raise ValueError("OutputSpec: a regression has no classes; kind='scores' has")
+        if self.kind in NAMED and self.classes is not None:
+            what = "a regression has" if self.kind == "regression" else "labels have"
+            raise ValueError(f"OutputSpec: {what} no classes; kind='scores' has")
 
     def _check_scale(self) -> None:
         mean, scale = self.mean or (), self.scale or ()
@@ -199,10 +202,10 @@ class OutputSpec:
 
     def check(self, shape: tuple[int, ...]) -> None:
         """ShapeError unless outputs of this shape (N, …) have one number for each name."""
-        names = self.columns or self.mean if self.kind == "regression" else self.classes
+        names = self.columns or self.mean if self.kind in NAMED else self.classes
         count = shape[-1] if len(shape) > 1 else 1
         fits = names is None or count == len(names) or (
-            count == 1 and len(names) == 2 and self.kind != "regression"
+            count == 1 and len(names) == 2 and self.kind not in NAMED
         )  # fmt: skip
         if not fits:
             raise ShapeError(
@@ -222,6 +225,9 @@ class OutputSpec:
     def probabilities(self, y: Array) -> Array:
         """The probabilities (N, K) of the classes, from outputs y (N, K) or (N, 1)."""
         y = y.reshape(len(y), -1).astype(np.float64)
+        if self.kind == "labels":
+            found: Array = np.exp(-np.logaddexp(0, -y))
+            return found
         if self.kind == "scores":
             if y.shape[1] == 1:
                 y = np.concatenate([np.zeros_like(y), y], axis=1)
@@ -232,10 +238,12 @@ class OutputSpec:
 
     def header(self, count: int, name: str = "row", probabilities: bool = False) -> list[str]:
         """The first line of a table of predictions of `count` outputs; `name` is of the rows."""
-        if self.kind == "regression":
+        if self.kind in NAMED:
             numbered = ["value"] if count == 1 else [f"value{i}" for i in range(count)]
             named = self.columns is not None and len(self.columns) == count
-            return [name, *(self.columns if named and self.columns else numbered)]
+            columns = self.columns if named and self.columns else tuple(numbered)
+            more = probabilities and self.kind == "labels"
+            return [name, *columns, *(f"p({one})" for one in columns if more)]
         if not probabilities:
             return [name, "class", "probability"]
         return [name, "class", *(f"p({one})" for one in self._classes(count))]
@@ -252,6 +260,11 @@ class OutputSpec:
         if self.kind == "regression":
             values = self.values(y).reshape(len(y), -1)
             yield from (tuple(f"{v:.6g}" for v in row) for row in values)
+            return
+        if self.kind == "labels":
+            for row in self.probabilities(y):
+                shown = (f"{v:.4f}" for v in row if probabilities)
+                yield (*(str(int(v > 0.5)) for v in row), *shown)
             return
         if y.ndim > 2:
             raise ShapeError(f"a table of classes needs outputs (N, K), got shape {y.shape}")

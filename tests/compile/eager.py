@@ -37,7 +37,7 @@ class Compiled(Program):
             lower_backward(b, nodes, y, upstream)
             return b
 
-        super().__init__(plan_with(plan, python), len(x), threads)
+        super().__init__(plan_with(plan, python), len(x), threads, (network, x[:3], False))
 
     def run(self, rows: Any) -> tuple[Array, Array]:
         """y and the flat gradients for the batch of these rows of x."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from handgrad import Network, Sequential
 from handgrad.compile import NotNative
 from handgrad.compile.program import BAD_INDEX
-from handgrad.layers import RNN, Affine, Embedding
+from handgrad.layers import RNN, Affine, ColumnEmbedding, Embedding
 from tests.compile.eager import Compiled, require_equal
 
 
@@ -79,3 +79,25 @@ def test_ids_must_be_the_input():
     x = np.ones((5, 2, 3), np.float32)
     with pytest.raises(NotNative, match="no layer made"):
         Compiled(Computed(), x, x, batch=5)
+
+
+@settings(max_examples=15, deadline=None)
+@given(D=st.integers(1, 6), E=st.integers(1, 20), N=st.integers(1, 70), seed=st.integers(0, 99))
+def test_codes_beside_numbers(D, E, N, seed):
+    rng = np.random.default_rng(seed)
+    columns = rng.permutation(D)[: rng.integers(1, D + 1)].tolist()
+    sizes = rng.integers(1, 9, len(columns)).tolist()
+    x = rng.standard_normal((N, D)).astype(np.float32)
+    for column, size in zip(columns, sizes):
+        x[:, column] = rng.integers(0, size, N)
+    require_equal(Sequential(ColumnEmbedding(columns, sizes, E), Affine(3)), x, threads=2)
+
+
+def test_a_code_that_is_too_large_stops_the_program():
+    x = np.zeros((6, 2), np.float32)
+    network = Sequential(ColumnEmbedding([1], [3], 4), Affine(1)).build(x)
+    program = Compiled(network, x, np.ones((6, 1), np.float32), batch=6)
+    for wrong in (3, -1, np.nan, np.inf, 2**40):
+        program.native.arrays["x"][4, 1] = wrong
+        program.start(np.arange(6), np.zeros(1, np.int64), np.array([6]))
+        assert program.go(0) == BAD_INDEX

@@ -66,7 +66,7 @@ SWITCHES = {
 }  # fmt: skip
 CHOICES = {
     "axis", "axes", "mode", "approximate", "reset", "key", "subscripts", "dtype", "init", "seed",
-    "class_weights", "ignore_index", "layer", "layers", "ahead", "back",
+    "class_weights", "ignore_index", "layer", "layers", "ahead", "back", "columns",
 }  # fmt: skip
 NAMES = {*SIZES, *RATIOS, *CONSTANTS, *SWITCHES, *CHOICES}
 CLASSES = sorted(

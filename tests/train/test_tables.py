@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from handgrad import Affine, ReLU, Sequential, fit
+from handgrad import Adam, Affine, ReLU, Sequential, SigmoidCrossEntropy, fit
 from handgrad.train import OutputSpec, load_checkpoint, read_table, save
 from handgrad.train.data import split_rows
 from handgrad.train.loading import load_data
@@ -331,3 +331,32 @@ def test_incomes_are_understood(table):
     assert read.frame.columns[1].words[0] in ("Private", "Self-emp-not-inc", "Local-gov")
     assert read.frame.columns[1].missing.sum() > 5
     assert read.targets.classes == ("<=50K", ">50K")
+
+
+def test_several_classes_at_once_are_labels(table, tmp_path):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 300))
+    words = np.where(a > 0, "yes", "no"), np.where(b > 0, "sick", "fit")
+    lines = [f"{p:.3f},{q:.3f},{v},{w},{'uvw'[i % 3]}"
+             for i, (p, q, v, w) in enumerate(zip(a, b, *words))]  # fmt: skip
+    text = "\n".join(["a,b,smoker,health,k", *lines])
+    read = table(text, target=["smoker", "health"], drop=["k"])
+    assert "target: health=sick" in read.show(read.fit())
+    data = read.split()
+    assert data.labels
+    np.testing.assert_array_equal(np.unique(data.t_train), [0, 1])
+    network = Sequential(Affine(2), seed=0)
+    fit(network, data.x_train, data.t_train, loss=SigmoidCrossEntropy(), optimizer=Adam(0.03))
+    path = tmp_path / "m.safetensors"
+    save(network, path, input=data.input, output=data.output, table=data.table)
+    output = load_checkpoint(path).output
+    assert output == OutputSpec("labels", columns=("smoker=yes", "health=sick"))
+    y = network.predict(data.x_test)
+    header, first, *_ = output.rows(y)
+    assert header == ("row", "smoker=yes", "health=sick")
+    assert first == (0, *(str(int(v > 0)) for v in y[0]))
+    assert ((y > 0) == data.t_test).mean() > 0.9
+    p = next(output.answers(y, probabilities=True))[2:]
+    np.testing.assert_allclose([float(v) for v in p], 1 / (1 + np.exp(-y[0])), atol=1e-4)
+    with pytest.raises(ValueError, match="where each has two, but 'k' has 3: u, v, w; it can be"):
+        table(text, target=["smoker", "k"])

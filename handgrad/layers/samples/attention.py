@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from handgrad.layers.samples.sample import N, Sample, labels, mask, real, row
+from handgrad.layers.samples.sample import N, Sample, coded, labels, mask, real, row
 
 ROWS: tuple[Sample, ...] = (
     row("Embedding", labels(N, classes=6), vocabulary=6, outputs=3, seed=1),
     row("Embedding", labels(N, 4, classes=6), vocabulary=6, outputs=2, init=0.5, seed=1),
+    row("ColumnEmbedding", coded(4, {2: 5, 0: 3}), columns=(2, 0), vocabulary=(5, 3),
+        hidden=2, seed=1),
+    row("ColumnEmbedding", coded(1, {0: 4}), columns=(0,), vocabulary=(4,), hidden=3, init=0.5),
     row("EmbeddingDot", real(N, 3), labels(N, classes=6), vocabulary=6, init=1.0, seed=1),
     row("EmbeddingDot", real(N, 3), labels(N, 4, classes=6), vocabulary=6, init=1.0, seed=1),
     row("DotProductAttention", real(N, 4, 3), real(N, 5, 3), real(N, 5, 2)),

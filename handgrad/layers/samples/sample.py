@@ -85,6 +85,18 @@ def labels(*shape: int, classes: int) -> Maker:
     return lambda rng, batch: rng.integers(0, classes, _sized(shape, batch))
 
 
+def coded(width: int, sizes: dict[int, int]) -> Maker:
+    """Numbers (N, width), and in some columns codes below the sizes."""
+
+    def make(rng: np.random.Generator, batch: int) -> Array:
+        x = rng.standard_normal((batch, width))
+        for column, size in sizes.items():
+            x[:, column] = rng.integers(0, size, batch)
+        return x
+
+    return make
+
+
 def one_hot(*shape: int) -> Maker:
     """Rows with a single 1."""
     return lambda rng, batch: np.eye(shape[-1])[labels(*shape[:-1], classes=shape[-1])(rng, batch)]

@@ -141,10 +141,10 @@ def _positions(raw: Array, data: bytes, separator: int, mark: int) -> tuple[Arra
     """Begins, decimal marks and ends of all cells."""
     found = raw == separator
     found |= raw == NEWLINE
-    if mark != separator:
-        found |= raw == mark
     if b'"' in data:
         found &= ~np.bitwise_xor.accumulate(raw == QUOTE)
+    if mark != separator:
+        found |= raw == mark
     at = np.flatnonzero(found)
     kind = raw[at]
     stops = np.flatnonzero(kind != mark) if mark != separator else np.arange(len(at))

@@ -344,18 +344,3 @@ def _or_nan(meaning: Callable[[str, str], float], word: str, how: str) -> float:
         return meaning(word, how)
     except ValueError:
         return math.nan
-
-
-ENCODERS: dict[str, type[Encoder]] = {e.kind: e for e in (Number, Boolean, Category, Date, Text)}
-
-
-def encoder_from(data: Any, where: str) -> Encoder:
-    """An encoder from plain data; ValueError for data that are none."""
-    schema.mapping(schema.anything)(data, where)
-    cls: Any = ENCODERS[schema.one_of(*ENCODERS)(data.get("kind"), f"{where}.kind")]
-    rest = {name: value for name, value in data.items() if name != "kind"}
-    cls.check(rest, where)
-    if "scale" in rest and not (0 < rest["scale"] < math.inf and math.isfinite(rest["center"])):
-        raise schema.refuse(f"{where}.scale", "positive, and center finite", rest["scale"])
-    made: Encoder = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in rest.items()})
-    return made

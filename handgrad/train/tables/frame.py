@@ -12,6 +12,7 @@ from handgrad.arrays import Array
 from handgrad.train.tables.blocks import Block, Wrong, read_blocks
 from handgrad.train.tables.cells import is_missing, is_number
 from handgrad.train.tables.source import Layout, look, western
+from handgrad.train.tables.store import leave, room
 from handgrad.train.tables.words import Words
 
 SHOWN = 3  # wrong cells of a column that are named
@@ -144,44 +145,48 @@ class Gathered:
     def __init__(self, layout: Layout, numeric: list[bool], marks: list[str]):
         self.layout, self.numeric, self.marks, self.rows = layout, numeric, marks, 0
         self.at = [c for c, number in enumerate(numeric) if number]
-        self.numbers = np.empty((len(self.at), 0))
         self.words = {c: Words() for c, number in enumerate(numeric) if not number}
-        self.codes: dict[int, list[Array]] = {c: [] for c in self.words}
+        self.numbers = np.empty((len(self.at), 0))
+        self.codes = np.empty((len(self.words), 0), np.int32)
         self.wrong: dict[int, list[Wrong]] = {c: [] for c in self.at}
         self.count = dict.fromkeys(self.at, 0)
 
     def expect(self, rows: int) -> None:
         """Make room for so many rows."""
         if rows > self.numbers.shape[1]:
-            before, self.numbers = self.numbers, np.empty((len(self.at), rows))
-            self.numbers[:, : self.rows] = before[:, : self.rows]
+            numbers, codes = self.numbers, self.codes
+            self.numbers = room((len(numbers), rows), np.float64)
+            self.codes = room((len(codes), rows), np.int32)
+            self.numbers[:, : self.rows] = numbers[:, : self.rows]
+            self.codes[:, : self.rows] = codes[:, : self.rows]
 
     def add(self, block: Block) -> None:
         """Take over one block."""
         rows = self.rows + block.rows
+        if rows > self.numbers.shape[1]:
+            self.expect(max(rows, self.numbers.shape[1] * 5 // 4))
         if self.at:
             values, wrong = block.numbers(self.at, [self.marks[c] for c in self.at])
-            if rows > self.numbers.shape[1]:
-                self.expect(max(rows, self.numbers.shape[1] * 5 // 4))
             self.numbers[:, self.rows : rows] = values.T
             for c, cells in zip(self.at, wrong):
                 self.wrong[c] += cells[: SHOWN - len(self.wrong[c])]
                 self.count[c] += len(cells)
-        for c, words in self.words.items():
-            self.codes[c].append(block.codes(c, words))
+        for i, (c, words) in enumerate(self.words.items()):
+            self.codes[i, self.rows : rows] = block.codes(c, words)
         self.rows = rows
+        leave(self.numbers)
+        leave(self.codes)
 
     def frame(self) -> Frame:
         """The table."""
-        layout = self.layout
-        columns = []
+        layout, columns, codes = self.layout, [], iter(self.codes)
         for c, name in enumerate(layout.names):
             if self.numeric[c]:
                 values = self.numbers[self.at.index(c), : self.rows]
                 columns.append(Column(name, values, wrong=tuple(self.wrong[c]),
                                       count=self.count[c], mark=self.marks[c]))  # fmt: skip
             else:
-                columns.append(worded(name, self.words[c], self.codes.pop(c), self.marks[c]))
+                columns.append(worded(name, self.words[c], next(codes)[: self.rows], self.marks[c]))
         numbers = all(is_number(name) for name in layout.names)
         named = f"a header of numbers ({', '.join(layout.names[:3])}, …)" if numbers else "a header"
         head = named if layout.header else "no header"
@@ -189,11 +194,11 @@ class Gathered:
         return Frame(str(layout.path), columns, self.rows, layout.header, how)
 
 
-def worded(name: str, words: Words, parts: list[Array], mark: str = ".") -> Column:
-    """A column of words, of which those that mean nothing are missing, and each is there once."""
+def worded(name: str, words: Words, codes: Array, mark: str = ".") -> Column:
+    """A column of words, of which those that mean nothing are missing, and each is there once; in
+    the memory of its codes."""
     numbers: dict[str, int] = {}
     texts = words.texts()
     new = [-1 if is_missing(w) else numbers.setdefault(w, len(numbers)) for w in texts] + [-1]
-    codes = np.concatenate(parts) if parts else np.empty(0, np.int32)
-    return Column(name, codes=np.array(new, np.int32)[codes], words=tuple(numbers), mark=mark,
-                  full=words.full)  # fmt: skip
+    codes[...] = np.array(new, np.int32)[codes]
+    return Column(name, codes=codes, words=tuple(numbers), mark=mark, full=words.full)

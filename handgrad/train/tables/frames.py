@@ -82,7 +82,7 @@ def _column(name: str, held: Any, as_text: bool) -> Column:
     words = Words()
     cells = [_cell(value) for value in array.tolist()]
     codes = np.fromiter((words.code(cell.encode()) for cell in cells), np.int32, len(cells))
-    column = worded(name, words, [codes])
+    column = worded(name, words, codes)
     return column if as_text else _as_numbers(column)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.train.tables.cells import as_yes_no, date_order
-from handgrad.train.tables.encode import Boolean, Category, Date, Encoder, Number, Text
+from handgrad.train.tables.encode import MOST, Boolean, Category, Date, Encoder, Number, Text
+from handgrad.train.tables.encoders import Embedded
 from handgrad.train.tables.frame import Column
 
 ID_NAME = re.compile(
@@ -37,11 +38,13 @@ class Wishes:
     date: Collection[str] = ()
     text: Collection[str] = ()
     drop: Collection[str] = ()
+    embed: Collection[str] = ()
+    embed_many: bool = False  # all categories of more values than MOST are embedded
 
     @property
     def worded(self) -> set[str]:
         """Columns whose cells are to be read as text, also where they are numbers."""
-        return {*self.categorical, *self.date, *self.text}
+        return {*self.categorical, *self.date, *self.text, *self.embed}
 
 
 def decide(column: Column, rows: Array, wishes: Wishes, alone: bool = False) -> Encoder | Left:
@@ -55,8 +58,10 @@ def decide(column: Column, rows: Array, wishes: Wishes, alone: bool = False) -> 
     known = ~column.missing[rows]
     if not known.any():
         return Left(name, "empty", "no value in it")
+    if name in wishes.embed:
+        return Embedded.fit(column, rows)
     if name in wishes.categorical:
-        return Category.fit(column, rows)
+        return _category(column, rows, wishes)
     if name in wishes.text:
         return Text.fit(column, rows)
     if name in wishes.date:
@@ -70,10 +75,16 @@ def decide(column: Column, rows: Array, wishes: Wishes, alone: bool = False) -> 
             return Date.fit(column, rows, "ymd")
         why = None if alone else _counts(column, rows)
         return Left(name, "ID", why) if why else Number.fit(column, rows)
-    return _worded(column, rows)
+    return _worded(column, rows, wishes)
 
 
-def _worded(column: Column, rows: Array) -> Encoder | Left:
+def _category(column: Column, rows: Array, wishes: Wishes) -> Encoder:
+    """One-hot, or embedded where there are many and that is wished."""
+    many = Embedded.fit(column, rows) if wishes.embed_many else None
+    return many if many and len(many.values) > MOST else Category.fit(column, rows)
+
+
+def _worded(column: Column, rows: Array, wishes: Wishes) -> Encoder | Left:
     """The same for a column of words."""
     name = column.name
     if as_yes_no(list(column.words)) is not None:
@@ -90,7 +101,7 @@ def _worded(column: Column, rows: Array) -> Encoder | Left:
         words = np.mean([len(w.split()) for w in column.words[:1000]])
         kind = "text" if words > 4 else "ID"
         return Left(name, kind, f"{different:,} of {len(codes):,} differ")
-    return Category.fit(column, rows)
+    return _category(column, rows, wishes)
 
 
 def _date(column: Column, rows: Array, asked: bool = False) -> Date | None:

@@ -11,18 +11,23 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.layer import walk
+from handgrad.layers import ColumnEmbedding
 from handgrad.train import schema
 from handgrad.train.spec import InputSpec
 from handgrad.train.tables.cells import as_number
-from handgrad.train.tables.encode import Encoder, Number, encoder_from
+from handgrad.train.tables.encode import Encoder, Number
+from handgrad.train.tables.encoders import Embedded, encoder_from
 from handgrad.train.tables.frame import Column, Frame
 from handgrad.train.tables.names import refuse_twice
+from handgrad.train.tables.store import leave, room
 
 NAMES: schema.Check = schema.list_of(schema.text)
 TABLE: schema.Check = schema.record(
     {"columns": NAMES, "encoders": schema.list_of(schema.anything), "targets": NAMES,
      "header": schema.kind("a truth value", bool), "id": schema.optional(schema.text)}
 )  # fmt: skip
+SOME = 2**18  # rows that become numbers at once
 FOREIGN = 0.5  # share of cells without a number above which a column is another
 
 
@@ -66,6 +71,25 @@ class TableSpec:
     def width(self) -> int:
         """How many numbers a row becomes."""
         return sum(len(encoder.features) for encoder in self.encoders)
+
+    def codes(self) -> dict[int, int]:
+        """Of the numbers that are codes of embedded categories, which they are, and how many codes
+        there are."""
+        sizes, at = {}, 0
+        for encoder in self.encoders:
+            if isinstance(encoder, Embedded):
+                sizes[at] = encoder.size
+            at += len(encoder.features)
+        return sizes
+
+    def embedding(self, hidden: int = 8) -> ColumnEmbedding | None:
+        """The layer that a network must begin with; None where no category is embedded.
+
+        hidden: numbers for each category; 8 is the usual size of Holzmüller, Grinsztajn,
+        Steinwart, "Better by default", NeurIPS 2024.
+        """
+        codes = self.codes()
+        return ColumnEmbedding([*codes], [*codes.values()], hidden, init=0.1) if codes else None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which `from_dict` makes the same again."""
@@ -141,24 +165,37 @@ class TableSpec:
         """
         known = self.find(frame.source, frame.names, frame.header)
         columns = dict(zip(known, frame.columns))
-        count = len(np.empty(frame.rows, bool)[rows])
-        x = np.empty((count, self.width), np.float32)
-        at = 0
         for encoder in self.encoders:
-            column, size = columns[encoder.name], len(encoder.features)
             if isinstance(encoder, Number):
-                _refuse_text(frame, column, encoder)
-            unseen = encoder.fill(column, rows, x[:, at : at + size])
-            if notes is not None:
-                notes.enter(encoder, column, rows, unseen)
-            at += size
+                _refuse_text(frame, columns[encoder.name], encoder)
+        chosen = np.arange(frame.rows)[rows]
+        x = room((len(chosen), self.width), np.float32)
+        for begin in range(0, len(chosen), SOME):
+            some, at = chosen[begin : begin + SOME], 0
+            for encoder in self.encoders:
+                column, end = columns[encoder.name], at + len(encoder.features)
+                unseen = encoder.fill(column, some, x[begin : begin + SOME, at:end])
+                if notes is not None:
+                    notes.enter(encoder, column, some, unseen, first=not begin)
+                at = end
+            leave(x)
         return x
 
 
-def check_table(table: TableSpec | None, takes: InputSpec | None) -> None:
+def check_table(table: TableSpec | None, takes: InputSpec | None, network: Any) -> None:
     """Raise ValueError unless a table becomes what the network takes."""
-    if table is not None and (takes is None or takes.columns != table.features):
+    if table is None:
+        return
+    if takes is None or takes.columns != table.features:
         raise ValueError("the table does not become what the network takes")
+    codes, layers = table.codes(), (layer for _, layer in walk(network))
+    embedding = next((layer for layer in layers if isinstance(layer, ColumnEmbedding)), None)
+    found = {} if embedding is None else dict(zip(embedding.columns, embedding.vocabulary))
+    if codes and found != codes:
+        raise ValueError(
+            "the table's embedded categories need a ColumnEmbedding in the network, as "
+            f"table.embedding() makes it: columns {[*codes]}, vocabulary {[*codes.values()]}"
+        )
 
 
 class Notes:
@@ -170,9 +207,11 @@ class Notes:
         self.seen: dict[str, list[str]] = {}
         self.wrong: dict[str, Column] = {}
 
-    def enter(self, encoder: Encoder, column: Column, rows: Any, unseen: Array | None) -> None:
-        """Count what one column has of them."""
-        if column.count:
+    def enter(
+        self, encoder: Encoder, column: Column, rows: Any, unseen: Array | None, first: bool = True
+    ) -> None:
+        """Count what some rows of one column have of them; its wrong cells with the first rows."""
+        if column.count and first:
             before = self.wrong.get(encoder.name)
             self.wrong[encoder.name] = Column(
                 encoder.name, wrong=(before.wrong if before else column.wrong),

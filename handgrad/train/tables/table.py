@@ -84,7 +84,8 @@ class Table:
         notes = self.notes(spec, found.rows[train], found.t[train])
         return Dataset(
             self.name, x_train, found.t[train], x_test, found.t[test], found.classes,
-            x_train.shape[1:], spec.features, found.names, table=spec, notes=tuple(notes),
+            x_train.shape[1:], spec.features, found.labels or found.names, table=spec,
+            notes=tuple(notes), labels=found.labels is not None,
         ).scaled()  # fmt: skip
 
     def notes(self, spec: TableSpec, rows: Array, t: Array) -> list[str]:
@@ -118,6 +119,10 @@ class Table:
         return shown(lines)
 
     def _target(self, column: Column) -> tuple[str, str]:
+        if self.targets.labels is not None:
+            label = self.targets.labels[self.targets.names.index(column.name)]
+            share = self.targets.t[:, self.targets.names.index(column.name)].mean()
+            return "2 classes", f"target: {label} ({share:.0%})"
         if self.targets.classes is None:
             return "number", "target"
         count = np.bincount(self.targets.t)
@@ -133,20 +138,23 @@ class Table:
 def read_table(
     data: Any, target: int | str | Sequence[int | str] = -1, *, header: bool | None = None,
     categorical: Collection[str] = (), number: Collection[str] = (), date: Collection[str] = (),
-    text: Collection[str] = (), drop: Collection[str] = (), separator: str | None = None,
-    task: str | None = None, told: Told | None = None,
+    text: Collection[str] = (), embed: Collection[str] = (), drop: Collection[str] = (),
+    embed_many: bool = False, separator: str | None = None, task: str | None = None,
+    told: Told | None = None,
 ) -> Table:  # fmt: skip
     """A table from a file (CSV and its like, Parquet, Arrow), or from a data frame or a dict.
 
     target: the name or number of the column to predict, by default the last; or several.
     categorical, number, date, text, drop: columns that are taken as such, whatever they look
-    like. header, separator: of a CSV file, by default found. task: "classification" or
+    like. embed: categories that become codes, so that the network must begin with the layer that
+    `TableSpec.embedding` makes; embed_many: also all of more than 64 values.
+    header, separator: of a CSV file, by default found. task: "classification" or
     "regression" where the target could be either. told: called with the bytes read.
 
     Raises ValueError for a file that is no table, names that are not there, and targets that
     nothing can be learned from.
     """
-    wishes = Wishes(number, categorical, date, text, drop)
+    wishes = Wishes(number, categorical, date, text, drop, embed, embed_many)
     if task not in (None, "classification", "regression"):
         raise ValueError(f"task: 'classification' or 'regression', got {task!r}")
     if is_frame(data):
@@ -160,7 +168,7 @@ def read_table(
                                told=told)  # fmt: skip
     several = [target] if isinstance(target, int | str) else list(target)
     columns = [frame.columns[_find(frame, one)] for one in several]
-    for wish in (number, categorical, date, text, drop):
+    for wish in (number, categorical, date, text, embed, drop):
         for name in wish:
             _find(frame, name)
     return Table(frame, targets_of(frame.source, columns, task), wishes)
