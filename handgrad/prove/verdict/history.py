@@ -44,6 +44,7 @@ class History:
     cause: str = "stale_state"
     optional: bool = False  # whether a failure is a refusal
     seed: int = 1
+    parts: tuple[History, ...] = ()  # of which it is made: the one that shows the mistake is told
 
 
 def histories(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -54,7 +55,8 @@ def histories(case: Case, base: Outcome) -> Iterator[Finding]:
         for history in kind(case):
             finding = _held_against(case, history, wrong, known)
             if finding is not None:
-                yield finding
+                alone = (_held_against(case, part, wrong, known) for part in history.parts)
+                yield next((f for f in alone if f is not None), finding)
                 break
 
 
@@ -67,9 +69,14 @@ def _in_turn(case: Case) -> Iterator[History]:
     def half(used: Subject, alone: Run) -> None:
         case.forward(used, [fresh(x) for x in case.inputs])
 
+    def both(used: Subject, alone: Run) -> None:
+        whole(used, alone)
+        half(used, alone)
+
     for inputs in _second_batches(case):
-        yield History("the second call", inputs, whole)
-        yield History("backward, after two forwards,", inputs, half)
+        parts = (History("the second call", inputs, whole),
+                 History("backward, after two forwards,", inputs, half))  # fmt: skip
+        yield History("a later call", inputs, both, parts=parts)
 
 
 def _second_batches(case: Case) -> Iterator[list[Any]]:
