@@ -2,6 +2,6 @@
 
 from handgrad.prove.check import check
 from handgrad.prove.measure.numeric import numerical_gradient
-from handgrad.prove.report import Report
+from handgrad.reports.report import Report
 
 __all__ = ["Report", "check", "numerical_gradient"]

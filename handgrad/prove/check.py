@@ -14,10 +14,10 @@ from handgrad.prove.diagnosis import doctor
 from handgrad.prove.diagnosis.blame import blame
 from handgrad.prove.diagnosis.slips import missing_return, slip
 from handgrad.prove.half import judge_half
-from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.prove.second import prove_second
 from handgrad.prove.verdict.prepare import prepare
 from handgrad.prove.verdict.trial import Case
+from handgrad.reports.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.subject.adapt import adapt, with_cache
 from handgrad.subject.peers.adapt import as_arrays
 from handgrad.subject.peers.library import half_of

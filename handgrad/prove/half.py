@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.report import WRONG, Report
 from handgrad.prove.verdict.trial import Case
+from handgrad.reports.report import WRONG, Report
 from handgrad.subject.sandbox import SubjectError
 from handgrad.subject.upstream import signed
 

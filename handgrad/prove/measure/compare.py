@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.numeric import Derivative, quick
 from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
-from handgrad.prove.report import Where, gradient_of
+from handgrad.reports.report import Where, gradient_of
 from handgrad.subject.upstream import signed
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
