@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.differences.numeric import quick
 from handgrad.prove.measure.compare import Mismatch, signs
-from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import DOUBLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome, same

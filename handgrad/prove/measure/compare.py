@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.numeric import Derivative, quick
+from handgrad.differences.numeric import Derivative, quick
+from handgrad.differences.signed import signed
 from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
 from handgrad.reports.report import Where, gradient_of
-from handgrad.subject.upstream import signed
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up

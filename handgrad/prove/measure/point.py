@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.layer import sublayers
-from handgrad.prove.measure.numeric import (
+from handgrad.differences.numeric import (
     Derivative,
     Line,
     careful,
@@ -19,6 +18,7 @@ from handgrad.prove.measure.numeric import (
     extrapolated,
     quick,
 )
+from handgrad.layer import sublayers
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
 

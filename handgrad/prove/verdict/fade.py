@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.differences.numeric import quick
+from handgrad.differences.signed import signed
 from handgrad.prove.measure.compare import RELATIVE
-from handgrad.prove.measure.numeric import quick
 from handgrad.prove.measure.point import Point
 from handgrad.prove.verdict.inputs import differentiable, movable
 from handgrad.prove.verdict.trial import Case
 from handgrad.subject.sandbox import SubjectError
-from handgrad.subject.upstream import signed
 
 _SMALL, _TINY = 1e-4, 1e-7  # between them a difference is fading
 _DIRECTIONS = 4

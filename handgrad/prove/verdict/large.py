@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.differences.numeric import Derivative, Line, quick
 from handgrad.prove.measure.compare import compare, misfit, widen
-from handgrad.prove.measure.numeric import Derivative, Line, quick
 from handgrad.prove.measure.point import DOUBLE, SINGLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, dout_written, fresh, same

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.differences.signed import signed
 from handgrad.prove.measure.compare import Mismatch, bisect, compare, probe, widen
 from handgrad.prove.measure.effort import effort_of
 from handgrad.prove.measure.point import Part, Point, differentiate
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
-from handgrad.subject.upstream import signed
 
 
 @dataclass

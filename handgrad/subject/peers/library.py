@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.differences.signed import signed
 from handgrad.subject.dressing import Box, parameters
 from handgrad.subject.sandbox import SubjectError, Unfit
-from handgrad.subject.upstream import signed
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
 _DRIVERS = ("torch/cuda/", "triton/", "jax/_src/xla_bridge", "cupy_backends/", "cupy/cuda/")

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.target import Target, opened, require_influence, rounding, target_of
+from handgrad.differences.target import Target, opened, require_influence, rounding, target_of
 
 Line = Callable[[Any], Array]  # t -> the outputs, flat
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from handgrad import Affine, MeanSquaredError, Sequential, SoftmaxCrossEntropy, Tanh, Tensor
+from handgrad.differences.numeric import careful, complex_step, quick
 from handgrad.prove import numerical_gradient
-from handgrad.prove.measure.numeric import careful, complex_step, quick
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 1, 3), (0, 2)])
