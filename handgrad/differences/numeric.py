@@ -153,7 +153,7 @@ def numerical_gradient(
     return (gradient, error) if with_error else gradient
 
 
-def _entry(target: Target, index: tuple) -> tuple[float, float]:
+def _entry(target: Target, index: tuple[int, ...]) -> tuple[float, float]:
     point, noise = target.point, target.noise
     start = float(point[index])
 

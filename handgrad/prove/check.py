@@ -30,8 +30,8 @@ def check(
     *inputs: Any,
     seed: int = 0,
     timeout: float = 20.0,
-    reference: Callable | None = None,
-    surrogate: Callable | None = None,
+    reference: Callable[..., Any] | None = None,
+    surrogate: Callable[..., Any] | None = None,
     wrt: Any = None,
     rtol: float | None = None,
     order: int = 1,
@@ -110,8 +110,8 @@ def watched() -> Iterator[list[Report]]:
 class Asked:
     """What a caller of check states besides the subject and its inputs."""
 
-    reference: Callable | None = None
-    surrogate: Callable | None = None
+    reference: Callable[..., Any] | None = None
+    surrogate: Callable[..., Any] | None = None
     wrt: Sequence[Any] | None = None
     rtol: float | None = None
     order: int = 1
@@ -163,7 +163,7 @@ def _blame(report: Report, case: Case, sandbox: Sandbox) -> None:
         report.line = report.blame.line or report.line
 
 
-def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
+def _bind(forward: Callable[..., Any], inputs: Sequence[Any], name: str) -> None:
     try:
         signature = inspect.signature(forward)
     except (ValueError, TypeError):  # written in C, without a signature

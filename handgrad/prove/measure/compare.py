@@ -165,7 +165,9 @@ def signs(rng: np.random.Generator, value: Array) -> Array:
     return signed(rng, value.shape) * max(1.0, min(_top(value), 10.0))
 
 
-def _agrees(point: Point, upstream: Array, analytic: dict, moves: dict[str, Array]) -> bool:
+def _agrees(
+    point: Point, upstream: Array, analytic: dict[str, Array], moves: dict[str, Array]
+) -> bool:
     terms = [analytic[n] * v for n, v in moves.items()]
     total, size = sum(t.sum() for t in terms), np.sqrt(sum((t**2).sum() for t in terms))
     line, step = functools.cache(point.along(moves)), point.step() / 10

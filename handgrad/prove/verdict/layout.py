@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def layouts(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _held_against(
-    case: Case, base: Outcome, right: Run, inputs: list, upstream: list, what: str
+    case: Case, base: Outcome, right: Run, inputs: list[Any], upstream: list[Array], what: str
 ) -> Iterator[Finding]:
     subject = case.subject.copy()
     try:

@@ -171,7 +171,10 @@ class Case:
             return found
         return {n: None if g is None else np.array(g) for n, g in found.items()}
 
-    def _written(self, phase, given, before, subject: Subject, held) -> list[Finding]:
+    def _written(
+        self, phase: str, given: list[Any], before: list[Any], subject: Subject,
+        held: dict[str, Array],
+    ) -> list[Finding]:  # fmt: skip
         found = []
         for name, now, then in zip(self.names, given, before):
             if isinstance(then, np.ndarray) and not same(now, then):
@@ -222,7 +225,9 @@ class Case:
         outputs = self.forward(start.copy(), [fresh(x) for x in inputs])
         return all(np.isfinite(y).all() for y in outputs)
 
-    def _differentiate(self, outcome: Outcome, start: Subject, inputs, effort: float) -> None:
+    def _differentiate(
+        self, outcome: Outcome, start: Subject, inputs: list[Any], effort: float
+    ) -> None:
         run = outcome.run
         worker = self.worker if start is self.subject else None
         point = outcome.point = Point(
