@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.differences.numeric import Derivative, quick
 from handgrad.differences.signed import signed
-from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
+from handgrad.prove.measure.point import SINGLE, Part, Point
 from handgrad.reports.report import Where, gradient_of
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
@@ -186,7 +187,6 @@ def bisect(
 ) -> int | None:
     """The flat index of a wrong entry, by halving: about log2(size) probes; None if all agree."""
     direction = signs(rng, point.value(name)).reshape(-1)
-    low, high = 0, direction.size
 
     def wrong(a: int, b: int) -> bool:
         move = np.zeros_like(direction)
@@ -194,27 +194,16 @@ def bisect(
         shaped = move.reshape(point.value(name).shape)
         return not _agrees(point, upstream, {name: analytic}, {name: shaped})
 
-    if not wrong(low, high):
-        return None
+    return halved(direction.size, wrong) if wrong(0, direction.size) else None
+
+
+def halved(size: int, wrong: Callable[[int, int], bool]) -> int:
+    """An index that makes any range of indices with it wrong."""
+    low, high = 0, size
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if wrong(low, middle) else (middle, high)
     return low
-
-
-def widen(point: Point, part: Part, entry: int) -> Part:
-    """The part with one more entry."""
-    if entry in part.index:
-        return part
-    more = differentiate_at(point, part.name, np.array([entry]))
-    return Part(
-        part.name,
-        np.concatenate([part.index, more.index]),
-        np.concatenate([part.value, more.value]),
-        np.concatenate([part.error, more.error]),
-        np.concatenate([part.touched, more.touched]),
-        part.trouble,
-    )
 
 
 def _top(value: Array) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.differences.numeric import Derivative, Line, quick
-from handgrad.prove.measure.compare import compare, misfit, widen
+from handgrad.prove.measure.compare import compare, halved, misfit
 from handgrad.prove.measure.point import DOUBLE, SINGLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, dout_written, fresh, same
@@ -121,12 +121,11 @@ class Lean(Point):
 
     def wrong_entry(self, name: str, gradient: Array, upstream: Array) -> int:
         """The flat index of a wrong entry, found by halving."""
-        low, high = 0, gradient.size
-        while high - low > 1:
-            middle = (low + high) // 2
-            wrong = not self.agrees(name, gradient, upstream, low, middle)
-            low, high = (low, middle) if wrong else (middle, high)
-        return low
+
+        def wrong(low: int, high: int) -> bool:
+            return not self.agrees(name, gradient, upstream, low, high)
+
+        return halved(gradient.size, wrong)
 
 
 def _scale(value: Array) -> float:
@@ -171,7 +170,8 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         part = differentiate_at(point, name, sample)
         mismatch, judged = compare(point, part, upstream, gradient)
         if not mismatch.bad.any():
-            part = widen(point, part, point.wrong_entry(name, gradient, upstream))
+            entry = point.wrong_entry(name, gradient, upstream)
+            part = differentiate_at(point, name, np.union1d(sample, entry))
             mismatch, judged = compare(point, part, upstream, gradient)
         outcome.parts[name] = part
         outcome.judged &= judged

@@ -12,9 +12,9 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.differences.signed import signed
-from handgrad.prove.measure.compare import Mismatch, bisect, compare, probe, widen
+from handgrad.prove.measure.compare import Mismatch, bisect, compare, probe
 from handgrad.prove.measure.effort import effort_of
-from handgrad.prove.measure.point import Part, Point, differentiate
+from handgrad.prove.measure.point import Part, Point, differentiate, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
@@ -257,7 +257,8 @@ class Case:
             if not mismatch.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)
                 if entry is not None:
-                    part = widen(point, part, entry)
+                    index = np.union1d(part.index, entry)
+                    part = differentiate_at(point, name, index)
                     mismatch, judged = compare(point, part, flat, gradient, top, looks)
             if start is self.subject:
                 self.worker = point.worker
