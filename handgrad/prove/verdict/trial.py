@@ -63,7 +63,7 @@ class Case:
         self.wanted: list[str] = []  # arguments that have a gradient
         self.original = subject  # before it was cast to float64, ...
         self.given = self.inputs  # ... and what it was given
-        self.large = False  # too large to be copied often
+        self.large: tuple[Subject, Run] | None = None  # of a subject too large to be copied often
         self.tied: set[int] | None = None  # indices of the inputs that share the batch
         self.casts: dict[Any, Subject] = {}  # the subject in other precisions
         self.dtype: Any = np.float64  # of upstream gradients
