@@ -12,7 +12,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.differences.signed import signed
-from handgrad.prove.measure.compare import Mismatch, bisect, compare, probe
+from handgrad.prove.measure.compare import Mismatch, bisect, compare, misfit, probe
 from handgrad.prove.measure.effort import effort_of
 from handgrad.prove.measure.point import Part, Point, differentiate, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
@@ -240,8 +240,7 @@ class Case:
             if gradient is None:
                 gradient = np.zeros(shape)
             if gradient.shape != shape and not (gradient.size == 1 and not shape):
-                none = np.empty(0)
-                outcome.mismatches.append(Mismatch(name, shape, gradient, None, none, none))
+                outcome.mismatches.append(misfit(name, shape, gradient))
             else:
                 wanted[name] = gradient.reshape(shape).astype(np.float64)
         flat = run.flat_upstream
