@@ -38,14 +38,14 @@ if TYPE_CHECKING:
     from handgrad import sklearn as sklearn
     from handgrad import stream as stream
     from handgrad import train as train
+    from handgrad.differences.numeric import numerical_gradient
     from handgrad.explain import draw
     from handgrad.interop import onnx as onnx
     from handgrad.interop.c import export_c
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove.check import check
-    from handgrad.prove.measure.numeric import numerical_gradient
-    from handgrad.prove.report import Report
+    from handgrad.reports.report import Report
     from handgrad.searching import lr_range, search
     from handgrad.stream import online
     from handgrad.train import (

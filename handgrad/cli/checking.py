@@ -16,7 +16,7 @@ import numpy as np
 
 from handgrad.layers.samples import SAMPLES
 from handgrad.prove import check
-from handgrad.prove.show.html import report_html
+from handgrad.reports.html import report_html
 from handgrad.terminal import plain_errors
 from handgrad.testing.discover import discover
 from handgrad.testing.formats import Found, to_json, to_junit, to_sarif, to_text

@@ -12,7 +12,7 @@ from handgrad.optimcheck.contract import EXPERIMENTS, Lab, descends, gap, whole
 from handgrad.optimcheck.formulas import RULES
 from handgrad.optimcheck.identify import Identity
 from handgrad.optimcheck.subject import find_way, is_own
-from handgrad.prove.report import RIGHT, UNKNOWN, WRONG
+from handgrad.reports.report import RIGHT, UNKNOWN, WRONG
 from handgrad.subject.sandbox import Sandbox, SubjectError
 
 KINDS = ("coupled", "decoupled", "none")

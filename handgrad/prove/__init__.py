@@ -1,7 +1,7 @@
 """Prove a backward pass: `check` says whether it is right, and which mistake it is when not."""
 
+from handgrad.differences.numeric import numerical_gradient
 from handgrad.prove.check import check
-from handgrad.prove.measure.numeric import numerical_gradient
-from handgrad.prove.report import Report
+from handgrad.reports.report import Report
 
 __all__ = ["Report", "check", "numerical_gradient"]

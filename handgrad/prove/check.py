@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +13,12 @@ from handgrad.prove.diagnosis import doctor
 from handgrad.prove.diagnosis.blame import blame
 from handgrad.prove.diagnosis.slips import missing_return, slip
 from handgrad.prove.half import judge_half
-from handgrad.prove.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.prove.second import prove_second
 from handgrad.prove.verdict.prepare import prepare
 from handgrad.prove.verdict.trial import Case
+from handgrad.reports.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.subject.adapt import adapt, with_cache
+from handgrad.subject.dressing import bound
 from handgrad.subject.peers.adapt import as_arrays
 from handgrad.subject.peers.library import half_of
 from handgrad.subject.sandbox import Draws, Sandbox, SubjectError, Unfit
@@ -30,8 +30,8 @@ def check(
     *inputs: Any,
     seed: int = 0,
     timeout: float = 20.0,
-    reference: Callable | None = None,
-    surrogate: Callable | None = None,
+    reference: Callable[..., Any] | None = None,
+    surrogate: Callable[..., Any] | None = None,
     wrt: Any = None,
     rtol: float | None = None,
     order: int = 1,
@@ -110,8 +110,8 @@ def watched() -> Iterator[list[Report]]:
 class Asked:
     """What a caller of check states besides the subject and its inputs."""
 
-    reference: Callable | None = None
-    surrogate: Callable | None = None
+    reference: Callable[..., Any] | None = None
+    surrogate: Callable[..., Any] | None = None
     wrt: Sequence[Any] | None = None
     rtol: float | None = None
     order: int = 1
@@ -121,7 +121,7 @@ def _examine(thing: Any, given: Sequence[Any], sandbox: Sandbox, asked: Asked) -
     thing, inputs = as_arrays(thing, given)
     subject = adapt(thing, sandbox)
     subject.rtol = asked.rtol
-    _bind(subject.thing.forward, inputs, subject.name)
+    bound(subject.thing.forward, inputs, f"{subject.name}.forward")
     if asked.surrogate is not None:
         subject = meant(subject, asked.surrogate)
     half, dtype = half_of(given)
@@ -161,20 +161,6 @@ def _blame(report: Report, case: Case, sandbox: Sandbox) -> None:
         report.layer, report.blame = found
         report.cause = report.blame.cause or report.cause
         report.line = report.blame.line or report.line
-
-
-def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
-    try:
-        signature = inspect.signature(forward)
-    except (ValueError, TypeError):  # written in C, without a signature
-        return
-    try:
-        signature.bind(*inputs)
-    except TypeError as error:
-        raise Unfit(
-            f"{name}.forward{signature} cannot be called with {len(inputs)} "
-            f"input{'s' * (len(inputs) != 1)}: {error}"
-        ) from None
 
 
 _CAUSES: dict[type, str] = {AttributeError: "stale_state", KeyError: "stale_state"}

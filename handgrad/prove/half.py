@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.report import WRONG, Report
+from handgrad.differences.signed import signed
 from handgrad.prove.verdict.trial import Case
+from handgrad.reports.report import WRONG, Report
 from handgrad.subject.sandbox import SubjectError
-from handgrad.subject.upstream import signed
 
 # The spacing of numbers at 1, the largest number, and the spacing near 0.
 EPS, TOP, TINY = (dict(zip(("float16", "bfloat16"), pair)) for pair in (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+
+from handgrad.subject.sandbox import Unfit
 
 _KEYWORD = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
 ANY = [inspect.Parameter("inputs", inspect.Parameter.VAR_POSITIONAL)]
@@ -29,6 +31,25 @@ def positional(function: Callable[..., Any]) -> list[inspect.Parameter]:
     except (ValueError, TypeError):  # a built-in without a signature: takes anything
         return ANY
     return [p for p in parameters if p.kind not in _KEYWORD]
+
+
+def bound(
+    function: Callable[..., Any], inputs: Sequence[Any], name: str, skip: int = 0
+) -> inspect.BoundArguments | None:
+    """The inputs as a function's arguments, after those skipped; Unfit where it does not take them.
+
+    None for what is written in C, without a signature.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):
+        return None
+    signature = inspect.Signature(list(signature.parameters.values())[skip:])
+    try:
+        return signature.bind(*inputs)
+    except TypeError as error:
+        count = f"{len(inputs)} input{'s' * (len(inputs) != 1)}"
+        raise Unfit(f"{name}{signature} cannot be called with {count}: {error}") from None
 
 
 def parameters(names: Iterable[str]) -> list[inspect.Parameter]:

@@ -36,7 +36,7 @@ import numpy as np
 from handgrad.prove.check import check
 from handgrad.prove.diagnosis.slips import slip
 from handgrad.prove.diagnosis.source import parsed
-from handgrad.prove.report import RIGHT, UNKNOWN, Report
+from handgrad.reports.report import RIGHT, UNKNOWN, Report
 from handgrad.subject.sandbox import Sandbox, SubjectError
 from handgrad.testing.formats import Found
 from handgrad.testing.guess import Guess

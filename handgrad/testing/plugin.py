@@ -14,7 +14,7 @@ import pytest
 
 from handgrad.prove import Report, check
 from handgrad.prove.check import watched
-from handgrad.prove.show.html import report_html
+from handgrad.reports.html import report_html
 from handgrad.testing.variants import require_right
 from handgrad.train.write import write_whole
 

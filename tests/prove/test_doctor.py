@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove import check
-from handgrad.prove.report import CAUSES, FAMILIES, family
+from handgrad.reports.report import CAUSES, FAMILIES, family
 from tests.prove import learners
 
 R = np.random.default_rng(0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove import check
-from handgrad.prove.report import family
+from handgrad.reports.report import family
 from tests.prove import learners
 
 R = np.random.default_rng(3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove.check import check
-from handgrad.prove.report import family
+from handgrad.reports.report import family
 from handgrad.subject.peers.adapt import as_arrays
 
 X = np.random.default_rng(0).normal(size=(3, 4))

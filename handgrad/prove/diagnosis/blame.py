@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from handgrad.layer import is_layer
-from handgrad.prove.report import WRONG, Report
 from handgrad.prove.verdict.trial import Case, fresh
+from handgrad.reports.report import WRONG, Report
 from handgrad.subject.copying import duplicate
 from handgrad.subject.sandbox import SubjectError
 

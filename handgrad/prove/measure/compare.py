@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.numeric import Derivative, quick
-from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
-from handgrad.prove.report import Where, gradient_of
-from handgrad.subject.upstream import signed
+from handgrad.differences.numeric import Derivative, quick
+from handgrad.differences.signed import signed
+from handgrad.prove.measure.point import SINGLE, Part, Point
+from handgrad.reports.report import Where, gradient_of
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up
@@ -165,7 +166,9 @@ def signs(rng: np.random.Generator, value: Array) -> Array:
     return signed(rng, value.shape) * max(1.0, min(_top(value), 10.0))
 
 
-def _agrees(point: Point, upstream: Array, analytic: dict, moves: dict[str, Array]) -> bool:
+def _agrees(
+    point: Point, upstream: Array, analytic: dict[str, Array], moves: dict[str, Array]
+) -> bool:
     terms = [analytic[n] * v for n, v in moves.items()]
     total, size = sum(t.sum() for t in terms), np.sqrt(sum((t**2).sum() for t in terms))
     line, step = functools.cache(point.along(moves)), point.step() / 10
@@ -184,7 +187,6 @@ def bisect(
 ) -> int | None:
     """The flat index of a wrong entry, by halving: about log2(size) probes; None if all agree."""
     direction = signs(rng, point.value(name)).reshape(-1)
-    low, high = 0, direction.size
 
     def wrong(a: int, b: int) -> bool:
         move = np.zeros_like(direction)
@@ -192,27 +194,16 @@ def bisect(
         shaped = move.reshape(point.value(name).shape)
         return not _agrees(point, upstream, {name: analytic}, {name: shaped})
 
-    if not wrong(low, high):
-        return None
+    return halved(direction.size, wrong) if wrong(0, direction.size) else None
+
+
+def halved(size: int, wrong: Callable[[int, int], bool]) -> int:
+    """An index that makes any range of indices with it wrong."""
+    low, high = 0, size
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if wrong(low, middle) else (middle, high)
     return low
-
-
-def widen(point: Point, part: Part, entry: int) -> Part:
-    """The part with one more entry."""
-    if entry in part.index:
-        return part
-    more = differentiate_at(point, part.name, np.array([entry]))
-    return Part(
-        part.name,
-        np.concatenate([part.index, more.index]),
-        np.concatenate([part.value, more.value]),
-        np.concatenate([part.error, more.error]),
-        np.concatenate([part.touched, more.touched]),
-        part.trouble,
-    )
 
 
 def _top(value: Array) -> float:

@@ -10,15 +10,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.layer import sublayers
-from handgrad.prove.measure.numeric import (
+from handgrad.differences.numeric import (
     Derivative,
     Line,
     careful,
-    complex_step,
     extrapolated,
-    quick,
 )
+from handgrad.layer import sublayers
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
 
@@ -100,7 +98,7 @@ class Point:
         value = self.value(name)
 
         def line(t: float) -> Array:
-            moved = value.astype(np.result_type(value, t), copy=True)
+            moved = value.copy(order="K")
             moved.flat[index] += t * scale
             return self({name: moved})
 
@@ -143,15 +141,9 @@ class Point:
         return lambda t: self(values | {name: values[name] + t * unit})
 
     def careful(self, name: str, index: int) -> Derivative:
-        """The derivative with respect to one entry, at any cost; exact where complex steps work."""
-        line = functools.cache(self.entry(name, index))
+        """The derivative with respect to one entry, with care."""
         scale = max(abs(float(self.value(name).reshape(-1)[index])), 0.1)
-        exact = complex_step(line) if name in self.names and self.noise == DOUBLE else None
-        if exact is not None:
-            sides = (quick(line, step * scale, self.noise) for step in (1e-4, 1e-6))
-            if all(np.all(abs(exact - v) <= 20 * e + 1e-9 * abs(v)) for v, e in sides):
-                return Derivative(exact, 1e-14 * abs(exact) + 1e-30, exact, exact)
-        return careful(line, scale, self.noise)
+        return careful(self.entry(name, index), scale, self.noise)
 
     def step(self) -> float:
         """A first step, by the precision of the outputs."""
@@ -309,8 +301,8 @@ def _fresh(x: Any) -> Any:
 
 
 def _like(moved: Array, x: Any) -> Any:
-    """A displaced input in the precision of the input itself; complex numbers stay complex."""
-    if np.iscomplexobj(moved) or not isinstance(x, np.ndarray | np.floating):
+    """A displaced input in the precision of the input itself."""
+    if not isinstance(x, np.ndarray | np.floating):
         return moved
     return np.asarray(moved, dtype=x.dtype).copy(order="K")
 

@@ -20,9 +20,7 @@ def elsewhere(case: Case, inputs: Sequence[Any], cause: str, what: str) -> Itera
     try:
         outcome = case.verify(inputs)
     except SubjectError as error:  # forward worked, backward did not
-        if not error.refused:
-            text = f"With {what} {error.sentence}."
-            yield Finding(cause, text, line=error.line, grade=Grade.ELSEWHERE)
+        yield from failed(cause, f"With {what}", error)
         return
     if outcome is None or not outcome.mismatches or fades(case, inputs):
         return
@@ -30,6 +28,13 @@ def elsewhere(case: Case, inputs: Sequence[Any], cause: str, what: str) -> Itera
     text = f"With {what} d{mismatch.name} is wrong."
     where = mismatch.where()
     yield Finding(cause, text, mismatch.name, where, None, outcome, what, Grade.ELSEWHERE)
+
+
+def failed(cause: str, where: str, error: SubjectError) -> Iterator[Finding]:
+    """The finding that a pass fails where it should not; nothing where it refuses."""
+    if not error.refused:
+        text = f"{where} {error.sentence}."
+        yield Finding(cause, text, line=error.line, grade=Grade.ELSEWHERE)
 
 
 def proved(variants: Variants) -> Callable[[Case, Outcome], Iterator[Finding]]:

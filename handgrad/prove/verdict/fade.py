@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.prove.measure.compare import RELATIVE, signs
-from handgrad.prove.measure.numeric import quick
+from handgrad.differences.numeric import quick
+from handgrad.differences.signed import signed
+from handgrad.prove.measure.compare import RELATIVE
 from handgrad.prove.measure.point import Point
 from handgrad.prove.verdict.inputs import differentiable, movable
 from handgrad.prove.verdict.trial import Case
@@ -60,12 +61,12 @@ def _difference(case: Case, inputs: Sequence[Any], home: Sequence[Any], share: f
         point = Point(case.subject, case.names, there, len(run.upstream))
     except SubjectError:
         return np.nan
-    given = {n: run.gradients[n] for n in case.wanted}
+    given: dict[str, Any] = {n: run.gradients[n] for n in case.wanted}
     if any(g is None or g.shape != point.value(n).shape for n, g in given.items()):
         return np.nan
     rng, upstream, shares = np.random.default_rng(13), run.flat_upstream, []
     for _ in range(_DIRECTIONS):
-        moves = {n: signs(rng, np.zeros(np.shape(g))) for n, g in given.items()}
+        moves = {n: signed(rng, g.shape) for n, g in given.items()}
         terms = [given[n] * move for n, move in moves.items()]
         total, size = sum(t.sum() for t in terms), np.sqrt(sum((t**2).sum() for t in terms))
         value, error = quick(point.along(moves), 1e-4, point.noise)

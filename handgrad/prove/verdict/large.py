@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.compare import compare, misfit, widen
-from handgrad.prove.measure.numeric import Derivative, Line, quick
+from handgrad.differences.numeric import Derivative, Line, quick
+from handgrad.prove.measure.compare import compare, halved, misfit
 from handgrad.prove.measure.point import DOUBLE, SINGLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, dout_written, fresh, same
@@ -121,12 +121,11 @@ class Lean(Point):
 
     def wrong_entry(self, name: str, gradient: Array, upstream: Array) -> int:
         """The flat index of a wrong entry, found by halving."""
-        low, high = 0, gradient.size
-        while high - low > 1:
-            middle = (low + high) // 2
-            wrong = not self.agrees(name, gradient, upstream, low, middle)
-            low, high = (low, middle) if wrong else (middle, high)
-        return low
+
+        def wrong(low: int, high: int) -> bool:
+            return not self.agrees(name, gradient, upstream, low, high)
+
+        return halved(gradient.size, wrong)
 
 
 def _scale(value: Array) -> float:
@@ -155,8 +154,8 @@ def _pieces(low: int, high: int) -> Iterator[tuple[int, int, Array]]:
 
 def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
     """A trial of a large subject, and what it found."""
-    worker = case.subject.copy()
-    run = _one_run(case, worker)
+    assert case.large is not None
+    worker, run = case.large
     point = Lean(case.subject, worker, run, case.names)
     outcome, upstream = Outcome(run, point=point), run.flat_upstream
     for name in case.wanted:
@@ -171,7 +170,8 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
         part = differentiate_at(point, name, sample)
         mismatch, judged = compare(point, part, upstream, gradient)
         if not mismatch.bad.any():
-            part = widen(point, part, point.wrong_entry(name, gradient, upstream))
+            entry = point.wrong_entry(name, gradient, upstream)
+            part = differentiate_at(point, name, np.union1d(sample, entry))
             mismatch, judged = compare(point, part, upstream, gradient)
         outcome.parts[name] = part
         outcome.judged &= judged
@@ -182,13 +182,16 @@ def examine_large(case: Case) -> tuple[Outcome, list[Finding]]:
     return outcome, findings
 
 
-def _one_run(case: Case, worker: Subject) -> Run:
-    """forward and backward on the working copy itself; gradients are not copied."""
+def first_run(case: Case) -> tuple[Subject, Run]:
+    """A working copy, and forward and backward on itself; gradients are not copied."""
+    worker = case.subject.copy()
     inputs = [fresh(x) for x in case.inputs]
     outputs = case.forward(worker, inputs)
     upstream = [u.astype(y.dtype) for u, y in zip(case.upstream(outputs), outputs)]
     dout = [fresh(u) for u in upstream]
     returned = worker.backward(dout)
+    worker.find_parameters()
+    case.subject.parameters = worker.parameters
     if not all(map(same, dout, upstream)):
         case.writes.append(dout_written())
     changed = [n for n, x, y in zip(case.names, inputs, case.inputs) if not same(x, y)]
@@ -197,7 +200,8 @@ def _one_run(case: Case, worker: Subject) -> Run:
         text = f"forward or backward writes into {name}."
         case.writes.append(Finding("inplace_input", text, name))
     gradients = case.named(worker, returned, copies=False)
-    return Run([fresh(x) for x in case.inputs], [y.copy() for y in outputs], upstream, gradients)
+    inputs, outputs = [fresh(x) for x in case.inputs], [y.copy() for y in outputs]
+    return worker, Run(inputs, outputs, upstream, gradients, declared=worker.declared)
 
 
 def _repeated(case: Case, worker: Subject, run: Run) -> Iterator[Finding]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import NOISE
 from handgrad.prove.measure.point import SINGLE
+from handgrad.prove.verdict.elsewhere import failed
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import is_real
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, fresh
@@ -58,16 +60,14 @@ def layouts(case: Case, base: Outcome) -> Iterator[Finding]:
 
 
 def _held_against(
-    case: Case, base: Outcome, right: Run, inputs: list, upstream: list, what: str
+    case: Case, base: Outcome, right: Run, inputs: list[Any], upstream: list[Array], what: str
 ) -> Iterator[Finding]:
     subject = case.subject.copy()
     try:
         outputs = case.forward(subject, inputs)
         gradients = case.named(subject, subject.backward(upstream))
     except SubjectError as error:
-        if not error.refused:
-            text = f"With {what} {error.sentence}."
-            yield Finding("layout", text, line=error.line, grade=Grade.ELSEWHERE)
+        yield from failed("layout", f"With {what}", error)
         return
     tolerance = 1e-7 if base.point is None or base.point.noise < SINGLE else 1e-4
     if not all(close(a, b, tolerance) for a, b in zip(outputs, right.outputs)):

@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.prove.measure.point import DOUBLE
+from handgrad.prove.verdict.elsewhere import failed
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import is_real, movable, replaced
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, fresh, vanishing
@@ -44,9 +45,7 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
     try:
         given = in_dtype(case, np.float32, case.inputs, right.upstream)
     except SubjectError as error:
-        if not error.refused:
-            text = f"In float32 {error.sentence}."
-            yield Finding("dtype", text, line=error.line, grade=Grade.ELSEWHERE)
+        yield from failed("dtype", "In float32", error)
         return
     found = list(_differs(case, given, right, 3e-2 if case.subject.wide else 2e-3, "In float32"))
     yield from found or _widened(case, given)

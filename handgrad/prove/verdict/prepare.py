@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layer import Layer
 from handgrad.prove.verdict.inputs import is_real
+from handgrad.prove.verdict.large import first_run
 from handgrad.prove.verdict.trial import Case, Run, close, fresh, same
 from handgrad.subject.adapt import Subject
 from handgrad.subject.copying import duplicate
@@ -111,15 +112,8 @@ def _has_all(case: Case, subject: Subject) -> bool:
 def _large(subject: Subject, inputs: list[Any]) -> Case:
     """The case of a large subject, in the precision it has."""
     case = Case(_built(subject, inputs), inputs, subject.sandbox.seed)
-    case.large = True
-    used = case.subject.copy()
-    outputs = case.forward(used, [fresh(x) for x in inputs])
-    returned = used.backward([u.astype(y.dtype) for u, y in zip(case.upstream(outputs), outputs)])
-    used.find_parameters()
-    case.subject.parameters = used.parameters
-    gradients = case.named(used, returned, copies=False)
-    run = Run(inputs, outputs, [], gradients, declared=used.declared)
-    case.wanted = [n for n in case.names if _wants(case, n, run)] + list(used.parameters)
+    worker, run = case.large = first_run(case)
+    case.wanted = [n for n in case.names if _wants(case, n, run)] + list(worker.parameters)
     return case
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.compare import Mismatch, bisect, compare, probe, widen
+from handgrad.differences.signed import signed
+from handgrad.prove.measure.compare import Mismatch, bisect, compare, misfit, probe
 from handgrad.prove.measure.effort import effort_of
-from handgrad.prove.measure.point import Part, Point, differentiate
+from handgrad.prove.measure.point import Part, Point, differentiate, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
-from handgrad.subject.upstream import signed
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Case:
         self.wanted: list[str] = []  # arguments that have a gradient
         self.original = subject  # before it was cast to float64, ...
         self.given = self.inputs  # ... and what it was given
-        self.large = False  # too large to be copied often
+        self.large: tuple[Subject, Run] | None = None  # of a subject too large to be copied often
         self.tied: set[int] | None = None  # indices of the inputs that share the batch
         self.casts: dict[Any, Subject] = {}  # the subject in other precisions
         self.dtype: Any = np.float64  # of upstream gradients
@@ -171,7 +171,10 @@ class Case:
             return found
         return {n: None if g is None else np.array(g) for n, g in found.items()}
 
-    def _written(self, phase, given, before, subject: Subject, held) -> list[Finding]:
+    def _written(
+        self, phase: str, given: list[Any], before: list[Any], subject: Subject,
+        held: dict[str, Array],
+    ) -> list[Finding]:  # fmt: skip
         found = []
         for name, now, then in zip(self.names, given, before):
             if isinstance(then, np.ndarray) and not same(now, then):
@@ -222,7 +225,9 @@ class Case:
         outputs = self.forward(start.copy(), [fresh(x) for x in inputs])
         return all(np.isfinite(y).all() for y in outputs)
 
-    def _differentiate(self, outcome: Outcome, start: Subject, inputs, effort: float) -> None:
+    def _differentiate(
+        self, outcome: Outcome, start: Subject, inputs: list[Any], effort: float
+    ) -> None:
         run = outcome.run
         worker = self.worker if start is self.subject else None
         point = outcome.point = Point(
@@ -235,8 +240,7 @@ class Case:
             if gradient is None:
                 gradient = np.zeros(shape)
             if gradient.shape != shape and not (gradient.size == 1 and not shape):
-                none = np.empty(0)
-                outcome.mismatches.append(Mismatch(name, shape, gradient, None, none, none))
+                outcome.mismatches.append(misfit(name, shape, gradient))
             else:
                 wanted[name] = gradient.reshape(shape).astype(np.float64)
         flat = run.flat_upstream
@@ -252,7 +256,8 @@ class Case:
             if not mismatch.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)
                 if entry is not None:
-                    part = widen(point, part, entry)
+                    index = np.union1d(part.index, entry)
+                    part = differentiate_at(point, name, index)
                     mismatch, judged = compare(point, part, flat, gradient, top, looks)
             if start is self.subject:
                 self.worker = point.worker

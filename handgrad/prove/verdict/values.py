@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.numeric import careful, quick
+from handgrad.differences.numeric import careful, quick
 from handgrad.prove.measure.point import DOUBLE
 from handgrad.prove.verdict.elsewhere import Inputs, Variant
 from handgrad.prove.verdict.evidence import Finding, Grade

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.subject.dressing import Box, parameters
-from handgrad.subject.sandbox import SubjectError, Unfit
-from handgrad.subject.upstream import signed
+from handgrad.differences.signed import signed
+from handgrad.subject.dressing import Box, bound, parameters
+from handgrad.subject.sandbox import SubjectError
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
 _DRIVERS = ("torch/cuda/", "triton/", "jax/_src/xla_bridge", "cupy_backends/", "cupy/cuda/")
@@ -63,21 +63,13 @@ class Arguments:
 
 def names_of(function: Any, inputs: Sequence[Any], skip: int = 0) -> list[str]:
     """What the function calls these inputs; Unfit where it cannot be called with them."""
-    try:
-        parameters = list(inspect.signature(function).parameters.values())[skip:]
-    except (ValueError, TypeError):  # written in C, without a signature
+    given = bound(function, inputs, getattr(function, "__name__", "forward"), skip)
+    if given is None:
         return [f"x{k}" for k in range(len(inputs))]
-    signature = inspect.Signature(parameters)
-    try:
-        bound = signature.bind(*inputs)
-    except TypeError as error:
-        count = f"{len(inputs)} input{'s' * (len(inputs) != 1)}"
-        name = getattr(function, "__name__", "forward")
-        raise Unfit(f"{name}{signature} cannot be called with {count}: {error}") from None
     names: list[str] = []
-    for name in bound.arguments:
-        several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
-        names += [f"{name}{k}" for k in range(len(bound.arguments[name]))] if several else [name]
+    for name, value in given.arguments.items():
+        several = given.signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        names += [f"{name}{k}" for k in range(len(value))] if several else [name]
     return names
 
 

@@ -20,7 +20,7 @@ from time import perf_counter
 import numpy as np
 
 from handgrad.prove.check import check
-from handgrad.prove.report import CAUSES
+from handgrad.reports.report import CAUSES
 
 from .fair import FAIR
 from .handmade import MISTAKES

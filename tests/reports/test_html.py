@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from handgrad.prove.check import check
-from handgrad.prove.report import Report, Row, Where
-from handgrad.prove.show.html import report_html
+from handgrad.reports.html import report_html
+from handgrad.reports.report import Report, Row, Where
 
 
 class Relu:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.subject.upstream import signed
+from handgrad.differences.signed import signed
 from handgrad.tensor import Tensor
 
 _FAR = (1e-2, 1.0, 100.0)  # displacements, relative to 1 + |x|

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handgrad.prove.diagnosis.causes import CAUSES, FAMILIES, family
-from handgrad.prove.show.html import report_html
+from handgrad.reports.causes import CAUSES, FAMILIES, family
+from handgrad.reports.html import report_html
 
 __all__ = ["CAUSES", "FAMILIES", "Report", "Row", "Where", "family"]
 
@@ -73,7 +73,7 @@ class Report:
     limits: list[str] = field(default_factory=list)  # what was not given, and is not served
     layer: str | None = None  # in a network: the first wrong layer, ...
     blame: Report | None = None  # ... and its own report
-    entries: list[dict[str, Any]] = field(default_factory=list)  # see show/arrays.py
+    entries: list[dict[str, Any]] = field(default_factory=list)  # see arrays.py
 
     def __bool__(self) -> bool:
         return self.verdict == RIGHT

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from handgrad import Affine, MeanSquaredError, Sequential, SoftmaxCrossEntropy, Tanh, Tensor
+from handgrad.differences.numeric import careful, quick
 from handgrad.prove import numerical_gradient
-from handgrad.prove.measure.numeric import careful, complex_step, quick
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 1, 3), (0, 2)])
@@ -183,13 +183,6 @@ def test_vertical_tangent_and_edge_of_the_domain_have_no_derivative():
     with np.errstate(invalid="ignore"):
         best = careful(lambda t: np.array([np.sqrt(t), np.sqrt(abs(t))]))
     assert not np.any(np.isfinite(best.error) & (best.error < 1))
-
-
-def test_complex_step_is_exact_and_knows_when_it_does_not_apply():
-    exact = complex_step(lambda t: np.array([np.exp(1 + t)]))
-    np.testing.assert_allclose(exact, np.exp(1.0), rtol=1e-15)
-    assert complex_step(lambda t: np.array([abs(1 + t)])) is None
-    assert complex_step(lambda t: np.array([1 + t]).astype(np.float64)) is None
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -5,14 +5,12 @@ signs for a projection. Two central differences and Richardson's extrapolation g
 their disagreement the error; where that is large, smaller and larger steps are tried, and the
 two sides are looked at apart, which tells a kink.
 
-Source: Richardson, "The approximate arithmetical solution by finite differences", 1911;
-Squire and Trapp, "Using complex variables to estimate derivatives", SIAM Review 1998.
+Source: Richardson, "The approximate arithmetical solution by finite differences", 1911.
 """
 
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.target import Target, opened, require_influence, rounding, target_of
+from handgrad.differences.target import Target, opened, require_influence, rounding, target_of
 
 Line = Callable[[Any], Array]  # t -> the outputs, flat
 
@@ -111,17 +109,6 @@ def _one_sided(line: Line, base: Array, step: float, noise: float) -> tuple[Arra
     return sides[0], sides[1], doubts[0] + doubts[1] + 4 * noise * abs(base) / step
 
 
-def complex_step(line: Line, tiny: float = 1e-30) -> Array | None:
-    """The derivative from one complex evaluation, exact to rounding; None if it does not apply."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            y = line(tiny * 1j)
-        except Exception:  # code that is not for complex numbers, whatever it says
-            return None
-    return y.imag / tiny if np.iscomplexobj(y) else None
-
-
 def numerical_gradient(
     f: Callable[[Any], Any], x: Any, *, with_error: bool = False
 ) -> Array | tuple[Array, Array]:
@@ -153,7 +140,7 @@ def numerical_gradient(
     return (gradient, error) if with_error else gradient
 
 
-def _entry(target: Target, index: tuple) -> tuple[float, float]:
+def _entry(target: Target, index: tuple[int, ...]) -> tuple[float, float]:
     point, noise = target.point, target.noise
     start = float(point[index])
 

@@ -1,0 +1,1 @@
+"""Numerical differentiation that knows its own error."""
