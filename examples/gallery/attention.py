@@ -24,7 +24,7 @@ right = (said == t[:held]).all(axis=1).mean()
 
 figure, axes = panels(2, width=3.6, height=2.6)
 for panel, row in zip(axes, (0, 3)):
-    network.forward(x[row : row + 1])
+    network(x[row : row + 1])  # on arrays nothing is recorded: the layers themselves run
     weights = network.look.weights[0][:, ::-1]  # (steps of the answer, steps of the question)
     panel.imshow(weights, cmap="Blues", aspect="auto")
     letters = [vocabulary.id_to_word[c] for c in questions[row]]

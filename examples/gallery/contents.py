@@ -20,7 +20,7 @@ CONTENTS = [
 HEAD = """# Gallery
 
 One script a topic, at most 80 lines, in `examples/gallery/`. What stands here was written by the
-scripts themselves: each result is of one run with a fixed seed, on two cores of a busy machine.
+scripts themselves: each result is of one run with a fixed seed, its time that of the processor.
 `python examples/gallery NAME` runs one of them again, `python examples/gallery --short` all of
 them in a few minutes, on less data and without keeping anything.
 """
@@ -39,6 +39,8 @@ def page() -> str:
             seconds, result = kept.splitlines()
             picture = next((PAGE.parent / "gallery").glob(f"{name}.[ps][nv]g")).name
             lines += [f"### {shows.partition(':')[0].rstrip('.')}\n", f"{shows}\n"]
-            lines.append(f"**{result[0].upper()}{result[1:]}.** `{name}.py`, {seconds} s\n")
+            lines.append(
+                f"**{result[0].upper()}{result[1:]}.** `{name}.py`, {seconds} s of the processor\n"
+            )
             lines.append(f"![{shows}](gallery/{picture})\n")
     return "\n".join(lines)

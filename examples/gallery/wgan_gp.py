@@ -24,7 +24,7 @@ make, critic, wasserstein = mlp(2, 1), mlp(1, 2), hg.Wasserstein()
 rules = hg.Adam(0.001, beta1=0.5, beta2=0.9), hg.Adam(0.001, beta1=0.5, beta2=0.9)
 signs = np.repeat([[1.0], [-1.0]], BATCH, axis=0).astype(np.float32)
 distances, penalties = [], []
-for _ in range(of(1500, 20)):
+for _ in range(of(800, 10)):
     for _ in range(3):
         x, made = real(BATCH), make.predict(rng.standard_normal((BATCH, 8)).astype(np.float32))
         u = rng.random((BATCH, 1), dtype=np.float32)
