@@ -1,9 +1,9 @@
 """What the scripts of the gallery share: the short form, pictures, and where results are kept.
 
 A script runs by itself, `python examples/gallery/gates.py`, and writes its picture and its result
-into docs/gallery/; with --short it runs for a few seconds, and writes nothing. `python
-examples/gallery` runs all of them. Data sets that do not come with handgrad are looked for in the
-folder that the environment variable HANDGRAD_DATA names.
+into docs/gallery/; with --short it runs for a few seconds, and writes nothing, but with --keep.
+`python examples/gallery` runs all of them. Data sets that do not come with handgrad are looked for
+in the folder that the environment variable HANDGRAD_DATA names.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def done(script: str, picture: Any, result: str) -> None:
     seconds, name = time.process_time() - clock[0], Path(script).stem
     clock[0] = time.process_time()
     print(f"{name}: {result} ({seconds:.0f} s)", flush=True)
-    if not SHORT:
+    if not SHORT or "--keep" in sys.argv:
+        result = f"in the short form: {result}" if SHORT else result
         PAGES.mkdir(exist_ok=True)
         if isinstance(picture, str):
             (PAGES / f"{name}.svg").write_text(picture, encoding="utf-8")
