@@ -20,7 +20,7 @@ CONTENTS = [
 HEAD = """# Gallery
 
 One script a topic, at most 80 lines, in `examples/gallery/`. What stands here was written by the
-scripts themselves: each result is of one run with a fixed seed, its time that of the processor.
+scripts themselves: each result is of one run with a fixed seed, on two cores of a busy machine.
 `python examples/gallery NAME` runs one of them again, `python examples/gallery --short` all of
 them in a few minutes, on less data and without keeping anything.
 """
@@ -36,11 +36,9 @@ def page() -> str:
         for name in names.split():
             shows = (HERE / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
             kept = (PAGE.parent / "gallery" / f"{name}.txt").read_text(encoding="utf-8")
-            seconds, result = kept.splitlines()
+            took, result = kept.splitlines()
             picture = next((PAGE.parent / "gallery").glob(f"{name}.[ps][nv]g")).name
             lines += [f"### {shows.partition(':')[0].rstrip('.')}\n", f"{shows}\n"]
-            lines.append(
-                f"**{result[0].upper()}{result[1:]}.** `{name}.py`, {seconds} s of the processor\n"
-            )
+            lines.append(f"**{result[0].upper()}{result[1:]}.** `{name}.py`, {took}\n")
             lines.append(f"![{shows}](gallery/{picture})\n")
     return "\n".join(lines)

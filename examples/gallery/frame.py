@@ -83,7 +83,9 @@ def done(script: str, picture: Any, result: str) -> None:
             (PAGES / f"{name}.svg").write_text(picture, encoding="utf-8")
         else:
             picture.savefig(PAGES / f"{name}.png", dpi=80, metadata={"Software": None})
-        (PAGES / f"{name}.txt").write_text(f"{seconds:.0f}\n{result}\n", encoding="utf-8")
+        (PAGES / f"{name}.txt").write_text(
+            f"{seconds:.0f} s of the processor\n{result}\n", encoding="utf-8"
+        )
     plt.close("all")
 
 
