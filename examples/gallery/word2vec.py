@@ -39,7 +39,7 @@ corpus, vocabulary = preprocess(" ".join(sentence() for _ in range(3000)), str.s
 contexts, targets = contexts_and_targets(corpus, window=4)
 rows = np.concatenate([contexts, targets[:, None]], axis=1)
 network, rule, losses = CBOW(np.bincount(corpus)), Adam(0.003), []
-for _ in range(of(4000, 600)):
+for _ in range(of(2000, 600)):
     losses.append(float(network.forward(rows[rng.integers(0, len(rows), 128)])))
     network.backward(1.0)
     rule.step(network)
