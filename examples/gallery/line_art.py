@@ -46,7 +46,7 @@ class UNet(hg.Network):
         return self.out(self.up[1](self.beside(y, first) if self.skips else y))
 
 
-x, t = scenes(of(1200, 32))
+x, t = scenes(of(600, 32))
 x_test, t_test = scenes(of(200, 16))
 found, pictures = {}, {}
 for name, skips in (("with skips", True), ("without", False)):
