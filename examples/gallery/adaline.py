@@ -4,6 +4,7 @@ import numpy as np
 from frame import curves, done, panels
 
 from handgrad import SGD, Affine, MeanSquaredError, Sequential, fit
+from handgrad.plots import draw_boundary
 
 rng = np.random.default_rng(0)
 x = np.concatenate([rng.normal((-1, -1), 0.7, (50, 2)), rng.normal((1, 1), 0.7, (50, 2))])
@@ -29,9 +30,6 @@ network = Sequential(Affine(1, init="zeros"), dtype=np.float64)
 fit(network, x, t, loss=MeanSquaredError(), optimizer=SGD(0.1), epochs=15, batch=100)
 far = np.abs(network.parameters - [*w, b]).max()
 
-axes[1].scatter(*x.T, c=t[:, 0], cmap="coolwarm", s=12)
-line = np.array([-2.5, 2.5])
-axes[1].plot(line, -(b + w[0] * line) / w[1], "k--")
-axes[1].set(title="what it divides", ylim=(-3, 3))
+draw_boundary(network, x, (t[:, 0] > 0).astype(int), classes=["−1", "1"], axes=axes[1])
 right = np.mean(np.sign(x @ w + b) == t[:, 0])
 done(__file__, figure, f"{right:.0%} right; the same weights by `fit` to {far:.0e}")

@@ -7,6 +7,7 @@ import numpy as np
 from frame import done, of, panels
 
 from handgrad import Adam, fit
+from handgrad.plots import draw_attention
 from handgrad.train.text import as_arrays, dates
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -24,12 +25,10 @@ right = (said == t[:held]).all(axis=1).mean()
 
 figure, axes = panels(2, width=3.6, height=2.6)
 for panel, row in zip(axes, (0, 3)):
-    network.forward(x[row : row + 1])
+    network(x[row : row + 1])  # on arrays nothing is recorded: the layers themselves run
     weights = network.look.weights[0][:, ::-1]  # (steps of the answer, steps of the question)
-    panel.imshow(weights, cmap="Blues", aspect="auto")
-    letters = [vocabulary.id_to_word[c] for c in questions[row]]
-    panel.set_xticks(range(len(letters)), letters)
-    panel.set_yticks(range(10), [vocabulary.id_to_word[c] for c in t[row]])
+    letters, said_ = ([vocabulary.id_to_word[c] for c in ids] for ids in (questions[row], t[row]))
+    draw_attention(weights, said_, letters, axes=panel)
 done(
     __file__, figure, f"{right:.1%} of {held} unseen dates right, in every form in which they come"
 )

@@ -33,7 +33,7 @@ class Tied(Network):
 
 
 x, t, x_test, t_test = split(*digits(images=True))
-rng, rule = np.random.default_rng(0), {"epochs": of(60, 3), "batch": 64}
+rng, rule = np.random.default_rng(0), {"epochs": of(25, 3), "batch": 64}
 flat, flat_test = x.reshape(-1, 64), x_test.reshape(-1, 64)
 tied = Tied(64, 16)
 fit(tied, flat, flat, optimizer=Adam(0.01), **rule)

@@ -30,7 +30,7 @@ hot = np.eye(10, dtype=np.float32)
 network, rule, losses = VAE(), hg.Adam(0.002), []
 x = x.astype(np.float32)
 network.build(x[:2], hot[t[:2]], np.zeros((2, CODE), np.float32))
-for _ in range(of(4000, 100)):
+for _ in range(of(2000, 100)):
     i = rng.integers(0, len(x), 64)
     eps = rng.standard_normal((64, CODE)).astype(np.float32)
     loss = network(hg.Tensor(x[i], requires_grad=False).data, hot[t[i]], hg.Tensor(eps))

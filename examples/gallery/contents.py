@@ -36,9 +36,9 @@ def page() -> str:
         for name in names.split():
             shows = (HERE / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
             kept = (PAGE.parent / "gallery" / f"{name}.txt").read_text(encoding="utf-8")
-            seconds, result = kept.splitlines()
+            took, result = kept.splitlines()
             picture = next((PAGE.parent / "gallery").glob(f"{name}.[ps][nv]g")).name
             lines += [f"### {shows.partition(':')[0].rstrip('.')}\n", f"{shows}\n"]
-            lines.append(f"**{result[0].upper()}{result[1:]}.** `{name}.py`, {seconds} s\n")
+            lines.append(f"**{result[0].upper()}{result[1:]}.** `{name}.py`, {took}\n")
             lines.append(f"![{shows}](gallery/{picture})\n")
     return "\n".join(lines)

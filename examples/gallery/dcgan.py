@@ -28,7 +28,7 @@ def noise(n):
     return rng.standard_normal((n, NOISE)).astype(np.float32)
 
 
-for _ in range(of(3000, 40)):
+for _ in range(of(600, 20)):
     made = make.forward(noise(BATCH))
     both = np.concatenate([x[rng.integers(0, len(x), BATCH)], made])
     truth = np.repeat([[0.9], [0.0]], BATCH, axis=0)

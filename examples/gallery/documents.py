@@ -40,8 +40,9 @@ figure, (panel,) = panels(1, width=3)
 panel.imshow(table, cmap="Blues")
 for (i, j), count in np.ndenumerate(table):
     panel.text(j, i, int(count), ha="center", color="white" if count > table.max() / 2 else "black")
-panel.set_xticks(range(3), [f"said {name}" for name in SORTS])
+panel.set_xticks(range(3), SORTS)
 panel.set_yticks(range(3), SORTS)
+panel.set(xlabel="said", ylabel="is")
 done(
     __file__, figure,
     f"{history['val_accuracy'][-1]:.1%} of {len(x_test)} unseen pieces of {LENGTH} characters",

@@ -20,7 +20,7 @@ def scenes(n):
 
 
 x, t, _ = scenes(of(4000, 200))
-x_test, t_test, at = scenes(500)
+x_test, t_test, at = scenes(of(500, 100))
 maps = Sequential(
     Convolution(24, 3, pad=1), ReLU(), Convolution(32, 3, pad=1, stride=2), ReLU(),
     Convolution(48, 3, pad=1), ReLU(), seed=1,

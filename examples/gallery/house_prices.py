@@ -53,9 +53,9 @@ covered = np.mean((low < price_test) & (price_test < high))
 figure, axes = panels(2, width=3.2, height=2.6)
 axes[0].loglog(price_test, said, ".", ms=2)
 axes[0].set(title="price, and what the network says")
-order = np.argsort(np.where(np.isnan(numbers_test[:, 2]), 0, numbers_test[:, 2]))
-width = np.convolve((high / low)[order], np.ones(50) / 50, "valid")
-axes[1].plot(np.sort(numbers_test[:, 2])[: len(width)], width)
+ages = numbers_test[:, 2]
+order = np.argsort(ages)[: -np.isnan(ages).sum()]  # gaps come last
+axes[1].plot(*(np.convolve(a[order], np.ones(50) / 50, "valid") for a in (ages, high / low)))
 axes[1].set(title="width of the interval (high / low)", xlabel="age")
 done(
     __file__, figure,

@@ -1,25 +1,16 @@
 """Rules for updating parameters: their paths over a long valley, and their losses on digits."""
 
-import numpy as np
 from frame import curves, done, of, panels
 
 from handgrad import SGD, AdaGrad, Adam, AdamW, Affine, Momentum, Nesterov, ReLU, Sequential, fit
 from handgrad.datasets import digits
+from handgrad.plots import draw_optimizer_paths
 
 RULES = {
     "SGD": SGD(0.95), "Momentum": Momentum(0.1), "AdaGrad": AdaGrad(1.5), "Adam": Adam(0.3),
 }  # fmt: skip
 figure, axes = panels(2, width=4)
-a, b = np.meshgrid(np.linspace(-8, 8, 80), np.linspace(-4, 4, 80))
-axes[0].contour(a, b, a**2 / 20 + b**2, levels=np.linspace(0.1, 12, 12), colors="lightgray")
-for name, rule in RULES.items():
-    w, path = {"w": np.array([-7.0, 2.0])}, [[-7.0, 2.0]]
-    for _ in range(30):  # f = a² / 20 + b²
-        rule.update(w, {"w": w["w"] * [0.1, 2.0]})
-        path.append(w["w"].copy())
-    axes[0].plot(*np.transpose(path), "o-", ms=2, label=name)
-axes[0].set(title="30 steps down a²/20 + b²")
-axes[0].legend(frameon=False)
+draw_optimizer_paths(lambda a, b: a**2 / 20 + b**2, RULES, (-7.0, 2.0), steps=30, axes=axes[0])
 
 x, t = digits()
 rules = {

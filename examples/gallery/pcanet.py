@@ -7,7 +7,8 @@ from handgrad import Adam, Affine, Convolution, Sequential, fit
 from handgrad.layers import im2col
 
 name, x, t, x_test, t_test = handwritten(images=True)
-x, t, x_test, t_test = x[: of(4000, 200)], t[: of(4000, 200)], x_test[:2000], t_test[:2000]
+x, t = x[: of(4000, 150)], t[: of(4000, 150)]
+x_test, t_test = x_test[: of(2000, 150)], t_test[: of(2000, 150)]
 FILTERS, KERNEL, BLOCK = 6, of(7, 5) if x.shape[-1] > 8 else 3, 7 if x.shape[-1] > 8 else 4
 rng = np.random.default_rng(0)
 

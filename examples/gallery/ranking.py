@@ -32,7 +32,7 @@ for loss in (hg.ListNet(), hg.RankNet(), hg.MeanSquaredError()):
         line.append(ndcg(trainer.network.predict(x_test), t_test, k=5))
 
     hg.fit(network, x, t.astype(np.float32), loss=loss, optimizer=hg.Adam(0.003), metrics=[],
-           epochs=of(25, 3), batch=50, callbacks=[hg.train.Call(measure)])  # fmt: skip
+           epochs=of(15, 3), batch=50, callbacks=[hg.train.Call(measure)])  # fmt: skip
 chance = ndcg(rng.standard_normal(t_test.shape), t_test, k=5)
 figure, (panel,) = panels(1, width=3.5)
 curves(panel, "NDCG of the first five", "epoch", **lines)

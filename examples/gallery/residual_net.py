@@ -41,7 +41,7 @@ def block(channels):
 try:
     name, ((x, t), (x_test, t_test)) = "CIFAR-10", cifar10()
 except FileNotFoundError:
-    name, (x, t), (x_test, t_test) = "made pictures", made(4000, 0), made(1000, 1)
+    name, (x, t), (x_test, t_test) = "made pictures", made(of(4000, 128), 0), made(of(1000, 128), 1)
 x, t, x_test, t_test = x[: of(10_000, 200)], t[: of(10_000, 200)], x_test[:1000], t_test[:1000]
 network = hg.Sequential(
     hg.Convolution(16, 3, pad=1, bias=False), hg.BatchNorm(), hg.ReLU(),

@@ -39,7 +39,7 @@ real_or_made, which = hg.Index((slice(None), slice(0, 1))), hg.Index((slice(None
 wasserstein = hg.Wasserstein()
 rules = hg.Adam(0.002, beta1=0.5), hg.Adam(0.001, beta1=0.5)
 ones, back = np.ones((BATCH, 1), np.float32), []
-for _ in range(of(700, 15)):
+for _ in range(of(200, 6)):
     source, goal = rng.integers(0, KINDS, (2, BATCH))
     real = of_kind(x[rng.integers(0, len(x), BATCH)], source)
     made = make.predict(np.concatenate([real, planes(goal)], axis=1))

@@ -8,7 +8,7 @@ from handgrad.train.text import preprocess
 
 LENGTH, WIDTH, HEADS, BLOCKS = 64, of(64, 32), 4, 2
 text = "".join(c for c in english().lower() if c in "abcdefghijklmnopqrstuvwxyz .,\n")
-corpus, vocabulary = preprocess(text[: of(200_000, 6000)], list)
+corpus, vocabulary = preprocess(text[: of(60_000, 6000)], list)
 V, cut = len(vocabulary), len(corpus) * 9 // 10
 rng = np.random.default_rng(0)
 
@@ -31,10 +31,10 @@ def rows(part, step):
 
 
 (x, t), (x_test, t_test) = rows(corpus[:cut], LENGTH // 2), rows(corpus[cut:], LENGTH)
-steps = of(12, 1) * -(-len(x) // 32)
+steps = of(6, 1) * -(-len(x) // 32)
 history = hg.fit(
     network, x, t, optimizer=hg.AdamW(hg.optim.CosineDecay(0.004, steps=steps), clip_norm=1.0),
-    epochs=of(12, 1), batch=32, metrics=[], validation=(x_test, t_test),
+    epochs=of(6, 1), batch=32, metrics=[], validation=(x_test, t_test),
 )  # fmt: skip
 ids = [vocabulary.word_to_id[c] for c in "the gradient "]
 for _ in range(of(80, 10)):

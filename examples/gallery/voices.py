@@ -44,9 +44,9 @@ def features(n, sizes):
     return (logs - logs.mean(axis=(1, 2), keepdims=True)).astype(np.float32), t
 
 
-x, t = features(of(2500, 300), (0.9, 1.1))  # (N, 24, T)
-near, near_t = features(500, (0.9, 1.1))
-far, far_t = features(500, (1.2, 1.35))  # smaller speakers: children
+x, t = features(of(2000, 150), (0.9, 1.1))  # (N, 24, T)
+near, near_t = features(of(500, 100), (0.9, 1.1))
+far, far_t = features(of(500, 100), (1.2, 1.35))  # smaller speakers: children
 network = hg.Sequential(
     hg.Convolution(32, (5,), pad=2), hg.BatchNorm(), hg.ReLU(), hg.MaxPooling((2,)),
     hg.Convolution(32, (3,)), hg.ReLU(), hg.GlobalAveragePooling(), hg.Affine(5), seed=1,

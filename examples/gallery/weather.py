@@ -30,7 +30,7 @@ def sliding(pictures):
     return x.astype(np.float32), t.reshape(-1, 1, SIZE, SIZE).astype(np.float32)
 
 
-whole = series(of(700, 90))
+whole = series(of(600, 60))
 cut = len(whole) * 4 // 5
 (x, t), (x_test, t_test) = sliding(whole[:cut]), sliding(whole[cut:])
 
@@ -47,7 +47,7 @@ class Nowcast(hg.Network):
 
 network, rule, loss = Nowcast(), hg.Adam(0.005, clip_norm=1.0), hg.MeanSquaredError()
 network.build(x[:1])
-for _ in range(of(8, 1)):
+for _ in range(of(6, 1)):
     for rows in np.array_split(rng.permutation(len(x)), max(1, len(x) // 16)):
         loss(network(hg.Tensor(x[rows])), t[rows]).backward()
         rule.step(network)

@@ -4,6 +4,7 @@ import numpy as np
 from frame import curves, done, of, panels
 
 from handgrad import Adam, Embedding, Mean, NegativeSampling, Network
+from handgrad.plots import draw_embedding
 from handgrad.train.text import analogy, contexts_and_targets, preprocess
 
 PAIRS = [
@@ -38,7 +39,7 @@ corpus, vocabulary = preprocess(" ".join(sentence() for _ in range(3000)), str.s
 contexts, targets = contexts_and_targets(corpus, window=4)
 rows = np.concatenate([contexts, targets[:, None]], axis=1)
 network, rule, losses = CBOW(np.bincount(corpus)), Adam(0.003), []
-for _ in range(of(4000, 600)):
+for _ in range(of(2000, 600)):
     losses.append(float(network.forward(rows[rng.integers(0, len(rows), 128)])))
     network.backward(1.0)
     rule.step(network)
@@ -50,10 +51,5 @@ figure, axes = panels(2, width=3.2)
 curves(axes[0], "loss", "100 updates", loss=np.reshape(losses, (-1, 100)).mean(axis=1))
 people = [word for pair in PAIRS for word in pair]
 chosen = vectors[[vocabulary.word_to_id[word] for word in people]]
-plane = (chosen - chosen.mean(axis=0)) @ np.linalg.svd(chosen - chosen.mean(axis=0))[2][:2].T
-for word, where in zip(people, plane):
-    axes[1].annotate(word, where)
-for i in range(0, 10, 2):
-    axes[1].plot(*plane[i : i + 2].T, "o-", ms=3, color="C0")
-axes[1].set(title="pairs in the principal plane", xticks=[], yticks=[])
+draw_embedding(chosen, people, groups=["man", "woman"] * 5, axes=axes[1])
 done(__file__, figure, f"{np.mean(right):.0%} of {len(right)} analogies such as king:queen = man:?")
