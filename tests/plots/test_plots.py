@@ -161,6 +161,8 @@ def test_activation_histograms_are_shares(network, x):
     assert heights[0] == pytest.approx(np.mean(made["1"].ravel() < edges[1]))
     assert "not finite" in words(axes[1])
     assert "not finite" not in words(axes[0])
+    flat = plots.draw_activations({"narrow": [np.array([1e-45, 3e-45]), np.full(3, 7.0)]})
+    assert flat[0, 1].patches[0].get_data().values.sum() == pytest.approx(1)
 
 
 def test_filters_are_grey_at_zero(network):
