@@ -14,12 +14,23 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from handgrad import SGD, Affine, DivergenceError, ReLU, Sequential, fit
+from handgrad import (
+    SGD,
+    Affine,
+    DivergenceError,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    fit,
+)
 from handgrad.cli import main
 from handgrad.report import Record, run_report
+from handgrad.report.judged import Meaning, _classes, _probabilities
 from handgrad.report.marks import number, ridges, spark
 from handgrad.report.png import encoded, png_of
 from handgrad.report.run import read_run, write_run
+from handgrad.report.seen import FORM
 from handgrad.train import accuracy, digits, split
 from handgrad.train.metrics import confusion_matrix
 
@@ -174,14 +185,58 @@ def test_what_is_not_finite_is_said_in_marks():
 
 
 def test_outputs_that_are_not_finite_are_counted(folder, digit):
-    from handgrad.report.judged import Meaning, _classes
-
     y = np.load(folder / "y.npy")
     y[3, 2] = NAN
-    from handgrad import SoftmaxCrossEntropy
-
-    found = _classes(SoftmaxCrossEntropy(), y, digit[3], Meaning())
+    p, t, calibrated = _probabilities(SoftmaxCrossEntropy(), y, digit[3])
+    found = _classes(SoftmaxCrossEntropy(), p, t, calibrated, Meaning())
     assert found["without"] == "1 of 359 outputs are not finite"
+
+
+@pytest.mark.parametrize("last", [[], [Sigmoid()]])
+def test_one_output_for_yes_or_no_gives_two_classes(tmp_path, rng, last):
+    x = rng.normal(size=(60, 3))
+    t = (x[:, :1] > 0.3).astype(int)
+    network = Sequential(Affine(1), *last)
+    fit(
+        network, x, t, epochs=3, callbacks=[Record(tmp_path, classes=["no", "yes"])], progress=False
+    )
+    seen = read_run(tmp_path)["seen"]
+    y = network.predict(x)[:, 0]
+    p = y if last else 1 / (1 + np.exp(-y.astype(float)))
+    assert seen["confusion"] == confusion_matrix((p > 0.5).astype(int), t[:, 0]).tolist()
+    losses = -np.log(np.where(t[:, 0], p, 1 - p))
+    assert seen["worst"][0]["loss"] == pytest.approx(losses.max(), rel=1e-5)
+    assert seen["worst"][0]["target"] in ("no", "yes")
+
+
+class SquaredScores:
+    """A loss of one's own, of scores that are no probabilities."""
+
+    def forward(self, y, t):
+        self.difference = y - 3 * np.eye(3, dtype=y.dtype)[t]
+        return np.square(self.difference).mean()
+
+    def backward(self, dloss=1.0):
+        return dloss * 2 * self.difference / self.difference.size
+
+
+def test_scores_that_are_no_probabilities_are_ordered_all_the_same(tmp_path, rng):
+    x, t = rng.normal(size=(60, 3)), np.arange(60) % 3
+    fit(Sequential(Affine(3)), x, t, loss=SquaredScores(), epochs=1, callbacks=[Record(tmp_path)],
+        progress=False)  # fmt: skip
+    seen = read_run(tmp_path)["seen"]
+    assert "calibration" not in seen
+    assert np.sum(seen["confusion"]) == 60
+
+
+def test_ignored_labels_are_left_out(tmp_path, rng):
+    x, t = rng.normal(size=(60, 3)), np.where(np.arange(60) % 5 == 0, -1, np.arange(60) % 3)
+    fit(Sequential(Affine(3)), x, t, loss=SoftmaxCrossEntropy(ignore_index=-1), epochs=1,
+        callbacks=[Record(tmp_path)], progress=False)  # fmt: skip
+    seen = read_run(tmp_path)["seen"]
+    assert np.sum(seen["confusion"]) == 48
+    assert "<svg" in seen["graph"]
+    assert all(one["number"] % 5 for one in seen["worst"])
 
 
 @pytest.mark.parametrize(
@@ -202,6 +257,13 @@ def test_a_run_file_with_foreign_content_is_refused(folder, tmp_path, part, valu
     with pytest.raises(ValueError, match=said):
         run_report(tmp_path, out=tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_words_in_a_graph_are_no_attributes():
+    text = '<svg><text x="1">one on two = 3, href</text></svg>'
+    assert FORM({"graph": text}, "seen")["graph"] == text
+    with pytest.raises(ValueError, match="must be an SVG"):
+        FORM({"graph": '<svg><g id="a" onclick = "x()"></g></svg>'}, "seen")
 
 
 def test_the_command_writes_the_page(folder, tmp_path):

@@ -215,3 +215,11 @@ def test_a_histogram_counts_whatever_the_range(values, counts):
     found = histogram(np.array(values, np.float64))
     assert {i: count for i, count in enumerate(found.counts) if count} == counts
     assert found.high > found.low
+
+
+def test_labels_that_the_loss_ignores_are_no_classes(rng):
+    x, t = rng.normal(size=(80, 5)), np.where(np.arange(80) % 5 == 0, -1, np.arange(80) % 3)
+    loss = hg.SoftmaxCrossEntropy(ignore_index=-1)
+    history = fit(Sequential(Affine(3)), x, t, loss=loss, epochs=1, progress=False,
+                  watch=Watch(show=False))  # fmt: skip
+    assert history.diagnosis is not None
