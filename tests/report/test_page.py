@@ -266,6 +266,19 @@ def test_words_in_a_graph_are_no_attributes():
         FORM({"graph": '<svg><g id="a" onclick = "x()"></g></svg>'}, "seen")
 
 
+def test_long_curves_are_thinned_and_lose_nothing_that_is_not_finite(folder, tmp_path):
+    run = read_run(folder / "good")
+    values = [1.0] * 5000
+    values[1234] = NAN
+    run["result"]["columns"] = {"loss": values}
+    write_run(tmp_path / "run.json", run)
+    page = run_report(tmp_path)
+    data = json.loads(re.search(r'id="runs">(.*?)</script>', page)[1])
+    drawn = data["runs"][0]["columns"]["loss"]
+    assert (data["every"], len(drawn), drawn.index("NaN")) == (5, 1000, 246)
+    assert len(page) < 500_000
+
+
 def test_the_command_writes_the_page(folder, tmp_path):
     out = tmp_path / "page.html"
     runs = [str(folder / "good"), str(folder / "bad")]
