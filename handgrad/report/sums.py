@@ -21,7 +21,7 @@ def sum_of_array(array: Any) -> dict[str, Any]:
     a = np.asarray(array)
     content = np.ascontiguousarray(a, a.dtype.newbyteorder("<"))
     return {"shape": list(a.shape), "dtype": a.dtype.name,
-            "sha256": hashlib.sha256(content).hexdigest()}  # fmt: skip
+            "sha256": hashlib.sha256(content.data).hexdigest()}  # fmt: skip
 
 
 def sum_of_weights(network: Any) -> str:
