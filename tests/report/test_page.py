@@ -358,3 +358,15 @@ def test_empty_ends_of_a_histogram_take_no_room():
     zeros = {"low": -0.5, "high": 0.5, "counts": [0, 0, 0, 0, 7, 0, 0, 0, 0, 0]}
     drawn = ridges([("0", zeros)], "it")
     assert [float(v) for v in re.findall(r">(-?[\d.e-]+)</text>", drawn)][1:] == [-0.1, 0.0]
+
+
+def test_a_run_that_has_not_ended_or_cannot_be_replayed_has_a_page(folder, tmp_path):
+    run = read_run(folder / "good")
+    write_run(tmp_path / "run.json", run | {"result": None, "seen": {}})
+    page = run_report(tmp_path)
+    assert "not yet" in page
+    assert "The run has not ended." in page
+    assert "no epoch has been recorded" in page  # the script says it
+    refused = {"start": None, "training": None, "refused": ["optimizer is <yours>"]}
+    write_run(tmp_path / "run.json", run | refused)
+    assert "It cannot be replayed: optimizer is &lt;yours&gt;." in run_report(tmp_path)
