@@ -270,6 +270,17 @@ def test_the_boundary_is_where_the_scores_are_equal():
     assert "not finite" in words(broken)
 
 
+@pytest.mark.parametrize("last", [[], [Sigmoid()]])
+def test_the_boundary_of_one_output_is_where_yes_is_as_likely_as_no(last):
+    network = Sequential(Affine(1), *last, dtype=np.float64)
+    x = np.array([[-1.0, 0], [2, 1]])
+    network.build(x)
+    network[0].W[...] = [[1.0], [0.0]]
+    axes = plots.draw_boundary(network, x, np.array([0, 1]))
+    line = np.concatenate([p.vertices for p in axes.collections[1].get_paths()])
+    assert np.abs(line[:, 0]).max() < 0.02
+
+
 def test_paths_of_optimizers_are_theirs():
     def f(x, y):
         return x**2 / 20 + y**2
