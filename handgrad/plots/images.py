@@ -91,7 +91,7 @@ def draw_images(
 def probabilities_of(network: Any, y: Array) -> Array:
     """p (N, K) from a network's outputs y (N, K) or (N, 1): scores, unless its last layer is a
     Sigmoid or Softmax."""
-    members = getattr(network, "members", ())
+    members: tuple[Any, ...] = getattr(network, "members", ())
     given = bool(members) and isinstance(members[-1], Sigmoid | Softmax)
     return OutputSpec("probabilities" if given else "scores").probabilities(y)
 
