@@ -21,6 +21,8 @@ from handgrad.tensor import Tensor, calls_behind, learning
 
 __all__ = ["grad_cam", "integrated_gradients", "occlusion", "saliency"]
 
+TOGETHER = 256  # samples in a batch
+
 
 def saliency(network: Any, x: Any, target: Any = None) -> Array:
     """|∂s/∂x|: how much the score changes with each element of the input.
@@ -55,10 +57,12 @@ def integrated_gradients(
         raise ShapeError(
             f"integrated_gradients: baseline must fit x {x.shape}, got {np.shape(baseline)}"
         ) from None
-    total = np.zeros(x.shape, np.float64)
-    for k in range(steps):
-        part = _Run("integrated_gradients", network, b + (x - b) * x.dtype.type((k + 0.5) / steps))
-        total += part.gradient(part.x, target)
+    total, several = np.zeros(x.shape, np.float64), max(1, TOGETHER // max(len(x), 1))
+    for start in range(0, steps, several):
+        at = (np.arange(start, min(start + several, steps), dtype=x.dtype) + 0.5) / steps
+        points = b + (x - b) * at.reshape(-1, *[1] * x.ndim)
+        part = _Run("integrated_gradients", network, points.reshape(-1, *x.shape[1:]))
+        total += part.gradient(part.x, np.tile(target, len(at))).reshape(points.shape).sum(axis=0)
     shares: Array = (x - b) * (total / steps)
     return shares
 

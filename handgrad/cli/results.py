@@ -12,6 +12,7 @@ import numpy as np
 
 from handgrad.network import Network
 from handgrad.plots import draw_curves
+from handgrad.report.run import NAME as RUN
 from handgrad.terminal import complain, say
 from handgrad.train import SaveModel, Trainer, accuracy, recall
 from handgrad.train.dataset import Dataset
@@ -85,6 +86,8 @@ def _write_record(history: History, out: Path, tell: Any) -> None:
     tell(f"model           {out / MODEL}")
     write_whole(out / TABLE, history.to_csv().encode())
     tell(f"history         {out / TABLE}")
+    if (out / RUN).exists():
+        tell(f"run             {out / RUN}")
     if not len(history):
         return
     try:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, ShapeError
+from handgrad.layers import Sigmoid, Softmax
 from handgrad.plots.style import names_for, one_panel, panels, plain, show
 from handgrad.train.spec import OutputSpec
 
@@ -87,13 +88,21 @@ def draw_images(
     return axes
 
 
+def probabilities_of(network: Any, y: Array) -> Array:
+    """p (N, K) from a network's outputs y (N, K) or (N, 1): scores, unless its last layer is a
+    Sigmoid or Softmax."""
+    members: tuple[Any, ...] = getattr(network, "members", ())
+    given = bool(members) and isinstance(members[-1], Sigmoid | Softmax)
+    return OutputSpec("probabilities" if given else "scores").probabilities(y)
+
+
 def draw_misclassified(
     network: Any, x: Any, t: Any, *, classes: Sequence[str] | None = None, most: int = 12,
     shape: Sequence[int] | None = None,
 ) -> Array:  # fmt: skip
     """The pictures whose class is not the right one, the surest first: right → taken for, how sure.
 
-    network: one whose outputs are scores, or the scores (N, K) themselves.
+    network: one whose outputs are scores or probabilities, or the scores (N, K) themselves.
 
         draw_misclassified(network, x_test, t_test, classes="0123456789")
 
@@ -107,7 +116,7 @@ def draw_misclassified(
             f"draw_misclassified: scores (N, K) and labels (N,) for {len(x)} pictures are needed, "
             f"got {y.shape} and {t.dtype} {t.shape}"
         )
-    p = OutputSpec("scores").probabilities(y)
+    p = probabilities_of(network, y)
     taken = p.argmax(axis=1)
     sure = p[np.arange(len(p)), taken]
     wrong = np.flatnonzero(taken != t)

@@ -72,7 +72,8 @@ def _range(row: Mapping[Any, Any]) -> tuple[float, float]:
     values = [v[np.isfinite(v)] for v in values]
     low = min((v.min() for v in values if v.size), default=0.0)
     high = max((v.max() for v in values if v.size), default=1.0)
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    apart = high - low > 1e-9 * max(abs(low), abs(high), 1e-290)  # else np.histogram refuses
+    return (low, high) if apart else (low - 0.5, high + 0.5)
 
 
 def draw_filters(

@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError
 from handgrad.derivative import grad
+from handgrad.plots.images import probabilities_of
 from handgrad.plots.style import (
     COLOURS,
     MARKERS,
@@ -20,7 +21,6 @@ from handgrad.plots.style import (
     style_of,
 )
 from handgrad.tensor import Tensor
-from handgrad.train.spec import OutputSpec
 
 NAMED = 60  # points that are named one by one
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "+++", "---", "**", "||")
@@ -103,8 +103,8 @@ def draw_boundary(
 ) -> Any:  # fmt: skip
     """What a network takes each spot of the plane for, under the samples; the axes.
 
-    network: one of two inputs whose outputs are scores, or a function of points (M, 2) that
-    returns them. Each class has a hatch of its own; the line is where two are equal.
+    network: one of two inputs whose outputs are scores or probabilities, or a function of points
+    (M, 2) that returns scores. Each class has a hatch of its own; the line is where two are equal.
 
         axes = draw_boundary(network, x, t)
 
@@ -123,7 +123,7 @@ def draw_boundary(
     if y.shape[:1] != points.shape[:1] or y.ndim > 2:
         raise ShapeError(f"draw_boundary: scores (N, K) are needed, the network gives {y.shape}")
     (y,) = finite(axes, "draw_boundary", y.reshape(len(y), -1))
-    found = OutputSpec("scores").probabilities(y.filled(0.0)).argmax(axis=1).astype(float)
+    found = probabilities_of(network, y.filled(0.0)).argmax(axis=1).astype(float)
     found = np.ma.masked_array(found, np.ma.getmaskarray(y).any(axis=1)).reshape(steps, steps)
     count = int(max(2, y.shape[1], t.max() + 1))
     names = names_for(count, classes, "draw_boundary: classes")

@@ -113,6 +113,19 @@ def shaped(arrays: Arrays, sums: Mapping[str, Any]) -> Arrays:
     return found
 
 
+def check_shapes(arrays: Mapping[str, Any], sums: Mapping[str, Any]) -> None:
+    """Raise ValueError where samples have another shape than those of the run, before a network
+    says so in its words."""
+    for name in ("x", "x_val"):
+        if name in arrays and name in sums:
+            was, now = tuple(sums[name]["shape"][1:]), np.shape(arrays[name])[1:]
+            if was != now:
+                raise ValueError(
+                    f"the data are not those of the run: samples of {name} had shape {was}, "
+                    f"have {now}"
+                )
+
+
 def check_sums(arrays: Arrays, sums: Mapping[str, Any]) -> None:
     """Raise ValueError, saying which, where the data are not those of the run."""
     for name in sorted({*arrays, *sums}):

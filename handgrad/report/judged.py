@@ -11,9 +11,10 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.explain import draw
-from handgrad.layers import counted, value_of
+from handgrad.layers import BinaryCrossEntropy, SigmoidCrossEntropy, counted
 from handgrad.layers.loss.targets import as_taken
 from handgrad.report.png import png_of
+from handgrad.train import OutputSpec
 from handgrad.train.metrics import calibration_curve, confusion_matrix, log_loss
 
 MOST = 5000  # samples that are judged
@@ -41,47 +42,60 @@ def judge(trainer: Any, meaning: Meaning) -> dict[str, Any]:
     x, t = (np.asarray(a)[:MOST] for a in (trainer.validation or (trainer.x, trainer.t)))
     seen |= {"of": "data held out" if held else "training data", "samples": len(x)}
     y = trainer.network.predict(x)
-    of_labels = t.ndim == 1 and t.dtype.kind in "iu" and y.ndim == 2
-    if of_labels:
-        seen |= _classes(trainer.loss, y, t, meaning)
-        losses = _log_losses(trainer.loss, y, t)
+    found = _probabilities(trainer.loss, y, t)
+    if found is not None:
+        y, t, calibrated = found
+        seen |= _classes(trainer.loss, y, t, calibrated, meaning)
+        losses = _log_losses(y, t)
     elif t.shape == y.shape:
         losses = np.square(y - t, dtype=np.float64).reshape(len(y), -1).mean(axis=1)
     else:
         return seen | {"without": f"outputs {y.shape} of targets {t.shape} are not judged"}
     order = np.argsort(-np.nan_to_num(losses, nan=np.inf), kind="stable")[:WORST]
     seen["worst"] = [
-        _sample(int(i), x[i], t[i], y[i], float(losses[i]), meaning, of_labels) for i in order
+        _sample(int(i), x[i], t[i], y[i], float(losses[i]), meaning, found is not None)
+        for i in order
     ]
     return seen
 
 
-def _classes(loss: Any, y: Array, t: Array, meaning: Meaning) -> dict[str, Any]:
+def _probabilities(loss: Any, y: Array, t: Array) -> tuple[Array, Array, bool] | None:
+    """p (N, K) and labels (N) of a classification, and whether p is more than an order of scores.
+
+    None for targets of another kind. One output for yes or no gives two classes.
+    """
+    with np.errstate(all="ignore"):
+        taken = as_taken(log_loss, loss, y)
+        if t.ndim == 1 and t.dtype.kind in "iu" and y.ndim == 2 and y.shape[1] > 1:
+            known = taken is not y or bool((y >= 0).all() and (y <= 1).all())
+            return (taken if known else OutputSpec("scores").probabilities(y)), t, known
+    yes = isinstance(loss, SigmoidCrossEntropy | BinaryCrossEntropy) and y.size == len(y) == t.size
+    if not yes or not np.isin(t, (0, 1)).all():
+        return None
+    q = taken.reshape(-1).astype(np.float64)
+    return np.stack([1 - q, q], axis=1), t.reshape(-1).astype(np.int64), True
+
+
+def _classes(loss: Any, p: Array, t: Array, calibrated: bool, meaning: Meaning) -> dict[str, Any]:
     """The confusion matrix, and how often the class is right by how sure the network is."""
-    y, t = counted(loss, y, t)
-    names = [str(c) for c in meaning.classes or range(y.shape[1])]
-    found: dict[str, Any] = {"classes": names}
-    if np.isfinite(y).all():
-        p = as_taken(log_loss, loss, y)
-        sure, taken = p.max(axis=1), p.argmax(axis=1)
-        if (sure <= 1 + 1e-9).all() and (p >= 0).all():
-            curve = calibration_curve(np.minimum(sure, 1), (taken == t).astype(int))
-            found["calibration"] = [[float(v) for v in row] for row in zip(*curve)]
-    else:
-        bad = (~np.isfinite(y).all(axis=1)).sum()
-        return found | {"without": f"{bad:,} of {len(y):,} outputs are not finite"}
-    if y.shape[1] <= CLASSES:
-        found["confusion"] = confusion_matrix(y, t, y.shape[1]).astype(int).tolist()
+    p, t = counted(loss, p, t)
+    found: dict[str, Any] = {"classes": [str(c) for c in meaning.classes or range(p.shape[1])]}
+    if not np.isfinite(p).all():
+        bad = (~np.isfinite(p).all(axis=1)).sum()
+        return found | {"without": f"{bad:,} of {len(p):,} outputs are not finite"}
+    if calibrated:
+        curve = calibration_curve(p.max(axis=1).clip(0, 1), (p.argmax(axis=1) == t).astype(int))
+        found["calibration"] = [[float(v) for v in row] for row in zip(*curve)]
+    if p.shape[1] <= CLASSES:
+        found["confusion"] = confusion_matrix(p, t, p.shape[1]).astype(int).tolist()
     return found
 
 
-def _log_losses(loss: Any, y: Array, t: Array) -> Array:
-    """−ln p of the right class, of each sample; NaN where that is no class or not finite."""
-    with np.errstate(all="ignore"):
-        p = as_taken(log_loss, loss, y)
-        known = (t >= 0) & (t < p.shape[1])
-        right = p[np.arange(len(p)), np.where(known, t, 0)]
-        return np.where(known, -np.log(np.maximum(right, 1e-300)), np.nan)
+def _log_losses(p: Array, t: Array) -> Array:
+    """−ln p of the right class, of each sample; 0 where the label is no class: it is ignored."""
+    known = (t >= 0) & (t < p.shape[1])
+    right = p[np.arange(len(p)), np.where(known, t, 0)]
+    return np.where(known, -np.log(np.maximum(right, 1e-300)), 0)
 
 
 def _sample(
@@ -110,9 +124,8 @@ def _sample(
 def _graph(trainer: Any) -> str | None:
     """The graph of a sample with its gradients, as SVG; None for a network that is too large."""
     network = trainer.network
-    _, calls = network.calls(trainer.x[:1])
-    if not 0 < len(calls) <= NODES:
-        return None
-    t = trainer.t[:1]
-    value_of(trainer.loss, network.predict(trainer.x[:1]), t)
-    return draw(network, trainer.x[:1], t=t, loss=trainer.loss).svg
+    counting = trainer.t != getattr(trainer.loss, "ignore_index", None)
+    first = int(np.argmax(np.reshape(counting, (len(trainer.t), -1)).any(axis=1)))
+    x, t = trainer.x[first : first + 1], trainer.t[first : first + 1]
+    _, calls = network.calls(x)
+    return draw(network, x, t=t, loss=trainer.loss).svg if 0 < len(calls) <= NODES else None

@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const runs = JSON.parse(document.getElementById("runs").textContent);
+  const { every, runs } = JSON.parse(document.getElementById("runs").textContent);
   const box = document.getElementById("curves");
   const smooth = document.getElementById("smooth"), log = document.getElementById("log");
   const DASH = ["", "7 4", "2 3", "9 3 2 3", "4 2", "1 2"];
@@ -25,6 +25,7 @@
       return mean / weight;
     });
   };
+  const epoch = k => k * every + 1;  // of a curve's point
   const chosen = () => {
     const picks = [...document.querySelectorAll("input[name=run]")];
     return runs.map((_, i) => !picks.length || picks[i].checked);
@@ -69,8 +70,9 @@
         node("text", { x: LEFT - 5, y: y + 4, "text-anchor": "end" },
           word(log.checked ? 10 ** tick : tick)));
     }
-    for (const tick of ticks(1, count).filter(Number.isInteger))
-      card.svg.append(node("text", { x: X(tick - 1), y: HIGH - 8, "text-anchor": "middle" }, tick));
+    for (const tick of ticks(1, epoch(count - 1)).filter(Number.isInteger))
+      card.svg.append(node("text", { x: X((tick - 1) / every), y: HIGH - 8,
+        "text-anchor": "middle" }, tick));
     const line = (s, values, options) => {
       let d = "", up = true;
       values.forEach((v, k) => {
@@ -90,7 +92,7 @@
       for (const k of bad)
         card.svg.append(node("path", { class: "cross", d: `M${X(k) - 4} ${TOP}l8 8m0 -8l-8 8` }));
       if (bad.length) {
-        const which = bad.slice(0, 5).map(k => `${k + 1}: ${word(s.values[k])}`).join(", ");
+        const which = bad.slice(0, 5).map(k => `${epoch(k)}: ${word(s.values[k])}`).join(", ");
         notes.push(`${s.run}, ${s.held ? "held out" : "training"}: not drawn at epoch ${which}` +
           (bad.length > 5 ? ` and ${bad.length - 5} more` : ""));
       }
@@ -108,7 +110,7 @@
     card.svg.querySelector(".cursor")?.remove();
     card.svg.append(node("path", { class: "cursor", d: `M${X(card.at)} ${TOP}V${HIGH - BOTTOM}` }));
     const head = document.createElement("span");
-    head.textContent = `epoch ${card.at + 1}`;
+    head.textContent = `epoch ${epoch(card.at)}`;
     card.read.replaceChildren(head, ...series.filter(s => card.at < s.values.length).map(s => {
       const span = document.createElement("span");
       span.textContent = `${runs.length > 1 ? s.run + ", " : ""}${s.held ? "held out" : "training"} ` +

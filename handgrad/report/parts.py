@@ -20,6 +20,7 @@ HOW = (
     "The doctor looks at the network, too, with <code>handgrad train --watch</code>, or "
     "<code>fit(…, watch=Watch(histograms=True))</code>."
 )
+POINTS = 1000  # of a curve
 MOST = 40  # layers and parameters that are shown one by one
 
 
@@ -199,7 +200,19 @@ def again(run: Run, path: str) -> str:
 
 
 def script_data(runs: Sequence[tuple[str, Run]]) -> str:
-    """What the page's script draws curves of, as JSON that no HTML is in."""
-    found = [{"name": name, "columns": (run["result"] or {"columns": {}})["columns"]}
-             for name, run in runs]  # fmt: skip
-    return json.dumps(found, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    """What the page's script draws curves of, as JSON that no HTML is in.
+
+    Of more than POINTS epochs every k-th, or one near it that is not finite.
+    """
+    columns = [(run["result"] or {"columns": {}})["columns"] for _, run in runs]
+    longest = max((len(v) for each in columns for v in each.values()), default=0)
+    every = max(1, -(-longest // POINTS))
+    found = [{"name": name, "columns": {k: _thinned(v, every) for k, v in each.items()}}
+             for (name, _), each in zip(runs, columns)]  # fmt: skip
+    text = json.dumps({"every": every, "runs": found}, ensure_ascii=False, allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _thinned(values: Sequence[Any], every: int) -> list[Any]:
+    blocks = (values[i : i + every] for i in range(0, len(values), every))
+    return [next((v for v in block if isinstance(v, str)), block[0]) for block in blocks]

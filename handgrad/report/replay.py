@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from handgrad.compile.binary import library
 from handgrad.report import data as of_data
 from handgrad.report.objects import make_object
 from handgrad.report.run import history_of, read_run, run_path
@@ -69,6 +70,7 @@ def replay(
     _require_whole(path, run)
     try:
         arrays = _arrays(run["data"], folder, x, t, validation, sample_weights, data)
+        of_data.check_shapes(arrays, run["data"]["arrays"])
         own = classes_of(run["start"], folder, classes)
         trainer, start = _trainer(run, arrays, own, folder, validation, progress)
         of_data.check_sums(of_data.arrays_of(trainer), run["data"]["arrays"])
@@ -126,13 +128,13 @@ def _trainer(
     trainer = Trainer(
         network, arrays["x"], arrays["t"], loss=construct(options["loss"], own),
         optimizer=make_object(options["optimizer"], "optimizer"),
-        steps=ended["steps"] if ended["interrupted"] else options["steps"],
+        steps=ended["steps"] if ended["interrupted"] else max(options["steps"], ended["steps"]),
         batch=options["batch"], accumulate=options["accumulate"], validation=validation,
         metrics=[getattr(metrics, name) for name in options["metrics"]],
         callbacks=[make_object(c, "callbacks") for c in stopping],
         sample_weights=arrays.get("weights"), weighting=options["weighting"],
         augment=_perhaps(options["augment"], "augment"), shuffle=options["shuffle"],
-        seed=options["seed"], progress=progress, engine=options["engine"],
+        seed=options["seed"], progress=progress, engine=options["engine"] if library() else "numpy",
         threads=options["threads"], average=_perhaps(options["average"], "average"),
     )  # fmt: skip
     return trainer, start
@@ -162,5 +164,6 @@ def _differences(run: Mapping[str, Any], engine: str) -> list[str]:
              if (was := run["versions"].get(name)) != now]  # fmt: skip
     pairs += [(f"{name} {was}", f"{now}") for name, now in machine().items()
               if (was := run["machine"].get(name)) != now]  # fmt: skip
-    pairs += [(f"engine {run['engine']}", engine)] if run["engine"] != engine else []
+    was, now = (text.partition(" (")[0] for text in (run["engine"], engine))  # without a reason
+    pairs += [(f"engine {run['engine']}", engine)] if was != now else []
     return [f"{was} then, {now} now" for was, now in pairs]

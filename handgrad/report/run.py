@@ -40,8 +40,10 @@ RUN: schema.Check = schema.record(
 
 
 def run_path(path: str | Path) -> Path:
-    """The file that a folder or a path means."""
+    """The file that a folder or a path means. ValueError for another file."""
     path = Path(path)
+    if path.is_file() and path.suffix != ".json":
+        raise ValueError(f"{path}: the folder of a run, or its {NAME}, is needed")
     return path if path.suffix == ".json" else path / NAME
 
 

@@ -19,9 +19,9 @@ from handgrad.layer import slots, walk
 def sum_of_array(array: Any) -> dict[str, Any]:
     """Shape, dtype and SHA-256 of an array's elements in C order, little endian."""
     a = np.asarray(array)
-    content = np.ascontiguousarray(a, a.dtype.newbyteorder("<")).tobytes()
+    content = np.ascontiguousarray(a, a.dtype.newbyteorder("<"))
     return {"shape": list(a.shape), "dtype": a.dtype.name,
-            "sha256": hashlib.sha256(content).hexdigest()}  # fmt: skip
+            "sha256": hashlib.sha256(content.data).hexdigest()}  # fmt: skip
 
 
 def sum_of_weights(network: Any) -> str:

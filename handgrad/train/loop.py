@@ -133,8 +133,7 @@ class Trainer:
             usual_metrics(self.loss, self.t) if metrics is None else check_metrics(metrics)
         )
         self.whole = [m for m in self.metrics if getattr(m, "whole", False)]
-        self.shuffle, self.seed = shuffle and not self.full, seed
-        self.weighting = weighting
+        self.shuffle, self.seed, self.weighting = shuffle and not self.full, seed, weighting
         self.task = Task(
             weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
             self.order, batch, check_count("accumulate", accumulate), self.weights,

@@ -34,13 +34,14 @@ def x():
     return np.random.default_rng(6).random((3, 1, 6, 6))
 
 
-def words(axes):
-    """All that stands in axes."""
+def words(axes, draw=True):
+    """All that stands in axes, which can be drawn."""
     each = np.ravel(axes)
     assert all(isinstance(one, Axes) for one in each)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        each[0].figure.savefig("/dev/null", format="png", dpi=40)  # it can be drawn
+    if draw:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            each[0].figure.savefig("/dev/null", format="png", dpi=40)
     return " ".join(t.get_text() for one in each for t in (*one.texts, one.title, one._left_title))
 
 
@@ -160,7 +161,9 @@ def test_activation_histograms_are_shares(network, x):
     assert heights.sum() == pytest.approx(1)
     assert heights[0] == pytest.approx(np.mean(made["1"].ravel() < edges[1]))
     assert "not finite" in words(axes[1])
-    assert "not finite" not in words(axes[0])
+    assert "not finite" not in words(axes[0], draw=False)
+    flat = plots.draw_activations({"narrow": [np.array([1e-45, 3e-45]), np.full(3, 7.0)]})
+    assert flat[0, 1].patches[0].get_data().values.sum() == pytest.approx(1)
 
 
 def test_filters_are_grey_at_zero(network):
@@ -265,6 +268,17 @@ def test_the_boundary_is_where_the_scores_are_equal():
     assert [len(c.get_offsets()) for c in axes.collections[2:]] == [1, 2]
     broken = plots.draw_boundary(lambda p: np.full(len(p), NAN), x, np.array([0, 1, 1]))
     assert "not finite" in words(broken)
+
+
+@pytest.mark.parametrize("last", [[], [Sigmoid()]])
+def test_the_boundary_of_one_output_is_where_yes_is_as_likely_as_no(last):
+    network = Sequential(Affine(1), *last, dtype=np.float64)
+    x = np.array([[-1.0, 0], [2, 1]])
+    network.build(x)
+    network[0].W[...] = [[1.0], [0.0]]
+    axes = plots.draw_boundary(network, x, np.array([0, 1]))
+    line = np.concatenate([p.vertices for p in axes.collections[1].get_paths()])
+    assert np.abs(line[:, 0]).max() < 0.02
 
 
 def test_paths_of_optimizers_are_theirs():

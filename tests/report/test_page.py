@@ -14,12 +14,23 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from handgrad import SGD, Affine, DivergenceError, ReLU, Sequential, fit
+from handgrad import (
+    SGD,
+    Affine,
+    DivergenceError,
+    ReLU,
+    Sequential,
+    Sigmoid,
+    SoftmaxCrossEntropy,
+    fit,
+)
 from handgrad.cli import main
 from handgrad.report import Record, run_report
+from handgrad.report.judged import Meaning, _classes, _probabilities
 from handgrad.report.marks import number, ridges, spark
 from handgrad.report.png import encoded, png_of
 from handgrad.report.run import read_run, write_run
+from handgrad.report.seen import FORM
 from handgrad.train import accuracy, digits, split
 from handgrad.train.metrics import confusion_matrix
 
@@ -174,14 +185,58 @@ def test_what_is_not_finite_is_said_in_marks():
 
 
 def test_outputs_that_are_not_finite_are_counted(folder, digit):
-    from handgrad.report.judged import Meaning, _classes
-
     y = np.load(folder / "y.npy")
     y[3, 2] = NAN
-    from handgrad import SoftmaxCrossEntropy
-
-    found = _classes(SoftmaxCrossEntropy(), y, digit[3], Meaning())
+    p, t, calibrated = _probabilities(SoftmaxCrossEntropy(), y, digit[3])
+    found = _classes(SoftmaxCrossEntropy(), p, t, calibrated, Meaning())
     assert found["without"] == "1 of 359 outputs are not finite"
+
+
+@pytest.mark.parametrize("last", [[], [Sigmoid()]])
+def test_one_output_for_yes_or_no_gives_two_classes(tmp_path, rng, last):
+    x = rng.normal(size=(60, 3))
+    t = (x[:, :1] > 0.3).astype(int)
+    network = Sequential(Affine(1), *last)
+    fit(
+        network, x, t, epochs=3, callbacks=[Record(tmp_path, classes=["no", "yes"])], progress=False
+    )
+    seen = read_run(tmp_path)["seen"]
+    y = network.predict(x)[:, 0]
+    p = y if last else 1 / (1 + np.exp(-y.astype(float)))
+    assert seen["confusion"] == confusion_matrix((p > 0.5).astype(int), t[:, 0]).tolist()
+    losses = -np.log(np.where(t[:, 0], p, 1 - p))
+    assert seen["worst"][0]["loss"] == pytest.approx(losses.max(), rel=1e-5)
+    assert seen["worst"][0]["target"] in ("no", "yes")
+
+
+class SquaredScores:
+    """A loss of one's own, of scores that are no probabilities."""
+
+    def forward(self, y, t):
+        self.difference = y - 3 * np.eye(3, dtype=y.dtype)[t]
+        return np.square(self.difference).mean()
+
+    def backward(self, dloss=1.0):
+        return dloss * 2 * self.difference / self.difference.size
+
+
+def test_scores_that_are_no_probabilities_are_ordered_all_the_same(tmp_path, rng):
+    x, t = rng.normal(size=(60, 3)), np.arange(60) % 3
+    fit(Sequential(Affine(3)), x, t, loss=SquaredScores(), epochs=1, callbacks=[Record(tmp_path)],
+        progress=False)  # fmt: skip
+    seen = read_run(tmp_path)["seen"]
+    assert "calibration" not in seen
+    assert np.sum(seen["confusion"]) == 60
+
+
+def test_ignored_labels_are_left_out(tmp_path, rng):
+    x, t = rng.normal(size=(60, 3)), np.where(np.arange(60) % 5 == 0, -1, np.arange(60) % 3)
+    fit(Sequential(Affine(3)), x, t, loss=SoftmaxCrossEntropy(ignore_index=-1), epochs=1,
+        callbacks=[Record(tmp_path)], progress=False)  # fmt: skip
+    seen = read_run(tmp_path)["seen"]
+    assert np.sum(seen["confusion"]) == 48
+    assert "<svg" in seen["graph"]
+    assert all(one["number"] % 5 for one in seen["worst"])
 
 
 @pytest.mark.parametrize(
@@ -202,6 +257,26 @@ def test_a_run_file_with_foreign_content_is_refused(folder, tmp_path, part, valu
     with pytest.raises(ValueError, match=said):
         run_report(tmp_path, out=tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_words_in_a_graph_are_no_attributes():
+    text = '<svg><text x="1">one on two = 3, href</text></svg>'
+    assert FORM({"graph": text}, "seen")["graph"] == text
+    with pytest.raises(ValueError, match="must be an SVG"):
+        FORM({"graph": '<svg><g id="a" onclick = "x()"></g></svg>'}, "seen")
+
+
+def test_long_curves_are_thinned_and_lose_nothing_that_is_not_finite(folder, tmp_path):
+    run = read_run(folder / "good")
+    values = [1.0] * 5000
+    values[1234] = NAN
+    run["result"]["columns"] = {"loss": values}
+    write_run(tmp_path / "run.json", run)
+    page = run_report(tmp_path)
+    data = json.loads(re.search(r'id="runs">(.*?)</script>', page)[1])
+    drawn = data["runs"][0]["columns"]["loss"]
+    assert (data["every"], len(drawn), drawn.index("NaN")) == (5, 1000, 246)
+    assert len(page) < 500_000
 
 
 def test_the_command_writes_the_page(folder, tmp_path):
@@ -283,3 +358,15 @@ def test_empty_ends_of_a_histogram_take_no_room():
     zeros = {"low": -0.5, "high": 0.5, "counts": [0, 0, 0, 0, 7, 0, 0, 0, 0, 0]}
     drawn = ridges([("0", zeros)], "it")
     assert [float(v) for v in re.findall(r">(-?[\d.e-]+)</text>", drawn)][1:] == [-0.1, 0.0]
+
+
+def test_a_run_that_has_not_ended_or_cannot_be_replayed_has_a_page(folder, tmp_path):
+    run = read_run(folder / "good")
+    write_run(tmp_path / "run.json", run | {"result": None, "seen": {}})
+    page = run_report(tmp_path)
+    assert "not yet" in page
+    assert "The run has not ended." in page
+    assert "no epoch has been recorded" in page  # the script says it
+    refused = {"start": None, "training": None, "refused": ["optimizer is <yours>"]}
+    write_run(tmp_path / "run.json", run | refused)
+    assert "It cannot be replayed: optimizer is &lt;yours&gt;." in run_report(tmp_path)

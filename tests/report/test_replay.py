@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from handgrad import (
     fit,
 )
 from handgrad.cli import main
+from handgrad.compile.binary import library
 from handgrad.optim import CosineDecay, WarmUp
 from handgrad.report import Record, record, replay
 from handgrad.report.objects import describe_object, make_object
@@ -166,6 +169,18 @@ def test_it_says_where_it_parts_and_what_is_other(tmp_path, data):
     assert "took part then, and does not now: Call(" in str(again)
 
 
+def test_without_native_code_it_runs_in_numpy_and_says_so(tmp_path, data, monkeypatch):
+    if library() is None:
+        pytest.skip("no native code here")
+    trained(tmp_path, data, engine="native")
+    monkeypatch.setattr(sys.modules["handgrad.report.replay"], "library", lambda: None)
+    again = replay(tmp_path)
+    assert again.differences[-1].startswith("engine native")
+    assert again.history["loss"] == pytest.approx(
+        [float(v) for v in read_run(tmp_path)["result"]["columns"]["loss"]], rel=1e-4
+    )
+
+
 def test_a_run_that_was_killed_says_so(tmp_path, data):
     class Dies:
         def on_epoch(self, trainer):
@@ -249,6 +264,13 @@ def test_the_command_trains_records_and_replays(tmp_path):
     assert run["start"] == first["start"]
     assert run["result"]["epochs"] == 5
     assert runner.invoke(main, ["replay", out, "--quiet"]).exit_code == 0
+    # One that asks for fewer epochs than there were trains nothing, and is the same run.
+    assert runner.invoke(main, [*train, "--epochs", "2", "--resume"]).exit_code == 0
+    assert runner.invoke(main, ["replay", out, "--quiet"]).exit_code == 0
+    wrong = runner.invoke(main, ["replay", out, "--quiet", "--data", "xor"])
+    assert "samples of x had shape (1,), have (2,)" in wrong.output
+    file = runner.invoke(main, ["replay", str(Path(out) / "model.safetensors")])
+    assert "the folder of a run, or its run.json, is needed" in file.output
     moved = table.rename(tmp_path / "moved.csv")
     gone = runner.invoke(main, ["replay", out, "--quiet"])
     assert gone.exit_code == 2

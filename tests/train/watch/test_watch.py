@@ -16,6 +16,7 @@ from handgrad import Affine, BatchNorm, Dropout, ReLU, Sequential
 from handgrad.train import History, Trainer, diagnose, fit
 from handgrad.train.watch import Diagnosis, Watch
 from handgrad.train.watch.finding import GRADES
+from handgrad.train.watch.measure.network import histogram
 from handgrad.train.watch.rules import RULES
 from handgrad.train.watch.watcher import plan
 from tests.train.watch import data
@@ -202,3 +203,23 @@ def test_an_end_by_nan_stands_in_the_history():
 def test_a_history_is_needed():
     with pytest.raises(TypeError, match="a History is needed"):
         diagnose({"loss": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [([0, 1, 1, 3], {0: 1, 10: 2, 29: 1}), ([2.5], {15: 1}), ([1e-45, 3e-45], {0: 1, 29: 1}),
+     ([1.0, 1 + 2**-52], {0: 1, 29: 1}), ([-1.7e308, 1.7e308, np.nan], {0: 1, 29: 1}), ([], {}),
+     ([5e-324, 1e-323], {15: 2})],
+)  # fmt: skip
+def test_a_histogram_counts_whatever_the_range(values, counts):
+    found = histogram(np.array(values, np.float64))
+    assert {i: count for i, count in enumerate(found.counts) if count} == counts
+    assert found.high > found.low
+
+
+def test_labels_that_the_loss_ignores_are_no_classes(rng):
+    x, t = rng.normal(size=(80, 5)), np.where(np.arange(80) % 5 == 0, -1, np.arange(80) % 3)
+    loss = hg.SoftmaxCrossEntropy(ignore_index=-1)
+    history = fit(Sequential(Affine(3)), x, t, loss=loss, epochs=1, progress=False,
+                  watch=Watch(show=False))  # fmt: skip
+    assert history.diagnosis is not None

@@ -136,8 +136,10 @@ class Evidence:
 
     @cached_property
     def flat_targets(self) -> Array | None:
-        """One target for each sample: labels, or values."""
-        t = self.trainer.t
+        """One target for each sample: labels, or values; None where the loss ignores some."""
+        t, ignored = self.trainer.t, getattr(self.trainer.loss, "ignore_index", None)
+        if ignored is not None and (t == ignored).any():
+            return None
         if self.labels is not None and t.ndim == 2 and t.shape[1] > 1:
             return np.asarray(t.argmax(axis=1))
         if t.size != len(t):
