@@ -87,9 +87,12 @@ class Builder:
         return found
 
     def weight(self, value: Any, name: str) -> str:
-        """A parameter under its own name."""
+        """A parameter under its own name; of a layer that is used again, the same."""
+        array = np.asarray(value).astype(self.dtype, copy=False)
+        if name in self.initializers and np.array_equal(self.initializers[name], array):
+            return name
         found = self.new(name)
-        self.initializers[found] = np.asarray(value).astype(self.dtype, copy=False)
+        self.initializers[found] = array
         return found
 
     # -- operators whose form changed between opsets ----------------------------------------------
