@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from handgrad import stream as stream
     from handgrad import train as train
     from handgrad.explain import draw
-    from handgrad.interop import onnx as onnx
+    from handgrad import onnx as onnx
     from handgrad.interop.c import export_c
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
@@ -100,7 +100,7 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "interop": "handgrad.interop", "layers": "handgrad.layers",
-        "onnx": "handgrad.interop.onnx", "optim": "handgrad.optim",
+        "onnx": "handgrad.onnx", "optim": "handgrad.optim",
         "attribution": "handgrad.attribution", "plots": "handgrad.plots",
         "report": "handgrad.report",
         "prove": "handgrad.prove", "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",

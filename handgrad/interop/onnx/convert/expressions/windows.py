@@ -41,9 +41,9 @@ def sizes_of(x: Any, inputs: Any, attributes: dict[str, Any], node: Any) -> tupl
     old = node.opset < 11 or node.node.op == "Upsample"
     scales = attributes.get("scales") or inputs[0 if old else 1]
     sizes: Any = inputs[2] if len(inputs) > 2 else None
-    refused = attributes.keys() & {"axes", "antialias", "keep_aspect_ratio_policy"}
-    if refused:
-        raise ValueError(f"there is no gradient with {', '.join(sorted(refused))}")
+    usual = {"axes": None, "antialias": 0, "keep_aspect_ratio_policy": "stretch"}
+    if refused := [k for k, v in usual.items() if attributes.get(k, v) != v]:
+        raise ValueError(f"there is no gradient with {', '.join(refused)}")
     if scales is None or not np.size(scales):
         targets = [int(n) for n in sizes]
         scales = [m / n for m, n in zip(targets, x.shape)]
