@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handgrad import compile as compile
     from handgrad import explain as explain
     from handgrad import interop as interop
+    from handgrad import onnx as onnx
     from handgrad import plots as plots
     from handgrad import prove as prove
     from handgrad import report as report
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from handgrad import stream as stream
     from handgrad import train as train
     from handgrad.explain import draw
-    from handgrad import onnx as onnx
     from handgrad.interop.c import export_c
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer

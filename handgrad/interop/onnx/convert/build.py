@@ -49,6 +49,7 @@ class Builder:
         self.interpreter = Interpreter(model)
         self.zeros = {n for n, a in self.constants.items() if a.size and not np.any(a)}
         self.uses[output] += 1
+        self.ranks = {v.name: len(v.shape) for v in model.graph.inputs if v.shape is not None}
 
     def found_dtype(self) -> Any:
         """The float dtype of most weights; float32 where there are none, or only halves."""
@@ -73,10 +74,14 @@ class Builder:
             return
         made = FORMS.get(node.op) if not node.domain else None
         self.trace_zeros(node)
-        seen = Seen(node, opset, self.constants, self.dtype, self.zeros, self.uses)
+        rank = self.ranks.get(node.inputs[0]) if node.inputs else None
+        seen = Seen(node, opset, self.constants, self.dtype, self.zeros, self.uses, rank)
         step.form = made(seen) if made is not None else None
         if step.form is not None:
             self.register(step, opset)
+            rank = {"Gemm": 2, "Flatten": 2}.get(node.op, rank if step.form.takes == (0,) else None)
+            if rank is not None and step.form.after is None:
+                self.ranks[node.outputs[0]] = rank
         self.steps.append(step)
 
     def trace_zeros(self, node: Node) -> None:
@@ -296,5 +301,15 @@ def build(model: Model, output: str, dtype: Any) -> Any:
     """The network that gives this output."""
     builder = Builder(model, output, dtype)
     for node in builder.nodes:
-        builder.step(node)
+        try:
+            builder.step(node)
+        except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError
+                ) as error:  # fmt: skip
+            raise refused(node, error) from error
     return builder.finish()
+
+
+def refused(node: Node, error: BaseException) -> ValueError:
+    """Why a node cannot be taken in, in one line."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return ValueError(f"onnx: {node} cannot be taken in: {lines[0]}")

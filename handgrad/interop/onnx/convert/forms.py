@@ -22,6 +22,7 @@ class Seen:
     dtype: Any
     zeros: frozenset[str] | set[str] = frozenset()  # values that are 0, of whatever shape
     read: Any = None  # how often each value is read; None: not known
+    rank: int | None = None  # axes of the first input, where they are known
 
     def given(self, i: int) -> bool:
         """Whether input i is there."""
@@ -113,6 +114,8 @@ def swish(seen):
 def softmax(seen):
     cls = L.Softmax if seen.node.op == "Softmax" else L.LogSoftmax
     axis = seen.get("axis", -1 if seen.opset >= 13 else 1)
+    if seen.opset < 13 and seen.rank is not None and axis == seen.rank - 1:
+        axis = -1
     return Form(cls(axis)) if seen.opset >= 13 or axis == -1 else None
 
 
