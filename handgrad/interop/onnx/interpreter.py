@@ -194,9 +194,10 @@ def require_inputs(graph: Graph, feeds: Mapping[str, Any]) -> dict[str, Any]:
     if missing := [name for name in needed if name not in feeds]:
         raise ValueError(f"onnx: inputs are missing: {', '.join(missing)}")
     for name in feeds.keys() - known.keys() - graph.initializers.keys():
-        close = get_close_matches(name, known, 1)
+        lower = {n.lower(): n for n in known}
+        close = [lower[n] for n in get_close_matches(name.lower(), lower, 1)]
         raise ValueError(
-            f"onnx: there is no input {name!r}; " + (f"{close[0]!r} was meant?" if close else
+            f"onnx: there is no input {name!r}; " + (f"{close[0]!r} was meant" if close else
             f"there are {', '.join(known)}")
         )  # fmt: skip
     arrays = {}

@@ -72,7 +72,7 @@ class Builder:
             step.graphs = self.interpreter
         if self.folded(step):
             return
-        made = FORMS.get(node.op) if not node.domain else None
+        made = FORMS.get(node.operator)
         self.trace_zeros(node)
         rank = self.ranks.get(node.inputs[0]) if node.inputs else None
         seen = Seen(node, opset, self.constants, self.dtype, self.zeros, self.uses, rank)

@@ -82,7 +82,7 @@ def on_tensors(step: Step, given: list[Any]) -> tuple[Any, ...]:
     if node.op in WITHOUT_VALUES:
         return interpret(step, [x.data if isinstance(x, Tensor) else x for x in given])
     result: Any = None
-    expression = None if node.domain or to_integers(node) else EXPRESSIONS.get(node.op)
+    expression = None if to_integers(node) else EXPRESSIONS.get(node.operator)
     if expression is not None:
         assert step.call is not None
         more = {"node": step.call} if "node" in signature(expression).parameters else {}
@@ -100,7 +100,7 @@ def on_tensors(step: Step, given: list[Any]) -> tuple[Any, ...]:
 
 def layer_of(step: Step, given: list[Any]) -> Any:
     """The layer without parameters that a node of one tensor is, None where there is none."""
-    make = None if step.node.domain else FORMS.get(step.node.op)
+    make = FORMS.get(step.node.operator)
     if make is None or any(isinstance(x, Tensor) for x in given[1:]):
         return None
     assert step.call is not None

@@ -51,8 +51,8 @@ def save_training(
     if len(arrays) < 2:
         raise ValueError("onnx: example must be (x, …, t): samples, and their targets last")
     inputs, t = examples(network, tuple(arrays[:-1])), np.asarray(arrays[-1])
-    require(network, optimizer)
     network.build(*inputs)
+    require(network, optimizer)
     y = network.predict(inputs[0]) if len(inputs) == 1 else np.asarray(network(*inputs))
     if t.dtype.kind == "f":
         t = t.astype(network.dtype)

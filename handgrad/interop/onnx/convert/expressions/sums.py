@@ -109,6 +109,14 @@ def lp_normalization(x, *, axis=-1, p=2):
     return x / size
 
 
+@expression("ai.onnx.ml.Normalizer")
+def normalizer(x, *, norm="MAX"):
+    if norm == "MAX":
+        return x / x.max((-1,), True)
+    size = np.abs(x).sum((-1,), True) if norm == "L1" else np.sqrt((x * x).sum((-1,), True))
+    return x / size
+
+
 @expression("LRN")
 def local_response(x, *, size, alpha=1e-4, beta=0.75, bias=1.0):
     before = (size - 1) // 2
