@@ -385,6 +385,49 @@ def test_a_slice_of_the_spoilt_files(tmp_path):
     assert longest < 2
 
 
+def test_a_large_file_is_read_in_place(tmp_path):
+    """Tensors are views of the file: what a network holds is its own parameters, once."""
+    import tracemalloc
+
+    network = hg.Sequential(hg.Affine(1500, inputs=1500), hg.ReLU(), hg.Affine(500))
+    network.build(np.zeros((1, 1500), np.float32))
+    path = hg.onnx.save(network, tmp_path / "large.onnx")
+    size = path.stat().st_size
+    load(path)  # imports
+    tracemalloc.start()
+    try:
+        again = load(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert again.parameters.nbytes > 0.99 * size
+    assert peak < 1.2 * size + again.gradients.nbytes  # beside the file's own pages
+    model = prepare(path).model
+    assert not model.graph.initializers["0.W"].flags.owndata
+
+
+def test_a_network_of_nodes_compiles_natively():
+    from handgrad.compile import why_not
+
+    rng = np.random.default_rng(0)
+    filters = rng.normal(size=(2, 1, 3, 3)).astype(np.float32)
+    w = rng.normal(size=(2, 3)).astype(np.float32)
+
+    def build(b):
+        y = b.node("Conv", ["x", filters], pads=[1, 1, 1, 1])
+        y = b.node("Add", [b.node("Relu", [y]), y])
+        y = b.node("Flatten", [b.node("GlobalAveragePool", [y])])
+        return b.node("Gemm", [y, w])
+
+    network = load(file_of(build, ("N", 1, 4, 4)))
+    x = rng.normal(size=(5, 1, 4, 4)).astype(np.float32)
+    plain = network.predict(x, engine="numpy")
+    np.testing.assert_allclose(prepare(file_of(build, ("N", 1, 4, 4))).run(x)[0], plain, rtol=1e-5)
+    if reason := why_not():
+        pytest.skip(reason)
+    np.testing.assert_allclose(network.predict(x, engine="native"), plain, rtol=1e-5, atol=1e-6)
+
+
 def test_attributes_are_what_they_say():
     assert attribute("a", 1).type == 2
     assert attribute("a", 1.0).type == 1
