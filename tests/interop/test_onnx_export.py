@@ -16,20 +16,6 @@ WITHOUT_FORM = {
     "Sparsemax": "it sorts, and looks at the numbers",
     "SpectralNorm": "its inner iterations are Python's",
     "ConvLSTM": "ONNX has no recurrent convolution",
-    **dict.fromkeys(
-        (
-            "GaussianLikelihood",
-            "PoissonLikelihood",
-            "Quantile",
-            "Focal",
-            "Dice",
-            "Triplet",
-            "Wasserstein",
-            "ListNet",
-            "RankNet",
-        ),
-        "a loss: it belongs to training, not to predictions",
-    ),
 }
 MASKED = {"RNN", "LSTM", "GRU", "Stacked", "Bidirectional"}  # ONNX pads with 0 behind a sequence
 
