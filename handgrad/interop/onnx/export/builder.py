@@ -179,6 +179,8 @@ def attribute(name: str, value: Any) -> Message:
         return Message("Attribute", name=name, s=value.encode(), type=3)
     if isinstance(value, np.ndarray):
         return Message("Attribute", name=name, t=tensor_of("", value), type=4)
+    if isinstance(value, Message):
+        return Message("Attribute", name=name, g=value, type=5)
     values = list(value)
     if values and isinstance(values[0], str):
         return Message("Attribute", name=name, strings=[v.encode() for v in values], type=8)
