@@ -241,6 +241,39 @@ def test_a_node_without_gradient_says_so_when_it_is_trained():
         network.backward(np.ones((3, 1), np.float32))
 
 
+def branch(name, op):
+    """A branch of an If that reads a value from around it."""
+    node = Message("Node", op_type=op, input=["h"], output=[name])
+    return Message("Graph", name=name, node=[node], output=[value(name, np.float32, ("N", 2))])
+
+
+def test_a_branch_sees_what_is_around_it_and_has_no_gradient():
+    def build(b):
+        b.nodes.append(Message("Node", op_type="Relu", input=["x"], output=["h"]))
+        small = b.node("ReduceSum", ["x"], keepdims=0)
+        yes = b.node("Less", [small, np.float32(0)])
+        branches = {"then_branch": branch("a", "Neg"), "else_branch": branch("c", "Exp")}
+        return b.node("If", [yes], **branches)
+
+    network = load(file_of(build, ("N", 2)))
+    x = np.array([[1, -3], [0.5, 0.25]], np.float32)
+    np.testing.assert_allclose(network.predict(x), -np.maximum(x, 0))
+    np.testing.assert_allclose(network.predict(-x), np.exp(np.maximum(-x, 0)), rtol=1e-6)
+    network.forward(x)
+    with pytest.raises(ValueError, match="onnx: If 'If' has no gradient"):
+        network.backward(x)
+
+
+def test_an_imported_network_reads_well_and_says_how_it_is_saved(tmp_path):
+    def build(b):
+        return b.node("Add", [b.node("Relu", ["x"]), "x"])
+
+    network = load(file_of(build, ("N", 2)))
+    assert repr(network) == "Imported(x → y:\n    ReLU(),\n    Add 'Add',\n    Identity 'y',\n)"
+    with pytest.raises(ValueError, match=r"handgrad.onnx.save\(network, path, example=x\)"):
+        hg.save(network, tmp_path / "a.safetensors")
+
+
 @pytest.mark.parametrize("opset", [6, 7, 9, 12, 13, 20])
 def test_softmax_means_what_the_opset_says(opset):
     data = file_of(lambda b: b.node("Softmax", ["x"], axis=1), ("N", 2, 3), opset)

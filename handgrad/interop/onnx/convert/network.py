@@ -18,6 +18,7 @@ from handgrad.network import Network
 from handgrad.tensor import Tensor
 
 WITHOUT_VALUES = ("Shape", "Size")  # they look at no element
+SHOWN = 60  # nodes in the text of a network
 FLAT = ("Sign", "Floor", "Ceil", "Round")  # their derivative is 0, where it exists
 
 
@@ -124,6 +125,20 @@ class Imported(Network):
         self.steps, self.nodes, self.weights = steps, layers, weights
         self.constants, self.inputs, self.output = constants, inputs, output
         self.dtype, self.batch = np.dtype(dtype), batch
+
+    def __repr__(self) -> str:
+        lines = [f"\n    {self.nodes.get(step.key, step.node)!s}," for step in self.steps[:SHOWN]]
+        more = len(self.steps) - SHOWN
+        lines += [f"\n    … {more} nodes more"] if more > 0 else []
+        names = ", ".join(name for name, _ in self.inputs)
+        return f"{type(self).__name__}({names} → {self.output}:{''.join(lines)}\n)"
+
+    def config(self) -> dict[str, Any]:
+        """An imported network has no constructor to be called again: the file is its form."""
+        raise ValueError(
+            "Imported cannot be saved as layers and their arguments; handgrad.onnx.save(network, "
+            "path, example=x) writes it as an ONNX file"
+        )
 
     def __call__(self, *inputs: Any) -> Any:
         if len(inputs) != len(self.inputs):

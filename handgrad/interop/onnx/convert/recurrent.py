@@ -27,7 +27,7 @@ def recurrent(seen: Seen) -> Form | None:
     if cell and count == 2:
         return None
     layers = [one(seen, d) for d in range(count)]
-    layer = L.Bidirectional(*layers) if count == 2 else layers[0]
+    layer: Any = L.Bidirectional(*layers) if count == 2 else layers[0]
     layout, size = seen.get("layout", 0), layers[0].outputs
     if cell:
         layer.return_state = True
