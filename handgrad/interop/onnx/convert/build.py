@@ -101,7 +101,7 @@ class Builder:
         arrays = [self.constants[n] for n in names]
         if not small(node.op, arrays):
             return False
-        before, LIMIT[0] = LIMIT[0], FOLDED_SIZE
+        token = LIMIT.set(FOLDED_SIZE)
         try:
             given = [self.constants[n] if n else None for n in node.inputs]
             results = interpret(step, given)
@@ -109,7 +109,7 @@ class Builder:
                 MemoryError):  # fmt: skip
             return False  # it is said when the network runs
         finally:
-            LIMIT[0] = before
+            LIMIT.reset(token)
         for name, value in zip(node.outputs, results):
             self.constants[name] = np.asarray(value)
             if self.constants[name].size and not np.any(self.constants[name]):
