@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from handgrad import compile as compile
     from handgrad import explain as explain
     from handgrad import interop as interop
+    from handgrad import onnx as onnx
     from handgrad import plots as plots
     from handgrad import prove as prove
     from handgrad import report as report
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from handgrad import train as train
     from handgrad.differences.numeric import numerical_gradient
     from handgrad.explain import draw
-    from handgrad.interop import onnx as onnx
     from handgrad.interop.c import export_c
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
@@ -100,7 +100,7 @@ __getattr__, __dir__ = names_of(
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
         "interop": "handgrad.interop", "layers": "handgrad.layers",
-        "onnx": "handgrad.interop.onnx", "optim": "handgrad.optim",
+        "onnx": "handgrad.onnx", "optim": "handgrad.optim",
         "attribution": "handgrad.attribution", "plots": "handgrad.plots",
         "report": "handgrad.report",
         "prove": "handgrad.prove", "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",

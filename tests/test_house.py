@@ -19,7 +19,7 @@ ROOMS = {
     "prove": 4, "optim": 4, "attribution": 5, "optimcheck": 5, "compile": 5, "train": 6, "book": 7,
     "explain": 7, "plots": 7,
     "datasets": 7, "interop": 7, "metrics": 7, "stream": 7, "terminal": 7, "testing": 7,
-    "report": 8, "searching": 8,
+    "onnx": 8, "report": 8, "searching": 8,
     "cli": 9, "sklearn": 9, "__main__": 10, "__init__": 10,
 }  # fmt: skip
 PARTNERS = {

@@ -32,12 +32,13 @@ GROUPS = [
     ("Online", "handgrad.stream"),
     ("Estimators", "handgrad.sklearn"),
     ("C", "handgrad.interop.c"),
+    ("ONNX", "handgrad.interop.onnx"),
     ("Files", "handgrad.interop.files"),
     ("PyTorch", "handgrad.interop.torch"),
     ("Native programs", "handgrad.compile"),
     ("Tensors", "handgrad"),
 ]
-NO_PAGE = {"lowering", "optim", "RULES"}  # modules and tables, told about in the guides
+NO_PAGE = {"backend", "lowering", "optim", "RULES"}  # modules and tables, told about in the guides
 
 
 @dataclass(frozen=True)

@@ -151,11 +151,14 @@ def page(found: list) -> str:
         for kind in sorted({v for _, v in mine}):
             names = " ".join(n for n, v in mine if v == kind)
             lists.append(f"**{category}, {kind}**\n\n{names}")
+    drawn = sum("random" in v for _, _, v in found)
     right, inside = sum(r for _, r, _, _ in total), sum(n for _, _, n, _ in total)
     return (
         "# The official backend tests of ONNX\n\nWritten by `python -m tests.interop.onnx_score`; "
         f"a test that sinks fails CI.\nPackage onnx {onnx.__version__}, opset "
         f"{onnx.defs.onnx_opset_version()}. Right: {right:,} of {inside:,} in scope.\n\n"
+        f"{drawn} of these draw random numbers (Bernoulli), the same for no two implementations: "
+        "there shape, dtype and values are tested, in place of the numbers.\n\n"
         "| category | right | in scope | all |\n|---|---|---|---|\n"
         f"{table}\n\nOut of scope, by reason:\n\n{why}\n\n" + "\n\n".join(lists) + "\n"
     )

@@ -2,7 +2,9 @@
 
 from handgrad.naming import names_of
 
-__all__ = ["backend", "load", "prepare", "run_model", "save"]
+__all__ = [
+    "backend", "load", "load_training", "prepare", "run_model", "save", "save_training",
+]  # fmt: skip
 
 __getattr__, __dir__ = names_of(
     __name__,
@@ -10,6 +12,8 @@ __getattr__, __dir__ = names_of(
     later={
         "handgrad.interop.onnx.prepared": ("backend", "prepare", "run_model"),
         "handgrad.interop.onnx.convert": ("load",),
+        "handgrad.interop.onnx.convert.training": ("load_training",),
         "handgrad.interop.onnx.export": ("save",),
+        "handgrad.interop.onnx.export.training": ("save_training",),
     },
 )

@@ -41,8 +41,13 @@ class Node:
     def __str__(self) -> str:
         """The node as messages name it."""
         called = self.name or next((o for o in self.outputs if o), "")
-        op = f"{self.domain}.{self.op}" if self.domain else self.op
-        return f"{op} {called!r}" if called else op
+        return f"{self.operator} {called!r}" if called else self.operator
+
+    @property
+    def operator(self) -> str:
+        """The operator's name with its domain, on one line whatever is in it."""
+        full = f"{self.domain}.{self.op}" if self.domain else self.op
+        return "".join(c if c.isprintable() else "?" for c in full)
 
 
 @dataclass(frozen=True)

@@ -163,11 +163,18 @@ def require_operators(model: Model) -> None:
                 continue
             entry = find(node.domain, node.op, opsets.get(node.domain, 1))
             if entry is None:
-                op = f"{node.domain}.{node.op}" if node.domain else node.op
-                missing.setdefault(op, []).append(node.name or next(iter(node.outputs), ""))
+                missing.setdefault(node.operator, []).append(
+                    node.name or next(iter(node.outputs), "")
+                )
                 continue
             unknown = node.attributes.keys() - entry.attributes
             wrong += [f"{node} has no attribute {name!r}" for name in sorted(unknown)]
+            few, many = entry.inputs
+            given = [i for i, name in enumerate(node.inputs) if name]
+            if len(node.inputs) > many or any(i not in given for i in range(few)):
+                wrong.append(f"{node} has inputs {node.inputs[:8]}, which are too few or too many")
+            if not node.outputs:
+                wrong.append(f"{node} has no output")
             lost = [name for name in entry.required if name not in node.attributes]
             wrong += [f"{node} needs the attribute {name!r}" for name in lost]
     if missing:
@@ -187,9 +194,10 @@ def require_inputs(graph: Graph, feeds: Mapping[str, Any]) -> dict[str, Any]:
     if missing := [name for name in needed if name not in feeds]:
         raise ValueError(f"onnx: inputs are missing: {', '.join(missing)}")
     for name in feeds.keys() - known.keys() - graph.initializers.keys():
-        close = get_close_matches(name, known, 1)
+        lower = {n.lower(): n for n in known}
+        close = [lower[n] for n in get_close_matches(name.lower(), lower, 1)]
         raise ValueError(
-            f"onnx: there is no input {name!r}; " + (f"{close[0]!r} was meant?" if close else
+            f"onnx: there is no input {name!r}; " + (f"{close[0]!r} was meant" if close else
             f"there are {', '.join(known)}")
         )  # fmt: skip
     arrays = {}

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.interop.onnx.convert import classical as classical
 from handgrad.interop.onnx.convert import forms as forms
 from handgrad.interop.onnx.convert import gradient as gradient
 from handgrad.interop.onnx.convert import recurrent as recurrent

@@ -20,8 +20,16 @@ from handgrad.network import Sequential
 
 FOLDED_SIZE = 1 << 16  # elements of a constant that is computed when the file is read
 MOVES = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Flatten", "Constant"}
-NEVER = {"Loop", "Scan", "If", "RandomNormal", "RandomUniform", "RandomNormalLike", "Bernoulli",
-         "RandomUniformLike", "Multinomial", "Dropout", "Gradient"}  # fmt: skip
+SHAPED = MOVES | {"Expand", "Slice", "Gather", "Concat", "Tile", "Split"}  # zeros stay zeros
+BROADCAST = {
+    "Add", "Sub", "Mul", "Div", "Mod", "Pow", "Min", "Max", "Sum", "Mean", "And", "Or", "Xor",
+    "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Where", "CastLike", "Not", "Neg",
+    "Abs", "Sqrt", "Floor", "Ceil", "Round", "Reciprocal", "Exp", "Log", "Clip", "Sign",
+}  # fmt: skip
+FOLDED = SHAPED | BROADCAST | {
+    "Shape", "Size", "Range", "ConstantOfShape", "Trilu", "EyeLike", "CumSum", "NonZero",
+    "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "ReduceMean",
+}  # fmt: skip
 
 
 class Builder:
@@ -39,6 +47,9 @@ class Builder:
         self.layers: dict[str, Any] = {}
         self.same: dict[Any, str] = {}  # layers by what they are made of: used again, shared
         self.interpreter = Interpreter(model)
+        self.zeros = {n for n, a in self.constants.items() if a.size and not np.any(a)}
+        self.uses[output] += 1
+        self.ranks = {v.name: len(v.shape) for v in model.graph.inputs if v.shape is not None}
 
     def found_dtype(self) -> Any:
         """The float dtype of most weights; float32 where there are none, or only halves."""
@@ -61,23 +72,36 @@ class Builder:
             step.graphs = self.interpreter
         if self.folded(step):
             return
-        made = FORMS.get(node.op) if not node.domain else None
-        seen = Seen(node, opset, self.constants, self.dtype)
+        made = FORMS.get(node.operator)
+        self.trace_zeros(node)
+        rank = self.ranks.get(node.inputs[0]) if node.inputs else None
+        seen = Seen(node, opset, self.constants, self.dtype, self.zeros, self.uses, rank)
         step.form = made(seen) if made is not None else None
         if step.form is not None:
             self.register(step, opset)
+            rank = {"Gemm": 2, "Flatten": 2}.get(node.op, rank if step.form.takes == (0,) else None)
+            if rank is not None and step.form.after is None:
+                self.ranks[node.outputs[0]] = rank
         self.steps.append(step)
+
+    def trace_zeros(self, node: Node) -> None:
+        """Note outputs that are zero whatever their shape: first states that an exporter makes."""
+        given = node.inputs if node.op == "Concat" else node.inputs[:1]
+        value = node.attributes.get("value", np.zeros(1))
+        made = node.op == "ConstantOfShape" and not np.any(value)
+        if made or (node.op in SHAPED and given and all(n in self.zeros for n in given)):
+            self.zeros.update(n for n in node.outputs if n)
 
     def folded(self, step: Step) -> bool:
         """Whether the node was computed at once, from constants of a small size."""
         node = step.node
         names = [n for n in node.inputs if n]
-        if node.op in NEVER or any(n not in self.constants for n in names) or list(subgraphs(node)):
+        if node.domain or node.op not in FOLDED or any(n not in self.constants for n in names):
             return False
-        size = sum(np.size(self.constants[n]) for n in names)
-        if size > FOLDED_SIZE and node.op not in MOVES:
+        arrays = [self.constants[n] for n in names]
+        if not small(node.op, arrays):
             return False
-        before, LIMIT[0] = LIMIT[0], FOLDED_SIZE
+        token = LIMIT.set(FOLDED_SIZE)
         try:
             given = [self.constants[n] if n else None for n in node.inputs]
             results = interpret(step, given)
@@ -85,9 +109,11 @@ class Builder:
                 MemoryError):  # fmt: skip
             return False  # it is said when the network runs
         finally:
-            LIMIT[0] = before
+            LIMIT.reset(token)
         for name, value in zip(node.outputs, results):
             self.constants[name] = np.asarray(value)
+            if self.constants[name].size and not np.any(self.constants[name]):
+                self.zeros.add(name)
             if any(n in self.weights for n in names) and is_weight(self.constants[name]):
                 self.weights.add(name)
         return True
@@ -99,12 +125,16 @@ class Builder:
         node = step.node
         weights = tuple(node.inputs[i] for i in form.weights if i < len(node.inputs))
         kept = (node.op, weights, repr(sorted(node.attributes.items(), key=lambda a: a[0])))
-        if weights and kept in self.same:
+        if weights and kept in self.same and not self.untrained(weights):
             step.key = self.same[kept]
             return
         step.key = key_of(node.name or node.outputs[0], self.layers)
         self.layers[step.key] = form.layer
         self.same[kept] = step.key
+
+    def untrained(self, names: tuple[str, ...]) -> bool:
+        """Whether all is ones or zeros: exporters write equal initializers once, tied or not."""
+        return all(not n or np.ptp(self.constants[n]) == 0 for n in names)
 
     def fuse_bias(self) -> None:
         """MatMul and the Add behind it, one Affine."""
@@ -206,6 +236,21 @@ class Builder:
         return None if value != self.output or repeated else layers
 
 
+def small(op: str, arrays: list[Any]) -> bool:
+    """Whether an operator on these constants gives an array of a bounded size."""
+    if op in MOVES:
+        return True
+    size = sum(np.size(a) for a in arrays)
+    if op in BROADCAST:
+        try:
+            size = int(np.prod(np.broadcast_shapes(*(np.shape(a) for a in arrays)), dtype=float))
+        except ValueError:
+            return False
+    elif op == "Gather":
+        size = int(np.prod([float(np.size(a)) for a in arrays]))
+    return size <= FOLDED_SIZE
+
+
 def no_graphs(graph: Any, values: Any) -> Any:
     """An operator without subgraphs runs none."""
     raise ValueError("there are no graphs inside")
@@ -256,5 +301,15 @@ def build(model: Model, output: str, dtype: Any) -> Any:
     """The network that gives this output."""
     builder = Builder(model, output, dtype)
     for node in builder.nodes:
-        builder.step(node)
+        try:
+            builder.step(node)
+        except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError
+                ) as error:  # fmt: skip
+            raise refused(node, error) from error
     return builder.finish()
+
+
+def refused(node: Node, error: BaseException) -> ValueError:
+    """Why a node cannot be taken in, in one line."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return ValueError(f"onnx: {node} cannot be taken in: {lines[0]}")

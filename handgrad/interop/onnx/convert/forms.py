@@ -20,6 +20,9 @@ class Seen:
     opset: int
     constants: dict[str, Any]
     dtype: Any
+    zeros: frozenset[str] | set[str] = frozenset()  # values that are 0, of whatever shape
+    read: Any = None  # how often each value is read; None: not known
+    rank: int | None = None  # axes of the first input, where they are known
 
     def given(self, i: int) -> bool:
         """Whether input i is there."""
@@ -28,6 +31,15 @@ class Seen:
     def constant(self, i: int) -> Any:
         """The value of input i, None where it is computed (or left out)."""
         return self.constants.get(self.node.inputs[i]) if self.given(i) else None
+
+    def is_zero(self, i: int) -> bool:
+        """Whether input i is left out, or nothing but zeros."""
+        return not self.given(i) or self.node.inputs[i] in self.zeros
+
+    def wanted(self, i: int) -> bool:
+        """Whether output i is read by anything."""
+        names = self.node.outputs
+        return i < len(names) and bool(names[i]) and (self.read is None or self.read[names[i]] > 0)
 
     def fixed(self, *places: int) -> bool:
         """Whether each of these inputs is a constant or left out."""
@@ -102,6 +114,8 @@ def swish(seen):
 def softmax(seen):
     cls = L.Softmax if seen.node.op == "Softmax" else L.LogSoftmax
     axis = seen.get("axis", -1 if seen.opset >= 13 else 1)
+    if seen.opset < 13 and seen.rank is not None and axis == seen.rank - 1:
+        axis = -1
     return Form(cls(axis)) if seen.opset >= 13 or axis == -1 else None
 
 
@@ -250,7 +264,7 @@ def pool(seen):
     kernel = tuple(seen.get("kernel_shape"))
     axes = len(kernel)
     pad = padding_of(seen, axes)
-    several = sum(map(bool, seen.node.outputs)) > 1
+    several = any(seen.wanted(i) for i in (1, 2))
     dilated = any(d != 1 for d in seen.get("dilations") or ())
     if pad is None or several or dilated or (pad != "same" and np.max(pad) >= min(kernel)):
         return None
@@ -287,7 +301,7 @@ def batch_norm(seen):
 @form("LayerNormalization", "RMSNormalization")
 def layer_norm(seen):
     scale = seen.constant(1)
-    several = sum(map(bool, seen.node.outputs)) > 1
+    several = any(seen.wanted(i) for i in (1, 2))
     if scale is None or not seen.fixed(2) or several:
         return None
     axis = seen.get("axis", -1)

@@ -18,6 +18,7 @@ from handgrad.network import Network
 from handgrad.tensor import Tensor
 
 WITHOUT_VALUES = ("Shape", "Size")  # they look at no element
+SHOWN = 60  # nodes in the text of a network
 FLAT = ("Sign", "Floor", "Ceil", "Round")  # their derivative is 0, where it exists
 
 
@@ -82,7 +83,7 @@ def on_tensors(step: Step, given: list[Any]) -> tuple[Any, ...]:
     if node.op in WITHOUT_VALUES:
         return interpret(step, [x.data if isinstance(x, Tensor) else x for x in given])
     result: Any = None
-    expression = None if node.domain or to_integers(node) else EXPRESSIONS.get(node.op)
+    expression = None if to_integers(node) else EXPRESSIONS.get(node.operator)
     if expression is not None:
         assert step.call is not None
         more = {"node": step.call} if "node" in signature(expression).parameters else {}
@@ -100,7 +101,7 @@ def on_tensors(step: Step, given: list[Any]) -> tuple[Any, ...]:
 
 def layer_of(step: Step, given: list[Any]) -> Any:
     """The layer without parameters that a node of one tensor is, None where there is none."""
-    make = None if step.node.domain else FORMS.get(step.node.op)
+    make = FORMS.get(step.node.operator)
     if make is None or any(isinstance(x, Tensor) for x in given[1:]):
         return None
     assert step.call is not None
@@ -124,6 +125,20 @@ class Imported(Network):
         self.steps, self.nodes, self.weights = steps, layers, weights
         self.constants, self.inputs, self.output = constants, inputs, output
         self.dtype, self.batch = np.dtype(dtype), batch
+
+    def __repr__(self) -> str:
+        lines = [f"\n    {self.nodes.get(step.key, step.node)!s}," for step in self.steps[:SHOWN]]
+        more = len(self.steps) - SHOWN
+        lines += [f"\n    … {more} nodes more"] if more > 0 else []
+        names = ", ".join(name for name, _ in self.inputs)
+        return f"{type(self).__name__}({names} → {self.output}:{''.join(lines)}\n)"
+
+    def config(self) -> dict[str, Any]:
+        """An imported network has no constructor to be called again: the file is its form."""
+        raise ValueError(
+            "Imported cannot be saved as layers and their arguments; handgrad.onnx.save(network, "
+            "path, example=x) writes it as an ONNX file"
+        )
 
     def __call__(self, *inputs: Any) -> Any:
         if len(inputs) != len(self.inputs):

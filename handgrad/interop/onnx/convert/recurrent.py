@@ -20,33 +20,33 @@ def recurrent(seen: Seen) -> Form | None:
     count = 2 if direction == "bidirectional" else 1
     names = [a.lower() for a in seen.get("activations") or DEFAULTS[op] * count]
     usual = names == DEFAULTS[op] * count and not seen.get("clip") and not seen.get("input_forget")
-    zero = all(not seen.given(i) or is_zero(seen.constant(i)) for i in (5, 6))
+    zero = seen.is_zero(5) and seen.is_zero(6)
     if not usual or not seen.fixed(1, 2, 3) or seen.given(4) or seen.given(7) or not zero:
         return None
-    wanted = [bool(n) for n in seen.node.outputs] + [False] * 3
-    if wanted[2]:  # the last cell
+    cell = seen.wanted(2)
+    if cell and count == 2:
         return None
     layers = [one(seen, d) for d in range(count)]
-    layer = L.Bidirectional(*layers) if count == 2 else layers[0]
+    layer: Any = L.Bidirectional(*layers) if count == 2 else layers[0]
     layout, size = seen.get("layout", 0), layers[0].outputs
+    if cell:
+        layer.return_state = True
 
     def before(x: Any) -> Any:
         x = x if layout else x.transpose(1, 0, 2)
         return x[:, ::-1] if direction == "reverse" else x
 
-    def after(y: Any, x: Any) -> Any:
+    def after(made: Any, x: Any) -> Any:
+        y, *states = made if cell else (made,)
         n, t = y.shape[:2]
         last = [y[:, -1, :size]] + ([y[:, 0, size:]] if count == 2 else [])
         y = y[:, ::-1] if direction == "reverse" else y
         y = y.reshape(n, t, count, size)
         h = np.stack(last, 1 if layout else 0)
-        return y if layout else y.transpose(1, 2, 0, 3), h
+        y = y if layout else y.transpose(1, 2, 0, 3)
+        return (y, h, np.expand_dims(states[1], 1 if layout else 0)) if cell else (y, h)
 
     return Form(layer, before=before, after=after, weights=(1, 2, 3))
-
-
-def is_zero(x: Any) -> bool:
-    return x is not None and not np.any(x)
 
 
 def one(seen: Seen, d: int) -> Any:

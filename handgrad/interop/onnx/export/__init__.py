@@ -2,6 +2,8 @@
 
 from handgrad.interop.onnx.export import composite as composite
 from handgrad.interop.onnx.export import losses as losses
+from handgrad.interop.onnx.export import losses_of_samples as losses_of_samples
+from handgrad.interop.onnx.export import recurrent as recurrent
 from handgrad.interop.onnx.export import weighted as weighted
 from handgrad.interop.onnx.export.save import save
 

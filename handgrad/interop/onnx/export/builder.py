@@ -87,9 +87,12 @@ class Builder:
         return found
 
     def weight(self, value: Any, name: str) -> str:
-        """A parameter under its own name."""
+        """A parameter under its own name; of a layer that is used again, the same."""
+        array = np.asarray(value).astype(self.dtype, copy=False)
+        if name in self.initializers and np.array_equal(self.initializers[name], array):
+            return name
         found = self.new(name)
-        self.initializers[found] = np.asarray(value).astype(self.dtype, copy=False)
+        self.initializers[found] = array
         return found
 
     # -- operators whose form changed between opsets ----------------------------------------------
@@ -176,6 +179,8 @@ def attribute(name: str, value: Any) -> Message:
         return Message("Attribute", name=name, s=value.encode(), type=3)
     if isinstance(value, np.ndarray):
         return Message("Attribute", name=name, t=tensor_of("", value), type=4)
+    if isinstance(value, Message):
+        return Message("Attribute", name=name, g=value, type=5)
     values = list(value)
     if values and isinstance(values[0], str):
         return Message("Attribute", name=name, strings=[v.encode() for v in values], type=8)

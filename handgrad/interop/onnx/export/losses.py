@@ -89,6 +89,37 @@ def hinge(b, layer, y, t):
     return b.node("Relu", [b.node("Sub", [b.dtype.type(1), b.node("Mul", [t, y])])])
 
 
+def poisson(b, layer, y, t):
+    return b.node("Sub", [b.node("Exp", [y]), b.node("Mul", [t, y])])
+
+
+def quantile(b, layer, y, t):
+    tau, error = np.asarray(layer.tau, b.dtype), b.node("Sub", [t, y])
+    above = b.node("Mul", [b.node("Relu", [error]), tau])
+    below = b.node("Mul", [b.node("Relu", [b.node("Neg", [error])]), 1 - tau])
+    return b.node("Add", [above, below])
+
+
+def focal(b, layer, y, t):
+    n = b.dtype.type
+    sign = b.node("Sub", [b.node("Add", [t, t]), n(1)])
+    wrong = b.node("Neg", [b.node("Mul", [sign, y])])
+    lost = b.node("Softplus", [wrong])
+    factor = b.node("Pow", [b.node("Sigmoid", [wrong]), n(layer.power)])
+    if layer.alpha is not None:
+        slope = b.node("Mul", [t, n(2 * layer.alpha - 1)])
+        factor = b.node("Mul", [factor, b.node("Add", [slope, n(1 - layer.alpha)])])
+    return b.node("Mul", [factor, lost])
+
+
+def wasserstein(b, layer, y, t):
+    return b.node("Neg", [b.node("Mul", [t, y])])
+
+
+elementwise(L.PoissonLikelihood, poisson)
+elementwise(L.Quantile, quantile)
+elementwise(L.Focal, focal)
+elementwise(L.Wasserstein, wasserstein)
 elementwise(L.MeanSquaredError, squared)
 elementwise(L.SumSquaredError, half_squared)
 elementwise(L.MeanAbsoluteError, absolute)

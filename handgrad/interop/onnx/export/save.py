@@ -109,6 +109,11 @@ class Writer:
 
     def model(self, inputs: list[Any], metadata: dict[str, str]) -> Message:
         """The whole model."""
+        infos, made = self.graph(inputs)
+        return self.b.model(infos, made, type(self.network).__name__, metadata)
+
+    def graph(self, inputs: list[Any]) -> tuple[list[Message], list[Message]]:
+        """Write the nodes of the network; its inputs and outputs."""
         b, halves = self.b, self.b.dtype == np.float16
         called = [name for name, _ in getattr(self.network, "inputs", [])] if hasattr(
             self.network, "steps") else (["x"] if len(inputs) == 1 else
@@ -135,7 +140,7 @@ class Writer:
             shape = [n if n == m else ("N" if n == 2 else f"M{i}")
                      for i, (n, m) in enumerate(zip(*shapes))]  # fmt: skip
             made.append(value(name, self.network.dtype, shape))
-        return b.model(infos, made, type(self.network).__name__, metadata)
+        return infos, made
 
     def rename(self, name: str, wanted: str) -> None:
         """Give the last node's output another name; an Identity behind a node is left out."""

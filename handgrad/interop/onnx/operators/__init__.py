@@ -3,6 +3,7 @@
 from handgrad.interop.onnx.operators import (
     arithmetic,
     attention,
+    classical,
     control,
     elementwise,
     indexing,
@@ -22,8 +23,8 @@ from handgrad.interop.onnx.operators import (
 from handgrad.interop.onnx.operators.registry import NEWEST, TABLE, Call, Operator, find, operator
 
 FAMILIES = (
-    arithmetic, attention, control, elementwise, indexing, linear, loss, normalization, random,
-    recurrent, reduction, resize, sampling, shape, training, trees, windows,
+    arithmetic, attention, classical, control, elementwise, indexing, linear, loss, normalization,
+    random, recurrent, reduction, resize, sampling, shape, training, trees, windows,
 )  # fmt: skip
 
 __all__ = ["FAMILIES", "NEWEST", "TABLE", "Call", "Operator", "find", "operator"]

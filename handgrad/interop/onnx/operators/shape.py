@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from math import prod
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from handgrad.interop.onnx.operators.registry import operator
 from handgrad.interop.onnx.tensors import dtype_of
 
-LIMIT: list[float] = [float("inf")]  # elements that an array of a stated size may have
+# Elements that an array of a stated size may have.
+LIMIT: ContextVar[float] = ContextVar("limit", default=float("inf"))
 
 
 def sized(shape: Any) -> tuple[int, ...]:
     """A stated shape, once it is small enough to be made."""
     shape = tuple(int(n) for n in shape)
-    if any(n < 0 for n in shape) or prod(shape) > LIMIT[0]:
+    if any(n < 0 for n in shape) or prod(shape) > LIMIT.get():
         raise ValueError(f"an array of shape {shape[:8]} cannot be made here")
     return shape
 

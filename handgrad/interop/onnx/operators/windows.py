@@ -161,7 +161,7 @@ def max_pool(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None,
         at.append(steps * s + k * d - around[i][0])
     order: Any = "F" if storage_order else "C"
     inside: Any = tuple(np.clip(a, 0, n - 1) for a, n in zip(at, image))
-    flat: Any = np.ravel_multi_index(inside, image, order=order)  # type: ignore[call-overload]
+    flat: Any = np.ravel_multi_index(inside, image, order=order)
     planes = np.arange(prod(x.shape[:2])).reshape(*x.shape[:2], *[1] * axes)
     return y, (flat + planes * prod(image)).astype(np.int64)
 
