@@ -295,5 +295,5 @@ MEANS: dict[type, Callable[..., float]] = {
 
 def _mean(rule: Optimizer) -> Callable[..., float] | None:
     """That of the rule's class; None of one that has a rule of its own."""
-    known = next((c for c in type(rule).__mro__ if c in MEANS), None)
-    return MEANS[known] if known is not None and type(rule).rule is known.rule else None  # type: ignore[attr-defined]
+    known: Any = next((c for c in type(rule).__mro__ if c in MEANS), Optimizer)
+    return MEANS.get(known) if type(rule).rule is known.rule else None

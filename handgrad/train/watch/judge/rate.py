@@ -125,7 +125,8 @@ def too_low(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         f"{t.wide[1.0]:.4g}: {e.updates:,} of them do not reach the minimum along a straight line; "
         f"{percent(e.left)} of the loss is left",
         "measured", t.step, {"reach": min(t.reach, 1e9), "left": e.left},
-        f"try lr={min(t.reach, 640) / 4 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a rate",
+        f"try lr={min(t.reach, 640) / 4 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a "
+        "rate",
     )  # fmt: skip
 
 
