@@ -8,7 +8,7 @@ comma := ,
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: train test docs native clean
+.PHONY: train test docs gallery native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
@@ -18,10 +18,18 @@ test: .venv/test
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
+# The kernels compiled with the checks of addresses, undefined behaviour and threads: two minutes.
+sanitizers: .venv/test
+	$(BIN)/python -m pytest --numprocesses auto -m sanitizers tests/native
+
 # The documentation as files that need no server: out/site/index.html.
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Wrote out/site/index.html"
+
+# Every script of the gallery, on little data.
+gallery: .venv/test
+	$(BIN)/python examples/gallery --short
 
 # The native library alone, what has changed of it, into its place in the editable install.
 native: .venv/test

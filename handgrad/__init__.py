@@ -26,16 +26,20 @@ from handgrad.optim import (
 from handgrad.tensor import Tensor, no_grad
 
 if TYPE_CHECKING:
+    from handgrad import attribution as attribution
     from handgrad import book as book
     from handgrad import compile as compile
     from handgrad import explain as explain
     from handgrad import interop as interop
+    from handgrad import plots as plots
     from handgrad import prove as prove
+    from handgrad import report as report
     from handgrad import searching as searching
     from handgrad import sklearn as sklearn
     from handgrad import stream as stream
     from handgrad import train as train
     from handgrad.explain import draw
+    from handgrad.interop import onnx as onnx
     from handgrad.interop.c import export_c
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
@@ -95,7 +99,10 @@ __getattr__, __dir__ = names_of(
     },
     modules={
         "book": "handgrad.book", "compile": "handgrad.compile", "explain": "handgrad.explain",
-        "interop": "handgrad.interop", "layers": "handgrad.layers", "optim": "handgrad.optim",
+        "interop": "handgrad.interop", "layers": "handgrad.layers",
+        "onnx": "handgrad.interop.onnx", "optim": "handgrad.optim",
+        "attribution": "handgrad.attribution", "plots": "handgrad.plots",
+        "report": "handgrad.report",
         "prove": "handgrad.prove", "searching": "handgrad.searching", "sklearn": "handgrad.sklearn",
         "stream": "handgrad.stream", "train": "handgrad.train",
         "datasets": "handgrad.train.datasets", "metrics": "handgrad.train.metrics",

@@ -46,7 +46,7 @@ def test_the_default_command_shows_all_in_order(run):
     assert float(re.search(r"test accuracy ([\d.]+)%", text)[1]) >= 97
     assert float(re.search(r"worst relative error ([\d.e+-]+);", text)[1]) < 1e-6
     assert sorted(p.name for p in Path("out").iterdir()) == [
-        "history.csv", "learning_curve.png", "model.safetensors",
+        "history.csv", "learning_curve.png", "model.safetensors", "run.json",
     ]  # fmt: skip
     assert Path("out/history.csv").read_text().count("\n") == 41
     assert Path("out/learning_curve.png").read_bytes().startswith(b"\x89PNG")

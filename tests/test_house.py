@@ -16,9 +16,10 @@ ROOMS = {
     "renamed": 0,
     "inside": 1, "naming": 1, "engines": 1, "tensor": 1, "layer": 2, "layers": 3,
     "subject": 3, "derivative": 3, "network": 4,
-    "prove": 4, "optim": 4, "optimcheck": 5, "compile": 5, "train": 6, "book": 7, "explain": 7,
+    "prove": 4, "optim": 4, "attribution": 5, "optimcheck": 5, "compile": 5, "train": 6, "book": 7,
+    "explain": 7, "plots": 7,
     "datasets": 7, "interop": 7, "metrics": 7, "stream": 7, "terminal": 7, "testing": 7,
-    "searching": 8,
+    "report": 8, "searching": 8,
     "cli": 9, "sklearn": 9, "__main__": 10, "__init__": 10,
 }  # fmt: skip
 PARTNERS = {
@@ -177,7 +178,7 @@ def test_every_public_name_exists_and_has_a_docstring():
 
 def test_the_installed_package_is_small():
     size = sum(p.stat().st_size for p in PACKAGE.rglob("*") if p.suffix != ".pyc" and p.is_file())
-    assert size <= 3_000_000
+    assert size <= 5_000_000
 
 
 def test_base_dependencies():

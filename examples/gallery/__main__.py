@@ -1,19 +1,21 @@
 """All scripts of the gallery, or those that are named: python examples/gallery [--short] [NAME …].
 
-In the long form the table of docs/gallery.md is written anew, from what the scripts have kept.
+In the long form the page docs/gallery.md is written anew, from what the scripts have kept.
 """
 
 import sys
-from pathlib import Path
 from runpy import run_path
 
-from frame import SHORT, scripts, table
+from contents import HERE, PAGE, SCRIPTS, page
+from frame import SHORT
 
-HERE = Path(__file__).parent
 wanted = [name for name in sys.argv[1:] if not name.startswith("-")]
-if unknown := set(wanted) - set(scripts()):
+if unknown := set(wanted) - set(SCRIPTS):
     raise SystemExit(f"no script of the gallery: {', '.join(sorted(unknown))}")
-for name in wanted or scripts():
-    run_path(str(HERE / f"{name}.py"))
+for name in wanted or SCRIPTS:
+    try:
+        run_path(str(HERE / f"{name}.py"))
+    except SystemExit as reason:  # a library is missing
+        print(f"{name} was left out: {reason}")
 if not SHORT:
-    table()
+    PAGE.write_text(page(), encoding="utf-8")

@@ -32,24 +32,6 @@ ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "gallery"
 sys.path.append(str(ROOT / "examples"))  # the examples beside the gallery
 warnings.filterwarnings("error")
-CONTENTS = [
-    ("Perceptrons and networks", "gates adaline activations fruit_stall numerical_gradient"),
-    ("Learning well", "parameter_updates initial_weights overfitting batch_norm hyperparameters"),
-    ("Pictures", "simple_convnet deep_convnet depth augmentation grad_cam residual_net line_art"),
-    ("Words", "counting word2vec text_generation spam documents word_borders names transformer"),
-    ("Sequences", "recurrent_gradients seq2seq attention weather voices"),
-    ("Made from noise", "autoencoder conditional_vae dcgan wgan_gp realness_gan stargan"),
-    ("Tables and rankings", "house_prices racing ranking adversarial_validation"),
-    ("Games", "dqn ppo tic_tac_toe"),
-    ("Without backpropagation", "extreme_learning pcanet"),
-]
-HEAD = """# Gallery
-
-One script a topic, at most 80 lines, in `examples/gallery/`. What stands here was written by the
-scripts themselves: each result is of one run with a fixed seed, on two cores of a busy machine.
-`python examples/gallery NAME` runs one of them again, `python examples/gallery --short` all of
-them in a few minutes, on less data and without keeping anything.
-"""
 clock = [time.perf_counter()]
 
 
@@ -102,26 +84,6 @@ def done(script: str, picture: Any, result: str) -> None:
             picture.savefig(PAGES / f"{name}.png", dpi=80, metadata={"Software": None})
         (PAGES / f"{name}.txt").write_text(f"{seconds:.0f}\n{result}\n", encoding="utf-8")
     plt.close("all")
-
-
-def scripts() -> list[str]:
-    """The names of all scripts, in the order of the table of contents."""
-    return [name for _, names in CONTENTS for name in names.split()]
-
-
-def table() -> None:
-    """Write docs/gallery.md: what every script shows, its result, its time and its picture."""
-    lines = [HEAD]
-    for title, names in CONTENTS:
-        lines.append(f"## {title}\n")
-        for name in names.split():
-            code = (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
-            seconds, result = (PAGES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-            picture = next(PAGES.glob(f"{name}.[ps][nv]g")).name
-            lines.append(f"### {name.replace('_', ' ')}\n\n{code[3:].split(chr(34) * 3)[0]}\n")
-            lines.append(f"{result[0].upper()}{result[1:]}. ({seconds} s: `{name}.py`)\n")
-            lines.append(f"![{name.replace('_', ' ')}](gallery/{picture})\n")
-    (PAGES.parent / "gallery.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 def handwritten(*, images: bool = False) -> tuple[str, Any, Any, Any, Any]:

@@ -5,13 +5,13 @@ from frame import done, of, panels
 
 from handgrad import GRU, LSTM, RNN, Adam, Affine, Index, Sequential, fit
 
-rng, steps = np.random.default_rng(0), 50
+rng, steps = np.random.default_rng(0), 100
 LAYERS = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 
 
 def task(n, length):
     """A sign at the first step, noise after it; at the end the sign is asked for."""
-    x = rng.standard_normal((n, length, 2)).astype(np.float32) * 0.5
+    x = rng.standard_normal((n, length, 2)).astype(np.float32)
     t = rng.integers(0, 2, n)
     x[:, :, 1] = 0
     x[:, 0, 1] = 2 * t - 1

@@ -6,8 +6,8 @@ from frame import curves, done, english, of, panels
 from handgrad import LSTM, Adam, Affine, Embedding, Sequential, fit
 from handgrad.train.text import preprocess, truncated_batches
 
-text = english().lower()[: of(150_000, 20_000)]
-text = "".join(c for c in text if c in "abcdefghijklmnopqrstuvwxyz .,\n")
+text = "".join(c if c in "abcdefghijklmnopqrstuvwxyz.," else " " for c in english().lower())
+text = " ".join(text.split())[: of(150_000, 20_000)]
 corpus, vocabulary = preprocess(text, list)
 V = len(vocabulary)
 x, t = (np.concatenate(part) for part in zip(*truncated_batches(corpus, 32, 40)))

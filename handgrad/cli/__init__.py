@@ -1,4 +1,4 @@
-"""The `handgrad` command: train, predict, explain, check, book."""
+"""The `handgrad` command: train, predict, report, replay, explain, check, book."""
 
 import click
 
@@ -6,6 +6,7 @@ from handgrad.cli.books import book
 from handgrad.cli.checking import check_command
 from handgrad.cli.explaining import explain
 from handgrad.cli.predicting import predict
+from handgrad.cli.reporting import replay_command, report
 from handgrad.cli.training import train
 
 
@@ -15,5 +16,5 @@ def main() -> None:
     """Neural networks whose every gradient can be read, proved and run."""
 
 
-for command in (train, predict, explain, check_command, book):
+for command in (train, predict, report, replay_command, explain, check_command, book):
     main.add_command(command)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.explain import draw_curves
 from handgrad.network import Network
+from handgrad.plots import draw_curves
 from handgrad.terminal import complain, say
 from handgrad.train import SaveModel, Trainer, accuracy, recall
 from handgrad.train.dataset import Dataset

@@ -12,17 +12,18 @@ import click
 import numpy as np
 
 from handgrad.cli.predicting import header_option
+from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
 from handgrad.cli.watching import names_of_columns, tell_findings
 from handgrad.layers import SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
-from handgrad.prove.proof import Proof, prove_network
 from handgrad.terminal import complain, patient, plain_errors, say
 from handgrad.train import DivergenceError, SaveModel, Trainer, Watch, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
 from handgrad.train.loading import NAMES, load_data
 from handgrad.train.nets import fitted, network_for
+from handgrad.train.proof import Proof, prove_network
 from handgrad.train.tables import read_table
 from handgrad.train.tables.table import SUFFIXES
 from handgrad.train.write import write_whole
@@ -125,7 +126,8 @@ def _train(
         network, dataset.x_train, dataset.t_train, loss=loss, optimizer=rule, epochs=epochs,
         batch=batch, seed=seed, validation=(dataset.x_test, dataset.t_test),
         metrics=[accuracy] if dataset.classes else [],  # of values the loss says it
-        callbacks=[model], progress=False if quiet else None,
+        callbacks=[model, record_of(out, data, seed, dataset, reading)],
+        progress=False if quiet else None,
         watch=Watch(columns=names_of_columns(dataset), show=False) if watch else None,
     )  # fmt: skip
     if saved is not None:

@@ -118,7 +118,8 @@ def local_lines(
             put = with_numbers(line.split(" = ", 1)[-1], values) if " += " not in line else None
         if put is None and (slope := slopes().get(name)) is not None:
             given = values.get(dy)
-            put = f"{dy if given is None else number(given)} · {_signed(slope)}"
+            above = dy if given is None else number(np.asarray(given).item())
+            put = f"{above} · {_signed(slope)}"
         if line is None and put is not None:
             lines.append(f"{name} = {put}")
         elif line is not None:

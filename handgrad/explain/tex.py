@@ -24,15 +24,16 @@ _SIGNS = {
     "≈": r"\approx ", "\x00": r"\sqrt",
 }  # fmt: skip
 _GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "λ": "lambda",
-    "μ": "mu", "σ": "sigma", "Φ": "Phi", "π": "pi", "ν": "nu", "η": "eta", "θ": "theta",
-    "gamma": "gamma", "beta": "beta", "alpha": "alpha", "delta": "delta", "eps": "varepsilon",
-}  # fmt: skip
+    chr(code): name.capitalize() if code < 0x3B1 else name
+    for code in (*range(0x391, 0x3AA), *range(0x3B1, 0x3CA))
+    for *_, word in [unicodedata.name(chr(code), "").lower().split() or [""]]
+    for name in [{"lamda": "lambda", "epsilon": "varepsilon"}.get(word, word)]
+} | {"gamma": "gamma", "beta": "beta", "alpha": "alpha", "delta": "delta", "eps": "varepsilon"}
 _FUNCTIONS = {"exp", "ln", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min"}
 _NAMED = {"softmax", "sign", "mean", "argmax", "erf"}
 TEXT = r"\text{"
 _TOKEN = re.compile(
-    r"(?P<word>[^\W\d_⁰-ₜᴬ-ᵪⱼˣʰ²³¹½ΣΠ∂]+\u0302?'?)"
+    r"(?P<word>[^\W\d_⁰-ₜᴬ-ᵪⱼˣʰ²³¹½ΣΠ∂]+[\u0302\u0304]?'?)"
     rf"|(?P<up>[{''.join(_RAISED)}]+)|(?P<low>[{''.join(_LOWERED)}]+)|(?P<other>.)"
 )
 
@@ -87,8 +88,10 @@ def symbol(name: str, number: int | None = None) -> str:
 def _word(word: str, names: Mapping[str, str]) -> str:
     if word in names:
         return names[word]
-    if word.endswith("\u0302") or word.endswith("\u0302'"):
-        return rf"\hat{{{word[0]}}}"
+    for mark, command in (("\u0302", "hat"), ("\u0304", "bar")):
+        if mark in word:
+            begin = r"\mathrm{d}" if word[0] == "d" and word[1] != mark else ""
+            return rf"{begin}\{command}{{{word[word.index(mark) - 1]}}}"
     if word in _GREEK:
         return f"\\{_GREEK[word]} "
     if len(word) == 2 and word[0] in _GREEK:

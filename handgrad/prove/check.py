@@ -21,7 +21,7 @@ from handgrad.prove.verdict.trial import Case
 from handgrad.subject.adapt import adapt, with_cache
 from handgrad.subject.peers.adapt import as_arrays
 from handgrad.subject.peers.library import half_of
-from handgrad.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.sandbox import Draws, Sandbox, SubjectError, Unfit
 from handgrad.subject.surrogate import meant
 
 
@@ -65,22 +65,30 @@ def check(
         raise ValueError(f"check: rtol is between 0 and 1, got {rtol!r}")
     wrt = [wrt] if isinstance(wrt, str | int) else wrt
     asked = Asked(reference, surrogate, wrt, rtol, order)
-    sandbox = Sandbox(seed, timeout)
+    try:
+        report = _reported(subject, inputs, Sandbox(seed, timeout, seeded=False), asked)
+    except Draws:
+        report = _reported(subject, inputs, Sandbox(seed, timeout), asked)
+    for seen in _watching:
+        seen.append(report)
+    return report
+
+
+def _reported(subject: Any, inputs: Sequence[Any], sandbox: Sandbox, asked: Asked) -> Report:
+    """The report, whatever the subject does."""
     name = _name(subject)
     try:
-        report = sandbox.run(lambda: _examine(subject, inputs, sandbox, asked))
+        report: Report = sandbox.run(lambda: _examine(subject, inputs, sandbox, asked))
     except SubjectError as error:
         report = _failed(name, error, inputs)
         if told := slip(subject, error):
             report.evidence.append(f"{told}.")
-    except TypeError as error:
+    except Unfit as error:
         report = Report(name, UNKNOWN, evidence=[f"{error}."])
     if sandbox.printed.getvalue():
         report.notes.append("the subject printed while it was checked; that was kept back")
     if sandbox.forked:
         report.notes.append("the subject started processes; they ended with the call that did")
-    for seen in _watching:
-        seen.append(report)
     return report
 
 
@@ -163,7 +171,7 @@ def _bind(forward: Callable, inputs: Sequence[Any], name: str) -> None:
     try:
         signature.bind(*inputs)
     except TypeError as error:
-        raise TypeError(
+        raise Unfit(
             f"{name}.forward{signature} cannot be called with {len(inputs)} "
             f"input{'s' * (len(inputs) != 1)}: {error}"
         ) from None
@@ -180,7 +188,7 @@ def _failed(name: str, error: SubjectError, inputs: Sequence[Any]) -> Report:
     if error.phase == "forward" and issubclass(kind, ValueError | IndexError | TypeError):
         given = ", ".join(str(np.shape(x)) for x in inputs)
         sentence += f" The inputs were of shape {given}: if it wants others, give it those."
-    if error.kind in ("refused", "hang") or error.phase == "constructor":
+    if error.kind in ("refused", "hang") or error.phase in ("constructor", "reference"):
         return Report(name, UNKNOWN, evidence=[sentence], line=error.line)
     cause = next((c for t, c in _CAUSES.items() if issubclass(kind, t)), "wrong_formula")
     cause = "forward_bug" if error.phase == "forward" else cause

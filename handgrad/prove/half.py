@@ -17,6 +17,7 @@ from handgrad.arrays import Array
 from handgrad.prove.report import WRONG, Report
 from handgrad.prove.verdict.trial import Case
 from handgrad.subject.sandbox import SubjectError
+from handgrad.subject.upstream import signed
 
 # The spacing of numbers at 1, the largest number, and the spacing near 0.
 EPS, TOP, TINY = (dict(zip(("float16", "bfloat16"), pair)) for pair in (
@@ -72,7 +73,7 @@ def _values(case: Case, half: str, shake: Any = None) -> Values:
     """What goes in, rounded to half precision; moved by ε where a generator is given."""
     rng = np.random.default_rng(case.seed + 5)
     outputs = case.forward(case.subject.copy(), case.inputs)
-    upstream = [rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) for y in outputs]
+    upstream = [signed(rng, y.shape) for y in outputs]
     upstream = upstream if case.subject.upstream_count(1) else [np.ones(y.shape) for y in outputs]
 
     def rounded(x: Any) -> Any:

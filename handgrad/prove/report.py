@@ -92,13 +92,18 @@ class Report:
             parts.append(f"Look at {Path(line).name}: {code}")
         return " ".join(parts)
 
+    @property
+    def boundaries(self) -> list[str]:
+        """A sentence for each limit."""
+        return [f"Right for what was given; not for {limit}." for limit in self.limits]
+
     def __str__(self) -> str:
         lines = [wrapped(self.paragraph)]
         if self.others:
             lines.append(wrapped(f"Also seen: {', '.join(self.others)}."))
         if self.blame is not None:
             lines.append(textwrap.indent(str(self.blame), "  "))
-        lines += [wrapped(f"Right for what was given; not for {limit}.") for limit in self.limits]
+        lines += map(wrapped, self.boundaries)
         lines += [wrapped(f"Note: {note}.") for note in self.notes]
         if self.verdict == WRONG and self.table:
             lines += [_spell(row) for row in self.table]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from handgrad.explain.curves import HELD_OUT, TRAINING
+from handgrad.plots.style import HELD_OUT, TRAINING
 
 
 def draw_grid(rows: Sequence[Any], name: str, path: str | Path) -> Path:

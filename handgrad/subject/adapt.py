@@ -13,7 +13,7 @@ from handgrad.subject import copying
 from handgrad.subject.dressing import Box, dressed, positional
 from handgrad.subject.outside import Outside
 from handgrad.subject.parameters import Parameter, as_array, discover, put, reach
-from handgrad.subject.sandbox import Sandbox, SubjectError
+from handgrad.subject.sandbox import Sandbox, SubjectError, Unfit
 from handgrad.subject.wide import widened
 
 _CACHES = {"cache", "caches", "ctx", "context", "saved", "state", "residuals", "memory", "res"}
@@ -96,6 +96,8 @@ class Subject:
         self.thing, self.sandbox, self.maker = thing, sandbox, maker
         self.outside = Outside(thing)
         self.capacity: int | None = None  # upstream gradients that backward takes
+        self.zeroing: list[str] | None = None  # what it is told before backward, if anything
+        self.shown: tuple[Any, list[str]] = None, []  # a class, and input names of its forward
         self.gathers = False  # a list of outputs has one list of gradients
         self.parameters: dict[str, Parameter] = {}
         self.notes: set[str] = set()
@@ -110,7 +112,11 @@ class Subject:
     @property
     def input_names(self) -> list[str]:
         """What forward calls its inputs."""
-        return [p.name for p in positional(self.thing.forward) if p.kind is not p.VAR_POSITIONAL]
+        if self.shown[0] is not type(self.thing):
+            taken = positional(self.thing.forward)
+            names = [p.name for p in taken if p.kind is not p.VAR_POSITIONAL]
+            self.shown = type(self.thing), names
+        return self.shown[1]
 
     def around(self, thing: Any) -> Subject:
         """The same subject around another object."""
@@ -144,11 +150,11 @@ class Subject:
 
     def backward(self, gradients: Sequence[Any], seed: int = 1) -> list[Array | None]:
         """The gradients of the inputs, as arrays or None."""
-        zero_grad = getattr(self.thing, "zero_grad", None) or getattr(
-            self.thing, "zero_grads", None
-        )
-        if callable(zero_grad):
-            self.sandbox.call("backward", zero_grad)
+        if self.zeroing is None:
+            kinds = ("zero_grad", "zero_grads")
+            self.zeroing = [n for n in kinds if callable(getattr(self.thing, n, None))][:1]
+        for name in self.zeroing:
+            self.sandbox.call("backward", getattr(self.thing, name))
         given = gradients[: self.upstream_count(len(gradients))]
         given = list(map(widened, given)) if self.wide else given
         given = [list(given)] if self.gathers else given
@@ -220,7 +226,7 @@ class Subject:
 
 
 def adapt(thing: Any, sandbox: Sandbox) -> Subject:
-    """The subject in anything that `check` accepts; TypeError in plain words for the rest."""
+    """The subject in anything that `check` accepts; Unfit, in plain words, for the rest."""
     if isinstance(thing, list | tuple) and thing and isinstance(thing[0], type):
         thing = functools.partial(thing[0], *thing[1:])
     if isinstance(thing, type | functools.partial):
@@ -234,7 +240,7 @@ def adapt(thing: Any, sandbox: Sandbox) -> Subject:
 def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable[..., Any] | None) -> Subject:
     lacking = [m for m in ("forward", "backward") if not callable(getattr(thing, m, None))]
     if lacking:
-        raise TypeError(
+        raise Unfit(
             f"{type(thing).__name__} has no {' and no '.join(lacking)}; check wants an object "
             "with forward and backward, a pair of functions (forward, backward), or "
             "(Class, *constructor arguments)"

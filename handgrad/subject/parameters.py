@@ -210,6 +210,6 @@ def as_array(value: Any) -> Array | None:
         array = np.asarray(value)
     except (ValueError, TypeError):
         return None
-    if array.dtype.name == "bfloat16":  # not one of NumPy's own
-        return array.astype(np.float32)
-    return array if array.dtype.kind in "fiubc" else None
+    if array.dtype.kind in "fiubc":
+        return array
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else None  # not NumPy's own

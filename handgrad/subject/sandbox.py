@@ -44,8 +44,16 @@ class SubjectError(Exception):
         return self.kind == "refused"
 
 
+class Unfit(TypeError):
+    """What was given cannot be checked: it has no forward, or takes other inputs than these."""
+
+
 class Hang(BaseException):
     """Raised inside the thread of a subject that runs too long."""
+
+
+class Draws(BaseException):
+    """Raised where a subject that was not seeded has drawn from the process's generators."""
 
 
 _ENTROPY: Any = np.random.bit_generator  # its `randbits` seeds generators made without a seed
@@ -67,10 +75,13 @@ class Sandbox:
 
     Several threads take turns. A thread that checks nothing keeps its output and its unseeded
     generators. effort: units of one call (see effort.py); spent: those of all calls so far.
+    seeded: whether the process's generators are seeded before every call, which takes as long as
+    a small layer; where they are not, `run` raises Draws as soon as the subject has used them.
     """
 
-    def __init__(self, seed: int = 0, timeout: float = 20.0):
-        self.seed, self.timeout = seed, timeout
+    def __init__(self, seed: int = 0, timeout: float = 20.0, seeded: bool = True):
+        self.seed, self.timeout, self.seeded = seed, timeout, seeded
+        self.twins = np.random.RandomState(seed % 2**32), random.Random(seed)
         self.effort, self.spent = 40.0, 0.0
         self.ident = threading.get_ident()  # of the thread in which the subject runs
         self.phase = ""
@@ -82,8 +93,8 @@ class Sandbox:
         self, phase: str, function: Callable[..., Any], *args: Any, seed: int | None = None
     ) -> Any:
         """function(*args); what it raises becomes a SubjectError that says where and why."""
-        np.random.seed((self.seed if seed is None else seed) % 2**32)
-        random.seed(self.seed if seed is None else seed)
+        if self.seeded:
+            self._seed(self.seed if seed is None else seed)
         self.phase, self.started = phase, time.monotonic()
         self.spent += self.effort
         try:
@@ -98,6 +109,18 @@ class Sandbox:
             self.started = None
             if os.getpid() != self.process:  # a process that the subject forked ends here
                 os._exit(0)
+            if not self.seeded and self._has_drawn():
+                raise Draws
+
+    @staticmethod
+    def _seed(seed: int) -> None:
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
+
+    def _has_drawn(self) -> bool:
+        """Whether a generator of the process is no longer in step with its twin."""
+        mine, other = self.twins
+        return np.random.random() != mine.random() or random.random() != other.random()
 
     def run(self, work: Callable[[], Any]) -> Any:
         """work() in a thread that is given up when a single call of the subject hangs."""
@@ -114,6 +137,7 @@ class Sandbox:
 
         nested = getattr(_within, "check", False)  # by a subject that checks something itself
         with contextlib.nullcontext() if nested else _turn, self._quiet():
+            self._seed(self.seed)
             self._await(threading.Thread(target=body, daemon=True))
         if "error" in outcome:
             raise outcome["error"]

@@ -57,7 +57,10 @@ def to_json(found: Sequence[Found]) -> bytes:
 
 
 def to_junit(found: Sequence[Found]) -> bytes:
-    """A test suite with one case for each subject: wrong ones fail, unknown ones are errors."""
+    """A test suite with one case for each subject: wrong ones fail, unknown ones are errors.
+
+    What a right one is not right for is its output.
+    """
     suite = ElementTree.Element("testsuite", name="handgrad check", tests=str(len(found)))
     counts = {"failure": 0, "error": 0, "skipped": 0}
     for one in found:
@@ -65,6 +68,9 @@ def to_junit(found: Sequence[Found]) -> bytes:
         if one.report is None:
             kind, message, text = "skipped", one.reason, ""
         elif one.report:
+            if one.report.limits:
+                text = _printable(str(one.report))
+                ElementTree.SubElement(case, "system-out").text = text
             continue
         else:
             kind = "failure" if one.report.verdict == "wrong" else "error"
@@ -79,25 +85,27 @@ def to_junit(found: Sequence[Found]) -> bytes:
 
 
 def to_sarif(found: Sequence[Found], version: str) -> bytes:
-    """One result for each subject that is not right, with the line that the report points to."""
+    """One result for each subject that is not right, with the line that the report points to.
+
+    A note for each that is right for what was given, and not for something else.
+    """
     rules = [
         {"id": cause, "shortDescription": {"text": cause.replace("_", " ")},
          "help": {"text": CAUSES[cause].advice}}
         for cause in CAUSES
     ]  # fmt: skip
     driver = {"name": "handgrad", "version": version, "rules": rules}
-    results = [_result(one.report) for one in found if one.report is not None and not one.report]
+    reports = [one.report for one in found if one.report is not None]
+    results = [_result(report) for report in reports if not report or report.limits]
     run = {"tool": {"driver": driver}, "results": results}
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=1).encode()
 
 
 def _result(report: Report) -> dict[str, Any]:
-    wrong = report.verdict == "wrong"
-    result: dict[str, Any] = {
-        "level": "error" if wrong else "warning",
-        "message": {"text": report.paragraph},
-    }
+    level = {"right": "note", "wrong": "error"}.get(report.verdict, "warning")
+    message = " ".join([report.paragraph, *report.boundaries])
+    result: dict[str, Any] = {"level": level, "message": {"text": message}}
     if report.cause:
         result["ruleId"] = report.cause
     found = re.match(r"(.*?):(\d+): ", report.line or "")

@@ -71,6 +71,7 @@ class Crop(Shift):
 
     def __init__(self, pad: int = 4):
         super().__init__(pad)
+        self.pad = pad
 
 
 class Warp:
@@ -81,6 +82,7 @@ class Warp:
 
     def __init__(self, degrees: float = 0.0, zoom: tuple[float, float] = (1.0, 1.0)):
         self.degrees = _between("Warp", "degrees", degrees, 0, 180)
+        self.zoom = zoom
         self.low, self.high = (_between("Warp", "zoom", z, 1e-3, np.inf) for z in zoom)
 
     def __call__(self, x: Array, rng: np.random.Generator) -> Array:

@@ -134,6 +134,7 @@ class Trainer:
         )
         self.whole = [m for m in self.metrics if getattr(m, "whole", False)]
         self.shuffle, self.seed = shuffle and not self.full, seed
+        self.weighting = weighting
         self.task = Task(
             weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
             self.order, batch, check_count("accumulate", accumulate), self.weights,
@@ -270,8 +271,8 @@ class Trainer:
             try:
                 self._advance(engine)
             finally:
+                self.history.stopped = self._reason
                 self.call("on_end")
-        self.history.stopped = self._reason
         if self.interrupted:
             raise KeyboardInterrupt
         return self.history

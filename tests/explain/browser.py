@@ -35,13 +35,14 @@ async function ask([name, [text, width, code]]) {{
   await new Promise(done => {{ frame.onload = done; document.body.append(frame); }});
   const page = frame.contentWindow, errors = page.errors;
   let answer = null;
+  const began = performance.now();
   try {{
     answer = clean(await page.eval(`(async () => {{
       const pause = () => new Promise(done => setTimeout(done, 5));
       ${{code}}
     }})()`));
   }} catch (error) {{ errors.push(String(error.stack)); }}
-  answers[name] = {{answer, errors: [...errors]}};
+  answers[name] = {{answer, errors: [...errors], ms: performance.now() - began}};
 }}
 Promise.all(Object.entries(pages).map(ask)).then(() => {{
   document.getElementById("answers").textContent = JSON.stringify(answers) + "END";

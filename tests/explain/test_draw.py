@@ -418,3 +418,12 @@ def test_what_cannot_be_drawn_is_said_in_one_line(arguments, options, message):
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         draw(*arguments, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_the_derivative_of_one_number_in_several_axes_is_shown():
+    network = hg.Sequential(hg.Affine(1, bias=False), hg.GELU(), dtype=np.float64)
+    network.build(np.ones((1, 1)))
+    network[0].W[...] = 0.5
+    text = draw(network, np.array([[3.0]]), t=np.array([[1.0]])).text
+    assert "dx = dy · (Φ + x · Φ′)" in text
+    assert "= 0.7996 · 1.127" in text

@@ -13,6 +13,7 @@ from handgrad.explain.stepping import step_page
 from handgrad.explain.stepping.arithmetic import script
 from handgrad.layers.samples import SAMPLES
 from handgrad.optim import SGD, Adam, Momentum
+from tests.explain import book_layers
 from tests.explain.browser import ask
 
 # Everything that a page knows, as nested lists.
@@ -39,14 +40,14 @@ def picture():
 
 
 class Own:
-    """A layer of somebody's own."""
+    """A layer of somebody's own, with a function that the page does not have."""
 
     def forward(self, x):
-        self.x = x
-        return x**3
+        self.x, self.y = x, np.hypot(x, 1)
+        return self.y
 
     def backward(self, dy):
-        return 3 * dy * self.x**2
+        return dy * self.x / self.y
 
 
 def own():
@@ -69,7 +70,18 @@ def twice():
     return Twice(), rng.normal(size=(4, 3)), rng.integers(0, 2, 4)
 
 
-PAGES = {"small": small, "picture": picture, "own": own, "twice": twice}
+def book():
+    rng = np.random.default_rng(4)
+    network = hg.Sequential(
+        book_layers.Affine(rng.normal(size=(3, 4)), np.zeros(4)), book_layers.Relu(),
+        book_layers.Scale(1.5), book_layers.Sigmoid(), book_layers.Leaky(),
+        book_layers.Affine(rng.normal(size=(4, 3)), np.ones(3)),
+    )  # fmt: skip
+    return network, rng.normal(size=(5, 3)), rng.integers(0, 3, 5)
+
+
+PAGES = {"small": small, "picture": picture, "own": own, "twice": twice, "book": book}
+LOSSES = {"book": book_layers.SoftmaxWithLoss()}
 
 EDIT = """
 stepping.go(0);
@@ -160,10 +172,10 @@ result.said = words();
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory):
     """The answers of all pages from one browser, and the pages."""
-    pages = {name: step_page(*PAGES[name]()[:2], t=PAGES[name]()[2]) for name in PAGES}
+    pages = {name: _page(name) for name in PAGES}
     begin = f"{ALL}{TEXT}const result = {{start: numbers()}};"
-    codes = dict.fromkeys(PAGES, WALK) | {
-        "small": WALK + EDIT + TRAIN + CONTROLS + STRANGE, "own": WALK + EDIT}  # fmt: skip
+    codes = dict.fromkeys(PAGES, WALK) | dict.fromkeys(("own", "book"), WALK + EDIT)
+    codes["small"] = WALK + EDIT + TRAIN + CONTROLS + STRANGE
     width = {"small": 320, "picture": 320}
     questions = {
         name: (page.html, width.get(name, 1280), f"{begin}{codes[name]}return result;")
@@ -172,6 +184,11 @@ def asked(tmp_path_factory):
     samples = [_sample(i) for i in range(len(SAMPLES))]
     questions["samples"] = (_machines(samples), 400, COMPUTED)
     return ask(tmp_path_factory.mktemp("browser"), questions), pages, samples
+
+
+def _page(name):
+    network, x, t = PAGES[name]()
+    return step_page(network, x, t=t, loss=LOSSES.get(name))
 
 
 def _sample(number):
@@ -273,6 +290,17 @@ def test_what_the_page_cannot_compute_is_said_and_never_wrong(asked):
     agree(answer["reset"], pages["own"].tape)
 
 
+def test_the_page_runs_the_code_of_layers_of_ones_own(asked):
+    answers, pages, _ = asked
+    assert pages["book"].uncomputed == []
+    network, x, t = book()
+    network[0].W[1, 2] = 0.75
+    loss = LOSSES["book"]
+    agree(answers["book"]["answer"]["edited"], step_page(network, x, t=t, loss=loss).tape)
+    checks = [s["check"] for s in answers["book"]["answer"]["steps"] if s["phase"] == "backward"]
+    assert set(checks) == {"check good"}
+
+
 def test_every_control_works(asked):
     answer = asked[0]["small"]["answer"]
     assert answer["where"] == [
@@ -293,15 +321,16 @@ def test_what_is_not_finite_is_said(asked):
 
 # Layers that the page cannot compute in some use, and why.
 UNCOMPUTED = {
-    "AdditiveAttention": "with a mask", "DotProductAttention": "with a mask",
-    "MultiHeadAttention": "with a mask", "Bidirectional": "recurrent with a mask",
-    "Stacked": "recurrent with a mask", "RNN": "with a mask or a state",
-    "LSTM": "with a mask or a state", "GRU": "no formula yet", "RNNCell": "no formula yet",
-    "LSTMCell": "no formula yet", "GRUCell": "no formula yet", "Einsum": "no formula yet",
-    "Gather": "indices decide", "ScatterAdd": "indices decide", "KLDivergence": "no formula yet",
-    "CosineSimilarity": "it compares lengths with ε", "CosineEmbedding": "no formula yet",
-    "NegativeSampling": "draws anew", "GaussianKL": "no formula yet",
-    "CategoricalLogProb": "labels decide", "PolicyGradient": "labels decide",
+    **dict.fromkeys(("DotProductAttention", "AdditiveAttention", "MultiHeadAttention"), "a mask"),
+    **dict.fromkeys(("RNN", "LSTM"), "a mask or a state that is given"),
+    **dict.fromkeys(("RNNCell", "LSTMCell", "GRUCell", "GRU", "ConvLSTM"), "it writes into views"),
+    **dict.fromkeys(("Bidirectional", "Stacked", "SpectralNorm", "CosineEmbedding"),
+                    "it runs layers inside"),
+    **dict.fromkeys(("Gather", "ScatterAdd", "CategoricalLogProb", "PolicyGradient"),
+                    "indices decide"),
+    **dict.fromkeys(("Einsum", "CosineSimilarity", "GaussianLikelihood", "Quantile", "Dice",
+                     "Wasserstein"), "functions that the page has not"),
+    "NegativeSampling": "it draws anew",
 }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ def test_a_result_has_the_same_bits_on_any_number_of_threads(program):
         assert digests(run([str(program), "bits", "1", "60", threads])) == alone
 
 
+@pytest.mark.sanitizers
 def test_addresses_and_undefined_behaviour(tmp_path):
     # Without the checks of pointers that addresses make needless, and slow to compile.
     checks = "address,undefined -fno-sanitize=alignment,null,object-size,vptr"
@@ -43,6 +44,7 @@ def test_addresses_and_undefined_behaviour(tmp_path):
     assert_tried(run([str(checked), "fuzz", "4", "20"], options))
 
 
+@pytest.mark.sanitizers
 def test_threads_do_not_race(tmp_path):
     checked = build(tmp_path, "-O0 -g1 -fsanitize=thread")
     for seed in SEEDS:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from handgrad.prove import Report, check
+from handgrad.prove.diagnosis import doctor
 from tests.prove import learners
 
 X = np.random.default_rng(0).normal(size=(4, 3))
@@ -199,6 +200,44 @@ def test_report_for_people_and_programs():
     assert repr(report) == str(report)
     assert report.to_dict()["where"]["ratio"] == pytest.approx(0.5)
     assert report.to_dict()["table"][0]["verdict"] == "wrong"
+
+
+def refuses_nothing(x):
+    return x + len(3)  # a slip
+
+
+class Slip:
+    def forward(self, x):
+        return refuses_nothing(x)
+
+    def backward(self, dout):
+        return dout
+
+
+def test_a_type_error_of_the_call_cannot_tell_and_one_inside_is_the_subjects_failure():
+    report = check(Double(), X, X)
+    assert report.verdict == "cannot tell"
+    assert "Double.forward(x) cannot be called with 2 inputs" in str(report)
+    report = check(Slip(), X)
+    assert (report.verdict, report.cause) == ("wrong", "forward_bug")
+    assert "TypeError: object of type 'int' has no len()" in report.paragraph
+    assert report.line.endswith("return x + len(3)  # a slip")
+
+
+def test_a_reference_that_fails_is_told_with_its_line():
+    report = check(Double(), X, reference=refuses_nothing)
+    assert report.verdict == "cannot tell"
+    assert report.evidence[0].startswith("reference raises: TypeError: object of type 'int'")
+    assert report.line.endswith("return x + len(3)  # a slip")
+
+
+def test_an_error_of_checks_own_is_not_taken_for_an_answer(monkeypatch):
+    def broken(*arguments):
+        raise TypeError("not the subject's")
+
+    monkeypatch.setattr(doctor, "examine", broken)
+    with pytest.raises(TypeError, match="not the subject's"):
+        check(Double(), X)
 
 
 def test_a_reference_tells_a_wrong_forward_with_a_consistent_backward():

@@ -65,3 +65,17 @@ def test_sarif_names_the_rule_and_the_line(found, monkeypatch):
     assert "return dout * 2" in lines[place["region"]["startLine"] - 1]
     assert unknown["level"] == "warning"
     assert "locations" not in unknown
+
+
+def test_what_a_right_one_is_not_right_for_is_said_in_every_format():
+    limits = ["shape (2, 3, 4): backward raises ValueError", "integers as x: dx is cut"]
+    report = Report("Bound", "right", limits=limits)
+    (result,) = json.loads(to_sarif([Found("Bound", report)], "1"))["runs"][0]["results"]
+    assert result["level"] == "note"
+    case = ElementTree.fromstring(to_junit([Found("Bound", report)])).find("testcase")
+    assert [child.tag for child in case] == ["system-out"]
+    page = report.to_html()
+    for limit in limits:
+        assert f"not for {limit}." in result["message"]["text"]
+        assert limit in " ".join(case.find("system-out").text.split())
+        assert f"<li>{limit}</li>" in page

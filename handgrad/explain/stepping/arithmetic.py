@@ -16,6 +16,7 @@ import numpy as np
 
 from handgrad import layers
 from handgrad.explain.stepping.arrays import encoded
+from handgrad.explain.stepping.translate import translated
 from handgrad.layer import shallow_clone
 from handgrad.layers.convolution.window import Grid
 from handgrad.layers.loss.cross_entropy import class_factors
@@ -50,13 +51,15 @@ def arithmetic(call: CallRecord) -> tuple[str, Options] | None:
     """What the script calls this use of a layer, and its options; None where it has no formula."""
     arrays = tuple(x.data if isinstance(x, Tensor) else x for x in call.given)
     use, cls = Use(call.layer, arrays, call.shapes[0]), type(call.original)
-    if getattr(layers, cls.__name__, None) is not cls:  # somebody's own: its code is not known
-        return None
-    if cls in NEEDED:
+    ours = getattr(layers, cls.__name__, None) is cls
+    if ours and cls in NEEDED:
         name, needed = NEEDED[cls]
         options = needed(use)
         return None if options is None else (name or cls.__name__, options)
-    return (cls.__name__, _plain(use)) if cls.__name__ in formulas_there() else None
+    if ours and cls.__name__ in formulas_there():
+        return cls.__name__, _plain(use)
+    own = translated(call.original)  # the layer's own code is run
+    return None if own is None else ("Own", own)
 
 
 def wants_parts(call: CallRecord) -> bool:

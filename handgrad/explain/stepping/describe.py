@@ -63,7 +63,7 @@ def _node(use: Use, tape: Tape, methods: dict[Any, int], *, quiet: bool) -> dict
     }  # fmt: skip
     if known is not None:
         node["op"], node["k"] = known
-    else:
+    if known is None or known[0] == "Own":  # Python's numbers, in case that the page fails
         node["given"] = [encoded(tape.values[number].array) for number in use.outputs]
         node["back"] = [None if g is None else encoded(g) for g in use.back]
         node["checks"] = _checks(use)

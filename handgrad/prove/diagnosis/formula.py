@@ -6,7 +6,7 @@ when it leaves next to nothing of the difference unexplained.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -16,9 +16,12 @@ from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import differentiate
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome
+from handgrad.subject.sandbox import SubjectError
+
+Explanation = Callable[[Hypothesis], Iterable[Finding]]
 
 # The simplest first: for a mismatch in a variant, the first that explains it is told.
-EXPLANATIONS = (
+EXPLANATIONS: tuple[Explanation, ...] = (
     gradient.absent,
     gradient.not_finite,
     gradient.swapped,
@@ -32,7 +35,7 @@ EXPLANATIONS = (
     upstream.other_upstream,
     inputs.stretched,
 )
-OF_OTHER_SHAPE = (gradient.swapped, gradient.misshapen)
+OF_OTHER_SHAPE: tuple[Explanation, ...] = (gradient.swapped, gradient.misshapen)
 
 
 def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
@@ -40,9 +43,16 @@ def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
     for mismatch in base.mismatches:
         hypothesis = _hypothesis(case, base, mismatch)
         explanations = OF_OTHER_SHAPE if hypothesis.misshapen else EXPLANATIONS
-        found = [f for explanation in explanations for f in explanation(hypothesis)]
+        found = [f for explanation in explanations for f in _tried(explanation, hypothesis)]
         nothing = "no simple mistake explains the difference"
         yield from found or [hypothesis.guess("wrong_formula", nothing)]
+
+
+def _tried(explanation: Explanation, hypothesis: Hypothesis) -> list[Finding]:
+    try:
+        return list(explanation(hypothesis))
+    except SubjectError:  # it tries inputs that the subject does not take
+        return []
 
 
 def _hypothesis(case: Case, base: Outcome, mismatch: Mismatch) -> Hypothesis:

@@ -13,6 +13,7 @@ from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.inputs import nearby
 from handgrad.prove.verdict.precision import low_precision_state
+from handgrad.prove.verdict.trial import same
 
 
 def arranged(hypothesis: Hypothesis) -> Iterator[Finding]:
@@ -135,7 +136,9 @@ def _holds_elsewhere(hypothesis: Hypothesis, ratio: float) -> bool:
     case, here = hypothesis.case, hypothesis.base.run.inputs
     if case.large:
         return True
-    if hypothesis.elsewhere and [np.shape(x) for x in here] == [np.shape(x) for x in case.inputs]:
+    alike = [np.shape(x) for x in here] == [np.shape(x) for x in case.inputs]
+    pairs = zip(case.names, here, case.inputs)
+    if alike and not all(same(x, y) for n, x, y in pairs if n in case.wanted):
         return False  # at those that were given it is right
     outcome = case.verify(nearby(case, inputs=here), effort=1e5)
     if outcome is None or hypothesis.name not in outcome.parts:

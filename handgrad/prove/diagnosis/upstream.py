@@ -24,6 +24,10 @@ WHOLE: tuple[Row, ...] = (
     ("upstream_ignored", "only the first number of the upstream gradient is used",
      lambda u: u.reshape(-1)[:1].sum()),
     ("upstream_ignored", "the size of the upstream gradient is used, not its sign", abs),
+    ("upstream_ignored", "the mean of the upstream gradient is used",
+     lambda u: u.mean() if u.ndim > 1 else u),
+    ("upstream_ignored", "the sum of the upstream gradient is used",
+     lambda u: u.sum() if u.ndim > 1 else u),
     ("transpose", "the upstream gradient is read transposed",
      lambda u: np.swapaxes(u, -1, -2).reshape(u.shape) if u.ndim > 1 else u),
 )  # fmt: skip

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.prove.measure.numeric import quick
+from handgrad.prove.measure.numeric import Derivative, quick
 from handgrad.prove.measure.point import SINGLE, Part, Point, differentiate_at
 from handgrad.prove.report import Where, gradient_of
+from handgrad.subject.upstream import signed
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up
@@ -54,6 +56,28 @@ def misfit(name: str, shape: tuple[int, ...], gradient: Array) -> Mismatch:
     return Mismatch(name, shape, gradient, None, np.empty(0), np.empty(0))
 
 
+@dataclass
+class Tolerance:
+    """What is right: a relative error, and an absolute one for each entry of a part."""
+
+    loose: float
+    floor: Array
+    upstream: Array
+
+    def sides(self, best: Derivative, k: int) -> tuple[float, float, float, float]:
+        """The least and the largest subgradient, what may be beyond them, and the error in that."""
+        low, high = best.range(self.upstream)
+        error = 3 * float(np.sqrt(best.error**2 @ self.upstream**2))
+        return low, high, self.loose * max(abs(low), abs(high)) + self.floor[k] + error, error
+
+
+def _tolerance(point: Point, part: Part, upstream: Array, top: float) -> Tolerance:
+    loose = point.start.rtol or (RELATIVE if point.noise < SINGLE else 3e-3)
+    most = abs(upstream).max(initial=0)
+    floor = ABSOLUTE * part.size(upstream) + 1e-3 * ABSOLUTE * most * _top(point.base)
+    return Tolerance(loose, floor + NOISE * top + 1e-12 * most, upstream)
+
+
 def compare(
     point: Point, part: Part, upstream: Array, analytic: Array, top: float = 0.0, looks: int = 24
 ) -> tuple[Mismatch, bool]:
@@ -63,32 +87,32 @@ def compare(
     doubt, is differentiated with care; there any subgradient is right. `top` is the largest entry
     of all gradients; `looks`, how many entries get that care before the rest is believed.
     """
-    shape = point.value(part.name).shape
     numeric = part.expected(upstream).copy()
     given = analytic.reshape(-1)[part.index]
-    doubt, size = part.doubt(upstream), part.size(upstream)
-    loose = point.start.rtol or (RELATIVE if point.noise < SINGLE else 3e-3)
-    floor = ABSOLUTE * size + 1e-3 * ABSOLUTE * abs(upstream).max(initial=0) * _top(point.base)
-    floor += NOISE * top + 1e-12 * abs(upstream).max(initial=0)
-    allowed = loose * abs(numeric) + floor
-    suspect = ~(abs(given - numeric) <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
-    suspect &= ~(abs(given - numeric) + doubt <= allowed)
+    doubt, tolerance = part.doubt(upstream), _tolerance(point, part, upstream, top)
+    loose, floor = tolerance.loose, tolerance.floor
+    off, allowed = abs(given - numeric), loose * abs(numeric) + floor
+    suspect = ~(off <= allowed + 3 * doubt) | ~(10 * doubt <= allowed + floor)
+    suspect &= ~(off + doubt <= allowed)
+    order = np.argsort(-np.nan_to_num(off, nan=np.inf) * suspect)[: int(suspect.sum())]
+    first = order[:looks]
+    for k, best in zip(first, point.together(part, first)):  # enough to acquit
+        low, high, slack, _ = tolerance.sides(best, k)
+        if low - slack <= given[k] <= high + slack:
+            suspect[k], numeric[k] = False, min(max(given[k], low), high)
     bad = np.zeros(len(part.index), dtype=bool)
     unknown = 0
-    order = np.argsort(-np.nan_to_num(abs(given - numeric), nan=np.inf) * suspect)
-    for count, k in enumerate(order[: int(suspect.sum())]):
-        if count >= looks and bad[order[:looks]].all():
+    for count, k in enumerate(order):
+        if count >= looks and bad[first].all():
             bad[k] = True  # all that were looked at are wrong: so are the rest
-            continue
         if count >= looks and not bad.any():
             break  # kinks, all of them
+        if bad[k] or not suspect[k]:
+            continue
         entry = int(part.index[k])
         if entry not in part.trouble:
             part.trouble[entry] = point.careful(part.name, entry)
-        best = part.trouble[entry]
-        low, high = best.range(upstream)
-        error = 3 * float(np.sqrt(best.error**2 @ upstream**2))
-        slack = loose * max(abs(low), abs(high)) + floor[k] + error
+        low, high, slack, error = tolerance.sides(part.trouble[entry], k)
         if not np.isfinite(low + high + error):
             unknown += 1  # forward has no derivative here
             numeric[k] = given[k]
@@ -105,6 +129,7 @@ def compare(
             bad[k], numeric[k] = False, given[k]  # the reference itself is too uncertain here
             unknown += 1
     judged = 2 * unknown <= len(part.index)
+    shape = point.value(part.name).shape
     return Mismatch(part.name, shape, analytic, part, numeric, bad), judged
 
 
@@ -137,17 +162,20 @@ def probe(
 
 def signs(rng: np.random.Generator, value: Array) -> Array:
     """A random direction: every entry at least half, of either sign."""
-    scale = rng.uniform(0.5, 1.5, value.shape) * rng.choice([-1.0, 1.0], value.shape)
-    return scale * max(1.0, min(_top(value), 10.0))
+    return signed(rng, value.shape) * max(1.0, min(_top(value), 10.0))
 
 
 def _agrees(point: Point, upstream: Array, analytic: dict, moves: dict[str, Array]) -> bool:
     terms = [analytic[n] * v for n, v in moves.items()]
     total, size = sum(t.sum() for t in terms), np.sqrt(sum((t**2).sum() for t in terms))
-    value, error = quick(point.along(moves), point.step() / 10, point.noise)
+    line, step = functools.cache(point.along(moves)), point.step() / 10
     floor = 1e-10 * abs(upstream).max(initial=0) * _top(point.base)
-    off, doubt = abs(value @ upstream - total), np.sqrt(error**2 @ upstream**2)
     tight = 3e-7 if point.noise < SINGLE else 1e-4
+    near = (line(step / 2) - line(-step / 2)) / step
+    if abs(near @ upstream - total) <= tight * size + floor:
+        return True
+    value, error = quick(line, step, point.noise)
+    off, doubt = abs(value @ upstream - total), np.sqrt(error**2 @ upstream**2)
     return bool(off <= tight * size + 10 * doubt + floor and doubt <= 1e-4 * size + floor)
 
 
@@ -182,6 +210,7 @@ def widen(point: Point, part: Part, entry: int) -> Part:
         np.concatenate([part.index, more.index]),
         np.concatenate([part.value, more.value]),
         np.concatenate([part.error, more.error]),
+        np.concatenate([part.touched, more.touched]),
         part.trouble,
     )
 

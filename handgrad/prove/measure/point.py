@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.layer import sublayers
-from handgrad.prove.measure.numeric import Derivative, Line, careful, complex_step, quick
+from handgrad.prove.measure.numeric import (
+    Derivative,
+    Line,
+    careful,
+    complex_step,
+    extrapolated,
+    quick,
+)
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
 
 _MEMORY = 4_000_000  # elements of a Jacobian that are held at once
+_AGREES = 1e-7  # of the terms that are added up: not by chance
 SINGLE, DOUBLE = 2e-7, 1e-15  # rounding of an output, by the precision it has
+
+Given = tuple[Array, Array]  # an upstream gradient, flat, and the gradient that belongs to it
 
 
 class Point:
@@ -29,17 +39,18 @@ class Point:
 
     def __init__(
         self, start: Subject, names: Sequence[str], inputs: Sequence[Any], outputs: int,
-        worker: Subject | None = None,
+        worker: Subject | None = None, known: Sequence[Array] | None = None,
     ):  # fmt: skip
+        """known: the outputs here, where they have been computed before."""
         self.start, self.names, self.inputs = start, list(names), list(inputs)
         self.outputs = outputs
         self.worker: Subject | None = None
-        self.base = self({})
+        self.base = self({}) if known is None else flat(known[:outputs])
         self.noise = SINGLE if _is_single(self.base) else DOUBLE
         self.worker = self._still_reusable(worker)
         self.settled = self.worker is not None
 
-    @cached_property
+    @functools.cached_property
     def is_network(self) -> bool:
         """Whether there are layers inside.
 
@@ -49,7 +60,7 @@ class Point:
         """
         return next(sublayers(self.start.thing), None) is not None
 
-    @cached_property
+    @functools.cached_property
     def has_ties(self) -> bool:
         """Whether zeros or equal values stand among the inputs."""
         real = [self.value(n).reshape(-1) for n in self.names if self.is_real(n)]
@@ -70,7 +81,7 @@ class Point:
         try:
             for name in held:
                 subject.put(name, moved[name])
-            outputs = [np.array(y) for y in subject.forward(given)[: self.outputs]]
+            return flat(subject.forward(given)[: self.outputs])
         except SubjectError:
             if not moved:
                 raise
@@ -78,23 +89,51 @@ class Point:
         finally:
             for name, value in held.items():
                 subject.put(name, value)
-        return np.concatenate([y.reshape(-1) for y in outputs])
 
     def along(self, directions: dict[str, Array]) -> Line:
         """The line through the point in which several arguments move at once."""
         values = {name: self.value(name) for name in directions}
         return lambda t: self({n: values[n] + t * v for n, v in directions.items()})
 
-    def entry(self, name: str, index: int) -> Line:
-        """The line on which one entry of one argument moves."""
+    def entry(self, name: str, index: Any, scale: Any = 1.0) -> Line:
+        """The line on which one entry of one argument moves, or several at their own scales."""
         value = self.value(name)
 
         def line(t: float) -> Array:
             moved = value.astype(np.result_type(value, t), copy=True)
-            moved.flat[index] += t
+            moved.flat[index] += t * scale
             return self({name: moved})
 
         return line
+
+    def each(self, name: str, index: Array, scale: Array, touched: Array) -> Callable[[Any], Array]:
+        """The outputs where each of these entries moves alone, (entries, outputs).
+
+        They move together, and what each touches shows what it does; where an output moves that
+        none has touched so far, they are moved one by one.
+        """
+
+        def lines(t: Any) -> Array:
+            moved = self.entry(name, index, scale)(t)
+            if len(index) == 1:
+                return moved[None]
+            if _differ(moved, self.base)[~touched.any(0)].any():
+                return np.array([self.entry(name, i, s)(t) for i, s in zip(index, scale)])
+            return np.where(touched, moved, self.base)
+
+        return lines
+
+    def together(self, part: Part, rows: Array) -> Iterator[Derivative]:
+        """Careful derivatives for some entries, at once for those that touch different outputs."""
+        index, found = part.index[rows], dict[int, Derivative]()
+        scale = np.maximum(abs(self.value(part.name).reshape(-1)[index]), 0.1)
+        for group in _apart(part.touched[rows]):
+            lines = self.each(part.name, index[group], scale[group], part.touched[rows[group]])
+            best = careful(lines, 1.0, self.noise)
+            for k, i in enumerate(group):
+                parts = (best.value, best.error, best.left, best.right)
+                found[i] = Derivative(*(p[k] / scale[i] for p in parts))
+        return (found[i] for i in range(len(rows)))
 
     def beside(self, shift: dict[str, Array], name: str, index: int) -> Line:
         """The line on which one entry moves, with all arguments shifted by a little."""
@@ -105,13 +144,13 @@ class Point:
 
     def careful(self, name: str, index: int) -> Derivative:
         """The derivative with respect to one entry, at any cost; exact where complex steps work."""
-        line = self.entry(name, index)
+        line = functools.cache(self.entry(name, index))
+        scale = max(abs(float(self.value(name).reshape(-1)[index])), 0.1)
         exact = complex_step(line) if name in self.names and self.noise == DOUBLE else None
         if exact is not None:
-            sides = quick(line, 1e-4, self.noise), quick(line, 1e-6, self.noise)
+            sides = (quick(line, step * scale, self.noise) for step in (1e-4, 1e-6))
             if all(np.all(abs(exact - v) <= 20 * e + 1e-9 * abs(v)) for v, e in sides):
                 return Derivative(exact, 1e-14 * abs(exact) + 1e-30, exact, exact)
-        scale = max(abs(float(self.value(name).reshape(-1)[index])), 0.1)
         return careful(line, scale, self.noise)
 
     def step(self) -> float:
@@ -165,6 +204,7 @@ class Part:
     index: Array  # flat indices of the entries
     value: Array  # (entries, outputs)
     error: Array
+    touched: Array  # which outputs change at all
     trouble: dict[int, Derivative] = field(default_factory=dict)  # entries looked at carefully
 
     def expected(self, upstream: Array) -> Array:
@@ -180,7 +220,9 @@ class Part:
         return abs(self.value) @ abs(upstream)
 
 
-def differentiate(point: Point, name: str, effort: float, rng: np.random.Generator) -> Part:
+def differentiate(
+    point: Point, name: str, effort: float, rng: np.random.Generator, given: Given | None = None
+) -> Part:
     """Columns of the Jacobian for one argument: all of them if that takes less than `effort`."""
     size = point.value(name).size
     affine = point.is_affine(name)
@@ -191,26 +233,75 @@ def differentiate(point: Point, name: str, effort: float, rng: np.random.Generat
     else:
         edges = np.array([0, size - 1])
         index = np.unique(np.concatenate([edges, rng.integers(0, size, count - 2)]))
-    return differentiate_at(point, name, index, affine)
+    return differentiate_at(point, name, index, affine, given)
 
 
-def differentiate_at(point: Point, name: str, index: Array, affine: bool = False) -> Part:
-    """Columns of the Jacobian for these entries of one argument."""
+def differentiate_at(
+    point: Point, name: str, index: Array, affine: bool = False, given: Given | None = None
+) -> Part:
+    """Columns of the Jacobian for these entries of one argument.
+
+    given: an upstream gradient, and what backward gave for it: where two points agree with that,
+    no others are asked. Outputs that do not change when an entry moves are left to other entries,
+    which then move together with it.
+    """
     point.settle()
-    values, errors = [], []
-    held = point.value(name).reshape(-1)
-    for i in index:
-        line, scale = point.entry(name, int(i)), max(1.0, abs(float(held[i])))
-        if affine:
-            high = line(scale)
-            values.append((high - point.base) / scale)
-            errors.append(2 * point.noise * (abs(high) + abs(point.base)) / scale)
-        else:
-            value, error = quick(line, point.step() * scale, point.noise)
-            values.append(value)
-            errors.append(error)
-    shape = (len(index), point.base.size)
-    return Part(name, index, np.reshape(values, shape), np.reshape(errors, shape))
+    base, noise = point.base, point.noise
+    scale = np.maximum(1.0, abs(point.value(name).reshape(-1)[index]))
+    step = 1.0 if affine else point.step() / 2
+    highs = [point.entry(name, i, s)(step) for i, s in zip(index, scale)]
+    high, size = np.reshape(highs, (len(index), base.size)), (step * scale)[:, None]
+    if affine:
+        error = 2 * noise * (abs(high) + abs(base)) / size
+        return Part(name, index, (high - base) / size, error, high != base)
+    touched = _differ(high, base)
+
+    def at(t: float, rows: Array) -> Array:
+        y = np.empty((len(rows), base.size))
+        for group in _apart(touched[rows]):
+            mine = rows[group]
+            y[group] = point.each(name, index[mine], scale[mine], touched[mine])(t)
+        return y
+
+    low = at(-step, np.arange(len(index)))
+    touched |= _differ(low, base)
+    value = (high - low) / (2 * size)
+    error = noise * np.maximum(abs(high), abs(low)) / size
+    rest = np.arange(len(index))
+    if given is not None:
+        off = abs(value @ given[0] - given[1].reshape(-1)[index])
+        rest = np.flatnonzero(~(off <= _AGREES * (abs(value) @ abs(given[0]))))
+    if rest.size:
+        far, size = (at(2 * step, rest), at(-2 * step, rest)), 2 * size[rest]
+        value[rest], error[rest] = extrapolated(*far, high[rest], low[rest], size, noise)
+    return Part(name, index, value, error, touched)
+
+
+def _apart(touched: Array) -> list[list[int]]:
+    """Groups of rows that touch different columns: what moves them all tells them apart."""
+    if 2 * touched.sum(0).max(initial=0) > len(touched):  # most touch one: each goes alone
+        return [[k] for k in range(len(touched))]
+    rows = np.packbits(touched, axis=1)
+    groups: list[list[int]] = []
+    taken = np.zeros_like(rows)  # by each group
+    for k, row in enumerate(rows):
+        free = ~(taken[: len(groups)] & row).any(1)
+        g = int(free.argmax()) if free.any() else len(groups)
+        if g == len(groups):
+            groups.append([])
+        groups[g].append(k)
+        taken[g] |= row
+    return groups
+
+
+def _differ(a: Array, b: Array) -> Array:
+    """Where they differ; NaN equals NaN."""
+    return np.asarray((a != b) & ~(np.isnan(a) & np.isnan(b)))
+
+
+def flat(outputs: Sequence[Array]) -> Array:
+    """Outputs as one new array."""
+    return np.concatenate([np.reshape(y, -1) for y in outputs])
 
 
 def _fresh(x: Any) -> Any:

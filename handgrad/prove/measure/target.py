@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.subject.upstream import signed
 from handgrad.tensor import Tensor
 
 _FAR = (1e-2, 1.0, 100.0)  # displacements, relative to 1 + |x|
@@ -84,7 +85,7 @@ def rounding(target: Target) -> float:
     if result.dtype.itemsize < 8:
         return max(target.noise, _noise(result))
     rng, before = np.random.default_rng(2), point.copy()
-    move = rng.uniform(0.5, 1.5, point.shape) * rng.choice([-1.0, 1.0], point.shape)
+    move = signed(rng, point.shape)
 
     def value(t: float) -> float:
         point[...] = before + t * move * (1 + abs(before))
@@ -135,7 +136,7 @@ def _changes(target: Target, array: Array) -> bool:
     before, here = array.copy(), target.value()
     try:
         for far in _FAR:
-            move = rng.uniform(0.5, 1.5, array.shape) * rng.choice([-1.0, 1.0], array.shape)
+            move = signed(rng, array.shape)
             with np.errstate(all="ignore"), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if array.dtype.kind == "f":

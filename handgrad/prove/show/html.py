@@ -70,6 +70,7 @@ def _section(report: Any, anchor: str) -> str:
         _source(report.line),
         _table(report.table),
         _list("Also seen", report.others),
+        _list("Right for what was given; not for", report.limits),
         _list("Notes", report.notes),
     ]
     if report.blame is not None:

@@ -16,6 +16,7 @@ class Grade(IntEnum):
     EXPLAINED = 1  # one mistake explains the whole difference, also for another upstream or input
     ELSEWHERE = 2  # it shows only in a variant: other inputs, sizes, precisions, layouts
     UNEXPLAINED = 3  # the gradient is wrong, and at most a part of the difference is explained
+    EXTREME = 4  # it shows only at inputs that are out of the ordinary
 
 
 @dataclass(frozen=True)

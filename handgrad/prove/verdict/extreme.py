@@ -82,7 +82,7 @@ def _garbage(case: Case, inputs: list[Any], low: Any, high: Any, what: str) -> I
             if not off > 100 * _shaken(case, inputs, low, high, right).get(name, np.inf):
                 continue
             text = f"With {what} {name} is rounded to garbage."
-        yield Finding("numeric_instability", text, name.removeprefix("d"), grade=Grade.ELSEWHERE)
+        yield Finding("numeric_instability", text, name.removeprefix("d"), grade=Grade.EXTREME)
 
 
 def _named(case: Case, run: Run) -> list[tuple[str, Array | None]]:

@@ -21,6 +21,7 @@ from handgrad.prove.verdict.trial import Case
 from handgrad.subject.sandbox import SubjectError
 
 _SMALL, _TINY = 1e-4, 1e-7  # between them a difference is fading
+_DIRECTIONS = 4
 
 
 def fades(case: Case, inputs: Sequence[Any]) -> bool:
@@ -49,7 +50,8 @@ def _fades(case: Case, inputs: Sequence[Any], home: Sequence[Any]) -> bool:
 
 
 def _difference(case: Case, inputs: Sequence[Any], home: Sequence[Any], share: float) -> float:
-    """How far the gradients are off along one direction, in terms of their size; NaN if unclear."""
+    """How far the gradients are off along a few directions, in terms of their size; NaN if
+    unclear. Along a single one differences may cancel by chance."""
     indices = differentiable(case)  # what has no gradient, like a mask, is nowhere in between
     there = [np.asarray(a) + share * (b - np.asarray(a)) if k in indices else b
              for k, (a, b) in enumerate(zip(home, inputs))]  # fmt: skip
@@ -58,15 +60,15 @@ def _difference(case: Case, inputs: Sequence[Any], home: Sequence[Any], share: f
         point = Point(case.subject, case.names, there, len(run.upstream))
     except SubjectError:
         return np.nan
-    rng, moves, total, size = np.random.default_rng(13), {}, 0.0, 0.0
-    for name in case.wanted:
-        gradient = run.gradients[name]
-        if gradient is None or gradient.shape != point.value(name).shape:
-            return np.nan
-        moves[name] = signs(rng, gradient)
-        moves[name] /= max(abs(moves[name]).max(initial=0), 1e-300)
-        total += float((gradient * moves[name]).sum())
-        size += float(((gradient * moves[name]) ** 2).sum())
-    value, error = quick(point.along(moves), 1e-4, point.noise)
-    off, doubt = abs(value @ run.flat_upstream - total), error @ abs(run.flat_upstream)
-    return np.nan if doubt > 0.1 * off and doubt > _TINY * np.sqrt(size) else off / np.sqrt(size)
+    given = {n: run.gradients[n] for n in case.wanted}
+    if any(g is None or g.shape != point.value(n).shape for n, g in given.items()):
+        return np.nan
+    rng, upstream, shares = np.random.default_rng(13), run.flat_upstream, []
+    for _ in range(_DIRECTIONS):
+        moves = {n: signs(rng, np.zeros(np.shape(g))) for n, g in given.items()}
+        terms = [given[n] * move for n, move in moves.items()]
+        total, size = sum(t.sum() for t in terms), np.sqrt(sum((t**2).sum() for t in terms))
+        value, error = quick(point.along(moves), 1e-4, point.noise)
+        off, doubt = abs(value @ upstream - total), error @ abs(upstream)
+        shares.append(np.nan if doubt > 0.1 * off and doubt > _TINY * size else off / size)
+    return float(np.sqrt(np.mean(np.square(shares))))

@@ -102,13 +102,13 @@ def batched(case: Case) -> set[int]:
     if case.tied is None:
         equal = {k for k, x in enumerate(case.inputs) if rows and np.shape(x)[:1] == (rows,)}
         case.tied = equal
-        if equal and not _goes(case, equal, rows):
+        if equal and not goes(case, equal, rows):
             others = equal - {min(equal)} if rows > 1 else set()
-            case.tied = equal - {k for k in others if _goes(case, equal - {k}, rows)}
+            case.tied = equal - {k for k in others if goes(case, equal - {k}, rows)}
     return case.tied
 
 
-def _goes(case: Case, indices: set[int], rows: int) -> bool:
+def goes(case: Case, indices: set[int], rows: int) -> bool:
     """Whether forward takes these inputs, and not the others, with a row more and a row less."""
     for count in (rows + 1, max(rows - 1, 1)):
         order = np.arange(count) % rows

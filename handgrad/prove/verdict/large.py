@@ -16,7 +16,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.prove.measure.compare import compare, misfit, widen
 from handgrad.prove.measure.numeric import Derivative, Line, quick
-from handgrad.prove.measure.point import DOUBLE, SINGLE, Point, differentiate_at
+from handgrad.prove.measure.point import DOUBLE, SINGLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.prove.verdict.trial import Case, Outcome, Run, close, dout_written, fresh, same
 from handgrad.subject.adapt import Subject
@@ -56,11 +56,11 @@ class Lean(Point):
         outputs = self.worker.forward([fresh(x) for x in self.inputs])[: self.outputs]
         return np.concatenate([np.asarray(y).reshape(-1) for y in outputs])
 
-    def entry(self, name: str, index: int) -> Line:
+    def entry(self, name: str, index: Any, scale: Any = 1.0) -> Line:
         held, start = self._held(name), self.value(name).flat[index]
 
         def line(t: float) -> Array:
-            held.flat[index] = start + t
+            held.flat[index] = start + t * scale
             y = self._evaluated().astype(np.float64)
             held.flat[index] = start
             return y
@@ -74,6 +74,9 @@ class Lean(Point):
         line, scale = self.entry(name, index), _scale(self.value(name))
         value, error = self._best(name, line, scale)
         return Derivative(value, error, value, value)
+
+    def together(self, part: Part, rows: Array) -> Iterator[Derivative]:
+        return (self.careful(part.name, int(part.index[k])) for k in rows)
 
     def signed(self, name: str, low: int, high: int) -> Line:
         """The line on which the entries low..high move, by random signs."""

@@ -31,7 +31,7 @@ def lawful(value: Any, case: Case) -> Iterator[Any]:
     elif isinstance(value, bool | np.bool_):
         yield not value
     elif value is None:
-        yield from (1, 2, 0.5)
+        yield from (1, 2, 3, 0.5)
         lengths = {n for x in case.inputs for n in np.shape(x)}
         yield from (np.linspace(0.5, 1.5, n) for n in sorted(lengths))
     elif is_whole(value):
@@ -49,12 +49,15 @@ def lawful(value: Any, case: Case) -> Iterator[Any]:
         if len(set(value.tolist())) == len(value) > 1:  # positions: one that is met twice
             yield np.concatenate([value[:-1], value[:1]])
     elif isinstance(value, tuple | list) and value and all(map(is_whole, value)):
-        yield from (value[::-1],) if value != value[::-1] else ()
-        if len(set(value)) == len(value) > 1:
+        starts = len(value) > 2 and value[0] == 0 and sorted(set(value)) == list(value)
+        yield from (value[::-1],) if value != value[::-1] and not starts else ()
+        if len(set(value)) == len(value) > 1 and not starts:
             yield type(value)((*value[:-1], value[0]))
         for k, v in enumerate(value):
             for other in (v + 1, max(v - 1, 0)):
-                yield type(value)((*value[:k], other, *value[k + 1 :]))
+                new = type(value)((*value[:k], other, *value[k + 1 :]))
+                if not starts or (k and sorted(set(new)) == list(new)):
+                    yield new
     elif isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size:
         yield from _arrays(value)
 

@@ -141,9 +141,8 @@ def in_dtype(case: Case, dtype: Any, inputs: list[Any], upstream: Any) -> Run:
         case.casts[dtype] = case.subject.cast(dtype)
     subject = case.casts[dtype]
     given = [cast(x, dtype) for x in inputs]
-    if upstream is None:
-        upstream = case.upstream(case.forward(subject.copy(), given))
-    return case.run(given, [cast(u, dtype) for u in upstream], subject)
+    upstream = None if upstream is None else [cast(u, dtype) for u in upstream]
+    return case.run(given, upstream, subject, dtype=dtype)
 
 
 def cast(x: Any, dtype: Any) -> Any:

@@ -15,7 +15,7 @@ from handgrad.prove.verdict.trial import Case, Run, close, fresh, same
 from handgrad.subject.adapt import Subject
 from handgrad.subject.copying import duplicate
 from handgrad.subject.parameters import attributes, owners, reach
-from handgrad.subject.sandbox import SubjectError
+from handgrad.subject.sandbox import SubjectError, Unfit
 
 LARGE = 400_000  # elements in a subject and its inputs, from which on it is copied once only, ...
 HUGE = 4_000_000  # ... and from which on not even to float64
@@ -125,7 +125,7 @@ def _large(subject: Subject, inputs: list[Any]) -> Case:
 
 def _array(x: Any, notes: set[str]) -> Any:
     if isinstance(x, str | bytes):
-        raise TypeError(f"inputs have to be arrays or numbers, got {type(x).__name__}")
+        raise Unfit(f"inputs have to be arrays or numbers, got {type(x).__name__}")
     if isinstance(x, list | tuple):
         notes.add("a list among the inputs was converted to an array")
         return np.asarray(x, dtype=np.float64 if np.asarray(x).dtype.kind == "f" else None)

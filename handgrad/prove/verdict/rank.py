@@ -29,7 +29,7 @@ Inputs = list[Any]
 
 
 def ranks(case: Case, base: Outcome) -> Iterator[Finding]:
-    """One axis more, at any end or in the middle; one less; one that is split, two that are one."""
+    """One axis more, in front or second; one less; one that is split, and two that are one."""
     for moved in _together(case) if all(np.size(x) for x in case.inputs) else ():
         seen: set[str] = set()
         for inputs in _meant(case, moved):
@@ -49,7 +49,7 @@ def _meant(case: Case, moved: list[int]) -> Iterator[Inputs]:
     lengths = {n for x in case.inputs for n in np.shape(x)}
     count = next(n for n in (2, 3, 5, 7, 11) if n not in lengths)  # none that hides a transpose
     slices = [case.inputs, *(_others(case, moved, 5 + k) for k in range(count - 1))]
-    for axis in (0, 1, -1):
+    for axis in (0, 1):
         stacked = [_joined(slices, k, axis) if k in moved else fresh(x)
                    for k, x in enumerate(case.inputs)]  # fmt: skip
         if _by_slices(case, stacked, slices):

@@ -71,13 +71,18 @@ def _made(case: Case) -> Iterator[Variant]:
     for change in _changes(case, how)[:MOST]:
         made = Recipe(how.make, how.given | change)
         subject = constructed(case.subject, made)
-        if subject is not None:
+        if subject is not None and _is_alike(case.subject, subject):
             what = ", ".join(f"{n} = {_spelled(v)}" for n, v in change.items())
             whole = [n for n, v in change.items() if is_whole(v) and is_whole(how.given[n])]
             numbers = tuple((how.given[n], change[n]) for n in whole)
             arrays = [n for n, v in change.items() if isinstance(v, np.ndarray)]
             grown = tuple(pair for n in arrays for pair in _grown(how.given[n], change[n]))
             yield Variant(set(change), what, subject, case.inputs, numbers, made, grown)
+
+
+def _is_alike(one: Subject, two: Subject) -> bool:
+    """Whether the parameters have as many axes as before."""
+    return all(one.get(n).ndim == two.get(n).ndim for n in one.parameters)
 
 
 def _called(case: Case) -> Iterator[Variant]:
@@ -229,8 +234,8 @@ def _fitted(case: Case, variant: Variant) -> Iterator[Inputs]:
 
 def _same_without(case: Case, subject: Subject, inputs: Inputs, outputs: list[Array]) -> bool:
     """Whether forward gives the same with the settings that the subject has."""
-    held = (subject.get(n).shape == case.subject.get(n).shape for n in case.subject.parameters)
-    if not all(held):
+    one, other = ({n: s.get(n).shape for n in s.parameters} for s in (subject, case.subject))
+    if one != other:
         return False
     try:
         own = case.forward(case.subject.copy(), _as_given(case, [fresh(x) for x in inputs]))

@@ -12,6 +12,7 @@ from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.inputs import (
     batched,
     differentiable,
+    goes,
     length,
     nearby,
     resized,
@@ -30,7 +31,8 @@ Shape = tuple[int, ...]
 def batches(case: Case, base: Outcome) -> Iterator[Finding]:
     """Batches of other lengths. One that loses its axis, as squeeze lets it, has to get it back."""
     rows = length(case)
-    for count in (1, 2, rows + 1, 17, 67):
+    free = goes(case, batched(case), rows)  # else a batch of one is stretched to what is fixed
+    for count in (1, 2, rows + 1, 17, 67)[0 if free else 1 :]:
         inputs, what = resized(case, 0, count, case.rng), f"a batch of {count}"
         if inputs is not None and _follows(case, base, inputs):
             # From a single sample on, it is first of all a sum over the batch that is missing.
@@ -92,7 +94,9 @@ def _lengths(case: Case) -> Iterator[tuple[str, Inputs | None]]:
     for axis in range(1, deepest):
         old = length(case, axis)
         free = old > 1 or not single
-        for other in (old + 1, old + 2, old + 3, max(old - 1, 2)) * free:
+        classes = max((x.max() + 1 for x in case.inputs if np.ndim(x) and x.dtype.kind in "iu"
+                       and x.size), default=0)  # fmt: skip
+        for other in (old + 1, old + 2, old + 3, max(old - 1, 2, classes)) * free:
             yield f"axis {axis} of length {other}", resized(case, axis, other, case.rng)
     arrays = [(k, x) for k, x in enumerate(case.inputs) if isinstance(x, np.ndarray) and x.size]
     tied = batched(case)

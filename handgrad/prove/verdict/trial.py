@@ -17,6 +17,7 @@ from handgrad.prove.measure.point import Part, Point, differentiate
 from handgrad.prove.verdict.evidence import Finding
 from handgrad.subject.adapt import Subject
 from handgrad.subject.sandbox import SubjectError
+from handgrad.subject.upstream import signed
 
 
 @dataclass
@@ -95,11 +96,7 @@ class Case:
         """Random upstream gradients, of both signs, away from zero."""
         if self.subject.upstream_count(1) == 0:  # a loss whose backward takes nothing
             return [np.ones(np.shape(y)) for y in outputs]
-        return [self._signed(np.shape(y)) for y in outputs]
-
-    def _signed(self, shape: tuple[int, ...]) -> Array:
-        size = self.rng.uniform(0.5, 1.5, shape) * self.rng.choice([-1.0, 1.0], shape)
-        return np.asarray(size)
+        return [signed(self.rng, np.shape(y)) for y in outputs]
 
     def measure(self) -> None:
         """Find the effort of one call, from one forward like those before."""
@@ -124,8 +121,12 @@ class Case:
         seed: int = 1,
         between: Callable[[Subject], None] | None = None,
         copies: bool = True,
+        dtype: Any = None,
     ) -> Run:
-        """forward and backward on a copy of `start`, or on itself with `keep`."""
+        """forward and backward on a copy of `start`, or on itself with `keep`.
+
+        dtype: of upstream gradients that are not given; the case's own at first.
+        """
         given = self.inputs if inputs is None else inputs
         given = [fresh(x) for x in given] if copies else list(given)
         subject = start if keep and start is not None else (start or self.subject).copy()
@@ -135,7 +136,7 @@ class Case:
         outputs = [y.copy() for y in raw]
         writes = self._written("forward", given, before, subject, held)
         if upstream is None:
-            upstream = [u.astype(self.dtype) for u in self.upstream(outputs)]
+            upstream = [u.astype(dtype or self.dtype) for u in self.upstream(outputs)]
         dout = [fresh(u) for u in upstream] if copies else list(upstream)
         if between is not None:
             between(subject)
@@ -224,7 +225,9 @@ class Case:
     def _differentiate(self, outcome: Outcome, start: Subject, inputs, effort: float) -> None:
         run = outcome.run
         worker = self.worker if start is self.subject else None
-        point = outcome.point = Point(start, self.names, inputs, len(run.upstream), worker)
+        point = outcome.point = Point(
+            start, self.names, inputs, len(run.upstream), worker, run.outputs
+        )
         wanted: dict[str, Array] = {}
         for name in self.wanted:
             gradient = run.gradients[name]
@@ -244,7 +247,7 @@ class Case:
         top = max((float(abs(g).max(initial=0)) for g in wanted.values()), default=0.0)
         looks = 24 if effort else 8
         for name, gradient in wanted.items():
-            part = differentiate(point, name, effort or 5e4, self.rng)
+            part = differentiate(point, name, effort or 5e4, self.rng, (flat, gradient))
             mismatch, judged = compare(point, part, flat, gradient, top, looks)
             if not mismatch.bad.any() and len(part.index) < gradient.size:
                 entry = bisect(point, name, flat, gradient, self.rng)
@@ -272,10 +275,11 @@ def vanishing(gradients: dict[str, Array | None]) -> set[str]:
 
 def same(a: Array, b: Array) -> bool:
     """Equal bit for bit, or nearly: NaN equals NaN."""
-    if np.shape(a) != np.shape(b):
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
         return False
-    real = np.asarray(a).dtype.kind in "fc"
-    return bool(np.array_equal(a, b) or (real and np.array_equal(a, b, equal_nan=True)))
+    equal = np.asarray(a == b)
+    return bool(equal.all() or (equal | ((a != a) & (b != b))).all())
 
 
 def close(a: Any, b: Any, tolerance: float = 1e-9) -> bool:
@@ -283,6 +287,9 @@ def close(a: Any, b: Any, tolerance: float = 1e-9) -> bool:
     a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         return False
+    size = max(abs(a).max(initial=0), abs(b).max(initial=0))
+    if np.isfinite(size):
+        return bool(abs(a - b).max(initial=0) <= tolerance * size + 1e-300)
     both = np.isfinite(a) & np.isfinite(b)
     if not np.array_equal(a[~both], b[~both], equal_nan=True):
         return False

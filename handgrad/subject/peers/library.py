@@ -14,7 +14,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.subject.dressing import Box, parameters
-from handgrad.subject.sandbox import SubjectError
+from handgrad.subject.sandbox import SubjectError, Unfit
+from handgrad.subject.upstream import signed
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
 _DRIVERS = ("torch/cuda/", "triton/", "jax/_src/xla_bridge", "cupy_backends/", "cupy/cuda/")
@@ -61,7 +62,7 @@ class Arguments:
 
 
 def names_of(function: Any, inputs: Sequence[Any], skip: int = 0) -> list[str]:
-    """What the function calls these inputs; TypeError where it cannot be called with them."""
+    """What the function calls these inputs; Unfit where it cannot be called with them."""
     try:
         parameters = list(inspect.signature(function).parameters.values())[skip:]
     except (ValueError, TypeError):  # written in C, without a signature
@@ -72,7 +73,7 @@ def names_of(function: Any, inputs: Sequence[Any], skip: int = 0) -> list[str]:
     except TypeError as error:
         count = f"{len(inputs)} input{'s' * (len(inputs) != 1)}"
         name = getattr(function, "__name__", "forward")
-        raise TypeError(f"{name}{signature} cannot be called with {count}: {error}") from None
+        raise Unfit(f"{name}{signature} cannot be called with {count}: {error}") from None
     names: list[str] = []
     for name in bound.arguments:
         several = signature.parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
@@ -159,7 +160,7 @@ def renamed(function: Any, peer: Any, names: list[str], outputs: Sequence[Array]
     rng, shown = np.random.default_rng(4), parameters(plain([*names, *dys(outputs)]))
     vars(function).update(__signature__=inspect.Signature(shown), __wrapped__=peer.backward)
     function.derived, function.__name__ = peer, f"gradient of {type(peer).__name__}"
-    return [rng.uniform(0.5, 1.5, y.shape) * rng.choice([-1.0, 1.0], y.shape) for y in outputs]
+    return [signed(rng, y.shape) for y in outputs]
 
 
 @contextmanager

@@ -18,6 +18,12 @@ function agrees(a, wanted) {
   return Math.abs(norm - wanted[0]) <= room && Math.abs(sum - wanted[1]) <= 10 * room;
 }
 
+/** What somebody's own code gives; null where it does what the page cannot. */
+function attempted(node, act) {
+  if (node.op !== "Own") return act();
+  try { return act(); } catch (error) { node.error = String(error.message); return null; }
+}
+
 class Machine {
   constructor(data) {
     this.data = data;
@@ -27,6 +33,7 @@ class Machine {
     for (const node of this.nodes) {
       for (const name in node.k || {}) node.k[name] = decoded(node.k[name]);
       if (node.k?.maps) node.k.maps = node.k.maps.map(decoded);
+      for (const name in node.k?.state || {}) node.k.state[name] = decoded(node.k.state[name]);
       node.given = node.given?.map(decoded);
       node.back = node.back?.map(decoded);
     }
@@ -51,9 +58,9 @@ class Machine {
 
   /** Whether the numbers of a layer here are not Python's: then it is not computed here. */
   differs(node) {
-    const back = this.sends.get(node) || [];
-    return node.out.some(id => this.values[id] && !agrees(this.values[id], this.about[id].marks)) ||
-      back.some((g, j) => g && node.wanted[j] && node.sent && !agrees(g, node.sent[j]));
+    const back = this.sends.get(node) || [], own = node.op === "Own"; // which may have failed
+    return node.out.some(id => this.values[id] ? !agrees(this.values[id], this.about[id].marks) : own) ||
+      node.sent.some((sent, j) => sent && (back[j] ? !agrees(back[j], sent) : own));
   }
 
   get edited() { return this.leaves.some((a, i) => a !== this.start[i]); }
@@ -72,8 +79,8 @@ class Machine {
   }
   run(node, args) {
     if (!node.op) return this.origin ? null : node.given || null; // Python's, of its own inputs
-    const y = ops[node.op].forward(node.k, ...args);
-    return Array.isArray(y) ? y : [y];
+    const y = attempted(node, () => ops[node.op].forward(node.k, ...args));
+    return y === null || Array.isArray(y) ? y : [y];
   }
 
   /** The gradient of every value, null where unknown, undefined where none is wanted. */
@@ -103,7 +110,7 @@ class Machine {
     if (node.op) {
       if (dys.includes(null) || args.includes(null) || ys.includes(null)) return null;
       const one = ys.length === 1;
-      return ops[node.op].backward(node.k, one ? dys[0] : dys, one ? ys[0] : ys, ...args);
+      return attempted(node, () => ops[node.op].backward(node.k, one ? dys[0] : dys, one ? ys[0] : ys, ...args));
     }
     return this.edited ? null : node.back || null;
   }

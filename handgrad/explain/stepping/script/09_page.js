@@ -65,7 +65,8 @@ class View {
         edges.length ? h("p", {class: "warn"}, `The page has no arithmetic for ${edges.join(", ")}: there it shows ` +
           "Python's numbers, and after an edit before them what follows is unknown.") : "",
         this.m.differing.length ? h("p", {class: "warn", id: "differing"},
-          `Not as Python computes it: ${this.m.differing.map(headed).join(", ")}.`) : ""),
+          `Not as Python computes it: ${this.m.differing.map(node => headed(node) +
+            (node.error ? ` (${node.error})` : "")).join(", ")}.`) : ""),
       this.bar,
       h("main", {},
         h("nav", {"aria-label": "Layers in the order of computing"}, h("h3", {}, "Layers"), this.list),

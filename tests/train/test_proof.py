@@ -3,7 +3,7 @@
 import pytest
 
 from handgrad import Affine, ReLU, Sequential, Standardize, loss_for
-from handgrad.prove.proof import prove_network
+from handgrad.train.proof import prove_network
 
 
 class Late(ReLU):

@@ -1,0 +1,15 @@
+"""ONNX files: `load` one as a network that learns on, `save` one, `backend` to run them all."""
+
+from handgrad.naming import names_of
+
+__all__ = ["backend", "load", "prepare", "run_model", "save"]
+
+__getattr__, __dir__ = names_of(
+    __name__,
+    __all__,
+    later={
+        "handgrad.interop.onnx.prepared": ("backend", "prepare", "run_model"),
+        "handgrad.interop.onnx.convert": ("load",),
+        "handgrad.interop.onnx.export": ("save",),
+    },
+)
