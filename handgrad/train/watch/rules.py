@@ -39,8 +39,8 @@ class Rule(NamedTuple):
 RULES = (
     Rule(
         "constant-inputs", "constant inputs", inputs.constant, (0.9,),
-        "what never changes says nothing; where other columns have one value in nine of ten "
-        "samples, a column that never changes is no surprise, and 0 does no harm",
+        "what never changes says nothing; where others hardly ever change (pixels of the rim), one "
+        "that never does is no surprise; 0 does no harm",
         "look at how x is read: integer division, a wrong column, one file in place of many; "
         "leave constant columns out",
     ),
@@ -62,7 +62,7 @@ RULES = (
     ),
     Rule(
         "validation-inputs", "validation inputs differ", inputs.held_out_differs, (3.0, 10.0),
-        "three standard deviations for half of the columns is no chance; ten times the size is "
+        "half of the columns three standard deviations away are no chance; ten times the size is "
         "another unit",
         "scale both with the mean and deviation of the training data: Standardize.of(x_train)",
     ),
@@ -98,7 +98,7 @@ RULES = (
     ),
     Rule(
         "sorted-batches", "batches of one class", inputs.sorted_batches, (0.5,),
-        "half of the batches, and twice of what chance gives", "leave shuffle=False out",
+        "half of the batches, and twice what chance gives", "leave shuffle=False out",
     ),
     Rule(
         "softmax-twice", "softmax applied twice", network.twice, (1e-3,),
@@ -158,8 +158,8 @@ RULES = (
     ),
     Rule(
         "saturated", "saturated activations", network.saturated, (0.5, 0.9),
-        "where the derivative is a twentieth, a tenth of the layers lets a four-hundredth through; "
-        "half of the elements at the start are not what sizes around 1 give",
+        "two layers with a derivative of a twentieth let a four-hundredth of the gradient through; "
+        "sizes around 1 do not put half of the elements there",
         "use smaller initial weights (init=\"xavier\"), scaled inputs, or ReLU",
         ("inputs-scale", "equal-weights", "exploding"),
     ),
@@ -204,7 +204,8 @@ RULES = (
     Rule(
         "lr-schedule", "the learning rate fades too early", rate.faded, (0.01,),
         "at a hundredth of the rate half of the training does a two-hundredth of the work",
-        "let the schedule reach its end with the training: CosineDecay(lr, trainer.total_steps)",
+        "let the schedule reach its end with the training: CosineDecay(lr, steps=…), in "
+        "updates",
         alone=True,
     ),
     Rule(
@@ -214,8 +215,8 @@ RULES = (
     ),
     Rule(
         "few-updates", "too few updates", rate.too_few, (100, 0.3),
-        "a batch of a quarter of the data or more makes few updates, and loses nothing by "
-        "being smaller", "use a smaller batch, 32 for example, or more epochs",
+        "a batch of a quarter of the data or more makes few updates, and smaller ones cost nothing",
+        "use a smaller batch, 32 for example, or more epochs",
         (*STUCK, "decay-too-strong", "lr-too-high"),
     ),
     Rule(
@@ -234,11 +235,13 @@ RULES = (
     ),
     Rule(
         "misaligned-labels", "targets shifted by a sample", targets.misaligned, (3.0, 5.0),
-        "three and five standard errors", "shift them back", (*DATA, *STUCK),
+        "below three standard errors with their own targets, above five with those of others",
+        "shift them back", (*DATA, *STUCK),
     ),
     Rule(
         "validation-targets", "validation targets do not belong to their inputs",
-        targets.held_out_wrong, (3.0, 5.0), "three and five standard errors",
+        targets.held_out_wrong, (3.0, 5.0),
+        "below three standard errors across the two parts, above five inside the training data",
         "order both by the same permutation; look for a sorted or shuffled column",
         (*DATA, "validation-inputs", "missing-class"),
     ),

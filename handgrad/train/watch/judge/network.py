@@ -66,14 +66,14 @@ def out_of_reach(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     elif name in ("SoftmaxCrossEntropy", "SigmoidCrossEntropy", "Hinge"):
         told = kind.lower() in ("logsoftmax",) or (name == "Hinge" and "tanh" in kind.lower())
         if not told and not any(True for _ in twice(e, (1e-3,))):
-            yield Sign(_last(e), f"its outputs lie from {reach[0]:g} to {reach[1]:g}, and {name} "
+            yield Sign(_last(e), f"its outputs lie {_words(reach)}, and {name} "
                        "takes scores from −∞ to ∞", advice=f"leave {kind} out")  # fmt: skip
     elif is_values(loss):
         t = e.trainer.t
         outside = float(((t < reach[0]) | (t > reach[1])).mean())
         if outside > bounds[0]:
             yield Sign(
-                _last(e), f"it gives {reach[0]:g} to {reach[1]:g}, and {percent(outside)} of the "
+                _last(e), f"its outputs lie {_words(reach)}; {percent(outside)} of the "
                 f"targets, from {t.min():.3g} to {t.max():.3g}, lie outside",
                 numbers={"outside": outside},
                 advice=f"leave {kind} out, or scale the targets to its range",
@@ -258,6 +258,10 @@ def unmoved(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 def _last(e: Evidence) -> str:
     o = e.readings[0].outputs[-1]
     return where(o.path, o.kind)
+
+
+def _words(reach: tuple[float, float]) -> str:
+    return f"from {reach[0]:g} to {reach[1]:g}".replace("inf", "∞").replace("-∞", "−∞")
 
 
 def _range(kind: str) -> tuple[float, float] | None:
