@@ -164,9 +164,10 @@ RULES = (
         ("inputs-scale", "equal-weights", "exploding"),
     ),
     Rule(
-        "loss-at-start", "a first loss far too high", network.loss_at_start, (2.0,),
-        "scores with deviation σ cost about σ²/2 more than ln C: 2 is σ = 2, before anything was "
-        "learnt", "use smaller initial weights in the last layer",
+        "loss-at-start", "a first loss far too high", network.loss_at_start, (2.0, 3.0),
+        "scores with deviation σ cost about σ²/2 more than ln C: 2 is σ = 2; weights of the usual "
+        "size give scores of about the size of the inputs",
+        "use smaller initial weights in the last layer",
         ("inputs-scale", "exploding", "softmax-twice"),
     ),
     Rule(
@@ -246,8 +247,10 @@ RULES = (
         (*DATA, "validation-inputs", "missing-class"),
     ),
     Rule(
-        "shuffled-labels", "inputs say nothing about the targets", targets.shuffled, (3.0, 5.0),
-        "three standard errors above chance, for neighbours and for least squares",
+        "shuffled-labels", "inputs say nothing about the targets", targets.shuffled,
+        (3.0, 5.0, 2.0),
+        "three standard errors above chance, for neighbours and for least squares; two where no "
+        "validation data say so too",
         "order x and t by the same permutation; look for a sort of one of them",
         (*DATA, *STUCK, *SIGNALS, "diverged", "sorted-batches", "validation-inputs",
          "validation-targets", "misaligned-labels", "last-activation", "missing-class",
@@ -260,9 +263,9 @@ RULES = (
         "larger batches", ("batchnorm-small-batch", "diverged", "random-evaluation"),
     ),
     Rule(
-        "overfitting", "overfitting", curves.overfitting, (0.1, 0.5, 0.3),
-        "a tenth of what was learnt on validation data is lost again, or half of what is learnt "
-        "does not hold there; without the loss of no learning, three tenths",
+        "overfitting", "overfitting", curves.overfitting, (0.25, 0.5, 0.4),
+        "a quarter of what was learnt on validation data is lost again, or half of what is learnt "
+        "does not hold there; without the loss of no learning, four tenths",
         "stop early (EarlyStopping), augment, use more data, dropout, weight decay, or a smaller "
         "network", ("shuffled-labels", "validation-targets", "misaligned-labels",
         "validation-inputs", "missing-class", "evaluation-differs", "random-evaluation",

@@ -10,8 +10,9 @@ from handgrad.layers import BatchNorm, Dropout, SoftmaxCrossEntropy
 from handgrad.train.watch.finding import OutputReading, ParameterReading, Reading
 from handgrad.train.watch.judge.inputs import Bounds, is_values
 from handgrad.train.watch.judge.sign import Sign, percent, some
-from handgrad.train.watch.measure.data import blind_loss
+from handgrad.train.watch.measure.data import blind_loss, middle
 from handgrad.train.watch.measure.evidence import Evidence, where
+from handgrad.train.watch.measure.network import rms
 
 # The values that activations can give, by what their names contain, lowest and highest.
 RANGES = {"logsoftmax": (-np.inf, 0.0), "logsigmoid": (-np.inf, 0.0), "sigmoid": (0.0, 1.0),
@@ -24,12 +25,16 @@ def loss_at_start(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     """A first loss far above that of a network that knows nothing."""
     start = e.readings[0]
     blind = blind_loss(e.trainer.loss, e.outputs)
-    if blind is None or start.step or not start.loss > blind + bounds[0]:
+    more, times = bounds
+    if blind is None or start.step or not start.loss > blind + more:
         return
-    yield Sign(
-        _last(e), f"the loss is {start.loss:.3g}, that of equal probabilities {blind:.3g}; "
-        f"{bounds[0]:g} more are the bound", "likely", 0, {"loss": start.loss, "blind": blind},
-    )  # fmt: skip
+    size = max(rms(e.columns.rms), 1.0)
+    if (scores := start.outputs[-1].rms) > times * size:
+        yield Sign(
+            _last(e), f"the loss is {start.loss:.3g}, that of equal probabilities {blind:.3g}, the "
+            f"bound {more:g} more; the scores are {scores / size:.3g} times as large as the inputs",
+            "likely", 0, {"loss": start.loss, "blind": blind, "scores": scores},
+        )  # fmt: skip
 
 
 def twice(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -59,7 +64,7 @@ def out_of_reach(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         if np.abs(sums - 1).max() > bounds[0]:
             yield Sign(
                 _last(e), f"{name} takes logarithms of probabilities; those of its outputs sum to "
-                f"{np.median(sums):.3g}", advice="let LogSoftmax be the last layer",
+                f"{middle(sums):.3g}", advice="let LogSoftmax be the last layer",
             )  # fmt: skip
     elif reach is None:
         return

@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.train.watch.finding import ParameterReading
 from handgrad.train.watch.judge.inputs import Bounds
 from handgrad.train.watch.judge.sign import Sign, percent
+from handgrad.train.watch.measure.data import middle
 from handgrad.train.watch.measure.evidence import Evidence
 from handgrad.train.watch.measure.updates import SHORT
 
@@ -178,7 +179,7 @@ def decay(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     shrunk = {k: last[k].rms / p.rms for k, p in first.items() if p.rms and not p.frozen}
     if not shrunk:
         return
-    share = float(np.median(list(shrunk.values())))
+    share = middle(np.array(list(shrunk.values())))
     pull = max(l2 * p.rms / p.gradient if p.gradient else math.inf for p in last.values()) \
         if l2 else math.nan  # fmt: skip
     if share < bounds[0]:
