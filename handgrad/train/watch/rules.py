@@ -197,8 +197,9 @@ RULES = (
         ("dead-relu", "equal-weights", "nothing-moves", "wrong-gradient"),
     ),
     Rule(
-        "vanishing-gradient", "vanishing gradients", network.vanishing, (0.01,),
-        "a layer that moves a hundredth as far needs a hundred times the updates",
+        "vanishing-gradient", "vanishing gradients", network.vanishing, (0.01, 0.001),
+        "a layer that moves a hundredth as far needs a hundred times the updates; weights of the "
+        "usual size keep signals within a factor of ten or so",
         "use ReLU, the initial weights that belong to the activation, Residual blocks or "
         "BatchNorm; Adam makes up for a part", ("dead-relu", *STUCK, "saturated"),
     ),
@@ -221,9 +222,9 @@ RULES = (
         (*STUCK, "decay-too-strong", "lr-too-high"),
     ),
     Rule(
-        "lr-too-low", "the learning rate is too low", rate.too_low, (64.0, 0.5),
+        "lr-too-low", "the learning rate is too low", rate.too_low, (64.0, 0.5, 200.0),
         "where the rate is right the lowest loss along an update is a few updates away; here it is "
-        "64, and more than were made",
+        "64, and more than were made, or 200",
         "use a learning rate ten times larger",
         (*DATA, *STUCK, *SIGNALS, "lr-too-high", "lr-schedule", "decay-too-strong",
          "last-activation", "softmax-twice", "batchnorm-small-batch"), alone=True,

@@ -28,7 +28,7 @@ def loss_at_start(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     more, times = bounds
     if blind is None or start.step or not start.loss > blind + more:
         return
-    size = max(rms(e.columns.rms), 1.0)
+    size = max(_input_size(e), 1.0)
     if (scores := start.outputs[-1].rms) > times * size:
         yield Sign(
             _last(e), f"the loss is {start.loss:.3g}, that of equal probabilities {blind:.3g}, the "
@@ -118,7 +118,7 @@ def dropout(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
                    "themselves are switched off", step=0)  # fmt: skip
         return
     for path, layer in e.layers(Dropout):
-        if layer.ratio >= bounds[0] and e.left > 0.5:
+        if layer.ratio >= bounds[0]:
             yield Sign(
                 where(path, type(layer).__name__), f"it switches {percent(layer.ratio)} off, the "
                 f"bound is {percent(bounds[0])}; {percent(e.left)} of the loss is left", "likely",
@@ -177,7 +177,16 @@ def saturated(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 
 
 def vanishing(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
-    """A first layer that moves far less than the last, because little gradient comes to it."""
+    """A first layer that moves far less than the last, because little gradient comes to it; or
+    signals that fade on their way through."""
+    start = e.readings[0]
+    sizes = [o for o in start.outputs if o.rms > 0]
+    faint = sizes[-1].rms / _input_size(e) if sizes and _input_size(e) else 1.0
+    if start.step == 0 and faint < bounds[1] and e.left > 0.5 and sizes[-1] is start.outputs[-1]:
+        yield Sign(_last(e), f"its outputs are {faint:.2g} times as large as the inputs, the bound "
+                   f"is {bounds[1]:g}: so small are the weights, and the gradients", step=0,
+                   numbers={"signal": faint})  # fmt: skip
+        return
     seen = [r for r in e.readings if any(p.update for p in r.parameters)]
     found = []
     for r in seen:
@@ -188,7 +197,8 @@ def vanishing(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         ratios = [p.ratio or 0.0 for p in weights]
         fast = max(ratios)
         share = gradients[0][1] / max(g for _, g in gradients) if gradients else 1.0
-        if fast and ratios[0] < bounds[0] * fast and share < bounds[0]:
+        bound = bounds[0]
+        if fast and ratios[0] < bound * fast and share < bound:
             found.append((r, weights[0].path, ratios[0] / fast, share))
     if len(found) < max(2, 0.6 * len(seen)):
         return
@@ -258,6 +268,11 @@ def unmoved(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         if e.readings[0].gradient_norm or frozen:
             yield Sign("all parameters", f"no update changed one; {why}",
                        step=e.trials[0].step)  # fmt: skip
+
+
+def _input_size(e: Evidence) -> float:
+    """The root mean square of the inputs; of integers, such as words, that of the first output."""
+    return rms(e.columns.rms) if e.trainer.x.dtype.kind == "f" else e.readings[0].outputs[0].rms
 
 
 def _last(e: Evidence) -> str:
