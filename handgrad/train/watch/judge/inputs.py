@@ -15,6 +15,7 @@ from handgrad.train.watch.measure.data import evenly, middle
 from handgrad.train.watch.measure.evidence import Evidence
 
 Bounds = tuple[float, ...]
+WIDE = 256  # columns; a copy of the target hides in tables, not in pictures
 
 
 def constant(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -125,20 +126,25 @@ def leakage(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 
 
 def target_inside(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
-    """A column of x that is the target itself, scaled or renamed."""
+    """A column of x that is the target itself, on whatever scale."""
     least, correlation = bounds
     t, x = e.flat_targets, e.trainer.x
-    if t is None or x.ndim != 2 or x.shape[1] < 2 or len(x) < least:
+    if t is None or x.ndim != 2 or not 2 <= x.shape[1] <= WIDE or len(x) < least:
         return
-    x, t = evenly(x, 500).astype(np.float64), evenly(t, 500).astype(np.float64)
-    moving = (np.ptp(x, axis=0) > 0) & bool(np.ptp(t) > 0)
-    X, T = x - x.mean(axis=0), t - t.mean()
-    scale = np.sqrt((X**2).sum(axis=0) * (T**2).sum())
-    r = np.where(moving, np.abs(T @ X) / np.where(scale > 0, scale, 1), 0)
+    x, t = evenly(x, 500), evenly(t, 500)
+    ranks = np.stack([_ranks(column) for column in x.T], axis=1)
+    X, T = ranks - ranks.mean(axis=0), _ranks(t) - _ranks(t).mean()
+    size = np.sqrt((X**2).sum(axis=0) * (T**2).sum())
+    r = np.abs(T @ X) / np.where(size > 0, size, 1)
     j = int(r.argmax())
     if r[j] > correlation:
-        yield Sign(e.column(j), f"its correlation with the target is {r[j]:.7g}", "likely",
+        yield Sign(e.column(j), f"its rank correlation with the target is {r[j]:.6g}", "likely",
                    numbers={"correlation": float(r[j])})  # fmt: skip
+
+
+def _ranks(column: Array) -> Array:
+    """The rank of each value among the different ones."""
+    return np.unique(column, return_inverse=True)[1].reshape(-1).astype(np.float64)
 
 
 def tokens(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
