@@ -136,8 +136,10 @@ class Evidence:
 
     @cached_property
     def flat_targets(self) -> Array | None:
-        """One target for each sample: labels, or values."""
+        """One target for each sample: labels, or values; None where some are ignored."""
         t = self.trainer.t
+        if self.labels is not None and t.min() < 0:
+            return None
         if self.labels is not None and t.ndim == 2 and t.shape[1] > 1:
             return np.asarray(t.argmax(axis=1))
         if t.size != len(t):
