@@ -32,6 +32,7 @@ GROUPS = [
     ("Online", "handgrad.stream"),
     ("Estimators", "handgrad.sklearn"),
     ("C", "handgrad.interop.c"),
+    ("Files", "handgrad.interop.files"),
     ("Native programs", "handgrad.compile"),
     ("Tensors", "handgrad"),
 ]

@@ -1,10 +1,11 @@
-"""The `handgrad` command: train, predict, report, replay, explain, check, book."""
+"""The `handgrad` command: train, predict, report, replay, explain, check, golden, book."""
 
 import click
 
 from handgrad.cli.books import book
 from handgrad.cli.checking import check_command
 from handgrad.cli.explaining import explain
+from handgrad.cli.golden import golden
 from handgrad.cli.predicting import predict
 from handgrad.cli.reporting import replay_command, report
 from handgrad.cli.training import train
@@ -16,5 +17,5 @@ def main() -> None:
     """Neural networks whose every gradient can be read, proved and run."""
 
 
-for command in (train, predict, report, replay_command, explain, check_command, book):
+for command in (train, predict, report, replay_command, explain, check_command, golden, book):
     main.add_command(command)

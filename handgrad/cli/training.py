@@ -14,12 +14,12 @@ import numpy as np
 from handgrad.cli.predicting import header_option
 from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
-from handgrad.cli.watching import names_of_columns, tell_findings
+from handgrad.cli.watching import tell_findings, watch_for
 from handgrad.layers import SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
 from handgrad.terminal import complain, patient, plain_errors, say
-from handgrad.train import DivergenceError, SaveModel, Trainer, Watch, accuracy, load_checkpoint
+from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
 from handgrad.train.loading import NAMES, load_data
 from handgrad.train.nets import fitted, network_for
@@ -128,7 +128,7 @@ def _train(
         metrics=[accuracy] if dataset.classes else [],  # of values the loss says it
         callbacks=[model, record_of(out, data, seed, dataset, reading)],
         progress=False if quiet else None,
-        watch=Watch(columns=names_of_columns(dataset), show=False) if watch else None,
+        watch=watch_for(network, loss, dataset, watch),
     )  # fmt: skip
     if saved is not None:
         if saved.training is None:

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.layer import walk
+from handgrad.network import Network
 from handgrad.searching import lr_range
 from handgrad.terminal import say
 from handgrad.train import Trainer
 from handgrad.train.dataset import Dataset
+from handgrad.train.watch.watcher import Watch, is_foreign
 
 RATES = ("lr-too-high", "lr-too-low")
 
@@ -20,6 +23,17 @@ def names_of_columns(dataset: Dataset) -> tuple[str, ...]:
     if dataset.table is not None:
         return dataset.table.features
     return dataset.columns or ()
+
+
+def watch_for(network: Network, loss: Any, dataset: Dataset, asked: bool) -> Watch | None:
+    """The training doctor; unasked only where every layer is handgrad's, so that it costs little.
+
+    What it measured goes into run.json, and from there on the page of a report.
+    """
+    foreign = any(map(is_foreign, [loss, *(layer for _, layer in walk(network))]))
+    if foreign and not asked:
+        return None
+    return Watch(columns=names_of_columns(dataset), histograms=True, show=False)
 
 
 def tell_findings(trainer: Trainer, start: np.ndarray) -> None:

@@ -61,7 +61,7 @@ def spark(values: Sequence[Any], title: str) -> str:
 
 def ridges(histograms: Sequence[tuple[Any, Mapping[str, Any] | None]], title: str) -> str:
     """Histograms one before the other, the first at the back, each with its label at the right."""
-    shown = [(label, h) for label, h in histograms if h and any(h["counts"])]
+    shown = [(label, _without_empty_ends(h)) for label, h in histograms if h and any(h["counts"])]
     if not shown:
         return '<p class="quiet">no finite value</p>'
     low, high = min(h["low"] for _, h in shown), max(h["high"] for _, h in shown)
@@ -79,6 +79,15 @@ def ridges(histograms: Sequence[tuple[Any, Mapping[str, Any] | None]], title: st
         far = 36 < zero < RIDGE - 36
         ends += _text(zero, floor + 13, "0", "middle") * far
     return drawing(RIDGE + 46, floor + 18, title, "".join(body) + ends, "ridges")
+
+
+def _without_empty_ends(h: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The bins from the first to the last that hold something."""
+    counts, width = h["counts"], (h["high"] - h["low"]) / len(h["counts"])
+    held = [i for i, count in enumerate(counts) if count]
+    first, last = held[0], held[-1] + 1
+    return {"low": h["low"] + width * first, "high": h["low"] + width * last,
+            "counts": counts[first:last]}  # fmt: skip
 
 
 def _ridge(h: Mapping[str, Any], low: float, width: float, floor: float) -> str:

@@ -55,7 +55,10 @@
     const count = Math.max(1, ...series.map(s => s.values.length));
     let low = Math.min(...all), high = Math.max(...all);
     if (!all.length) [low, high] = [0, 1];
-    if (high === low) [low, high] = [low - 0.5, high + 0.5];
+    if (high === low) {
+      const room = log.checked ? 0.5 : Math.abs(low) / 2 || 0.5;
+      [low, high] = [low - room, high + room];
+    }
     const X = k => LEFT + (wide - LEFT - RIGHT) * (count > 1 ? k / (count - 1) : 0.5);
     const Y = v => TOP + (HIGH - TOP - BOTTOM) * (1 - (scale(v) - low) / (high - low));
     card.svg.replaceChildren();

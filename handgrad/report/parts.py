@@ -8,11 +8,17 @@ from html import escape
 from typing import Any
 
 from handgrad.report.marks import calibration, confusion, number, ridges, spark
+from handgrad.report.run import history_of
+from handgrad.train.watch import diagnose
 
 Run = Mapping[str, Any]
 CALIBRATION = (
     '<p class="quiet">How often the class is right, by how sure the network is; on the dashed line '
     "it is as sure as it is right. A larger dot: more samples.</p>"
+)
+HOW = (
+    "The doctor looks at the network, too, with <code>handgrad train --watch</code>, or "
+    "<code>fit(…, watch=Watch(histograms=True))</code>."
 )
 MOST = 40  # layers and parameters that are shown one by one
 
@@ -20,11 +26,11 @@ MOST = 40  # layers and parameters that are shown one by one
 def findings(run: Run) -> str:
     """What the training doctor found."""
     diagnosis = run["seen"].get("diagnosis")
-    if diagnosis is None:
-        return '<p class="quiet">No doctor watched this run.</p>'
-    if not diagnosis["findings"]:
-        return "<p>The training doctor found nothing.</p>"
-    return f'<ul class="findings">{"".join(map(_finding, diagnosis["findings"]))}</ul>'
+    found = diagnosis["findings"] if diagnosis else diagnose(history_of(run)).to_dict()["findings"]
+    note = f'<p class="quiet">By the curves alone. {HOW}</p>' if diagnosis is None else ""
+    if not found:
+        return f"<p>The training doctor found nothing.</p>{note}"
+    return f'<ul class="findings">{"".join(map(_finding, found))}</ul>{note}'
 
 
 def _finding(found: Mapping[str, Any]) -> str:
@@ -110,7 +116,7 @@ def histograms(run: Run) -> str:
             parts.append(f'<details{opened}><summary>{title}</summary><div class="grid">'
                          f"{''.join(drawn)}</div></details>")  # fmt: skip
     if not parts:
-        return '<p class="quiet">No histograms were taken.</p>'
+        return f'<p class="quiet">No histograms were taken. {HOW}</p>'
     return '<p class="quiet">The first step at the back; at the right the step.</p>' + "".join(
         parts
     )

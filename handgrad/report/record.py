@@ -18,8 +18,9 @@ from handgrad.report.sums import machine, sum_of_weights, versions
 from handgrad.train import metrics
 from handgrad.train.callbacks import Callback, EarlyStopping, Progress, SaveModel
 from handgrad.train.describe import describe
+from handgrad.train.watch import Watch
 
-WATCHING = (Progress, SaveModel)  # callbacks that change nothing
+WATCHING = (Progress, SaveModel, Watch)  # callbacks that change nothing
 
 
 class Record(Callback):
@@ -36,7 +37,7 @@ class Record(Callback):
     The training itself is the same to the bit.
     """
 
-    passive, told_last = True, True
+    passive, told_last = True, 2  # after the training doctor, who is told last
 
     def __init__(
         self, path: str | Path = "out", *, data: Any = None, keep: bool = False,

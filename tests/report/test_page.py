@@ -127,7 +127,8 @@ def test_its_numbers_are_those_of_the_network(folder, digit):
 def test_a_run_that_diverged_says_so_and_is_drawn(folder):
     page = run_report(folder / "bad")
     assert "no longer finite" in page or "became" in page
-    assert "No doctor watched this run." in page
+    assert "By the curves alone." in page
+    assert "No histograms were taken." in page
     assert "handgrad replay" in page
 
 
@@ -263,3 +264,22 @@ def test_in_a_browser_it_works_without_an_error(folder, tmp_path):
     assert said["label"].startswith("loss by epoch, at the end: good training 0.")
     assert said["notes"] == "other, training: not drawn at epoch 2: NaN"
     assert said["wide"] <= said["window"]
+
+
+def test_the_command_lets_the_doctor_look_and_the_page_shows_it(tmp_path):
+    out = str(tmp_path / "out")
+    runner = CliRunner()
+    train = ["train", "--data", "xor", "--net", "2-6-2", "--epochs", "4", "--no-proof", "--quiet"]
+    assert runner.invoke(main, [*train, "--out", out]).exit_code == 0
+    seen = read_run(out)["seen"]["diagnosis"]
+    assert {p["path"] for p in seen["readings"][0]["parameters"]} >= {"1.W", "1.b", "3.W", "3.b"}
+    page = run_report(out)
+    assert page.count('class="ridge"') >= 4 * len(seen["readings"])
+    assert "By the curves alone" not in page
+    assert runner.invoke(main, ["replay", out, "--quiet"]).exit_code == 0
+
+
+def test_empty_ends_of_a_histogram_take_no_room():
+    zeros = {"low": -0.5, "high": 0.5, "counts": [0, 0, 0, 0, 7, 0, 0, 0, 0, 0]}
+    drawn = ridges([("0", zeros)], "it")
+    assert [float(v) for v in re.findall(r">(-?[\d.e-]+)</text>", drawn)][1:] == [-0.1, 0.0]

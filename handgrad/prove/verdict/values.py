@@ -207,11 +207,15 @@ def labels(case: Case, base: Outcome) -> Iterator[Variant]:
         for what, label, usual in _forms(x, np.shape(case.inputs[0])):
             inputs = _with(case, k, label)
             try:
-                outputs = case.run(inputs).outputs
+                run = case.run(inputs)
+                outputs = run.outputs
                 same = base.run.outputs if usual is x else case.run(_with(case, k, usual)).outputs
             except SubjectError:  # it is for one form only
                 continue
-            if len(outputs) == len(same) and all(map(close, outputs, same)):
+            shapes = [(run.gradients[n], case.shape(n, inputs)) for n in case.wanted]
+            if usual is not x and any(g is not None and g.shape != s for g, s in shapes):
+                case.limits.append(f"labels {what}: what is stretched is not summed")
+            elif len(outputs) == len(same) and all(map(close, outputs, same)):
                 yield "wrong_formula", f"labels {what}", inputs
         if x.dtype.kind == "i" and x.shape == np.shape(case.inputs[0])[: x.ndim]:
             yield from _ignored(case, k, x)
