@@ -11,7 +11,12 @@ from handgrad.network import Network
 
 
 class DivergenceError(ArithmeticError):
-    """Training met NaN or infinity and stopped; the last good weights are in the network."""
+    """Training met NaN or infinity and stopped; the last good weights are in the network.
+
+    what: became not finite; where: it began. diagnosis: of the training doctor, if it watched.
+    """
+
+    diagnosis: Any = None
 
     def __init__(self, what: str, where: str = ""):
         super().__init__(f"{what}; it began in {where}" if where else what)

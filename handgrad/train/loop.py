@@ -312,8 +312,8 @@ class Trainer:
 
         Where nothing looks between epochs, short ones may follow each other in one call.
         """
-        watching = [c for c in self.state.callbacks if not getattr(c, "passive", False)]
         state, updates, average = self.state, self.task.updates, self.state.average
+        watching = [c for c in state.callbacks if not getattr(c, "passive", False)]
         if any(does(c, "on_step") for c in watching):
             return lambda: 1
         ahead = [getattr(c, "epochs_ahead", one) for c in watching if does(c, "on_epoch")]
@@ -324,10 +324,9 @@ class Trainer:
         every = self.total_steps if average is None else average.every or updates
 
         def limit() -> int:
-            left = self.total_steps - state.step
+            left = min([self.total_steps - state.step, *(look(self) for look in near)])
             epochs = min((look(self) for look in ahead), default=left)
-            steps = min([left, every - state.step % every, *(look(self) for look in near)])
-            return int(min(steps, updates * epochs - state.position))
+            return int(min(left, updates * epochs - state.position, every - state.step % every))
 
         return limit
 

@@ -3,9 +3,9 @@
     Δw = gradient + l2 + clipping + schedule + lr_scale + momentum + scaling + decay + rounding
 
 With η₀ the learning rate of the first update, η the present one, s the weight's lr_scale, g the
-gradient of the data and g̃ what l2 and clipping make of it: −η₀ g, −η₀ λ w, −η₀ (g̃ − g − λ w),
-−(η − η₀) g̃ and −(s − 1) η g̃ are together −s η g̃, the step of SGD. Momentum is what the mean of
-the gradients puts in place of g̃, scaling what a rule makes of that by the sizes of gradients.
+gradient of the data and ĝ what l2 and clipping make of it: −η₀ g, −η₀ λ w, −η₀ (ĝ − g − λ w),
+−(η − η₀) ĝ and −(s − 1) η ĝ are together −s η ĝ, the step of SGD. Momentum is what the mean of
+the gradients puts in place of ĝ, scaling what a rule makes of that by the sizes of gradients.
 """
 
 from __future__ import annotations
@@ -216,9 +216,9 @@ def _parts(network: Network, rule: Optimizer, gradients: Array, k: int) -> list[
     if treated != g + l2 and (rule.clip_norm is not None or rule.clip_value is not None):
         found.append(Part("clipping", limited, -first * (treated - g - l2)))
     if lr != first:
-        found.append(Part("schedule", f"-(η - η₀) g̃, η = {lr:g}", -(lr - first) * treated))
+        found.append(Part("schedule", f"-(η - η₀) ĝ, η = {lr:g}", -(lr - first) * treated))
     if run.scale != 1:
-        found.append(Part("lr_scale", f"-(s - 1) η g̃, s = {run.scale:g}",
+        found.append(Part("lr_scale", f"-(s - 1) η ĝ, s = {run.scale:g}",
                           -(run.scale - 1) * lr * treated))  # fmt: skip
     found += _memory(rule, treated, rate, k)
     if rule.weight_decay and run.decays:
@@ -234,7 +234,7 @@ def _l2(rule: Optimizer, rate: float, w: float, l2: float) -> list[Part]:
 def _treated(
     network: Network, rule: Optimizer, gradients: Array, runs: Any, k: int
 ) -> tuple[float, str]:
-    """g̃ of the weight, as the rule gets it, and how it was clipped."""
+    """ĝ of the weight, as the rule gets it, and how it was clipped."""
     g, said = gradients.copy(), []
     for run in runs:
         if run.decays and rule.l2:
@@ -263,7 +263,7 @@ def _memory(rule: Optimizer, g: float, rate: float, k: int) -> list[Part]:
     whole, found = float(p[0]), []
     if without + rate * g:
         found.append(
-            Part("momentum", "the mean of the gradients, instead of g̃", without + rate * g)
+            Part("momentum", "the mean of the gradients, instead of ĝ", without + rate * g)
         )
     if whole - without:
         found.append(Part("scaling", "by the sizes of the gradients so far", whole - without))
@@ -295,5 +295,5 @@ MEANS: dict[type, Callable[..., float]] = {
 
 def _mean(rule: Optimizer) -> Callable[..., float] | None:
     """That of the rule's class; None of one that has a rule of its own."""
-    known = next((c for c in type(rule).__mro__ if c in MEANS), None)
-    return MEANS[known] if known is not None and type(rule).rule is known.rule else None  # type: ignore[attr-defined]
+    known: Any = next((c for c in type(rule).__mro__ if c in MEANS), Optimizer)
+    return MEANS.get(known) if type(rule).rule is known.rule else None

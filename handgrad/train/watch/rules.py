@@ -39,8 +39,8 @@ class Rule(NamedTuple):
 RULES = (
     Rule(
         "constant-inputs", "constant inputs", inputs.constant, (0.9,),
-        "what never changes says nothing; where other columns have one value in nine of ten "
-        "samples, a column that never changes is no surprise, and 0 does no harm",
+        "what never changes says nothing; where others hardly ever change (pixels of the rim), one "
+        "that never does is no surprise; 0 does no harm",
         "look at how x is read: integer division, a wrong column, one file in place of many; "
         "leave constant columns out",
     ),
@@ -62,7 +62,7 @@ RULES = (
     ),
     Rule(
         "validation-inputs", "validation inputs differ", inputs.held_out_differs, (3.0, 10.0),
-        "three standard deviations for half of the columns is no chance; ten times the size is "
+        "half of the columns three standard deviations away are no chance; ten times the size is "
         "another unit",
         "scale both with the mean and deviation of the training data: Standardize.of(x_train)",
     ),
@@ -76,7 +76,8 @@ RULES = (
     ),
     Rule(
         "target-among-inputs", "the target among the inputs", inputs.target_inside,
-        (50, 1 - 1e-6), "a correlation of 1 on 50 samples is a copy",
+        (50, 0.9999),
+        "a rank correlation of 1 is a copy, whatever its scale; 0.9999 leaves room for rounding",
         "leave the column out: it will not be known when predictions are made",
     ),
     Rule(
@@ -98,7 +99,7 @@ RULES = (
     ),
     Rule(
         "sorted-batches", "batches of one class", inputs.sorted_batches, (0.5,),
-        "half of the batches, and twice of what chance gives", "leave shuffle=False out",
+        "half of the batches, and twice what chance gives", "leave shuffle=False out",
     ),
     Rule(
         "softmax-twice", "softmax applied twice", network.twice, (1e-3,),
@@ -158,15 +159,16 @@ RULES = (
     ),
     Rule(
         "saturated", "saturated activations", network.saturated, (0.5, 0.9),
-        "where the derivative is a twentieth, a tenth of the layers lets a four-hundredth through; "
-        "half of the elements at the start are not what sizes around 1 give",
+        "two layers with a derivative of a twentieth let a four-hundredth of the gradient through; "
+        "sizes around 1 do not put half of the elements there",
         "use smaller initial weights (init=\"xavier\"), scaled inputs, or ReLU",
         ("inputs-scale", "equal-weights", "exploding"),
     ),
     Rule(
-        "loss-at-start", "a first loss far too high", network.loss_at_start, (2.0,),
-        "scores with deviation σ cost about σ²/2 more than ln C: 2 is σ = 2, before anything was "
-        "learnt", "use smaller initial weights in the last layer",
+        "loss-at-start", "a first loss far too high", network.loss_at_start, (2.0, 3.0),
+        "scores with deviation σ cost about σ²/2 more than ln C: 2 is σ = 2; weights of the usual "
+        "size give scores of about the size of the inputs",
+        "use smaller initial weights in the last layer",
         ("inputs-scale", "exploding", "softmax-twice"),
     ),
     Rule(
@@ -196,15 +198,17 @@ RULES = (
         ("dead-relu", "equal-weights", "nothing-moves", "wrong-gradient"),
     ),
     Rule(
-        "vanishing-gradient", "vanishing gradients", network.vanishing, (0.01,),
-        "a layer that moves a hundredth as far needs a hundred times the updates",
+        "vanishing-gradient", "vanishing gradients", network.vanishing, (0.01, 0.001),
+        "a layer that moves a hundredth as far needs a hundred times the updates; weights of the "
+        "usual size keep signals within a factor of ten or so",
         "use ReLU, the initial weights that belong to the activation, Residual blocks or "
         "BatchNorm; Adam makes up for a part", ("dead-relu", *STUCK, "saturated"),
     ),
     Rule(
         "lr-schedule", "the learning rate fades too early", rate.faded, (0.01,),
         "at a hundredth of the rate half of the training does a two-hundredth of the work",
-        "let the schedule reach its end with the training: CosineDecay(lr, trainer.total_steps)",
+        "let the schedule reach its end with the training: CosineDecay(lr, steps=…), in "
+        "updates",
         alone=True,
     ),
     Rule(
@@ -214,14 +218,14 @@ RULES = (
     ),
     Rule(
         "few-updates", "too few updates", rate.too_few, (100, 0.3),
-        "a batch of a quarter of the data or more makes few updates, and loses nothing by "
-        "being smaller", "use a smaller batch, 32 for example, or more epochs",
+        "a batch of a quarter of the data or more makes few updates, and smaller ones cost nothing",
+        "use a smaller batch, 32 for example, or more epochs",
         (*STUCK, "decay-too-strong", "lr-too-high"),
     ),
     Rule(
-        "lr-too-low", "the learning rate is too low", rate.too_low, (64.0, 0.5),
+        "lr-too-low", "the learning rate is too low", rate.too_low, (64.0, 0.5, 200.0),
         "where the rate is right the lowest loss along an update is a few updates away; here it is "
-        "64, and more than were made",
+        "64, and more than were made, or 200",
         "use a learning rate ten times larger",
         (*DATA, *STUCK, *SIGNALS, "lr-too-high", "lr-schedule", "decay-too-strong",
          "last-activation", "softmax-twice", "batchnorm-small-batch"), alone=True,
@@ -234,17 +238,21 @@ RULES = (
     ),
     Rule(
         "misaligned-labels", "targets shifted by a sample", targets.misaligned, (3.0, 5.0),
-        "three and five standard errors", "shift them back", (*DATA, *STUCK),
+        "below three standard errors with their own targets, above five with those of others",
+        "shift them back", (*DATA, *STUCK),
     ),
     Rule(
         "validation-targets", "validation targets do not belong to their inputs",
-        targets.held_out_wrong, (3.0, 5.0), "three and five standard errors",
+        targets.held_out_wrong, (3.0, 5.0),
+        "below three standard errors across the two parts, above five inside the training data",
         "order both by the same permutation; look for a sorted or shuffled column",
         (*DATA, "validation-inputs", "missing-class"),
     ),
     Rule(
-        "shuffled-labels", "inputs say nothing about the targets", targets.shuffled, (3.0, 5.0),
-        "three standard errors above chance, for neighbours and for least squares",
+        "shuffled-labels", "inputs say nothing about the targets", targets.shuffled,
+        (3.0, 5.0, 2.0),
+        "three standard errors above chance, for neighbours and for least squares; two where no "
+        "validation data say so too",
         "order x and t by the same permutation; look for a sort of one of them",
         (*DATA, *STUCK, *SIGNALS, "diverged", "sorted-batches", "validation-inputs",
          "validation-targets", "misaligned-labels", "last-activation", "missing-class",
@@ -257,9 +265,9 @@ RULES = (
         "larger batches", ("batchnorm-small-batch", "diverged", "random-evaluation"),
     ),
     Rule(
-        "overfitting", "overfitting", curves.overfitting, (0.1, 0.5, 0.3),
-        "a tenth of what was learnt on validation data is lost again, or half of what is learnt "
-        "does not hold there; without the loss of no learning, three tenths",
+        "overfitting", "overfitting", curves.overfitting, (0.25, 0.5, 0.4),
+        "a quarter of what was learnt on validation data is lost again, or half of what is learnt "
+        "does not hold there; without the loss of no learning, four tenths",
         "stop early (EarlyStopping), augment, use more data, dropout, weight decay, or a smaller "
         "network", ("shuffled-labels", "validation-targets", "misaligned-labels",
         "validation-inputs", "missing-class", "evaluation-differs", "random-evaluation",

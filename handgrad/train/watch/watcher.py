@@ -84,6 +84,8 @@ class Watch(Callback):
             found = findings_of(self.evidence)
         told = Diagnosis(found, self.evidence.readings, self._facts(), self.seconds)
         trainer.history.diagnosis = told
+        if self.evidence.error is not None:
+            self.evidence.error.diagnosis = told
         del self.evidence
         if self.show:
             print(told, file=sys.stderr)
@@ -165,8 +167,9 @@ def with_update(reading: Reading, network: Network, update: Array) -> Reading:
 
 
 def is_foreign(layer: Any) -> bool:
-    """Whether a layer is not one of handgrad's, whose gradients are proved."""
-    return not type(layer).__module__.startswith("handgrad.")
+    """Whether a layer has a backward that is not one of handgrad's, which are proved."""
+    backward = getattr(type(layer), "backward", None)
+    return not getattr(backward, "__module__", "").startswith("handgrad.")
 
 
 def watch_of(watch: Any, x: Any) -> list[Watch]:

@@ -511,3 +511,20 @@ def wrong_labels_learnt_by_heart():
 def a_straight_line_for_exclusive_or():
     x, t = hg.datasets.gates("xor")
     return S(A(2)), np.tile(x, (25, 1)), np.tile(t, 25), {"epochs": 30}
+
+
+@broken("vanishing-gradient")
+def two_layers_with_tiny_weights():
+    return S(A(40, init=1e-4), R(), A(10, init=1e-4)), *data.digits(), {
+        "validation": 0.2, "optimizer": hg.SGD(0.1)}  # fmt: skip
+
+
+@broken("lr-too-high")
+def adam_with_the_rate_of_momentum():
+    return mlp(40, 40, 10), *data.digits(), {"validation": 0.2, "optimizer": hg.Adam(0.3)}
+
+
+@broken("lr-too-low")
+def many_updates_with_a_tiny_rate():
+    return mlp(30, 10), *data.digits(), {
+        "validation": 0.2, "optimizer": hg.Adam(3e-6), "epochs": 40}  # fmt: skip

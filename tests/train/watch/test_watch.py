@@ -156,9 +156,10 @@ def test_a_divergence_is_diagnosed_too():
     x, t, _ = data.split(data.table())
     trainer = Trainer(Sequential(Affine(32), ReLU(), Affine(1)), x, t, optimizer=hg.SGD(50.0),
                       progress=False, engine="numpy", watch=Watch(show=False))  # fmt: skip
-    with pytest.raises(hg.DivergenceError):
+    with pytest.raises(hg.DivergenceError) as error:
         trainer.run()
     found = trainer.history.diagnosis
+    assert error.value.diagnosis is found
     assert found[0].name == "diverged"
     assert found[0].step == trainer.step
 
@@ -223,3 +224,36 @@ def test_labels_that_the_loss_ignores_are_no_classes(rng):
     history = fit(Sequential(Affine(3)), x, t, loss=loss, epochs=1, progress=False,
                   watch=Watch(show=False))  # fmt: skip
     assert history.diagnosis is not None
+
+
+@pytest.mark.parametrize(("t", "loss"), [
+    (np.where(np.arange(60) % 3 == 0, -1, np.arange(60) % 2),
+     hg.SoftmaxCrossEntropy(ignore_index=-1)),
+    (np.random.default_rng(0).dirichlet([1, 1], 60).astype(np.float32), hg.SoftmaxCrossEntropy()),
+    (np.arange(60.0)[:, None] % 2 * 2 - 1, hg.Hinge()),
+    (np.random.default_rng(0).normal(size=(60, 2)), hg.MeanAbsoluteError()),
+])  # fmt: skip
+def test_targets_of_all_kinds_are_read(t, loss):
+    x = np.random.default_rng(1).normal(size=(60, 3)).astype(np.float32)
+    outputs = t.shape[1] if t.ndim > 1 else 2
+    history = fit(Sequential(Affine(4), ReLU(), Affine(outputs)), x, t, loss=loss, epochs=4,
+                  validation=0.2, progress=False, watch=Watch(show=False),
+                  sample_weights=np.linspace(1, 2, 60), accumulate=2, batch=8)  # fmt: skip
+    assert len(history.diagnosis.readings) >= 4
+    assert 0 < history.diagnosis.facts["chance"] < np.inf
+
+
+def test_a_loss_of_ones_own_has_no_chance():
+    class Own:
+        def forward(self, y, t):
+            self.e = y - t
+            return float(np.abs(self.e).mean())
+
+        def backward(self, dloss=1.0):
+            return dloss * np.sign(self.e) / self.e.size
+
+    x = np.random.default_rng(1).normal(size=(60, 3))
+    history = fit(Sequential(Affine(1)), x, x[:, :1], loss=Own(), epochs=30, progress=False,
+                  watch=Watch(show=False), optimizer=hg.Adam(0.03))  # fmt: skip
+    assert "chance" not in history.diagnosis.facts
+    assert set(history.diagnosis.names) <= {"target-among-inputs"}

@@ -6,33 +6,37 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from handgrad.arrays import Array
 from handgrad.layers import ElementwiseLoss, Embedding
 from handgrad.layers.loss.cross_entropy import ClassLoss
 from handgrad.train.scale import scales
 from handgrad.train.watch.judge.sign import Sign, percent, some
-from handgrad.train.watch.measure.data import evenly
+from handgrad.train.watch.measure.data import evenly, middle
 from handgrad.train.watch.measure.evidence import Evidence
 
 Bounds = tuple[float, ...]
+WIDE = 256  # columns; a copy of the target hides in tables, not in pictures
 
 
 def constant(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     """Inputs that are the same in every sample."""
-    x = evenly(e.trainer.x, 2000)
+    x = e.trainer.x
     if len(x) < 2:
         return
-    still = np.ptp(x.reshape(len(x), -1), axis=0) == 0
+    rows = x.reshape(len(x), -1)
+    still = _still(rows)
     if still.all():
-        yield Sign("x", f"all {len(x):,} samples looked at are equal")
+        yield Sign("x", f"all {len(x):,} samples are equal")
         return
     if x.ndim != 2 or x.dtype.kind != "f":
         return
     # Beside columns that hardly ever change (pixels of the rim, rare words), some never do.
-    common = (x == np.median(x, axis=0)).mean(axis=0)
-    if (common[~still] > bounds[0]).any():
-        return
-    value = e.columns.mean
+    value = x[0]
     told = still & ((value != 0) | bool(e.names))
+    some_rows = np.sort(evenly(x, 500)[:, ~still], axis=0)
+    common = (some_rows == some_rows[len(some_rows) // 2]).mean(axis=0)
+    if not told.any() or (common > bounds[0]).any():
+        return
     ones = np.flatnonzero(still & (value == 1))
     if len(ones) == 1:  # a bias by hand
         told[ones] = False
@@ -43,6 +47,15 @@ def constant(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
             f"{some(f'{value[j]:.3g}' for j in found)} in each of {len(x):,} samples",
             numbers={"columns": float(found.size)},
         )
+
+
+def _still(rows: Array) -> Array:
+    """Columns that never change; of many rows, those that stay in some are looked at in all."""
+    few = evenly(rows, 200)
+    still = (few == few[:1]).all(axis=0)
+    at = np.flatnonzero(still)
+    still[at] = (rows[:, at] == rows[0, at]).all(axis=0)
+    return np.asarray(still)
 
 
 def scale(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -65,7 +78,7 @@ def scale(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         return
     moving = c.std > 0
     if x.ndim == 2 and moving.any():
-        ratio = float(np.median(np.abs(c.mean[moving]) / c.std[moving]))
+        ratio = middle(np.abs(c.mean[moving]) / c.std[moving])
         if ratio > offset:
             yield Sign(
                 "x",
@@ -84,7 +97,7 @@ def held_out_differs(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     moving = c.std > 0
     if not moving.any():
         return
-    away = float(np.median(np.abs(held.mean - c.mean)[moving] / c.std[moving]))
+    away = middle(np.abs(held.mean - c.mean)[moving] / c.std[moving])
     ratio = float(np.sqrt(np.mean(held.rms**2)) / np.sqrt(np.mean(c.rms**2)))
     if away > shift or not 1 / times < ratio < times:
         yield Sign(
@@ -113,20 +126,25 @@ def leakage(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 
 
 def target_inside(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
-    """A column of x that is the target itself, scaled or renamed."""
+    """A column of x that is the target itself, on whatever scale."""
     least, correlation = bounds
     t, x = e.flat_targets, e.trainer.x
-    if t is None or x.ndim != 2 or x.shape[1] < 2 or len(x) < least:
+    if t is None or x.ndim != 2 or not 2 <= x.shape[1] <= WIDE or len(x) < least:
         return
-    x, t = evenly(x, 2000).astype(np.float64), evenly(t, 2000).astype(np.float64)
-    moving = (np.ptp(x, axis=0) > 0) & bool(np.ptp(t) > 0)
-    X, T = x - x.mean(axis=0), t - t.mean()
-    scale = np.sqrt((X**2).sum(axis=0) * (T**2).sum())
-    r = np.where(moving, np.abs(T @ X) / np.where(scale > 0, scale, 1), 0)
+    x, t = evenly(x, 500), evenly(t, 500)
+    ranks = np.stack([_ranks(column) for column in x.T], axis=1)
+    X, T = ranks - ranks.mean(axis=0), _ranks(t) - _ranks(t).mean()
+    size = np.sqrt((X**2).sum(axis=0) * (T**2).sum())
+    r = np.abs(T @ X) / np.where(size > 0, size, 1)
     j = int(r.argmax())
     if r[j] > correlation:
-        yield Sign(e.column(j), f"its correlation with the target is {r[j]:.7g}", "likely",
+        yield Sign(e.column(j), f"its rank correlation with the target is {r[j]:.6g}", "likely",
                    numbers={"correlation": float(r[j])})  # fmt: skip
+
+
+def _ranks(column: Array) -> Array:
+    """The rank of each value among the different ones."""
+    return np.unique(column, return_inverse=True)[1].reshape(-1).astype(np.float64)
 
 
 def tokens(e: Evidence, bounds: Bounds) -> Iterator[Sign]:

@@ -10,8 +10,9 @@ from handgrad.layers import BatchNorm, Dropout, SoftmaxCrossEntropy
 from handgrad.train.watch.finding import OutputReading, ParameterReading, Reading
 from handgrad.train.watch.judge.inputs import Bounds, is_values
 from handgrad.train.watch.judge.sign import Sign, percent, some
-from handgrad.train.watch.measure.data import blind_loss
+from handgrad.train.watch.measure.data import blind_loss, middle
 from handgrad.train.watch.measure.evidence import Evidence, where
+from handgrad.train.watch.measure.network import rms
 
 # The values that activations can give, by what their names contain, lowest and highest.
 RANGES = {"logsoftmax": (-np.inf, 0.0), "logsigmoid": (-np.inf, 0.0), "sigmoid": (0.0, 1.0),
@@ -24,12 +25,16 @@ def loss_at_start(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     """A first loss far above that of a network that knows nothing."""
     start = e.readings[0]
     blind = blind_loss(e.trainer.loss, e.outputs)
-    if blind is None or start.step or not start.loss > blind + bounds[0]:
+    more, times = bounds
+    if blind is None or start.step or not start.loss > blind + more:
         return
-    yield Sign(
-        _last(e), f"the loss is {start.loss:.3g}, that of equal probabilities {blind:.3g}; "
-        f"{bounds[0]:g} more are the bound", "likely", 0, {"loss": start.loss, "blind": blind},
-    )  # fmt: skip
+    size = max(_input_size(e), 1.0)
+    if (scores := start.outputs[-1].rms) > times * size:
+        yield Sign(
+            _last(e), f"the loss is {start.loss:.3g}, that of equal probabilities {blind:.3g}, the "
+            f"bound {more:g} more; the scores are {scores / size:.3g} times as large as the inputs",
+            "likely", 0, {"loss": start.loss, "blind": blind, "scores": scores},
+        )  # fmt: skip
 
 
 def twice(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -59,21 +64,21 @@ def out_of_reach(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         if np.abs(sums - 1).max() > bounds[0]:
             yield Sign(
                 _last(e), f"{name} takes logarithms of probabilities; those of its outputs sum to "
-                f"{np.median(sums):.3g}", advice="let LogSoftmax be the last layer",
+                f"{middle(sums):.3g}", advice="let LogSoftmax be the last layer",
             )  # fmt: skip
     elif reach is None:
         return
     elif name in ("SoftmaxCrossEntropy", "SigmoidCrossEntropy", "Hinge"):
         told = kind.lower() in ("logsoftmax",) or (name == "Hinge" and "tanh" in kind.lower())
         if not told and not any(True for _ in twice(e, (1e-3,))):
-            yield Sign(_last(e), f"its outputs lie from {reach[0]:g} to {reach[1]:g}, and {name} "
+            yield Sign(_last(e), f"its outputs lie {_words(reach)}, and {name} "
                        "takes scores from −∞ to ∞", advice=f"leave {kind} out")  # fmt: skip
     elif is_values(loss):
         t = e.trainer.t
         outside = float(((t < reach[0]) | (t > reach[1])).mean())
         if outside > bounds[0]:
             yield Sign(
-                _last(e), f"it gives {reach[0]:g} to {reach[1]:g}, and {percent(outside)} of the "
+                _last(e), f"its outputs lie {_words(reach)}; {percent(outside)} of the "
                 f"targets, from {t.min():.3g} to {t.max():.3g}, lie outside",
                 numbers={"outside": outside},
                 advice=f"leave {kind} out, or scale the targets to its range",
@@ -113,7 +118,7 @@ def dropout(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
                    "themselves are switched off", step=0)  # fmt: skip
         return
     for path, layer in e.layers(Dropout):
-        if layer.ratio >= bounds[0] and e.left > 0.5:
+        if layer.ratio >= bounds[0]:
             yield Sign(
                 where(path, type(layer).__name__), f"it switches {percent(layer.ratio)} off, the "
                 f"bound is {percent(bounds[0])}; {percent(e.left)} of the loss is left", "likely",
@@ -172,7 +177,16 @@ def saturated(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 
 
 def vanishing(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
-    """A first layer that moves far less than the last, because little gradient comes to it."""
+    """A first layer that moves far less than the last, because little gradient comes to it; or
+    signals that fade on their way through."""
+    start = e.readings[0]
+    sizes = [o for o in start.outputs if o.rms > 0]
+    faint = sizes[-1].rms / _input_size(e) if sizes and _input_size(e) else 1.0
+    if start.step == 0 and faint < bounds[1] and e.left > 0.5 and sizes[-1] is start.outputs[-1]:
+        yield Sign(_last(e), f"its outputs are {faint:.2g} times as large as the inputs, the bound "
+                   f"is {bounds[1]:g}: so small are the weights, and the gradients", step=0,
+                   numbers={"signal": faint})  # fmt: skip
+        return
     seen = [r for r in e.readings if any(p.update for p in r.parameters)]
     found = []
     for r in seen:
@@ -183,7 +197,8 @@ def vanishing(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         ratios = [p.ratio or 0.0 for p in weights]
         fast = max(ratios)
         share = gradients[0][1] / max(g for _, g in gradients) if gradients else 1.0
-        if fast and ratios[0] < bounds[0] * fast and share < bounds[0]:
+        bound = bounds[0]
+        if fast and ratios[0] < bound * fast and share < bound:
             found.append((r, weights[0].path, ratios[0] / fast, share))
     if len(found) < max(2, 0.6 * len(seen)):
         return
@@ -255,9 +270,18 @@ def unmoved(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
                        step=e.trials[0].step)  # fmt: skip
 
 
+def _input_size(e: Evidence) -> float:
+    """The root mean square of the inputs; of integers, such as words, that of the first output."""
+    return rms(e.columns.rms) if e.trainer.x.dtype.kind == "f" else e.readings[0].outputs[0].rms
+
+
 def _last(e: Evidence) -> str:
     o = e.readings[0].outputs[-1]
     return where(o.path, o.kind)
+
+
+def _words(reach: tuple[float, float]) -> str:
+    return f"from {reach[0]:g} to {reach[1]:g}".replace("inf", "∞").replace("-∞", "−∞")
 
 
 def _range(kind: str) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ import numpy as np
 from handgrad.train.watch.finding import ParameterReading
 from handgrad.train.watch.judge.inputs import Bounds
 from handgrad.train.watch.judge.sign import Sign, percent
+from handgrad.train.watch.measure.data import middle
 from handgrad.train.watch.measure.evidence import Evidence
 from handgrad.train.watch.measure.updates import SHORT
 
@@ -49,12 +50,14 @@ def too_high(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         return
     first = e.readings[0].loss
     grown = last.loss > first and e.left > risen
-    if e.left > 0.5 and (large > moves or grown):
+    if (large > moves and e.left > 0.2) or (grown and e.left > 0.5):
         what = f"one update changed weights by {percent(large)} of their size, the bound is " \
             f"{percent(moves)}" if large > moves else \
             f"the loss has grown from {first:.3g} to {last.loss:.3g}"  # fmt: skip
         yield Sign("learning rate", f"{what}; {percent(e.left)} of the loss is left", "likely",
                    last.step, numbers, _smaller(e))  # fmt: skip
+    else:
+        yield from _rises(e, bounds)
 
 
 def _move(p: ParameterReading) -> float:
@@ -78,7 +81,7 @@ def _growth(e: Evidence) -> Iterator[float]:
 
 
 def _rises(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
-    """Of a history alone: a loss that rises, or jumps from epoch to epoch."""
+    """A curve that rises, or jumps from epoch to epoch."""
     c = e.loss
     if c is None or len(c.values) < 4:
         return
@@ -108,9 +111,9 @@ def too_low(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
             yield Sign("learning rate", f"the training loss fell by {percent(c.fell)} in "
                        f"{len(c.values)} epochs, at the end as fast as before", "hint")  # fmt: skip
         return
-    least, left = bounds
+    least, left, most = bounds
     trials = [t for t in e.trials if t.moved and not e.noisy]
-    short = [t for t in trials if t.reach > max(least, e.updates)]
+    short = [t for t in trials if t.reach > min(max(least, e.updates), most)]
     if len(trials) < 2 or e.left < left or len(short) < 0.75 * len(trials):
         return
     if (t := trials[-1]) not in short:
@@ -122,11 +125,16 @@ def too_low(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
         "learning rate",
         f"at step {t.step} an update 64 times as long would lower the loss of other samples "
         f"from {t.wide[0.0]:.4g} to {t.wide[64.0]:.4g}, the update lowers it to "
-        f"{t.wide[1.0]:.4g}: {e.updates:,} of them do not reach the minimum along a straight line; "
+        f"{t.wide[1.0]:.4g}: the minimum along it is {_times(t.reach)} away; "
         f"{percent(e.left)} of the loss is left",
         "measured", t.step, {"reach": min(t.reach, 1e9), "left": e.left},
-        f"try lr={min(t.reach, 640) / 4 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a rate",
+        f"try lr={min(t.reach, 640) / 4 * e.readings[-1].lr:.2g}; lr_range(network, x, t) finds a "
+        "rate",
     )  # fmt: skip
+
+
+def _times(reach: float) -> str:
+    return f"{reach:.0f} updates" if reach < 1000 else "1,000 updates or more"
 
 
 def faded(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
@@ -177,7 +185,7 @@ def decay(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     shrunk = {k: last[k].rms / p.rms for k, p in first.items() if p.rms and not p.frozen}
     if not shrunk:
         return
-    share = float(np.median(list(shrunk.values())))
+    share = middle(np.array(list(shrunk.values())))
     pull = max(l2 * p.rms / p.gradient if p.gradient else math.inf for p in last.values()) \
         if l2 else math.nan  # fmt: skip
     if share < bounds[0]:

@@ -108,7 +108,8 @@ def misaligned(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 def shuffled(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     """Targets that the inputs say nothing about."""
     s = e.signal if _unlearnt(e) or e.val_loss is None else None
-    if s is None or s.own >= bounds[0] or max(s.after, s.before) > bounds[1]:
+    least = bounds[0] if e.val_loss is not None else bounds[2]
+    if s is None or s.own >= least or max(s.after, s.before) > bounds[1]:
         return
     memorised = e.left < 0.7
     what = f"similar samples agree in t {s.own:.3g} standard errors above chance"

@@ -136,9 +136,11 @@ class Evidence:
 
     @cached_property
     def flat_targets(self) -> Array | None:
-        """One target for each sample: labels, or values; None where the loss ignores some."""
+        """One target for each sample: labels, or values; None where some are ignored."""
         t, ignored = self.trainer.t, getattr(self.trainer.loss, "ignore_index", None)
-        if ignored is not None and (t == ignored).any():
+        if (ignored is not None and (t == ignored).any()) or (
+            self.labels is not None and t.min() < 0
+        ):
             return None
         if self.labels is not None and t.ndim == 2 and t.shape[1] > 1:
             return np.asarray(t.argmax(axis=1))

@@ -168,7 +168,7 @@ def saturated_share(kind: str, y: Array) -> float | None:
 def _flat_gradient(network: Any, found: dict[str, Any]) -> Array:
     """All gradients in the order of the parameters; 0 where one took no part or is frozen."""
     flat = network.flat
-    gradient = np.zeros_like(flat.parameters)
+    gradient: Array = np.zeros_like(flat.parameters)
     for segment in flat.segments:
         if segment.path not in flat.frozen:
             for slot in segment.slots:

@@ -29,7 +29,7 @@ def signal_of(x: Array, t: Array, *, labels: bool) -> Signal:
     """How well neighbours among x (N, …) agree in t (N), and what least squares find."""
     n = len(x)
     at = evenly(np.arange(n), MOST)
-    rows = flat(x)[at]
+    rows = flat(x[at])
     near = nearest(rows, rows, itself=False)
     shifted = [t[(at + shift) % n] for shift in (0, 1, -1)]
     own, after, before = (agreement(s, s[near], labels) for s in shifted)
@@ -40,13 +40,20 @@ def signal_of(x: Array, t: Array, *, labels: bool) -> Signal:
 def across(x: Array, t: Array, held: Array, held_t: Array, *, labels: bool) -> float:
     """z of the agreement of held-out samples with their nearest training samples."""
     train, few = evenly(np.arange(len(x)), MOST), evenly(np.arange(len(held)), MOST)
-    near = nearest(flat(held)[few], flat(x)[train], itself=True)
+    rows = flat(np.concatenate([held[few], x[train].astype(held.dtype)]))
+    near = nearest(rows[: len(few)], rows[len(few) :], itself=True)
     return agreement(held_t[few], t[train][near], labels)
 
 
 def flat(x: Array) -> Array:
-    """Samples as rows of at most WIDTH numbers, each column brought to deviation 1."""
+    """Samples as rows of at most WIDTH numbers, each column brought to deviation 1.
+
+    Of integers, such as words, how often each of the first ones occurs in a sample.
+    """
     rows = x.reshape(len(x), -1)
+    if x.dtype.kind in "iu" and x.ndim > 1:
+        at = np.minimum(rows, WIDTH - 1) + WIDTH * np.arange(len(rows))[:, None]
+        rows = np.bincount(at.ravel(), minlength=WIDTH * len(rows)).reshape(len(rows), WIDTH)
     if rows.shape[1] > WIDTH:
         rows = rows[:, np.linspace(0, rows.shape[1] - 1, WIDTH).astype(int)]
     rows = rows.astype(np.float64)
