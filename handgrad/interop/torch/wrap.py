@@ -44,7 +44,7 @@ def _build(layer: Any, inputs: list[Any]) -> None:
 def _use(torch: Any) -> Any:
     """One call of a layer as a function of PyTorch's."""
 
-    class Use(torch.autograd.Function):  # type: ignore[name-defined,misc]
+    class Use(torch.autograd.Function):
         """One call of the layer."""
 
         @staticmethod
@@ -85,7 +85,7 @@ def _use(torch: Any) -> Any:
 def _module(torch: Any, wrapped: Any) -> Any:
     use = _use(torch)
 
-    class Wrapped(torch.nn.Module):  # type: ignore[name-defined,misc]
+    class Wrapped(torch.nn.Module):
         """A layer of handgrad's."""
 
         def __init__(self) -> None:
