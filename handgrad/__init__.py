@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove.check import check
-    from handgrad.reports.report import Report
+    from handgrad.findings.report import Report
     from handgrad.searching import lr_range, search
     from handgrad.stream import online
     from handgrad.train import (

@@ -15,7 +15,7 @@ ROOMS = {
     "arrays": 0, "attributes": 0, "foreign": 0, "pictures": 0, "protocols": 0,
     "renamed": 0,
     "inside": 1, "naming": 1, "engines": 1, "tensor": 1, "differences": 2, "layer": 2, "layers": 3,
-    "subject": 3, "reports": 3, "derivative": 3, "network": 4,
+    "subject": 3, "findings": 3, "derivative": 3, "network": 4,
     "prove": 4, "optim": 4, "attribution": 5, "optimcheck": 5, "compile": 5, "train": 6, "book": 7,
     "explain": 7, "plots": 7,
     "datasets": 7, "interop": 7, "metrics": 7, "stream": 7, "terminal": 7, "testing": 7,

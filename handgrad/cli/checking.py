@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 import numpy as np
 
+from handgrad.findings.html import report_html
 from handgrad.layers.samples import SAMPLES
 from handgrad.prove import check
-from handgrad.reports.html import report_html
 from handgrad.terminal import plain_errors
 from handgrad.testing.discover import discover
 from handgrad.testing.formats import Found, to_json, to_junit, to_sarif, to_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from handgrad.reports.report import RIGHT, UNKNOWN, wrapped
+from handgrad.findings.report import RIGHT, UNKNOWN, wrapped
 
 ADVICE = {
     "shared_state": "Keep a state for each parameter, in the instance: made in the constructor or "

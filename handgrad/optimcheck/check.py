@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from handgrad.findings.report import RIGHT, UNKNOWN, WRONG
 from handgrad.optimcheck.causes import Finding, OptimizerReport
 from handgrad.optimcheck.contract import EXPERIMENTS, Lab, descends, gap, whole
 from handgrad.optimcheck.formulas import RULES
 from handgrad.optimcheck.identify import Identity
 from handgrad.optimcheck.subject import find_way, is_own
-from handgrad.reports.report import RIGHT, UNKNOWN, WRONG
 from handgrad.subject.sandbox import Sandbox, SubjectError
 
 KINDS = ("coupled", "decoupled", "none")

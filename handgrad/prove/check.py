@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.findings.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.prove.diagnosis import doctor
 from handgrad.prove.diagnosis.blame import blame
 from handgrad.prove.diagnosis.slips import missing_return, slip
@@ -16,7 +17,6 @@ from handgrad.prove.half import judge_half
 from handgrad.prove.second import prove_second
 from handgrad.prove.verdict.prepare import prepare
 from handgrad.prove.verdict.trial import Case
-from handgrad.reports.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.subject.adapt import adapt, with_cache
 from handgrad.subject.dressing import bound
 from handgrad.subject.peers.adapt import as_arrays

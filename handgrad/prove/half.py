@@ -15,8 +15,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.differences.signed import signed
+from handgrad.findings.report import WRONG, Report
 from handgrad.prove.verdict.trial import Case
-from handgrad.reports.report import WRONG, Report
 from handgrad.subject.sandbox import SubjectError
 
 # The spacing of numbers at 1, the largest number, and the spacing near 0.

@@ -16,9 +16,9 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.derivative import grad
+from handgrad.findings.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.layer import Layer, Slot, slots
 from handgrad.prove.verdict.trial import Case
-from handgrad.reports.report import RIGHT, UNKNOWN, WRONG, Report
 from handgrad.subject.copying import duplicate
 from handgrad.subject.dressing import ANY, Box, dressed, parameters
 from handgrad.subject.parameters import put

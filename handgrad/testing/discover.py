@@ -33,10 +33,10 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.findings.report import RIGHT, UNKNOWN, Report
 from handgrad.prove.check import check
 from handgrad.prove.diagnosis.slips import slip
 from handgrad.prove.diagnosis.source import parsed
-from handgrad.reports.report import RIGHT, UNKNOWN, Report
 from handgrad.subject.sandbox import Sandbox, SubjectError
 from handgrad.testing.formats import Found
 from handgrad.testing.guess import Guess

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from handgrad.reports.report import CAUSES, Report, wrapped
+from handgrad.findings.report import CAUSES, Report, wrapped
 
 
 @dataclass(frozen=True)

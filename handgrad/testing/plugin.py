@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from handgrad.findings.html import report_html
 from handgrad.prove import Report, check
 from handgrad.prove.check import watched
-from handgrad.reports.html import report_html
 from handgrad.testing.variants import require_right
 from handgrad.train.write import write_whole
 

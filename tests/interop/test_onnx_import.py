@@ -274,6 +274,46 @@ def test_an_imported_network_reads_well_and_says_how_it_is_saved(tmp_path):
         hg.save(network, tmp_path / "a.safetensors")
 
 
+def grouped(b):
+    scale, shift = np.array([1, 2], np.float32), np.array([0.5, -1], np.float32)
+    return b.node("GroupNormalization", ["x", scale, shift], num_groups=2)
+
+
+AWKWARD = [
+    ("CastLike", lambda b: b.node("Mul", ["x", b.node("CastLike", [np.array(3), "x"])])),
+    ("DepthToSpace", lambda b: b.node("SpaceToDepth", ["x"], blocksize=2)),
+    ("Clip", lambda b: b.node("Clip", ["x"])),
+    ("GroupNormalization", grouped),
+    ("LpNormalization", lambda b: b.node("LpNormalization", ["x"], axis=1)),
+    ("MaxPool", lambda b: b.node("MaxPool", ["x"], kernel_shape=[2, 2], dilations=[2, 2])),
+    ("AveragePool", lambda b: b.node("AveragePool", ["x"], kernel_shape=[2, 2],
+                                     auto_pad="SAME_LOWER")),
+    ("GatherND", lambda b: b.node("GatherND", ["x", np.array([[[0, 1], [1, 0]]] * 3)],
+                                  batch_dims=1)),
+    ("Resize", lambda b: b.node("Resize", ["x", None, np.array([1, 1, 2, 1.5], np.float32)],
+                                mode="linear")),
+    ("Pad", lambda b: b.node("Pad", ["x", np.array([0, 0, 1, -1, 0, 0, 0, 2])])),
+    ("LRN", lambda b: b.node("LRN", ["x"], size=3)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "build"), AWKWARD, ids=[name for name, _ in AWKWARD])
+def test_expressions_are_what_the_operators_are_and_proved(name, build):
+    data = file_of(build, ("N", 4, 4, 4), 20)
+    x = np.random.default_rng(0).normal(size=(3, 4, 4, 4)).astype(np.float32)
+    network = load(data)
+    (expected,) = prepare(data).run(x)
+    np.testing.assert_allclose(network.forward(x), expected, rtol=1e-4, atol=1e-6)
+    wide = network.astype(np.float64)
+    rng, step = np.random.default_rng(1), 1e-6
+    upstream, along = rng.normal(size=expected.shape), rng.normal(size=x.shape)
+    wide.forward(x.astype(np.float64))
+    dx = wide.backward(upstream)
+    ends = [wide.forward(x + s * step * along) for s in (1, -1)]
+    slope = ((ends[0] - ends[1]) * upstream).sum() / (2 * step)
+    np.testing.assert_allclose((dx * along).sum(), slope, rtol=1e-5)
+
+
 @pytest.mark.parametrize("opset", [6, 7, 9, 12, 13, 20])
 def test_softmax_means_what_the_opset_says(opset):
     data = file_of(lambda b: b.node("Softmax", ["x"], axis=1), ("N", 2, 3), opset)

@@ -6,8 +6,8 @@ The zoo scores it on hundreds more.
 import numpy as np
 import pytest
 
+from handgrad.findings.report import CAUSES, FAMILIES, family
 from handgrad.prove import check
-from handgrad.reports.report import CAUSES, FAMILIES, family
 from tests.prove import learners
 
 R = np.random.default_rng(0)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from handgrad.findings.report import family
 from handgrad.prove import check
-from handgrad.reports.report import family
 from tests.prove import learners
 
 R = np.random.default_rng(3)

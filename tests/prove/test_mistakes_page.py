@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from handgrad.reports.report import CAUSES
+from handgrad.findings.report import CAUSES
 from tests.prove.mistakes_page import run, sections
 
 SECTIONS = list(sections())

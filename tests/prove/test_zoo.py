@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handgrad.reports.report import CAUSES
+from handgrad.findings.report import CAUSES
 from tests.prove.zoo.differ import difference
 from tests.prove.zoo.fair import FAIR
 from tests.prove.zoo.handmade import MISTAKES

@@ -7,8 +7,8 @@ import types
 import numpy as np
 import pytest
 
+from handgrad.findings.report import family
 from handgrad.prove.check import check
-from handgrad.reports.report import family
 from handgrad.subject.peers.adapt import as_arrays
 
 X = np.random.default_rng(0).normal(size=(3, 4))

@@ -103,7 +103,7 @@ def _sequential(module: Any, dtype: str) -> Sequential | None:
 def _traced(module: Any, dtype: str) -> Network:
     import torch
 
-    class Tracer(torch.fx.Tracer):  # type: ignore[name-defined,misc]
+    class Tracer(torch.fx.Tracer):
         def is_leaf_module(self, m: Any, name: str) -> bool:
             return type(m).__module__.startswith("torch.nn.") and not isinstance(
                 m, torch.nn.Sequential | torch.nn.ModuleList | torch.nn.ModuleDict
@@ -117,7 +117,9 @@ def _traced(module: Any, dtype: str) -> Network:
             "at values, or unpacks a shape, has to be written as a Network by hand"
         ) from None
     inner: dict[str, Any] = {}
-    steps, inputs, wrong = [], [], []
+    steps: list[Any] = []
+    inputs: list[str] = []
+    wrong: list[str] = []
     output: Any = None
     for node in graph.nodes:
         args, kwargs = _refs(node.args), _refs(node.kwargs)

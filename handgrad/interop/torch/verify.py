@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.interop.onnx import backend
 from handgrad.interop.torch.state import state_arrays
 from handgrad.layer import walk
 from handgrad.network import Network
@@ -154,9 +155,7 @@ def _run_ours(network: Network, x: Array, rng: Any) -> dict[str, Any]:
 
 
 def _against_file(network: Network, path: str | Path, x: Any) -> Verification:
-    from handgrad.interop import onnx
-
-    (there,) = onnx.backend.prepare(str(path)).run([np.asarray(x)])[:1]
+    (there,) = backend.prepare(str(path)).run([np.asarray(x)])[:1]
     ours = network.predict(np.asarray(x), engine="numpy")
     return Verification([_compare("the network", "output", ours, np.asarray(there))])
 

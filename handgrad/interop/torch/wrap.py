@@ -41,8 +41,10 @@ def _build(layer: Any, inputs: list[Any]) -> None:
         shallow_clone(layer, training=False).forward(*inputs)
 
 
-def _module(torch: Any, wrapped: Any) -> Any:
-    class Use(torch.autograd.Function):  # type: ignore[name-defined,misc]
+def _use(torch: Any) -> Any:
+    """One call of a layer as a function of PyTorch's."""
+
+    class Use(torch.autograd.Function):
         """One call of the layer."""
 
         @staticmethod
@@ -77,7 +79,13 @@ def _module(torch: Any, wrapped: Any) -> Any:
                 *(None if g is None else torch.from_numpy(np.array(g)) for g in gradients),
             )
 
-    class Wrapped(torch.nn.Module):  # type: ignore[name-defined,misc]
+    return Use
+
+
+def _module(torch: Any, wrapped: Any) -> Any:
+    use = _use(torch)
+
+    class Wrapped(torch.nn.Module):
         """A layer of handgrad's."""
 
         def __init__(self) -> None:
@@ -93,7 +101,7 @@ def _module(torch: Any, wrapped: Any) -> Any:
                 array = parameter.detach().numpy()
                 if array.ctypes.data != slot.value.ctypes.data:  # in a copy of this module
                     slot.value[...] = array
-            return Use.apply(self.layer, len(inputs), *inputs, *parameters)
+            return use.apply(self.layer, len(inputs), *inputs, *parameters)
 
         def train(self, mode: bool = True) -> Any:
             super().train(mode)

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from handgrad.findings.report import WRONG, Report
 from handgrad.layer import is_layer
 from handgrad.prove.verdict.trial import Case, fresh
-from handgrad.reports.report import WRONG, Report
 from handgrad.subject.copying import duplicate
 from handgrad.subject.sandbox import SubjectError
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.findings.arrays import window
+from handgrad.findings.causes import CAUSES
+from handgrad.findings.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where, gradient_of
 from handgrad.prove.diagnosis import formula, forward
 from handgrad.prove.diagnosis.source import line_of
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.judge import judge
 from handgrad.prove.verdict.trial import Case, Outcome
-from handgrad.reports.arrays import window
-from handgrad.reports.causes import CAUSES
-from handgrad.reports.report import RIGHT, UNKNOWN, WRONG, Report, Row, Where, gradient_of
 from handgrad.subject.sandbox import SubjectError
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.differences.numeric import quick
+from handgrad.findings.report import gradient_of
 from handgrad.prove.measure.compare import Mismatch, signs
 from handgrad.prove.measure.point import DOUBLE, Part, Point, differentiate_at
 from handgrad.prove.verdict.evidence import Finding, Grade
 from handgrad.prove.verdict.trial import Case, Outcome, same
-from handgrad.reports.report import gradient_of
 
 _LEFT, _LEFT_SINGLE = 1e-3, 0.05  # share of the difference that may be left unexplained
 

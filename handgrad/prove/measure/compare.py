@@ -11,8 +11,8 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.differences.numeric import Derivative, quick
 from handgrad.differences.signed import signed
+from handgrad.findings.report import Where, gradient_of
 from handgrad.prove.measure.point import SINGLE, Part, Point
-from handgrad.reports.report import Where, gradient_of
 
 RELATIVE = 3e-4  # an error smaller than this is no mistake: a guard like log(y + 1e-7) does more
 ABSOLUTE = 1e-7  # of the terms that are added up

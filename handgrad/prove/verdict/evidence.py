@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from handgrad.reports.report import Where
+from handgrad.findings.report import Where
 
 
 class Grade(IntEnum):

@@ -19,8 +19,8 @@ from time import perf_counter
 
 import numpy as np
 
+from handgrad.findings.report import CAUSES
 from handgrad.prove.check import check
-from handgrad.reports.report import CAUSES
 
 from .fair import FAIR
 from .handmade import MISTAKES

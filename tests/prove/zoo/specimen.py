@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from handgrad.reports.report import family
+from handgrad.findings.report import family
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.interop.onnx.convert.expressions import EXPRESSIONS
+from handgrad.interop.onnx.convert.expressions import EXPRESSIONS, NoExpression
 from handgrad.interop.onnx.convert.forms import FORMS, Form, Seen
 from handgrad.interop.onnx.graph import Node
 from handgrad.interop.onnx.interpreter import Interpreter, Scope, explained
@@ -82,21 +82,27 @@ def on_tensors(step: Step, given: list[Any]) -> tuple[Any, ...]:
         return interpret(step, given)
     if node.op in WITHOUT_VALUES:
         return interpret(step, [x.data if isinstance(x, Tensor) else x for x in given])
-    result: Any = None
-    expression = None if to_integers(node) else EXPRESSIONS.get(node.operator)
-    if expression is not None:
-        assert step.call is not None
-        more = {"node": step.call} if "node" in signature(expression).parameters else {}
-        result = expression(*given, **node.attributes, **more)
-    elif (layer := layer_of(step, given)) is not None:
-        result = apply(layer, given[0])
-    else:
+    result = differentiable(step, given)
+    if result is None:
         arrays = [np.asarray(x) if isinstance(x, Tensor) else x for x in given]
         outputs = interpret(step, arrays)
         if node.op in FLAT or not any(y.dtype.kind == "f" for y in outputs):
             return outputs
         result = apply(Interpreted(step), *given)
     return result if isinstance(result, tuple) else (result,)
+
+
+def differentiable(step: Step, given: list[Any]) -> Any:
+    """The outputs by an expression or a layer; None where the operator is neither."""
+    expression = None if to_integers(step.node) else EXPRESSIONS.get(step.node.operator)
+    if expression is not None:
+        more = {"node": step.call} if "node" in signature(expression).parameters else {}
+        try:
+            return expression(*given, **step.node.attributes, **more)
+        except NoExpression:
+            return None
+    layer = layer_of(step, given)
+    return None if layer is None else apply(layer, given[0])
 
 
 def layer_of(step: Step, given: list[Any]) -> Any:

@@ -14,6 +14,7 @@ from handgrad.layers.loss.base import ElementwiseLoss
 from handgrad.layers.loss.cross_entropy import ClassLoss
 
 LOOKED_AT = 500  # samples whose columns are measured, evenly spaced
+COMPARED = 200_000  # samples, each of training and of validation
 KEY_COLUMNS = 32  # by which samples that may be equal are found
 
 
@@ -159,7 +160,10 @@ class Copies(NamedTuple):
 
 
 def copies_of(x: Array, held: Array) -> Copies:
-    """Find equal samples by the bytes of some columns, and then by all of them."""
+    """Find equal samples by the bytes of some columns, and then by all of them.
+
+    Of more than COMPARED samples some are looked at, for all of them would fill the memory."""
+    x, held = evenly(x, COMPARED), evenly(held, COMPARED)
     n = len(x)
     rows = [np.ascontiguousarray(a).reshape(len(a), -1) for a in (x, held.astype(x.dtype))]
     spread = evenly(rows[0], LOOKED_AT)

@@ -4,6 +4,6 @@ Each takes the inputs by position and the attributes by name, in the form of eve
 """
 
 from handgrad.interop.onnx.convert.expressions import elements, shapes, sums, windows
-from handgrad.interop.onnx.convert.expressions.table import EXPRESSIONS
+from handgrad.interop.onnx.convert.expressions.table import EXPRESSIONS, NoExpression
 
-__all__ = ["EXPRESSIONS", "elements", "shapes", "sums", "windows"]
+__all__ = ["EXPRESSIONS", "NoExpression", "elements", "shapes", "sums", "windows"]

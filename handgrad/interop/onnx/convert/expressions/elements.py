@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.interop.onnx.convert.expressions.table import EXPRESSIONS, expression, number
+from handgrad.interop.onnx.convert.expressions.table import (
+    EXPRESSIONS,
+    NoExpression,
+    expression,
+    number,
+)
 from handgrad.layer import apply
 from handgrad.layers import LogSoftmax, Softmax
 from handgrad.layers.operators import plain
@@ -54,8 +59,17 @@ def mean_of(*xs):
     return reduce(np.add, xs) / len(xs)
 
 
-@expression("Identity", "Cast", "CastLike")
-def same(x, *others, **options):
+@expression("Identity", "Cast")
+def same(x, **options):
+    return x
+
+
+@expression("CastLike")
+def cast_like(x, like, **options):
+    if not isinstance(x, Tensor):
+        return np.asarray(x).astype(like.dtype)
+    if like.dtype.kind != "f":
+        raise NoExpression
     return x
 
 
@@ -71,7 +85,7 @@ def where(condition, a, b):
 
 @expression("Clip")
 def clip(x, min=None, max=None):
-    return np.clip(x, number(min), number(max))
+    return x if min is None and max is None else np.clip(x, number(min), number(max))
 
 
 @expression("Swish")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from handgrad.interop.onnx.convert.expressions.table import dtype_of, expression, number
+from handgrad.interop.onnx.operators.indexing import vectors
 from handgrad.interop.onnx.operators.shape import slices
 from handgrad.layer import apply
 from handgrad.layers import Gather, Index
@@ -92,6 +93,11 @@ def gather_elements(x, indices, *, axis=0):
     return apply(Gather(axis), x[cut], index)
 
 
+@expression("GatherND")
+def gather_nd(x, indices, *, batch_dims=0):
+    return apply(Index(vectors(x.shape, np.asarray(indices), batch_dims)), x)
+
+
 @expression("Pad")
 def pad(x, pads=None, value=None, axes=None, *, mode="constant", paddings=None):
     pads = [int(p) for p in (paddings if pads is None else pads)]
@@ -118,10 +124,11 @@ def depth_to_space(x, *, blocksize, mode="DCR"):
 
 
 @expression("SpaceToDepth")
-def space_to_depth(x, *, blocksize):
+def space_to_depth(x, *, blocksize, mode="DCR"):
     n, c, h, w = x.shape
     b = blocksize
-    y = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 3, 5, 1, 2, 4)
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    y = x.reshape(n, c, h // b, b, w // b, b).transpose(order)
     return y.reshape(n, c * b * b, h // b, w // b)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.interop.onnx.convert.expressions.table import EXPRESSIONS, expression
+from handgrad.interop.onnx.convert.expressions.table import EXPRESSIONS, NoExpression, expression
 from handgrad.layer import apply
 from handgrad.layers import CumSum, Gather, LogSoftmax, LogSumExp, Prod
 from handgrad.layers.operators import plain
@@ -18,6 +18,8 @@ def reduction(name: str, function: Callable[..., Any]) -> None:
     """Enter a reduction, its axes an attribute or an input."""
 
     def run(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0) -> Any:
+        if not x.size:
+            raise NoExpression
         axis = None if axes is None or not len(axes) else tuple(int(a) for a in axes)
         if axis is None and noop_with_empty_axes:
             return function(x, (), True)
@@ -102,11 +104,53 @@ def batch_normalization(x, scale, b, mean, var, *, epsilon=1e-5, momentum=0.9, s
     return normal * scale.reshape(wide) + b.reshape(wide)
 
 
+@expression("GroupNormalization")
+def group_normalization(x, scale, b, *, num_groups, epsilon=1e-5, stash_type=1, node):
+    """γ and β for each channel; in opset 18 for each group."""
+    n = x.shape[0]
+    y = standardized(x.reshape(n, num_groups, -1), (2,), epsilon)
+    if node.opset < 21:
+        y = y.reshape(n, num_groups, -1) * scale.reshape(-1, 1) + b.reshape(-1, 1)
+        return y.reshape(x.shape)
+    wide = (-1,) + (1,) * (x.ndim - 2)
+    return y.reshape(x.shape) * scale.reshape(wide) + b.reshape(wide)
+
+
+@expression("MeanVarianceNormalization")
+def mean_variance_normalization(x, *, axes=(0, 2, 3)):
+    centred = x - x.mean(tuple(axes), True)
+    return centred / (np.sqrt((centred * centred).mean(tuple(axes), True)) + 1e-9)
+
+
+@expression("RotaryEmbedding")
+def rotary_embedding(x, cos, sin, positions=None, *, interleaved=0, num_heads=None,
+                     rotary_embedding_dim=0):  # fmt: skip
+    """Pairs of elements of each head turned by an angle."""
+    if positions is not None:
+        cos, sin = plain(cos)[positions], plain(sin)[positions]
+    heads = x.reshape(*x.shape[:2], num_heads, -1) if x.ndim == 3 else x.transpose(0, 2, 1, 3)
+    turning = rotary_embedding_dim or heads.shape[-1]
+    first, second = (slice(0, turning, 2), slice(1, turning, 2)) if interleaved else (
+        slice(0, turning // 2), slice(turning // 2, turning)
+    )  # fmt: skip
+    cos, sin = (np.asarray(plain(v))[:, :, None, :] for v in (cos, sin))
+    a, b = heads[..., first], heads[..., second]
+    turned = [a * cos - b * sin, a * sin + b * cos]
+    if interleaved:
+        pairs = np.stack(turned, axis=-1)
+        y = pairs.reshape(*pairs.shape[:-2], -1)
+    else:
+        y = np.concatenate(turned, axis=-1)
+    if turning < heads.shape[-1]:
+        y = np.concatenate([y, heads[..., turning:]], axis=-1)
+    return y.reshape(x.shape) if x.ndim == 3 else y.transpose(0, 2, 1, 3)
+
+
 @expression("LpNormalization")
 def lp_normalization(x, *, axis=-1, p=2):
     axis = (axis % x.ndim,)
     size = np.abs(x).sum(axis, True) if p == 1 else np.sqrt((x * x).sum(axis, True))
-    return x / size
+    return x / np.maximum(size, np.finfo(x.dtype).tiny)  # 0 stays 0
 
 
 @expression("ai.onnx.ml.Normalizer")

@@ -12,6 +12,10 @@ from handgrad.tensor import Tensor
 EXPRESSIONS: dict[str, Callable[..., Any]] = {}
 
 
+class NoExpression(Exception):
+    """With these attributes or shapes the operator is none: it is interpreted."""
+
+
 def expression(*names: str) -> Callable[..., Any]:
     """Enter an expression under these operators' names."""
 

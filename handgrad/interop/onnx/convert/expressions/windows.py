@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.interop.onnx.convert.expressions.table import expression
+from handgrad.interop.onnx.convert.expressions.table import NoExpression, expression
 from handgrad.interop.onnx.operators.resize import positions, rounded, weights_of
 from handgrad.interop.onnx.operators.windows import ones, padding
 from handgrad.layer import apply
@@ -42,8 +42,9 @@ def sizes_of(x: Any, inputs: Any, attributes: dict[str, Any], node: Any) -> tupl
     scales = attributes.get("scales") or inputs[0 if old else 1]
     sizes: Any = inputs[2] if len(inputs) > 2 else None
     usual = {"axes": None, "antialias": 0, "keep_aspect_ratio_policy": "stretch"}
-    if refused := [k for k, v in usual.items() if attributes.get(k, v) != v]:
-        raise ValueError(f"there is no gradient with {', '.join(refused)}")
+    cropped = attributes.get("coordinate_transformation_mode") == "tf_crop_and_resize"
+    if cropped or any(attributes.get(k, v) != v for k, v in usual.items()):
+        raise NoExpression
     if scales is None or not np.size(scales):
         targets = [int(n) for n in sizes]
         scales = [m / n for m, n in zip(targets, x.shape)]
@@ -92,7 +93,7 @@ def seen_by(x: Any, fill: float, kernel: Any, strides: Any, dilations: Any, pads
 def max_pool(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None, pads=None,
              storage_order=0, strides=None, node):  # fmt: skip
     if ceil_mode or node.outputs > 1:
-        raise ValueError("there is no gradient with ceil_mode and dilations, or with indices")
+        raise NoExpression
     views = seen_by(x, -np.inf, kernel_shape, strides, dilations, pads, auto_pad)
     return views.max(tuple(range(-len(kernel_shape), 0)))
 
@@ -101,7 +102,7 @@ def max_pool(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, dilations=None,
 def average_pool(x, *, kernel_shape, auto_pad="NOTSET", ceil_mode=0, count_include_pad=0,
                  dilations=None, pads=None, strides=None):  # fmt: skip
     if ceil_mode:
-        raise ValueError("there is no gradient with ceil_mode and these pads or dilations")
+        raise NoExpression
     last = tuple(range(-len(kernel_shape), 0))
     views = seen_by(x, 0.0, kernel_shape, strides, dilations, pads, auto_pad)
     inside = np.full((1, 1, *x.shape[2:]), 1.0, x.dtype)

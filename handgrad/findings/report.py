@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from handgrad.reports.causes import CAUSES, FAMILIES, family
-from handgrad.reports.html import report_html
+from handgrad.findings.causes import CAUSES, FAMILIES, family
+from handgrad.findings.html import report_html
 
 __all__ = ["CAUSES", "FAMILIES", "Report", "Row", "Where", "family"]
 

@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from handgrad.reports.arrays import side_by_side
+from handgrad.findings.arrays import side_by_side
 
 LONGEST = 60  # lines of source that are shown around the marked one
 

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from handgrad.findings.html import report_html
+from handgrad.findings.report import Report, Row, Where
 from handgrad.prove.check import check
-from handgrad.reports.html import report_html
-from handgrad.reports.report import Report, Row, Where
 
 
 class Relu:
