@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from handgrad import train as train
     from handgrad.differences.numeric import numerical_gradient
     from handgrad.explain import draw
+    from handgrad.findings.report import Report
     from handgrad.interop.c import export_c
     from handgrad.optim import LBFGS, LevenbergMarquardt
     from handgrad.optimcheck import check_optimizer
     from handgrad.prove.check import check
-    from handgrad.findings.report import Report
     from handgrad.searching import lr_range, search
     from handgrad.stream import online
     from handgrad.train import (

@@ -13,6 +13,7 @@ WITHOUT_FORM = {
     "OneHot": "indices: Python computes them, no layer is recorded",
     "ArgMax": "indices: Python computes them, no layer is recorded",
     "TopK": "indices: Python computes them, no layer is recorded",
+    "ColumnEmbedding": "it finds its rows in Python",
     "Sparsemax": "it sorts, and looks at the numbers",
     "SpectralNorm": "its inner iterations are Python's",
     "ConvLSTM": "ONNX has no recurrent convolution",

@@ -450,6 +450,12 @@ def test_numbers_in_every_form_of_the_wire():
         array_of(read(bytes_of(huge), "Tensor"))
 
 
+def test_nan_among_the_constants_is_read_without_a_warning():
+    w = np.frombuffer(b"\x01\x7c" * 6, np.float16).reshape(3, 2)  # signalling NaN
+    data = file_of(lambda b: b.node("MatMul", ["x", b.node("Cast", [w], to=1)]), ("N", 3))
+    assert np.isnan(load(data).parameters).all()
+
+
 def test_a_slice_of_the_spoilt_files(tmp_path):
     from tests.interop.onnx_fuzz import corpus, read_all
 

@@ -258,7 +258,7 @@ def flip(b, use, x):
 def index(b, use, x):
     key = use.layer.key
     if not same(key, use.layers[1].key):
-        raise NoForm(f"Index with {key!r}, which varies with the batch")
+        raise NoForm("Index with a key that varies with the samples")
     return indexed(b, use, x[0], key if isinstance(key, tuple) else (key,))
 
 
