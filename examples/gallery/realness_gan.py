@@ -26,7 +26,7 @@ anchors = [np.tile(a / a.sum(), (BATCH, 1)).astype(np.float32) for a in (real, f
 loss = hg.SoftmaxCrossEntropy()  # with distributions as targets: KL and a constant
 rules = hg.Adam(0.001, beta1=0.5), hg.Adam(0.001, beta1=0.5)
 losses = {"generator": [], "critic": []}
-for _ in range(of(500, 15)):
+for _ in range(of(300, 15)):
     made = make.forward(rng.standard_normal((BATCH, NOISE)).astype(np.float32))
     both = np.concatenate([x[rng.integers(0, len(x), BATCH)], made])
     losses["critic"].append(float(loss.forward(tell.forward(both), np.concatenate(anchors))))
