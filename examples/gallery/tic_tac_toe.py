@@ -56,7 +56,7 @@ hidden = hg.Affine(128), hg.ReLU(), hg.Affine(64), hg.ReLU()
 network = hg.Sequential(*hidden, hg.Affine(1), hg.Tanh(), seed=1)
 network.build(read(np.zeros((1, 9))))
 rule, loss, progress, x, t = hg.Adam(0.001), hg.MeanSquaredError(), [against_chance(20)], [], []
-games = of(2000, 120)
+games = of(4000, 120)
 for number in range(1, games + 1):
     seen, result = game(by_network, by_network, noise=0.3)
     x += seen
