@@ -46,12 +46,12 @@ class UNet(hg.Network):
         return self.out(self.up[1](self.beside(y, first) if self.skips else y))
 
 
-x, t = scenes(of(600, 32))
+x, t = scenes(of(400, 32))
 x_test, t_test = scenes(of(200, 16))
 found, pictures = {}, {}
 for name, skips in (("with skips", True), ("without", False)):
     network = UNet(skips)
-    hg.fit(network, x, t, loss=hg.Focal(alpha=0.7), optimizer=hg.Adam(0.003), epochs=of(6, 1),
+    hg.fit(network, x, t, loss=hg.Focal(alpha=0.7), optimizer=hg.Adam(0.003), epochs=of(5, 1),
            batch=32, metrics=[])  # fmt: skip
     said = network.predict(x_test) > 0
     right = (said & (t_test > 0)).sum()
