@@ -179,7 +179,7 @@ class Perceptron(Given, BaseEstimator, ABC):
         network = self._network_now()
         if self.solver == "lbfgs" and self.optimizer is None:
             double = network.astype(np.float64)
-            minimize(self, double, goal, data._replace(x=data.x.astype(np.float64)))
+            minimize(self, double, goal, data._replace(x=data.x[:].astype(np.float64)))
             network.parameters[...] = double.parameters
             self._show(double, goal)
         else:
@@ -219,9 +219,9 @@ class Perceptron(Given, BaseEstimator, ABC):
             )
             return
         self.n_layers_ = len(units)
-        weights = initial(units, self._activations(), self._random_state)
+        drawn = initial(units, self._activations(), self._random_state)
         begin(self)
-        self._network = self._made(weights)
+        self._network = self._made(drawn)
 
     def _complete(self, X: Array, Y: Array) -> None:
         """What a model that was put together by hand may lack."""

@@ -127,7 +127,11 @@ def _factory(thing: Any) -> Callable[..., Any] | None:
     seen, at_work = _closed_over(thing), set()
     for frame in sys._current_frames().values():
         at_work |= {f.f_code for f, _ in traceback.walk_stack(frame)}
-    for function in _functions(thing):
+    called = (getattr(thing, n, None) for n in ("forward", "backward"))
+    held = _functions(thing) if isinstance(thing, Pair) else called  # and no helpers it keeps
+    for function in [getattr(f, "__func__", f) for f in held]:
+        if not isinstance(function, types.FunctionType):
+            continue
         name, _, inside = function.__qualname__.partition(".<locals>.")
         made = function.__globals__.get(name)
         if inside and isinstance(made, types.FunctionType) and made.__code__ not in at_work:

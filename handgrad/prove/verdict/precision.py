@@ -51,11 +51,22 @@ def single(case: Case, base: Outcome) -> Iterator[Finding]:
     yield from found or _widened(case, given)
 
 
-def _widened(case: Case, run: Run) -> Iterator[Finding]:
-    """float64 among results of float32: a limit where something else than float32 was given."""
+def _given_reals(case: Case) -> list[Any]:
+    """The real arrays among inputs and parameters, as they were given."""
     paths = [p.path for p in case.subject.parameters.values()]
     held = [*case.given, *(reach(case.original.thing, path) for path in paths)]
-    real = [x for x in held if is_real(x)]
+    return [x for x in held if is_real(x)]
+
+
+def _all_single(case: Case) -> bool:
+    """Whether nothing in double precision was given: what becomes of it is then a limit."""
+    real = _given_reals(case)
+    return bool(real) and all(x.dtype.itemsize == 4 for x in real)
+
+
+def _widened(case: Case, run: Run) -> Iterator[Finding]:
+    """float64 among results of float32: a limit where something else than float32 was given."""
+    real = _given_reals(case)
     asked = bool(real) and all(x.dtype.itemsize <= 4 for x in real)
     narrow = [n for n in case.wanted if (g := run.gradients[n]) is not None
               and g.dtype == np.float16]  # fmt: skip
@@ -96,6 +107,8 @@ def own_dtype(case: Case, base: Outcome) -> Iterator[Finding]:
             continue
         if gradient.dtype.kind != "f":
             yield Finding("dtype", f"d{name} has dtype {gradient.dtype}.", name)
+        elif (gradient.dtype.itemsize < 8 or _is_cut(gradient)) and _all_single(case):
+            case.limits.append(f"float64: d{name} is cut to float32")
         elif gradient.dtype.itemsize < 8 or _is_cut(gradient):
             text = f"d{name} is cut to float32, though everything else is float64."
             yield Finding("dtype", text, name)
