@@ -257,3 +257,25 @@ def test_a_loss_of_ones_own_has_no_chance():
                   watch=Watch(show=False), optimizer=hg.Adam(0.03))  # fmt: skip
     assert "chance" not in history.diagnosis.facts
     assert set(history.diagnosis.names) <= {"target-among-inputs"}
+
+
+def test_a_schedule_that_ends_within_the_first_epoch_is_found(rng):
+    x = rng.normal(size=(600, 4))
+    t = (x @ rng.normal(size=(4, 3))).argmax(axis=1)
+    rate = hg.optim.CosineDecay(0.0003, steps=10)
+    history = fit(Sequential(Affine(16), ReLU(), Affine(3)), x, t, optimizer=hg.Adam(rate), batch=30,
+                  epochs=12, progress=False, watch=Watch(show=False))  # fmt: skip
+    assert set(history["lr"]) == {0.0}
+    assert "lr-schedule" in history.diagnosis.names
+
+
+def test_a_column_that_says_one_class_is_found_and_a_word_to_repeat_is_none(rng):
+    def names(network, x, t):
+        return fit(network, x, t, epochs=3, progress=False, watch=Watch(show=False)).diagnosis.names
+
+    x, t = rng.normal(size=(200, 6)), rng.integers(0, 4, 200)
+    leaking = np.column_stack([x, np.eye(4)[t]])
+    assert "target-among-inputs" in names(Sequential(Affine(4)), leaking, t)
+    ids = rng.integers(0, 5, (200, 6))
+    repeating = Sequential(hg.Embedding(5, 8), hg.Flatten(), Affine(5))
+    assert "target-among-inputs" not in names(repeating, ids, ids[:, 2])

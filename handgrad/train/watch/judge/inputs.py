@@ -126,10 +126,15 @@ def leakage(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
 
 
 def target_inside(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
-    """A column of x that is the target itself, on whatever scale."""
+    """A column of x that is the target itself, on whatever scale, or that says one class.
+
+    Not a position in a sequence of ids, which a network may well be asked to repeat.
+    """
     least, correlation = bounds
     t, x = e.flat_targets, e.trainer.x
     if t is None or x.ndim != 2 or not 2 <= x.shape[1] <= WIDE or len(x) < least:
+        return
+    if x.dtype.kind in "iu" and e.layers(Embedding):
         return
     x, t = evenly(x, 500), evenly(t, 500)
     ranks = np.stack([_ranks(column) for column in x.T], axis=1)
@@ -140,6 +145,21 @@ def target_inside(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     if r[j] > correlation:
         yield Sign(e.column(j), f"its rank correlation with the target is {r[j]:.6g}", "likely",
                    numbers={"correlation": float(r[j])})  # fmt: skip
+    elif e.labels is not None and (found := _indicator(x, t)):
+        yield Sign(e.column(found[0]), f"it has one value for class {found[1]}, one for all others",
+                   "likely", numbers={"correlation": 1.0})  # fmt: skip
+
+
+def _indicator(x: Array, t: Array) -> tuple[int, int] | None:
+    """A column of two values that parts one class of at least five samples from all others."""
+    two = [j for j in range(x.shape[1]) if len(np.unique(x[:, j])) == 2]
+    for k, count in enumerate(np.bincount(t)):
+        for j in two if 5 <= count <= len(t) - 5 else ():
+            upper = x[:, j] == x[:, j].max()
+            same = upper == (t == k)
+            if same.all() or not same.any():
+                return j, k
+    return None
 
 
 def _ranks(column: Array) -> Array:

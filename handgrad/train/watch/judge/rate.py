@@ -142,7 +142,7 @@ def faded(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     if "lr" not in e.history or len(e.history["lr"]) < 4:
         return
     lr = np.array(e.history["lr"], float)
-    top = lr.max()
+    top = max(lr.max(), e.first_rate)  # the history has the rate at the end of each epoch
     idle = int((lr < bounds[0] * top).sum())
     if not math.isfinite(top) or idle < 0.5 * len(lr):
         return

@@ -63,6 +63,13 @@ class Evidence:
         return bool(self.readings)
 
     @property
+    def first_rate(self) -> float:
+        """The learning rate of the first update; 0 where only the history is known."""
+        rule = None if self.trainer is None else self.trainer.state.optimizer
+        rate = rule.learning_rate(rule.steps - self.trainer.step) if rule is not None else 0.0
+        return rate if math.isfinite(rate) else 0.0
+
+    @property
     def updates(self) -> int:
         """Updates between the first reading and the last."""
         return self.readings[-1].step - self.readings[0].step if self.readings else 0
