@@ -266,6 +266,14 @@ class Tensor:
             raise TypeError("a tensor is taken for a plain array")
         return np.array(self.data, dtype=dtype, copy=copy)
 
+    def __dlpack__(self, **options: Any) -> Any:
+        """The elements for other libraries, without a copy: `torch.from_dlpack(tensor)`."""
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        """Where they lie."""
+        return self.data.__dlpack_device__()
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         rule = numpy_rules.get(ufunc)
         if rule is None or method != "__call__" or options:

@@ -320,3 +320,15 @@ class TestAsTorch:
             as_torch(3)
         with pytest.raises(ValueError, match="has no size yet"):
             as_torch(Sequential(Affine(2)))
+
+
+def test_elements_go_out_and_come_in_without_a_copy():
+    ours = Tensor(np.arange(6.0).reshape(2, 3))
+    theirs = torch.from_dlpack(ours)
+    theirs[0, 0] = 7
+    assert ours.data[0, 0] == 7
+    np.testing.assert_array_equal(np.from_dlpack(ours), ours.data)
+    given = torch.ones(2, 3, dtype=torch.float64)
+    inside = Tensor(given.numpy())
+    given[1, 2] = 5
+    assert inside.data[1, 2] == 5

@@ -263,8 +263,9 @@ def test_a_schedule_that_ends_within_the_first_epoch_is_found(rng):
     x = rng.normal(size=(600, 4))
     t = (x @ rng.normal(size=(4, 3))).argmax(axis=1)
     rate = hg.optim.CosineDecay(0.0003, steps=10)
-    history = fit(Sequential(Affine(16), ReLU(), Affine(3)), x, t, optimizer=hg.Adam(rate), batch=30,
-                  epochs=12, progress=False, watch=Watch(show=False))  # fmt: skip
+    network = Sequential(Affine(16), ReLU(), Affine(3))
+    history = fit(network, x, t, optimizer=hg.Adam(rate), batch=30, epochs=12, progress=False,
+                  watch=Watch(show=False))  # fmt: skip
     assert set(history["lr"]) == {0.0}
     assert "lr-schedule" in history.diagnosis.names
 
