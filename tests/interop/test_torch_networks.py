@@ -16,6 +16,7 @@ from handgrad import (  # noqa: E402
     SoftmaxCrossEntropy,
     Standardize,
     Tanh,
+    Tensor,
     fit,
 )
 from handgrad import check as prove  # noqa: E402
