@@ -7,6 +7,7 @@ import html
 import inspect
 import io
 import re
+import sys
 from typing import Any
 
 from formula import typeset
@@ -46,6 +47,8 @@ def run(code: str) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(code, "example.py", "exec"), {"__name__": "__main__"})
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
     return printed.getvalue()
 
 

@@ -205,9 +205,10 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _strata(self, Y: Array) -> Array | None:
         if self._multilabel:
             return None
+        if self.out_activation_ == "logistic":
+            return Y.astype(bool)
         labels = Y[:, 0].astype(np.int64)
-        few = self.out_activation_ == "softmax" and np.bincount(labels).min() < 2
-        return None if few else labels
+        return None if np.bincount(labels).min() < 2 else labels
 
     def _width(self, Y: Array) -> int:
         return Y.shape[1] if self._out_activation() == "logistic" else len(self.classes_)

@@ -67,7 +67,7 @@ def epochs_that_pay(model: Any, network: Any, goal: Any, data: Any, strata: Any)
     plan = trial(model, len(data.t), data.mean_weight, goal.factor)
     if plan is None:
         return 0
-    by = np.zeros(len(data.t)) if strata is None else strata
+    by = np.zeros(len(data.t)) if strata is None else strata.reshape(-1)
     train, held = split_rows(by, _HELD, model._seed, stratify=strata is not None)
     first, others = data.take(train), data.take(held)
     loss = shallow_clone(goal.loss)
