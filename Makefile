@@ -8,7 +8,7 @@ comma := ,
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: train test docs gallery native clean
+.PHONY: train test sanitizers docs gallery native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
