@@ -90,6 +90,8 @@ def draw_filters(
 
     Raises ValueError where there are no weights yet, or they have no such shape.
     """
+    if not is_layer(network):
+        raise ValueError(f"draw_filters: a network or a layer is needed, got {network!r}")
     found = [s for s in slots(network) if s.value is not None and s.value.ndim in (2, 4)]
     if not found:
         raise ValueError(

@@ -13,7 +13,7 @@ import numpy as np
 from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.operators.registry import NEWEST
 from handgrad.interop.onnx.tensors import DTYPES, External, array_of, dense, mapped
-from handgrad.interop.onnx.wire import read
+from handgrad.interop.onnx.wire import WireError, read
 
 SPELLED = {"ai.onnx": ""}  # two names of one domain
 
@@ -103,7 +103,10 @@ def read_model(source: Any) -> Model:
         path = Path(source)
         if not path.is_file():
             raise FileNotFoundError(f"onnx: there is no file {path}")
-        return model_of(read(mapped(path)), External(path.parent))
+        try:
+            return model_of(read(mapped(path)), External(path.parent))
+        except WireError as error:
+            raise WireError(f"{path}: not a whole ONNX file: {error}") from None
     return model_of(read(source), External(None))
 
 
