@@ -16,6 +16,7 @@ from handgrad.arrays import Array
 from handgrad.differences.signed import signed
 from handgrad.subject.dressing import Box, bound, parameters
 from handgrad.subject.sandbox import SubjectError
+from handgrad.tensor import Tensor
 
 _HOMES = {"torch": "torch", "jax": "jax", "jaxlib": "jax", "cupy": "cupy"}
 _DRIVERS = ("torch/cuda/", "triton/", "jax/_src/xla_bridge", "cupy_backends/", "cupy/cuda/")
@@ -103,6 +104,8 @@ def is_array(x: Any) -> bool:
     """Whether it is an array or a tensor of any library; keys of JAX's generators are none."""
     if isinstance(x, np.ndarray | np.generic):
         return True
+    if isinstance(x, Tensor):  # handgrad's own, which hands its memory out too
+        return False
     return hasattr(x, "__dlpack__") and "key<" not in str(getattr(x, "dtype", ""))
 
 
