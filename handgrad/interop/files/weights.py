@@ -58,20 +58,20 @@ def load_weights(
     given = {name: names(name) for name in ours} if callable(names) else dict(names or {})
     wanted = {name: given.get(name, name) for name in ours}
     if unknown := (set(transpose) | set(given)) - set(ours):
-        raise ValueError(f"load_weights: the network has no {_listed(sorted(unknown), ours)}")
+        raise ValueError(f"load_weights: the network has no {listed(sorted(unknown), ours)}")
     missing = [name for name, theirs_name in wanted.items() if theirs_name not in theirs]
     unused = sorted(set(theirs) - set(wanted.values()))
     found = {n: _turned(theirs[w], n in transpose) for n, w in wanted.items() if w in theirs}
     wrong = {n: a for n, a in found.items() if a.shape != ours[n].shape or a.dtype.kind != "f"}
     problems = []
     if missing and not partial:
-        problems.append(f"missing: {_listed([wanted[n] for n in missing], theirs)}")
+        problems.append(f"missing: {listed([wanted[n] for n in missing], theirs)}")
     if unused and not partial:
-        problems.append(f"of no use here: {_listed(unused, set(ours))}")
+        problems.append(f"of no use here: {listed(unused, set(ours))}")
     if wrong:
         problems.append("; ".join(_misfit(n, ours[n], a) for n, a in wrong.items()))
     if problems or not found:
-        said = "; ".join(problems) or f"none of its names is wanted: {_listed(unused, set(ours))}"
+        said = "; ".join(problems) or f"none of its names is wanted: {listed(unused, set(ours))}"
         raise ValueError(f"{path}: {said}")
     for name, array in found.items():
         ours[name][...] = array
@@ -125,7 +125,7 @@ def _misfit(name: str, ours: Array, theirs: Array) -> str:
     return f"{name} has shape {theirs.shape}, the network's {ours.shape}{hint}"
 
 
-def _listed(names: list[str], among: Collection[str]) -> str:
+def listed(names: list[str], among: Collection[str]) -> str:
     """Some names, the first with the nearest that there are."""
     shown = []
     for name in names[:SHOWN]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from handgrad import layers
+from handgrad.interop.torch.functions import call_of
 from handgrad.interop.torch.modules import Unsupported, layer_of
 from handgrad.interop.torch.state import load_state_dict
 from handgrad.network import Network, Sequential
@@ -131,7 +130,7 @@ def _traced(module: Any, dtype: str) -> Network:
             _call_module(module, node, inner, steps, wrong, args)
         else:
             try:
-                steps.append((node.name, FUNCTIONS.find(node), args, kwargs))
+                steps.append((node.name, *call_of(node, args, kwargs)))
             except Unsupported as error:
                 wrong.append(f"{node.name} ({error})")
     _refuse(wrong)
@@ -196,94 +195,3 @@ def _compare(network: Network, arrays: list[Any], expected: Any) -> None:
     ):
         off = np.abs(y - there).max() if y.shape == there.shape else f"{y.shape}, {there.shape}"
         raise ValueError(f"from_torch: the outputs differ ({off}); `verify` says in which layer")
-
-
-class _Functions:
-    """Functions and methods of tensors that a forward may call, by name."""
-
-    def __init__(self) -> None:
-        one = {name: (lambda x, cls=cls: cls()(x)) for name, cls in {
-            "relu": layers.ReLU, "sigmoid": layers.Sigmoid, "tanh": layers.Tanh, "exp": layers.Exp,
-            "log": layers.Log, "sqrt": layers.Sqrt, "abs": layers.Abs, "silu": layers.SiLU,
-            "selu": layers.SELU, "mish": layers.Mish, "softplus": layers.Softplus,
-            "relu6": layers.ReLU6, "sin": layers.Sin, "cos": layers.Cos,
-            "hardswish": layers.HardSwish, "hardsigmoid": layers.HardSigmoid,
-        }.items()}  # fmt: skip
-        self.table: dict[str, Callable[..., Any]] = {
-            **one,
-            "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
-            "truediv": lambda a, b: a / b, "div": lambda a, b: a / b, "neg": lambda a: -a,
-            "pow": lambda a, b: a**b, "matmul": lambda a, b: a @ b, "bmm": lambda a, b: a @ b,
-            "getitem": lambda a, at: a[at], "contiguous": lambda a: a,
-            "size": lambda a, dim=None: a.shape if dim is None else a.shape[dim],
-            "getattr": lambda a, name: getattr(a, name),
-            "flatten": _flattened, "view": _viewed, "reshape": _viewed,
-            "permute": lambda a, *axes: layers.Transpose(_listed(axes))(a),
-            "transpose": _swapped,
-            "cat": lambda xs, dim=0: layers.Concat(axis=dim)(*xs),
-            "mean": _reduced(layers.Mean), "sum": _reduced(layers.Sum),
-            "amax": _reduced(layers.Max),
-            "softmax": lambda a, dim=-1, **_: layers.Softmax(axis=dim)(a),
-            "log_softmax": lambda a, dim=-1, **_: layers.LogSoftmax(axis=dim)(a),
-            "gelu": lambda a, approximate="none": layers.GELU(approximate=approximate)(a),
-            "leaky_relu": lambda a, negative_slope=0.01, **_: layers.LeakyReLU(negative_slope)(a),
-            "elu": lambda a, alpha=1.0, **_: layers.ELU(alpha)(a),
-            "max_pool2d": lambda a, kernel_size, stride=None, padding=0, **_: layers.MaxPooling(
-                kernel_size, stride=stride, pad=padding)(a),
-            "avg_pool2d": lambda a, kernel_size, stride=None, padding=0, **_: layers.AveragePooling(
-                kernel_size, stride=stride, pad=padding)(a),
-            "adaptive_avg_pool2d": lambda a, size: layers.Mean(axis=(-2, -1), keepdims=True)(a),
-            "unsqueeze": lambda a, dim: layers.Reshape(_with_one(a.shape, dim))(a),
-        }  # fmt: skip
-
-    def find(self, node: Any) -> Callable[..., Any]:
-        """What a node of the graph calls. Raises Unsupported."""
-        target = node.target
-        name = target if isinstance(target, str) else getattr(target, "__name__", str(target))
-        name = name.strip("_").removeprefix("i") if name.startswith("__") else name
-        if node.op == "get_attr":
-            raise Unsupported(f"{target}, a parameter outside of a module of torch.nn")
-        if name not in self.table:
-            raise Unsupported(f"{node.op.removeprefix('call_')} {name} has no counterpart")
-        return self.table[name]
-
-
-def _listed(values: Any) -> tuple[int, ...]:
-    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else values
-
-
-def _shape(a: Any) -> tuple[int, ...]:
-    return tuple(int(n) for n in a.shape)
-
-
-def _viewed(a: Any, *sizes: Any) -> Any:
-    return a.reshape(_listed(sizes))
-
-
-def _flattened(a: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
-    shape = _shape(a)
-    end = end_dim % len(shape)
-    start = start_dim % len(shape)
-    return a.reshape((*shape[:start], -1, *shape[end + 1 :]))
-
-
-def _swapped(a: Any, first: int, second: int) -> Any:
-    axes = list(range(len(_shape(a))))
-    axes[first], axes[second] = axes[second], axes[first]
-    return layers.Transpose(tuple(axes))(a)
-
-
-def _with_one(shape: Any, dim: int) -> tuple[int, ...]:
-    at = dim % (len(shape) + 1)
-    return (*shape[:at], 1, *shape[at:])
-
-
-def _reduced(cls: Any) -> Callable[..., Any]:
-    def call(a: Any, dim: Any = None, keepdim: bool = False) -> Any:
-        axis = tuple(dim) if isinstance(dim, list | tuple) else dim
-        return cls(axis=axis, keepdims=keepdim)(a)
-
-    return call
-
-
-FUNCTIONS = _Functions()

@@ -92,7 +92,8 @@ def _recurrent(cls: Any) -> Callable[[Any], Layer]:
             back = cls(m.hidden_size, inputs=inputs) if m.bidirectional else None
             levels.append(ahead if back is None else layers.Bidirectional(ahead, back))
         if len(levels) == 1:
-            return levels[0]  # type: ignore[no-any-return]
+            only: Layer = levels[0]
+            return only
         return layers.Stacked(levels, dropout=m.dropout)
 
     return make

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.interop.files.weights import listed
 from handgrad.interop.torch.layouts import LAYOUTS
 from handgrad.interop.torch.read_pt import read_pt
 from handgrad.layer import parameter_names, walk
-
-MOST = 5  # names of one kind in an error
 
 
 def state_dict(network: Any) -> dict[str, Any]:
@@ -86,9 +84,9 @@ def _check(wanted: Mapping[str, Array], given: Mapping[str, Array]) -> None:
     unused = [name for name in given if name not in wanted]
     problems = []
     if missing:
-        problems.append(f"missing: {_listed(missing, given)}")
+        problems.append(f"missing: {listed(missing, given)}")
     if unused:
-        problems.append(f"of no use here: {_listed(unused, wanted)}")
+        problems.append(f"of no use here: {listed(unused, wanted)}")
     problems += [
         f"{name} has shape {given[name].shape}, the network's {array.shape}"
         for name, array in wanted.items()
@@ -96,14 +94,6 @@ def _check(wanted: Mapping[str, Array], given: Mapping[str, Array]) -> None:
     ]
     if problems:
         raise ValueError(f"load_state_dict: {'; '.join(problems)}")
-
-
-def _listed(names: list[str], among: Mapping[str, Any]) -> str:
-    shown = []
-    for name in names[:MOST]:
-        near = difflib.get_close_matches(name, list(among), 1, 0.5)
-        shown.append(f"{name!r}" + (f" (near: {near[0]!r})" if near else ""))
-    return ", ".join(shown) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
 def _array(value: Any) -> Array:
