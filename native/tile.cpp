@@ -11,17 +11,15 @@ namespace {
 
 // One tile: acc[i][v] = Σ over the block's stretches. SIDE: A's rows lie side by side, from a[0] on.
 // `ahead`, or null: rows that the next tile will read, fetched stretch by stretch. Of the last vector
-// `last` columns are in B, if it is masked, and `kept` go to C.
+// `last` columns are in B, if it is masked, and `kept` go to C. `leaves`, or null, where the rows are on the SIDE.
 template <int R, int V, bool MASK, bool SIDE>
 inline void tile(const float* const* a, const float* const* ahead, int64_t step, const Stretch* s, int64_t count,
-                 const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, int64_t kept, bool add) {
+                 const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, int64_t kept, bool add,
+                 Leaves* leaves) {
   vec acc[R * V];
   const float* p[R];
   HG_UNROLL for (int i = 0; i < R; i++)
-    HG_UNROLL for (int v = 0; v < V; v++) {
-      acc[i * V + v] = set1(0);
-      __builtin_prefetch(c + i * ldc + v * W);
-    }
+    HG_UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(c + i * ldc + v * W);
   HG_UNROLL for (int i = 0; i < (SIDE ? 1 : R); i++) p[i] = a[i];
   auto at_k = [&](int64_t at) __attribute__((always_inline)) {
     vec row[V];
@@ -32,11 +30,21 @@ inline void tile(const float* const* a, const float* const* ahead, int64_t step,
     }
     b += ldb;
   };
-  for (; SIDE && step == kNoStep && count > 0; count--, s++) at_k(s->offset);
-  for (; count > 0; count--, s++) {
-    if (ahead) for (int i = 0; i < R; i++) __builtin_prefetch(ahead[i] + s->offset);
-    int64_t at = s->offset;
-    for (int64_t k = s->length; k > 0; k--, at += step) at_k(at);
+  for (int64_t leaf = 0;; leaf++) {
+    HG_UNROLL for (int i = 0; i < R * V; i++) acc[i] = set1(0);
+    if (SIDE && leaves) count = leaves->stretches[leaf];
+    for (; SIDE && step == kNoStep && count > 0; count--, s++) at_k(s->offset);
+    for (; count > 0; count--, s++) {
+      if (ahead) for (int i = 0; i < R; i++) __builtin_prefetch(ahead[i] + s->offset);
+      int64_t at = s->offset;
+      for (int64_t k = s->length; k > 0; k--, at += step) at_k(at);
+    }
+    if (!SIDE || !leaves) break;
+    float* node = leaves->kept;
+    for (int64_t odd = leaf; odd & 1; odd >>= 1, node += R * V * W)
+      HG_UNROLL for (int i = 0; i < R * V; i++) acc[i] = load(node + i * W) + acc[i];
+    if (leaf + 1 == leaves->count) break;
+    HG_UNROLL for (int i = 0; i < R * V; i++) store(node + i * W, acc[i]);
   }
   HG_UNROLL for (int i = 0; i < R; i++)
     HG_UNROLL for (int v = 0; v < V; v++) {

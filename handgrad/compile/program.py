@@ -18,12 +18,14 @@ from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer, lower_penalty
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
+from handgrad.compile.sharding import Part, ShardedBuilder
 from handgrad.compile.stages import join
 from handgrad.compile.trace import Trace, trace
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 from handgrad.layer import walk
 from handgrad.network import Network
 from handgrad.optim import Optimizer
+from handgrad.parallel import Alone, Ranks, Shards
 from handgrad.protocols import LossLike
 
 SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
@@ -48,11 +50,12 @@ class Program:
         self._ahead, self.after = b.ahead, b.after
         join(b.rows)
         b.segments["arena"] = zeros(lay_out(b.rows, b.batch), np.float32), True
-        self.batch, self.data_rows = b.batch, data_rows
+        self.batch, self.data_rows = b.whole, data_rows
         self._writable = {name: writable for name, (_, writable) in b.segments.items()}
         self.native = NativeProgram(
-            b.rows, b.segments, batch=b.batch, data_rows=data_rows, hyper_width=len(b.ahead)
-        )
+            b.rows, b.segments, batch=b.batch, data_rows=data_rows, hyper_width=len(b.ahead),
+            part=b.part,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         return describe(self)
@@ -121,6 +124,10 @@ class Training(Program):
     python: whether layers without a native form may run as rows of Python.
     Of each step s since `start`: losses[s], with the penalty of l2; denominators[s], the D of the
     loss; counted[s], how many elements are not ignored, and for labels right[s] of them.
+    shards: that each batch falls into; ranks: who computes them, None for this program alone. The
+    counts of steps are then those of whole batches, and `sums` has what was added up over all of
+    each. updates: False for steps that end when the shards here are added up.
+    batch_norm: of a batch in shards, "global" or "shard": over which samples it takes moments.
     Raises NotNative where the network, the loss or the optimizer has no native form.
     """
 
@@ -129,9 +136,12 @@ class Training(Program):
         batch: int,
         weights: Array | None = None, threads: int | None = None,
         watch: Callable[[Array, int], None] | None = None, python: bool = False,
+        shards: Shards | None = None, ranks: Ranks | None = None, updates: bool = True,
+        batch_norm: str = "global",
     ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
+        part = None if shards is None else Part(shards, ranks or Alone())
         x, t = words_of(x, "x"), words_of(t, "t")
         self.weights = None if weights is None else storable(loss, "weights", weights, (len(x),))
         measured = np.zeros((len(Measured._fields), MOST_STEPS), np.float32)
@@ -139,7 +149,11 @@ class Training(Program):
         self.denominators[:] = 1
 
         def plan(numbers: set[int]) -> Builder:
-            b = Builder(network.flat, batch, trains=True)
+            b = (
+                Builder(network.flat, batch, trains=True)
+                if part is None
+                else ShardedBuilder(network.flat, batch, part, batch_norm)
+            )
             b.segments |= {"x": (x, False), "t": (t, False), "metrics": (measured, True)}
             step = Measured(*(Address("metrics", i * MOST_STEPS) for i in range(len(measured))))
             shares = None if self.weights is None else b.array(self.weights)
@@ -147,10 +161,12 @@ class Training(Program):
                 (BatchDim(1), *t.shape[1:]), rows=Address("t"), integer=t.dtype.kind == "i"
             )
             plan_training(b, trace(network, x[:3], numbers), loss, target, shares, step, watch)
-            b.label = "penalty"
-            lower_penalty(b, optimizer, network, step.losses)
-            b.label = "update"
-            self._update = lower_optimizer(b, optimizer, network)
+            self.sums = b.add_up(loss, step, updates)
+            if updates:
+                b.label = "penalty"
+                lower_penalty(b, optimizer, network, step.losses)
+                b.label = "update"
+                self._update = lower_optimizer(b, optimizer, network)
             return b
 
         with network.mode(True):
