@@ -83,7 +83,8 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
         for start, stop in _by_rows(b, _left(run.where, fused), shared):
             b.row(
                 "update", count=stop - start, rule=rule, g=Address("gradients", start),
-                factor=factor, share=b.share, half=shared.get(start), **_stretch("p", start, states), **options,
+                factor=factor, share=b.share, half=shared.get(start),
+                **_stretch("p", start, states), **options,
             )  # fmt: skip
     b.after.append(optimizer.skip)
     return first

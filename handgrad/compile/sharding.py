@@ -64,6 +64,7 @@ class ShardedBuilder(Builder):
         self.words = flat.gradients.size + len(TAIL)  # of a row
         self.afterwards: list[Row] = []  # rows that follow the exchange
         self._sums: set[int] = set()  # values that are sums over the batch, by their ids
+        self._meetings: list[Row] = []  # rows in which ranks exchange something
 
     # -- memory -------------------------------------------------------------------------------
 
@@ -124,6 +125,11 @@ class ShardedBuilder(Builder):
 
     # -- the exchange -------------------------------------------------------------------------
 
+    def meet(self, call: Any, *values: Value) -> None:
+        """Append a call(n, step, *arrays) in which all ranks exchange something."""
+        self.python(call, *values)
+        self._meetings.append(self.rows[-1])
+
     def add_up(self, loss: Any, step: Measured, updates: bool) -> Array:
         """Append what follows when this rank's shards are added up; the array of sums (B, L).
 
@@ -141,7 +147,7 @@ class ShardedBuilder(Builder):
         self.label = "exchange"
         if not self.part.alone:
             ranks, shards = self.part.ranks, self.part.shards
-            self.python(lambda n, step: ranks.combine(shards, sums))
+            self.meet(lambda n, step: ranks.combine(shards, sums))
         self.label = type(loss).__name__
         self.share = self.value((1,))
         self.row(
@@ -157,9 +163,10 @@ class ShardedBuilder(Builder):
         before: list[Row] = []
         later: list[Row] = []
         for row in self.rows:
-            if row.python is not None:
+            if row.python is not None and row not in self._meetings:
                 raise NotNative(f"{row.label}: a row of Python")
-            (later if self._goes_on_from_sums(row) else before).append(row)
+            goes_on = row.python is None and self._goes_on_from_sums(row)
+            (later if goes_on else before).append(row)
         self.rows, self.afterwards = before, later + self.afterwards
 
     def _goes_on_from_sums(self, row: Row) -> bool:
