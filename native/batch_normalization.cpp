@@ -12,7 +12,7 @@ namespace {
 // (count, 2, columns) are these sums over every shard of the batch, wherever it is computed.
 
 #define HG_COLUMNS (rows, size()), (columns, fixed(1, 1 << 24)), (apart, flag())
-#define HG_ALL (count, fixed(0, kMostShards)), (each, fixed(0))  // shards of the batch; rows of a sample
+#define HG_ALL (count, fixed(0, kMostShards).maybe()), (each, fixed(0).maybe())  // shards of the batch; rows of a sample
 HG_ARGS(Columns, HG_COLUMNS)
 
 int64_t block_words(Check& c) {
@@ -180,7 +180,7 @@ void check_statistics(Check& c) {
   c.holds(A::blocks, block_words(c));
   check_apart(c, A::stats);
   check_count(c, A::count, A::shards);
-  if (c.size(A::apart)) c.needs(A::blocks), c.needs(A::moved);
+  if (c.size(A::apart)) c.needs(A::blocks), c.needs(A::moved), c.by_shards({A::moved});
 }
 
 vec variance_of(const Pair& p) { return p.b / set1(float(p.rows > 1 ? p.rows : 1)); }
@@ -313,6 +313,7 @@ void check_batch_gradients(Check& c) {
   check_apart(c, A::stats);
   check_apart(c, A::means);
   check_count(c, A::count, A::shards);
+  if (c.in_shards()) c.by_shards({A::dgamma, A::dbeta});
 }
 
 void put_means(const Job& j, int64_t statistics, int64_t q, int64_t n, const Pair& p, vec r) {

@@ -12,11 +12,12 @@ struct Cuts {
   int64_t length, each;  // elements of a sample
 
   Cuts(const Job& j, int64_t length) : batch(*j.batch), length(length), each(batch.n ? length / batch.n : 0) {}
-  int64_t count() const { return batch.all_shards ? batch.shards : 1; }
+  int64_t count() const { return batch.all_shards ? batch.shards : 1; }  // of the parts
   int64_t begin(int64_t s) const { return batch.all_shards ? batch.borders[s] * each : 0; }
   int64_t end(int64_t s) const { return s + 1 == count() ? length : begin(s + 1); }
-  int64_t most() const {  // elements of a shard
-    return batch.all_shards ? (batch.whole + batch.all_shards - 1) / batch.all_shards * each : length;
+  int64_t most() const {  // elements of a part
+    if (!batch.all_shards) return length;
+    return batch.shards ? (batch.n + batch.shards - 1) / batch.shards * each : 0;
   }
 };
 

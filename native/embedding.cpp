@@ -100,6 +100,10 @@ void run_sums(const Job& j, int64_t begin, int64_t end, Scratch) {
 HG_ARGS(Clear, HG_TABLE, (samples, size()), (dW, write(vocabulary, width)), (touched, read(most).ints().maybe()),
         (most, fixed().maybe()))
 
+void check_clear(Check& c) {
+  if (c.in_shards()) c.by_shards({Clear::dW});
+}
+
 bool clears_all(const Job& j) { return !j.has(Clear::touched) || j.batch->step == 0; }
 
 int64_t clear_units(const Job& j) {
@@ -164,6 +168,11 @@ Cost chain_cost(const Job& j) { return {0, 32.0 * double(j.i(Indices::samples)) 
 
 HG_ARGS(ShardSums, HG_IDS, (dW, write(vocabulary, width)), (dy, read(samples, each, width)),
         (next, read(samples, each).ints()), (heads, read(samples, each).ints()))
+
+void check_shard_sums(Check& c) {
+  c.of_shard(Indices::samples);
+  c.by_shards({ShardSums::dW});
+}
 
 constexpr int64_t kHeads = 64;  // in a unit
 
@@ -241,11 +250,12 @@ const Kernel kernels[] = {
     {.name = "embedding", .args = Embedding::all, .units = row_units, .run = run_embedding, .cost = cost},
     {.name = "codes", .args = Codes::all, .units = code_units, .run = run_codes, .cost = code_cost},
     {.name = "embedding_sums", .args = Sums::all, .units = column_units, .run = run_sums, .cost = cost},
-    {.name = "embedding_clear", .args = Clear::all, .units = clear_units, .run = run_clear, .cost = clear_cost,
+    {.name = "embedding_clear", .args = Clear::all, .check = check_clear, .units = clear_units, .run = run_clear, .cost = clear_cost,
      .shards = true},
-    {.name = "embedding_chains", .args = Chains::all, .units = chain_units, .run = run_chains, .cost = chain_cost},
-    {.name = "embedding_shard_sums", .args = ShardSums::all, .units = head_units, .run = run_shard_sums, .cost = cost,
+    {.name = "embedding_chains", .args = Chains::all, .units = chain_units, .run = run_chains, .cost = chain_cost,
      .shards = true},
+    {.name = "embedding_shard_sums", .args = ShardSums::all, .check = check_shard_sums, .units = head_units,
+     .run = run_shard_sums, .cost = cost, .shards = true},
 };
 
 }  // namespace

@@ -108,6 +108,7 @@ void check_filter_sum(Check& c) {
   c.holds(A::parts, c.times(parts, s.cells * s.channels * filters));
   c.holds(A::bias_parts, c.times(parts, filters));
   if (c.has(A::bias_parts)) c.needs(A::db);
+  if (c.in_shards()) c.by_shards({A::dW, A::db});
 }
 
 // Σ of the parts of each shard, `words` apart, at one vector; then of the shards: each(row, sum) of every row of sums.

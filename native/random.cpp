@@ -18,7 +18,7 @@ int64_t pieces(const Job& j) { return (j.i(Counted::count) + kPiece - 1) / kPiec
 
 HG_ARGS(Keep, (count, size()), (mask, write(count).bits()), (counter, hyper()),
         (seed, integer()), (layer, integer()),  // the key
-        (stride, fixed()),                      // steps from the words of a shard to those of the next
+        (stride, fixed().maybe()),              // steps from the words of a shard to those of the next
         (limit, real()))
 
 void check_keep(Check& c) {

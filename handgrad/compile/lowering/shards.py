@@ -12,13 +12,11 @@ def shards_of(b: Builder) -> int:
 
 
 def largest_shard(b: Builder, rows: Size) -> int:
-    """The most rows of one shard, wherever it is computed; bits may depend on it."""
+    """The most rows of one shard, wherever it is computed, so that bits may depend on it."""
     return at_most(rows, -(-b.whole // shards_of(b)))
 
 
 def parts_of(b: Builder, rows: Size, each: int) -> int:
     """For how many parts of so many rows there must be memory, no part being of two shards."""
-    if b.part is None:
-        return -(-at_most(rows, b.batch) // each)
-    here = b.part.count
-    return here * -(-at_most(rows, b.batch // here + 1) // each) if here else 0
+    here = 1 if b.part is None else b.part.count
+    return here * -(-largest_shard(b, rows) // each)
