@@ -130,6 +130,10 @@ class ShardedBuilder(Builder):
         self.python(call, *values)
         self._meetings.append(self.rows[-1])
 
+    def watch(self, call: Any, y: Value) -> None:
+        """The same; it may add up over ranks what it sees of each shard."""
+        self.meet(call, y)
+
     def add_up(self, loss: Any, step: Measured, updates: bool) -> Array:
         """Append what follows when this rank's shards are added up; the array of sums (B, L).
 
@@ -151,7 +155,7 @@ class ShardedBuilder(Builder):
         self.label = type(loss).__name__
         self.share = self.value((1,))
         self.row(
-            "whole_loss", tail=self.tail("loss"), divides=self.divides, losses=step.losses,
+            "whole_loss", tail=self.tail("loss"), divisor=self.divisor, losses=step.losses,
             denominators=step.denominators, rights=step.right, counted=step.counted,
             share=self.share,
         )  # fmt: skip
