@@ -112,7 +112,7 @@ class ShardedBuilder(Builder):
     def row(self, kernel: str, **args: Argument) -> Row:
         row = super().row(kernel, **args)
         if "by_shards" in row.args and isinstance(row["K"], BatchDim):
-            row.set(by_shards=True, kept=self._kept(row["K"].count, times(row["M"], row["N"])))
+            row.set(by_shards=True, kept=self._kept(row["K"].count, times(row["M"], row["dW_row"])))
         return row
 
     def _kept(self, each: int, size: Size) -> Value | None:

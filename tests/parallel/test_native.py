@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -98,7 +100,7 @@ BY_SHARD = {
 CASES |= {f"{name}, shard by shard": case for name, case in BY_SHARD.items()}
 
 
-def trained(case, ranks=None, engine="native", threads=1):
+def trained(case, ranks=None, *, engine="native", threads=1):
     make, options = CASES[case]
     options = {"loss": hg.SoftmaxCrossEntropy, "optimizer": lambda: hg.Adam(0.01)} | options
     loss, optimizer = options.pop("loss")(), options.pop("optimizer")()
@@ -120,8 +122,8 @@ def test_the_number_of_ranks_and_of_threads_changes_no_bit(case):
     alone = all_of(alone)
     assert_same(all_of(trained(case, threads=2)), alone)
     for size in RANKS[1:]:
-        for there in run(size, lambda ranks: all_of(trained(case, ranks, threads=1 + size % 2))):
-            assert_same(there, alone)
+        for there in run(size, partial(trained, case, threads=1 + size % 2)):
+            assert_same(all_of(there), alone)
 
 
 @pytest.mark.parametrize("case", CASES)
