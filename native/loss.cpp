@@ -521,18 +521,18 @@ Cost step_loss_cost(const Job& j) { return {2.0 * double(j.i(StepLoss::count)), 
 
 // -- whole_loss: of the sums over a batch in shards, what step_loss makes of one sum ---------------
 
-HG_ARGS(WholeLoss, (tail, read().each(kTail)), (divides, flag()), (losses, write().each(kMostSteps)),
+HG_ARGS(WholeLoss, (tail, read().each(kTail)), (divisor, option<Divisor>()), (losses, write().each(kMostSteps)),
         (rights, write().each(kMostSteps)), (denominators, write().each(kMostSteps)),
-        (counted, write().each(kMostSteps)), (share, write()))  // 1 / D
+        (counted, write().each(kMostSteps)), (share, write()))  // 1 / D, 0 where nothing counts
 
 void run_whole_loss(const Job& j, int64_t, int64_t, Scratch) {
   using A = WholeLoss;
   const float* tail = j.f(A::tail);
-  double D = j.i(A::divides) ? double(tail[1]) : 1;
-  if (!(D > 0)) return j.fail(kBadIndex);  // there is nothing to learn from
-  float loss = float(double(tail[0]) / D);
-  if (!(loss - loss == 0)) j.fail(kNotFinite);
-  *j.f(A::share) = float(1 / D);
+  double D = j.i(A::divisor) == Divisor::one ? 1 : double(tail[1]), share = D > 0 ? 1 / D : 0;
+  float loss = float(double(tail[0]) * share);
+  if (!(tail[0] - tail[0] == 0)) j.fail(kNotFinite);
+  else if (!(D > 0) && j.i(A::divisor) == Divisor::sum) j.fail(kBadIndex);  // there is nothing to learn from
+  *j.f(A::share) = float(share);
   enter(j, A::losses, loss), enter(j, A::denominators, D), enter(j, A::rights, tail[2]), enter(j, A::counted, tail[3]);
 }
 

@@ -26,7 +26,7 @@ inline int64_t kept_sums(int64_t shards, int64_t k) {
 // The stretches of A's k from `from` to `to`, appended to some; how many.
 inline int64_t stretch(const Operand& a, int64_t from, int64_t to, Stretch* out) {
   if (from == to) return 0;
-  if (a.runs == 1) return *out = {from * a.step, to - from}, 1;
+  if (!a.run_table) return *out = {from * a.step, to - from}, 1;
   for (int64_t k = from; k < to; k++) out[k - from] = {a.begin(k), 1};
   return to - from;
 }

@@ -31,7 +31,8 @@ inline void tile(const float* const* a, const float* const* ahead, int64_t step,
     b += ldb;
   };
   for (int64_t leaf = 0;; leaf++) {
-    HG_UNROLL for (int i = 0; i < R * V; i++) acc[i] = set1(0);
+    HG_UNROLL for (int i = 0; i < R; i++)
+      HG_UNROLL for (int v = 0; v < V; v++) acc[i * V + v] = set1(0);
     if (SIDE && leaves) count = leaves->stretches[leaf];
     for (; SIDE && step == kNoStep && count > 0; count--, s++) at_k(s->offset);
     for (; count > 0; count--, s++) {
@@ -42,9 +43,11 @@ inline void tile(const float* const* a, const float* const* ahead, int64_t step,
     if (!SIDE || !leaves) break;
     float* node = leaves->kept;
     for (int64_t odd = leaf; odd & 1; odd >>= 1, node += R * V * W)
-      HG_UNROLL for (int i = 0; i < R * V; i++) acc[i] = load(node + i * W) + acc[i];
+      HG_UNROLL for (int i = 0; i < R; i++)
+        HG_UNROLL for (int v = 0; v < V; v++) acc[i * V + v] = load(node + (i * V + v) * W) + acc[i * V + v];
     if (leaf + 1 == leaves->count) break;
-    HG_UNROLL for (int i = 0; i < R * V; i++) store(node + i * W, acc[i]);
+    HG_UNROLL for (int i = 0; i < R; i++)
+      HG_UNROLL for (int v = 0; v < V; v++) store(node + (i * V + v) * W, acc[i * V + v]);
   }
   HG_UNROLL for (int i = 0; i < R; i++)
     HG_UNROLL for (int v = 0; v < V; v++) {

@@ -82,7 +82,7 @@ class Builder:
 
     part: Any = None  # the shards that are computed here, where batches fall into shards
     share: Any = None  # what the sums of gradients are multiplied by, where they are not means yet
-    divides = True  # whether the loss is a mean
+    divisor = "sum"  # what the loss is divided by: Divisor of native/loss.cpp
 
     def __init__(self, flat: Any, batch: int, trains: bool = False):
         self.flat, self.batch, self.whole, self.trains = flat, batch, batch, trains
@@ -203,6 +203,10 @@ class Builder:
         """Append a call(n, step, *arrays) of Python code; `values` are the arrays it may use."""
         args: dict[str, Argument] = {str(i): value for i, value in enumerate(values)}
         self.rows.append(Row("python", args, self.label, call))
+
+    def watch(self, call: Any, y: Value) -> None:
+        """Append a call(n, step, y) that looks at the outputs."""
+        self.python(call, y)
 
     def gathered(self, value: Value) -> Value:
         """The value with its elements in the arena: rows of the data are fetched."""

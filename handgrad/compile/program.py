@@ -141,30 +141,22 @@ class Training(Program):
     ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
-        part = None if shards is None else Part(shards, ranks or Alone())
         x, t = words_of(x, "x"), words_of(t, "t")
         self.weights = None if weights is None else storable(loss, "weights", weights, (len(x),))
-        measured = np.zeros((len(Measured._fields), MOST_STEPS), np.float32)
-        self.losses, self.denominators, self.right, self.counted = Measured(*measured)
+        self.measured = np.zeros((len(Measured._fields), MOST_STEPS), np.float32)
+        self.addresses = Measured(*(Address("metrics", i * MOST_STEPS) for i in range(4)))
+        self.losses, self.denominators, self.right, self.counted = Measured(*self.measured)
         self.denominators[:] = 1
 
         def plan(numbers: set[int]) -> Builder:
-            b = (
-                Builder(network.flat, batch, trains=True)
-                if part is None
-                else ShardedBuilder(network.flat, batch, part, batch_norm)
-            )
-            b.segments |= {"x": (x, False), "t": (t, False), "metrics": (measured, True)}
-            step = Measured(*(Address("metrics", i * MOST_STEPS) for i in range(len(measured))))
-            shares = None if self.weights is None else b.array(self.weights)
-            target = Value(
-                (BatchDim(1), *t.shape[1:]), rows=Address("t"), integer=t.dtype.kind == "i"
-            )
-            plan_training(b, trace(network, x[:3], numbers), loss, target, shares, step, watch)
-            self.sums = b.add_up(loss, step, updates)
+            b = Builder(network.flat, batch, trains=True)
+            if shards is not None:
+                part = Part(shards, ranks or Alone())
+                b = ShardedBuilder(network.flat, batch, part, batch_norm)
+            self._plan(b, trace(network, x[:3], numbers), x, t, loss, watch, updates)
             if updates:
                 b.label = "penalty"
-                lower_penalty(b, optimizer, network, step.losses)
+                lower_penalty(b, optimizer, network, self.addresses.losses)
                 b.label = "update"
                 self._update = lower_optimizer(b, optimizer, network)
             return b
@@ -173,6 +165,24 @@ class Training(Program):
             b = plan_with(plan, python)
         network.flat.gradients[...] = 0
         super().__init__(b, len(x), threads, (network, x[:3], True))
+
+    def _plan(
+        self, b: Builder, traced: Trace, x: Array, t: Array, loss: Any, watch: Any, updates: bool
+    ) -> None:
+        """Append all up to the gradients."""
+        b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.measured, True)}
+        step = self.addresses
+        shares = None if self.weights is None else b.array(self.weights)
+        target = Value((BatchDim(1), *t.shape[1:]), rows=Address("t"), integer=t.dtype.kind == "i")
+        plan_training(b, traced, loss, target, shares, step, watch)
+        self.sums = b.add_up(loss, step, updates)
+
+    def put_gradients(self, flat: Array) -> None:
+        """Write the gradients of the last step that was made into the network's flat array, where
+        the program leaves their sums elsewhere."""
+        if self.sums is not None and self.done:
+            D = float(self.denominators[self.done - 1])
+            np.multiply(self.sums[0, : flat.size], np.float32(1 / D if D else 0), out=flat)
 
     @property
     def updating(self) -> bool:
@@ -285,11 +295,12 @@ def compile_training(
     network: Network, loss: LossLike, optimizer: Optimizer, x: Array, t: Array, *, batch: int,
     weights: Array | None = None, threads: int | None = None,
     watch: Callable[[Array, int], None] | None = None, python: bool = False,
+    shards: Shards | None = None,
 ) -> Training:  # fmt: skip
     """The training steps of a network as one program; see `Training`."""
     return Training(
         network, loss, optimizer, x, t, batch=batch, weights=weights, threads=threads,
-        watch=watch, python=python,
+        watch=watch, python=python, shards=shards,
     )  # fmt: skip
 
 

@@ -112,7 +112,7 @@ class ShardedBuilder(Builder):
     def row(self, kernel: str, **args: Argument) -> Row:
         row = super().row(kernel, **args)
         if "by_shards" in row.args and isinstance(row["K"], BatchDim):
-            row.set(by_shards=True, kept=self._kept(row["K"].count, times(row["M"], row["N"])))
+            row.set(by_shards=True, kept=self._kept(row["K"].count, times(row["M"], row["dW_row"])))
         return row
 
     def _kept(self, each: int, size: Size) -> Value | None:
@@ -129,6 +129,10 @@ class ShardedBuilder(Builder):
         """Append a call(n, step, *arrays) in which all ranks exchange something."""
         self.python(call, *values)
         self._meetings.append(self.rows[-1])
+
+    def watch(self, call: Any, y: Value) -> None:
+        """The same; it may add up over ranks what it sees of each shard."""
+        self.meet(call, y)
 
     def add_up(self, loss: Any, step: Measured, updates: bool) -> Array:
         """Append what follows when this rank's shards are added up; the array of sums (B, L).
@@ -151,7 +155,7 @@ class ShardedBuilder(Builder):
         self.label = type(loss).__name__
         self.share = self.value((1,))
         self.row(
-            "whole_loss", tail=self.tail("loss"), divides=self.divides, losses=step.losses,
+            "whole_loss", tail=self.tail("loss"), divisor=self.divisor, losses=step.losses,
             denominators=step.denominators, rights=step.right, counted=step.counted,
             share=self.share,
         )  # fmt: skip

@@ -115,10 +115,11 @@ def shared_out(
     """What each element counts, None where all count 1 / D alike and D is their number or 1; and
     what the row that sums the loss is then to store, D and the count."""
     undivided = type(layer) is SumSquaredError
-    b.divides = not undivided
     mean_weight = 1.0 if layer.signed else layer.normalizer
     if mean_weight is not None and not 0 < mean_weight < inf:
         raise NotNative(f"{type(layer).__name__}: normalizer {mean_weight}, not a positive number")
+    divisor = "one" if undivided else "sum" if mean_weight is None else "count"
+    b.divisor = divisor
     stored: dict[str, Argument] = {"counted": step.counted}
     if not undivided:  # else D stays 1
         stored["denominators"] = step.denominators
@@ -130,7 +131,6 @@ def shared_out(
     shares = b.value((BatchDim(1), elements["each"]))
     if b.part is not None:
         stored["weighed"] = b.value((b.part.count, 2))
-    divisor = "one" if undivided else "sum" if mean_weight is None else "count"
     b.early(
         "shares", **elements, sample_weights=weights, class_weights=table, shares=shares,
         smooths=table is not None and layer.label_smoothing > 0, divisor=divisor,
