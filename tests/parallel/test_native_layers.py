@@ -1,25 +1,27 @@
-"""Native programs in shards: the same bits on any number of ranks, for every layer that adds up over
-the batch or draws random numbers."""
+"""Native layers that add up over the batch, or draw random numbers, in shards: what NumPy computes,
+and the same bits on any number of ranks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.compile import why_not
-from handgrad.compile.program import Training
-from handgrad.layer import walk
-from handgrad.parallel import Alone, Ranks, Shards
+from handgrad.compile.binary import why_not
 from tests.parallel.simulated import run
+from tests.parallel.test_sharded import all_of, assert_same
 
-SAMPLES, BATCH = 22, 11
-STARTS, COUNTS = np.array([0, 11, 5, 19]), np.array([11, 11, 6, 3])  # the last leaves shards empty
+pytestmark = [
+    pytest.mark.skipif(bool(why_not()), reason=why_not()),
+    pytest.mark.filterwarnings("ignore:(shards|parallel):UserWarning"),
+]
 
-pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "")
+SAMPLES, BATCH, SHARDS = 25, 11, 8  # so that shards are uneven, and some of the last batch empty
+LABELS = np.random.default_rng(2).integers(0, 4, SAMPLES)
 
 
 def reals(*sizes: int) -> np.ndarray:
@@ -34,99 +36,107 @@ def table() -> np.ndarray:
     return np.concatenate([reals(3), ids(2, 5)], axis=1).astype(np.float32)
 
 
+def end(*layers: Any) -> hg.Network:
+    return hg.Sequential(*layers, hg.Flatten(), hg.Affine(4), seed=3)
+
+
 class Twice(hg.Network):
     """Layers that are used a second time on what they made."""
 
     def __init__(self, *layers: Any):
-        self.inside, self.last = hg.Sequential(*layers), hg.Sequential(hg.Flatten(), hg.Affine(4))
+        self.inside, self.end = hg.Sequential(*layers), end()
 
     def __call__(self, x: Any) -> Any:
-        return self.last(self.inside(self.inside(x)))
+        return self.end(self.inside(self.inside(x)))
 
 
-def image(*layers: Any) -> hg.Network:
-    return hg.Sequential(*layers, hg.Flatten(), hg.Affine(4))
+class Words(hg.Network):
+    """Two columns of words in one table."""
+
+    def __init__(self) -> None:
+        self.table, self.end = hg.Embedding(7, 5), end()
+
+    def __call__(self, x: Any) -> Any:
+        return self.end(self.table(x[:, :2]) + self.table(x[:, 2:]))
 
 
-Case = tuple[np.ndarray, Callable[[], hg.Network]]
-CONVOLUTIONS: dict[str, Case] = {
-    "padded": (reals(2, 7, 6), lambda: image(hg.Convolution(5, 3, pad=1), hg.ReLU())),
-    "pooled": (reals(1, 8, 8), lambda: image(hg.Convolution(5, 3), hg.ReLU(), hg.MaxPooling(2))),
-    "two": (reals(2, 20, 20), lambda: image(hg.Convolution(4, 3), hg.Convolution(3, 3, pad=1))),
-    "no bias": (reals(2, 6, 6), lambda: image(hg.Convolution(4, 3, bias=False))),
-    "depthwise": (reals(4, 6, 6), lambda: image(hg.Convolution(8, 3, groups=4, stride=2))),
-    "sequence": (reals(3, 9), lambda: image(hg.Convolution(4, (3,), dilation=2))),
-    "transposed": (
-        reals(3, 4, 5), lambda: image(hg.TransposedConvolution(2, 3, stride=2), hg.ReLU())
+def convolution(*given: Any, **options: Any) -> Callable[[], hg.Network]:
+    return lambda: end(hg.Convolution(*given, **options), hg.ReLU())
+
+
+CASES: dict[str, tuple[np.ndarray, Callable[[], hg.Network]]] = {
+    "convolution": (reals(2, 7, 6), convolution(5, 3, pad=1)),
+    "no bias": (reals(2, 6, 6), convolution(4, 3, bias=False)),
+    "groups": (reals(4, 6, 6), convolution(8, 3, groups=4, stride=2)),
+    "one axis": (reals(3, 9), convolution(4, (3,), dilation=2)),
+    "pooled": (
+        reals(1, 8, 8), lambda: end(hg.Convolution(5, 3), hg.ReLU(), hg.MaxPooling(2))
     ),
-    "shared": (reals(3, 5, 5), lambda: Twice(hg.Convolution(3, 3, pad=1), hg.ReLU())),
+    "large images": (reals(2, 20, 20), lambda: end(hg.Convolution(4, 3), hg.Convolution(3, 3))),
+    "transposed": (
+        reals(3, 4, 5), lambda: end(hg.TransposedConvolution(2, 3, stride=2), hg.ReLU())
+    ),
+    "filters used twice": (reals(3, 5, 5), lambda: Twice(hg.Convolution(3, 3, pad=1), hg.ReLU())),
+    "embedding": (ids(6, 9), lambda: end(hg.Embedding(9, 5))),
+    "wide embedding": (ids(3, 40), lambda: end(hg.Embedding(40, 70))),
+    "table used twice": (ids(4, 7), Words),
+    "columns": (table(), lambda: end(hg.ColumnEmbedding([3, 4], [5, 5], 3))),
+    "rnn": (reals(4, 3), lambda: end(hg.RNN(5))),
+    "lstm": (reals(4, 3), lambda: end(hg.LSTM(5), hg.LSTM(9))),
+    "gru": (reals(4, 3), lambda: end(hg.GRU(5))),
+    "gru, reset before": (reals(4, 3), lambda: end(hg.GRU(5, reset="before"))),
+    "both ways": (reals(4, 3), lambda: end(hg.Bidirectional(hg.GRU(5), hg.GRU(5)))),
+    "language": (ids(4, 7), lambda: end(hg.Embedding(7, 6), hg.LSTM(5))),
+    "heads": (reals(5, 6), lambda: end(hg.LearnedPosition(7), hg.MultiHeadAttention(2))),
+    "dropout": (
+        reals(7),
+        lambda: end(hg.Affine(9), hg.ReLU(), hg.Dropout(0.4), hg.Affine(4), hg.Dropout(0.2)),
+    ),
+    "one dropout used twice": (reals(3), lambda: Twice(hg.Dropout(0.3), hg.Affine(3))),
+    "channels dropped": (reals(3, 5, 3), lambda: end(hg.SpatialDropout(0.4), hg.Affine(3))),
+    "dropped over time": (
+        reals(4, 3), lambda: end(hg.Stacked([hg.RNN(5), hg.RNN(5)], dropout=0.3))
+    ),
+    "batch norm": (reals(7), lambda: end(hg.Affine(9), hg.BatchNorm(), hg.ReLU())),
+    "of images": (reals(2, 30, 30), lambda: end(hg.Convolution(3, 3), hg.BatchNorm(), hg.ReLU())),
+    "residual": (
+        reals(2, 6, 6),
+        lambda: end(hg.Residual(hg.BatchNorm(), hg.Convolution(2, 3, pad=1), hg.BatchNorm())),
+    ),
 }  # fmt: skip
-OTHERS: dict[str, Case] = {
-    "embedding": (ids(6, 9), lambda: image(hg.Embedding(9, 5))),
-    "wide embedding": (ids(3, 40), lambda: image(hg.Embedding(40, 70))),
-    "columns": (table(), lambda: image(hg.ColumnEmbedding([3, 4], [5, 5], 3))),
-    "rnn": (reals(4, 3), lambda: image(hg.RNN(5))),
-    "lstm": (reals(4, 3), lambda: image(hg.LSTM(5), hg.LSTM(9))),
-    "gru": (reals(4, 3), lambda: image(hg.GRU(5))),
-    "gru, reset before": (reals(4, 3), lambda: image(hg.GRU(5, reset="before"))),
-    "both ways": (reals(4, 3), lambda: image(hg.Bidirectional(hg.GRU(5), hg.GRU(5)))),
-    "stacked": (reals(4, 3), lambda: image(hg.Stacked([hg.LSTM(5), hg.LSTM(5)], dropout=0.3))),
-    "words": (ids(4, 7), lambda: image(hg.Embedding(7, 6), hg.LSTM(5))),
-    "heads": (reals(5, 6), lambda: image(hg.LearnedPosition(7), hg.MultiHeadAttention(2))),
-}
-RANDOM: dict[str, Case] = {
-    "dropout": (reals(7), lambda: hg.Sequential(hg.Affine(9), hg.ReLU(), hg.Dropout(0.4), hg.Affine(4), hg.Dropout(0.2), seed=3)),
-    "on images": (reals(3, 5, 3), lambda: image(hg.SpatialDropout(0.4), hg.Dropout(0.3))),
-    "over time": (reals(4, 3), lambda: image(hg.VariationalDropout(0.4), hg.RNN(5))),
-}  # fmt: skip
-NORMAL: dict[str, Case] = {
-    "columns": (reals(7), lambda: hg.Sequential(hg.Affine(9), hg.BatchNorm(), hg.ReLU(), hg.Affine(4))),
-    "images": (reals(2, 30, 30), lambda: image(hg.Convolution(3, 3), hg.BatchNorm(), hg.ReLU())),
-    "residual": (reals(2, 6, 6), lambda: image(hg.Residual(hg.BatchNorm(), hg.Convolution(2, 3, pad=1), hg.BatchNorm()))),
-}  # fmt: skip
+NORMAL = ("batch norm", "of images", "residual")
+BOTH = [(name, how) for name in CASES for how in ("global", "shard")[: 1 + (name in NORMAL)]]
 
 
 def trained(
-    case: Case, shards: Shards | None, ranks: Ranks | None = None, threads: int = 1, **options: Any
-) -> list[np.ndarray]:
-    """Weights, losses and buffers after some updates."""
-    x, make = case
-    t = np.random.default_rng(2).integers(0, 4, SAMPLES)
-    network = make()
-    network.build(x[:3])
-    rng = np.random.default_rng(3)
-    network.parameters[...] += 0.1 * rng.standard_normal(network.parameters.size).astype("f4")
-    program = Training(
-        network, hg.SoftmaxCrossEntropy(), hg.Momentum(0.05), x, t, batch=BATCH, threads=threads,
-        shards=shards, ranks=ranks, **options,
+    name: str, how: str, ranks: Any = None, *, engine: str = "native", threads: int = 1
+) -> Any:
+    x, make = CASES[name]
+    trainer = hg.Trainer(
+        make(), x, LABELS, loss=hg.SoftmaxCrossEntropy(), optimizer=hg.Momentum(0.02), epochs=2,
+        batch=BATCH, shards=SHARDS, parallel=ranks, batch_norm=how, engine=engine, threads=threads,
+        progress=False,
     )  # fmt: skip
-    order = np.random.default_rng(4).permutation(SAMPLES)
-    assert program.run(order, STARTS, COUNTS) == len(STARTS)
-    kept = [b for _, layer in walk(network) for b in map(vars(layer).get, layer.buffers)]
-    steps = [layer.stream.step for _, layer in walk(network) if "stream" in vars(layer)]
-    return [
-        network.parameters.copy(), program.losses[: len(STARTS)].copy(), *kept, np.array(steps)
-    ]  # fmt: skip
+    trainer.run()
+    assert engine == "numpy" or ("native" in trainer.engine and "by shard" not in trainer.engine)
+    return trainer
 
 
-ALL = CONVOLUTIONS | OTHERS | RANDOM | {f"norm {k}": v for k, v in NORMAL.items()}
+@pytest.mark.parametrize(("name", "how"), BOTH)
+def test_the_number_of_ranks_and_of_threads_changes_no_bit(name, how):
+    alone = all_of(trained(name, how))
+    assert_same(all_of(trained(name, how, threads=2)), alone)
+    for size in (3, 8):
+        for there in run(size, partial(trained, name, how, threads=1 + size % 2)):
+            assert_same(all_of(there), alone)
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_the_number_of_ranks_and_threads_changes_no_bit(name):
-    case, shards = ALL[name], Shards(8)
-    for options in [{}, {"batch_norm": "shard"}] if name.startswith("norm") else [{}]:
-        alone = trained(case, shards, Alone(), **options)
-        ranks = run(3, lambda ranks: trained(case, shards, ranks, **options))
-        ranks += run(8, lambda ranks: trained(case, shards, ranks, **options))
-        ranks.append(trained(case, shards, Alone(), threads=2, **options))
-        ranks += run(2, lambda ranks: trained(case, shards, ranks, threads=2, **options))
-        for other in ranks:
-            for i, (got, expected) in enumerate(zip(other, alone, strict=True)):
-                assert np.array_equal(got, expected), i
-
-
-@pytest.mark.parametrize("name", [name for name in ALL if name not in RANDOM])
-def test_shards_change_no_more_than_rounding(name):
-    for got, expected in zip(trained(ALL[name], Shards(8)), trained(ALL[name], None), strict=True):
-        np.testing.assert_allclose(got, expected, atol=1e-5)
+@pytest.mark.parametrize(("name", "how"), BOTH)
+def test_numpy_trains_alike(name, how):
+    (*one, steps), (*other, expected) = (
+        all_of(trained(name, how, engine=engine))[:-4] for engine in ("native", "numpy")
+    )
+    drew = steps > 100  # the streams of others stay
+    assert np.array_equal(steps[drew], expected[drew])
+    for got, array in zip(one, other, strict=True):
+        np.testing.assert_allclose(got, array, rtol=1e-4, atol=1e-5)

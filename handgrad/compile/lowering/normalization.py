@@ -102,9 +102,7 @@ def gathered(
         return {}
     (first, stop), ranks, count = b.part.span, b.part.ranks, b.part.shards.count
     shards = b.value((count, 2 * columns["columns"]))
-    b.row(
-        "shard_sums", **columns, moments=moments, blocks=blocks, count=count, shards=shards
-    )
+    b.row("shard_sums", **columns, moments=moments, blocks=blocks, count=count, shards=shards)
     b.meet(lambda n, step, sums: sums.__setitem__(..., ranks.gather(sums[first:stop])), shards)
     return {"shards": shards, "count": count, "each": columns["rows"].count}
 
