@@ -260,7 +260,7 @@ class Trainer:
         """
         engine = self._prepared()
         if self.agreement.several:
-            self.task.ranks.agree(facts_of(self, engine.describe()))
+            self.task.ranks.agree(facts_of(self, engine))
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self._told = sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False))
         guards = training_mode(self.network), first_ctrl_c(self._interrupt)
