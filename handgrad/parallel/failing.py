@@ -14,6 +14,7 @@ from handgrad.parallel.meeting import Mismatch
 
 AFTER = 0.5  # seconds that other ranks leave rank 0 to say what all have met
 CAUSE = 2.0  # seconds that a rank leaves one that has failed to say why
+SPOKEN = 0.2  # seconds in which the launcher passes on what was said, before it ends all
 KILLED = 2.0  # seconds after which a process ends that MPI has not ended
 
 
@@ -21,6 +22,7 @@ def end_job(mpi: Any, code: int = 1) -> None:
     """End all ranks, this one too, with an exit code that is not 0."""
     sys.stdout.flush()
     sys.stderr.flush()
+    time.sleep(SPOKEN)
     threading.Timer(KILLED, os._exit, (code,)).start()
     mpi.COMM_WORLD.Abort(code)
 

@@ -41,8 +41,8 @@ def check_headers(headers: list[Header]) -> None:
         if header[:4] != headers[0][:4]:
             error = Mismatch(
                 "parallel: all ranks must make the same calls in the same order, but rank 0 "
-                f"{headers[0]} and rank {rank} {header}: do they run the same script on the same "
-                "data, and is every fit of all ranks?"
+                f"{headers[0]} and rank {rank} {header}: does each run the same script on the "
+                "same data?"
             )
             error.failed = any(h.failed for h in headers)
             raise error
@@ -54,7 +54,7 @@ def blocks_of(shards: Shards, size: int) -> list[list[Node]]:
 
 
 def fold(nodes: list[Node], rows: list[Array]) -> Array:
-    """The sum of all nodes in the order of the tree, which is written over the first of the rows."""
+    """The sum of all nodes in the order of the tree, written over the first of the rows."""
     kept: list[tuple[int, int, Array]] = []
     for (first, size), row in zip(nodes, rows):
         while kept and kept[-1][1] == size and first & size:

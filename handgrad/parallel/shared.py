@@ -23,6 +23,8 @@ class NodeMemory:
     it writes over, nobody reads any more, because all have come to m − 1 since.
     """
 
+    name = "shared memory"
+
     def __init__(self, mpi: Any, comm: Any, crowded: bool):
         self.rank, self.crowded = comm.rank, crowded
         begin = 3 * LINE

@@ -12,19 +12,24 @@ _give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
 def wait(ready: Callable[[], bool], crowded: bool) -> None:
-    """Return when `ready()`. Python's signal handlers run meanwhile, so Ctrl-C is heard.
+    """Return when `ready()`: when others have come, which may take any time.
 
-    crowded: there are more processes than cores, so the others can only go on while this one
-    sleeps.
+    Python's signal handlers run meanwhile, so Ctrl-C is heard. crowded: there are more processes
+    than cores, so that the others can only go on while this one sleeps.
     """
-    if ready():
-        return
     began = time.monotonic()
-    while not crowded:
-        _give_way()
-        if ready():
-            return
-        if time.monotonic() - began > PATIENT:
-            break
     while not ready():
-        time.sleep(min(max(NAP, (time.monotonic() - began) / 50), LONG))
+        waited = time.monotonic() - began
+        if crowded or waited > PATIENT:
+            time.sleep(min(max(NAP, waited / 50), LONG))
+        else:
+            _give_way()
+
+
+def push(ready: Callable[[], bool], crowded: bool) -> None:
+    """Return when `ready()`, where all have come and each call moves messages on."""
+    while not ready():
+        if crowded:
+            time.sleep(NAP)
+        else:
+            _give_way()

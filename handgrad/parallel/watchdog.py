@@ -36,14 +36,13 @@ class Watchdog:
     """Asks the other ranks what they do while this one waits, and answers their questions.
 
     enter, leave: said by the rank around each exchange; this costs it well under a microsecond.
-    end: called with a text when the limit is over. Where MPI serves one thread alone, the others
-    are not asked.
+    asks: whether the thread may use MPI. end: called with a text when the limit is over.
     """
 
-    def __init__(self, mpi: Any, comm: Any, limit: float, end: Callable[[str], None]):
+    def __init__(self, mpi: Any, comm: Any, asks: bool, limit: float, end: Callable[[str], None]):
         self._mpi, self._comm, self._limit, self._end = mpi, comm, limit, end
         self.rank, self.size = comm.rank, comm.size
-        self._threads = mpi.Query_thread() >= mpi.THREAD_MULTIPLE
+        self._asks = asks
         self._now: tuple[str, bool, float] = "is computing", False, time.monotonic()
         self._heard: dict[int, tuple[str, float]] = {}  # what other ranks answered, and when
         self._asked, self._first = 0.0, 0.0
@@ -69,7 +68,7 @@ class Watchdog:
         while not self._stop.wait(PERIOD):
             what, waiting, since = self._now
             waited = time.monotonic() - since
-            if self._threads:
+            if self._asks:
                 self._answer()
             if not waiting or waited < min(ASKING, self._limit):
                 self._heard, self._first = {}, 0.0
@@ -98,13 +97,13 @@ class Watchdog:
         """Ask again where it is time; whether the limit is over. The lowest rank says so first."""
         now, patience = time.monotonic(), min(ASKING, self._limit / 2)
         self._first = self._first or now
-        if self._threads and now - self._asked > patience:
+        if self._asks and now - self._asked > patience:
             self._asked = now
             for rank in range(self.size):
                 if rank != self.rank:
                     self._send(rank, QUESTION, "")
         late = min(self.rank, 20) * PERIOD
-        silent = self._threads and any(
+        silent = self._asks and any(
             now - self._heard.get(rank, ("", self._first))[1] > min(SILENCE, self._limit) + late
             for rank in range(self.size)
             if rank != self.rank
@@ -116,13 +115,13 @@ class Watchdog:
         now, others = time.monotonic(), []
         for rank in range(self.size):
             text, heard = self._heard.get(rank, ("", self._first))
-            if rank == self.rank:
-                continue
-            if self._threads and now - heard > 2 * min(ASKING, self._limit / 2) + 2 * PERIOD:
+            if not text or now - heard > 2 * min(ASKING, self._limit / 2) + 2 * PERIOD:
                 text = f"does not answer since {now - heard:.0f} s" + (f" ({text})" if text else "")
-            if text:
+            if rank != self.rank:
                 others.append(f"rank {rank} {text}")
-        told = "; ".join(others) or "this MPI serves one thread alone, so the others are not asked"
+        told = "this MPI serves one thread alone, so the others are not asked"
+        if self._asks:
+            told = "; ".join(others)
         return (
             f"parallel: rank {self.rank} {what} since {waited:.0f} s; {told}. The job ends: the "
             f"limit is {self._limit:g} s, or {min(SILENCE, self._limit):g} s for a rank that does "

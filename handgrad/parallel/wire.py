@@ -10,13 +10,15 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.parallel.meeting import Header, check_headers, fold
 from handgrad.parallel.shards import Node
-from handgrad.parallel.waiting import wait
+from handgrad.parallel.waiting import push, wait
 
 DIRECT = 2**16  # bytes of all blocks up to which every rank gets and adds them all
 
 
 class Wire:
     """Messages between the ranks of a communicator. What they mean is that of `NodeMemory`."""
+
+    name = "messages"
 
     def __init__(self, mpi: Any, comm: Any, crowded: bool):
         self._byte, self._comm, self.crowded = mpi.BYTE, comm, crowded
@@ -26,7 +28,7 @@ class Wire:
         """Show a header, and wait for all ranks: their headers."""
         mine = np.array(header, np.int64)
         every = np.empty((self.size, len(mine)), np.int64)
-        self._wait(self._comm.Iallgather(mine, every))
+        wait(self._comm.Iallgather(mine, every).Test, self.crowded)
         found = [Header(*h) for h in every.tolist()]
         check_headers(found)
         return found
@@ -54,7 +56,7 @@ class Wire:
         )
         sent = [len(mine) * (b - a) * sums.itemsize for a, b in pairs]
         got = [c * width * sums.itemsize for c in count]
-        self._wait(self._comm.Ialltoallv(self._spec(packed, sent), self._spec(slices, got)))
+        self._moved(self._comm.Ialltoallv(self._spec(packed, sent), self._spec(slices, got)))
         sizes = [(b - a) * sums.itemsize for a, b in pairs]
         sums[0] = self._gathered(fold(flat, list(slices)), sizes).view(sums.dtype)
 
@@ -70,7 +72,7 @@ class Wire:
         """So many bytes of each rank, one after the other."""
         every = np.empty(sum(sizes), np.uint8)
         mine = self._spec(np.ascontiguousarray(part), None)
-        self._wait(self._comm.Iallgatherv(mine, self._spec(every, sizes)))
+        self._moved(self._comm.Iallgatherv(mine, self._spec(every, sizes)))
         return every
 
     def _spec(self, array: Array, sizes: list[int] | None) -> list[Any]:
@@ -80,5 +82,5 @@ class Wire:
             return [data, data.size, self._byte]
         return [data, (sizes, [0, *accumulate(sizes)][:-1]), self._byte]
 
-    def _wait(self, request: Any) -> None:
-        wait(request.Test, self.crowded)
+    def _moved(self, request: Any) -> None:
+        push(request.Test, self.crowded)
