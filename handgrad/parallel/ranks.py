@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 from handgrad.arrays import Array
@@ -34,6 +35,22 @@ class Ranks(ABC):
     @abstractmethod
     def share(self, value: Any) -> list[Any]:
         """The values of all ranks, in order: small ones, of numbers, texts, lists and dicts."""
+
+    def agree(self, facts: Mapping[str, Any]) -> None:
+        """Raise ValueError, on all ranks alike, unless these small values are equal on all of them.
+
+        The first rank that differs from rank 0 is named, with what both have.
+        """
+        if self.size == 1:
+            return
+        first, *others = self.share(dict(facts))
+        for rank, mine in enumerate(others, 1):
+            for name in first | mine:
+                if (has := mine.get(name)) != (wanted := first.get(name)):
+                    raise ValueError(
+                        f"parallel: all ranks must train the same, but {name} is {has!r} on rank "
+                        f"{rank} and {wanted!r} on rank 0"
+                    )
 
     @abstractmethod
     def broadcast(self, array: Array) -> None:

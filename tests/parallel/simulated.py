@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +52,7 @@ class Simulated(Ranks):
         return np.concatenate(self._meet("gather", part.copy()))
 
     def share(self, value: Any) -> list[Any]:
-        return self._meet("share", value)
+        return [json.loads(text) for text in self._meet("share", json.dumps(value))]
 
     def broadcast(self, array: Array) -> None:
         array[...] = self._meet("broadcast", array.copy())[0]
