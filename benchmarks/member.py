@@ -14,6 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -108,20 +109,27 @@ def main() -> None:
     directory, system, name = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     workload = find(name).without_dropout()
     member = SYSTEMS[system](workload)
-    answers = open(directory / "answers", "w", buffering=1) if member.rank == 0 else None
-    with open(directory / f"requests{member.rank}") as requests:
-        for line in requests:
+    with ExitStack() as stack:
+        answers = None
+        if member.rank == 0:
+            answers = stack.enter_context(open(directory / "answers", "w", buffering=1))
+        for line in stack.enter_context(open(directory / f"requests{member.rank}")):
             request = json.loads(line)
-            run = member.turn(workload.rows(request["start"], request["steps"]))
-            member.meet()
-            began = time.perf_counter()
-            loss = run()
-            member.meet()
-            seconds = time.perf_counter() - began
-            digest = hashlib.sha256(member.weights().tobytes()).hexdigest()
+            answer = take_turn(member, workload.rows(request["start"], request["steps"]))
             if answers:
-                answer = {"seconds": seconds, "loss": loss, "weights": digest}
                 print(json.dumps(answer), file=answers)
+
+
+def take_turn(member: Any, rows: np.ndarray) -> dict[str, Any]:
+    """Seconds from when all begin to when all are done, the loss, a digest of the weights."""
+    run = member.turn(rows)
+    member.meet()
+    began = time.perf_counter()
+    loss = run()
+    member.meet()
+    seconds = time.perf_counter() - began
+    weights = hashlib.sha256(member.weights().tobytes()).hexdigest()
+    return {"seconds": seconds, "loss": loss, "weights": weights}
 
 
 if __name__ == "__main__":

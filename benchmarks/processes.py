@@ -38,7 +38,8 @@ class Group:
     def __init__(self, system: str, workload: Workload, directory: Path):
         self.system, self.steps, self.done = system, 0, 0
         directory.mkdir()
-        commands = self._commands(["-m", "benchmarks.member", str(directory), system, workload.name])
+        module = ["-m", "benchmarks.member"]
+        commands = self._commands([*module, str(directory), system, workload.name])
         size = 2 if system in (OURS, "PyTorch DDP") else 1
         pipes = [directory / f"requests{rank}" for rank in range(size)]
         for pipe in [*pipes, directory / "answers"]:
@@ -47,8 +48,9 @@ class Group:
             subprocess.Popen(c, cwd=ROOT, env=os.environ | more, stdin=subprocess.DEVNULL)
             for c, more in commands
         ]
-        self.answers = open(directory / "answers")
-        self.pipes = [open(pipe, "w", buffering=1) for pipe in pipes]
+        self.opened = ExitStack()
+        self.answers = self.opened.enter_context(open(directory / "answers"))
+        self.pipes = [self.opened.enter_context(open(p, "w", buffering=1)) for p in pipes]
 
     def _commands(self, arguments: list[str]) -> list[tuple[list[str], dict[str, str]]]:
         """What to start, with what in its environment."""
@@ -81,7 +83,7 @@ class Group:
             pipe.close()
         for process in self.processes:
             process.wait()
-        self.answers.close()
+        self.opened.close()
 
 
 def free_port() -> int:
