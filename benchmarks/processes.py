@@ -49,8 +49,8 @@ class Group:
             for c, more in commands
         ]
         self.opened = ExitStack()
-        self.answers = self.opened.enter_context(open(directory / "answers"))
-        self.pipes = [self.opened.enter_context(open(p, "w", buffering=1)) for p in pipes]
+        self.answers = self.opened.enter_context(open(directory / "answers"))  # noqa: SIM115
+        self.pipes = [self.opened.enter_context(open(p, "w", buffering=1)) for p in pipes]  # noqa: SIM115
 
     def _commands(self, arguments: list[str]) -> list[tuple[list[str], dict[str, str]]]:
         """What to start, with what in its environment."""
