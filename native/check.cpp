@@ -69,6 +69,12 @@ int64_t Check::of_shard(int k) {
   return shards() && !fault ? row_.args[k] * ((bounds_.batch + shards() - 1) / shards()) : 0;
 }
 
+int64_t Check::parts(int k, int64_t each) {
+  int64_t length = in_shards() ? of_shard(k) : size(k);
+  require(each > 0, "a part is empty", k);
+  return fault ? 0 : times(in_shards() ? shards() : 1, plus(length, each - 1) / each);
+}
+
 void Check::by_shards(std::initializer_list<int> sums) {
   require(in_shards(), "the batch is not in shards");
   for (int k : sums) refuse(has(k) && row_.args[k] >> kAddressBits != bounds_.sums + 1, "shards are added elsewhere", k);

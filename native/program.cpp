@@ -75,7 +75,7 @@ bool check_row(hg_program& p, hg_spec& spec, const KernelTable& table, size_t r)
   const Row& row = p.rows[r];
   const Kernel* kernel = row.kernel >= 0 && row.kernel < table.count ? &table.kernels[row.kernel] : nullptr;
   const Bounds bounds{spec.batch, spec.data_rows, spec.hyper_width, spec.segment_words, spec.writable, spec.segments,
-                      spec.shards ? spec.sums : -1, spec.sums_step, p.now.shards};
+                      spec.shards ? spec.sums : -1, spec.sums_step, p.now.shards, spec.shards};
   const Args none{nullptr, 0};
   Check check(row, kernel ? kernel->args : none, bounds);
   check.require(kernel || row.kernel == kPython, "there is no such kernel");

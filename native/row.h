@@ -80,6 +80,7 @@ struct Bounds {
   int64_t segments;
   int64_t sums = -1, sums_step = 0, shards = 0;  // the segment of what shards are added to, the words of a block
                                                  // there, and how many shards are here
+  int64_t all_shards = 0;                        // ... or anywhere
 };
 
 // Whether a row may run: what its kernel's arguments declare, and then what only the kernel's `check` knows.
@@ -100,7 +101,9 @@ class Check {
   void needs(int k);                    // an array that may be missing must be there
   bool in_shards() const { return bounds_.sums >= 0; }
   int64_t shards() const { return in_shards() ? bounds_.shards : 0; }  // of each batch, that are computed here
+  int64_t all_shards() const { return in_shards() ? bounds_.all_shards : 0; }
   int64_t of_shard(int k);              // of a size that counts per sample, how much a shard has at most
+  int64_t parts(int k, int64_t each);   // of so many elements, at most: of all, or of each shard that is here
   void by_shards(std::initializer_list<int> sums);  // these arrays, if there are any, are what shards are added to
   void require(bool holds, const char* rule, int k = -1);  // k: the argument that breaks it
   int64_t times(int64_t a, int64_t b);  // a · b, refused when it overflows
