@@ -44,7 +44,7 @@ def world() -> Ranks:
     warnings.warn(
         "parallel='mpi': one process was started, and it goes on alone; `mpirun -n 4 python "
         f"{os.path.basename(sys.argv[0]) or 'script.py'}` would start four",
-        stacklevel=2,
+        stacklevel=4,
     )
     return Alone()
 
@@ -116,7 +116,7 @@ class MPIRanks(Ranks):
 
     def broadcast(self, array: Array) -> None:
         """Write rank 0's array into that of every other rank."""
-        part = array if self.rank == 0 else array[:0]
+        part = array if self.rank == 0 else np.empty(0, array.dtype)
         got = self._bytes("broadcast", part, array.size, array.itemsize)[0]
         if self.rank:
             array[...] = got.view(array.dtype).reshape(array.shape)
