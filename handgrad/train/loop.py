@@ -31,6 +31,7 @@ from handgrad.train.checks import (
     check_shards,
     check_threads,
     check_weights,
+    refuse_compile,
 )
 from handgrad.train.data import check_data, is_finite, random_order, split_rows
 from handgrad.train.diverge import DivergenceError
@@ -107,10 +108,8 @@ class Trainer:
         shards: int | None = None, parallel: Any = None, batch_norm: str = "global",
         compile: Any = None,
     ):  # fmt: skip
+        refuse_compile(compile)
         self.agreement = Agreement(as_ranks(parallel))
-        if compile is not None:
-            name = {True: "native", False: "numpy"}.get(compile, "auto")
-            raise ValueError(f"compile: this option is called engine now; engine={name!r} would do")
         self.network = network if isinstance(network, Network) else Sequential(network)
         self.engine_choice = None if engine is None else check_engine(engine)
         self._take_data(x, t, sample_weights, validation, seed)
