@@ -48,7 +48,7 @@ class Agreement:
 
     def next(self, trainer: Any, limit: Callable[[], int]) -> int:
         """How many updates all ranks make next; 0 when training ends, on whichever rank it does."""
-        count = limit() if trainer.going else 0
+        count = limit() if self.leads and trainer.going else 0  # others' callbacks have not begun
         if not self.several:
             return count
         count = min(count, trainer.task.updates - trainer.state.position, self._pace)
