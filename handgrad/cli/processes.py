@@ -26,16 +26,21 @@ def ranks_for(processes: int | None) -> Ranks | None:
     processes: how many are wanted; without a launcher this process becomes one, and they begin
     with the same arguments.
     """
-    already, launcher = launched()
-    if already == 1:
+    if launched()[0] == 1:
         if processes is not None and processes > 1:
             start(processes, ["-m", "handgrad", *sys.argv[1:]])
         return None
-    if processes not in (None, already):
-        raise ValueError(
-            f"--processes: {processes}, but {launcher} started {already}; leave it out"
-        )
+    # Open MPI answers Ctrl-C with this signal, and Slurm the end of a job's time.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     return world()
+
+
+def check_processes(processes: int | None, ranks: Ranks | None) -> None:
+    """Raise ValueError where a launcher has started another number of them."""
+    if ranks is not None and processes not in (None, ranks.size):
+        raise ValueError(
+            f"--processes: {processes}, but a launcher has started {ranks.size}; leave it out"
+        )
 
 
 @contextmanager

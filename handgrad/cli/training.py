@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from handgrad.cli.predicting import header_option
-from handgrad.cli.processes import follow, leads, one_voice, ranks_for
+from handgrad.cli.processes import check_processes, follow, leads, one_voice, ranks_for
 from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
 from handgrad.cli.watching import tell_findings, watch_for
@@ -112,6 +112,7 @@ def train(processes: int | None, **options: Any) -> None:
     with plain_errors():
         ranks = ranks_for(processes)
     with one_voice(ranks), plain_errors():
+        check_processes(processes, ranks)
         _train(ranks=ranks, **options)
 
 
