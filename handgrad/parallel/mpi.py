@@ -6,7 +6,9 @@ import atexit
 import json
 import os
 import platform
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +46,7 @@ def world() -> Ranks:
     warnings.warn(
         "parallel='mpi': one process was started, and it goes on alone; `mpirun -n 4 python "
         f"{os.path.basename(sys.argv[0]) or 'script.py'}` would start four",
-        stacklevel=2,
+        stacklevel=4,
     )
     return Alone()
 
@@ -116,7 +118,7 @@ class MPIRanks(Ranks):
 
     def broadcast(self, array: Array) -> None:
         """Write rank 0's array into that of every other rank."""
-        part = array if self.rank == 0 else array[:0]
+        part = array if self.rank == 0 else np.empty(0, array.dtype)
         got = self._bytes("broadcast", part, array.size, array.itemsize)[0]
         if self.rank:
             array[...] = got.view(array.dtype).reshape(array.shape)
@@ -165,6 +167,8 @@ class MPIRanks(Ranks):
         """Meet all others at the end of the process; one that is elsewhere would wait for ever."""
         self._number += 1
         self._watchdog.leave("has ended")
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be interrupted
         end = Header(self._number, KINDS.index("end"), failed=self._failed is not None)
         try:
             first, *_ = self._way.meet(end)

@@ -29,6 +29,7 @@ from handgrad.train.checks import (
     check_pair,
     check_sharding,
     check_shards,
+    check_threads,
     check_weights,
     refuse_compile,
 )
@@ -82,7 +83,7 @@ class Trainer:
         the batch as a whole; with `parallel`, 16.
     parallel: "mpi" to train with the other processes of `mpirun`, or `Ranks`. All make the same
         call; rank 0 alone measures validation, tells the callbacks and shows progress, and what
-        it decides reaches the others at the same update. An error of one ends it on that one alone.
+        it decides reaches the others at the same update.
     batch_norm: with shards, "global" for statistics of the whole batch, "shard" for each shard's.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is
@@ -128,8 +129,8 @@ class Trainer:
             weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
             self.order, batch, check_count("accumulate", accumulate), self.weights,
             [m for m in self.metrics if m not in self.whole], augment,
-            None if threads is None else check_count("threads", threads),
-            check_shards(shards, parallel), self.agreement.ranks,
+            check_threads(threads, self.agreement.ranks), check_shards(shards, parallel),
+            self.agreement.ranks,
             check_choice("batch_norm", batch_norm, ("global", "shard")),
         )  # fmt: skip
         check_sharding(self.network, self.task)
