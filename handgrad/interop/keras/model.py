@@ -186,7 +186,10 @@ def _layer(
             return CONVERT[kind](b, c, *args)
         except Unsupported as error:
             wrong[name] = f"{kind}: {error}" if kind not in str(error) else str(error)
-    return next(x for x in args if isinstance(x, Value))
+    given = [x for x in args if isinstance(x, Value)]
+    if not given:
+        raise ValueError(f"{name!r} takes no value")
+    return given[0]  # for the layers behind it, all of which are looked at
 
 
 def _operation(b: Builder, kind: str, args: list[Any]) -> Value:
