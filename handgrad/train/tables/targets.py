@@ -89,8 +89,8 @@ def classes_of(source: str, column: Column, rows: Array) -> tuple[Array, tuple[s
         names = [f"{value:.15g}" for value in different]
     if len(names) == 1:
         raise ValueError(
-            f"{source}: the target {column.name!r} has one class, {names[0]!r}, in all "
-            f"{len(rows):,} rows; there is nothing to learn"
+            f"{source}: the target {column.name!r} has one class, {names[0]!r}, in "
+            f"{_all(rows)}; there is nothing to learn"
         )
     if column.full or (len(names) > 2 and len(names) > 0.5 * len(rows)):
         raise ValueError(
@@ -112,7 +112,11 @@ def values_of(source: str, column: Column, rows: Array) -> Array:
         )
     if (values == values[0]).all():
         raise ValueError(
-            f"{source}: the target {column.name!r} is {values[0]:.6g} in all {len(rows):,} rows; "
-            "there is nothing to learn"
+            f"{source}: the target {column.name!r} is {values[0]:.6g} in {_all(rows)}; there is "
+            "nothing to learn"
         )
     return values
+
+
+def _all(rows: Array) -> str:
+    return "the only row" if len(rows) == 1 else f"all {len(rows):,} rows"
