@@ -19,22 +19,33 @@ from handgrad.layers.checks import integer, is_number, normal_axes
 Axes = tuple[int, ...]
 
 
-def moments(x: Array, axes: Axes) -> tuple[Array, Array, Array]:
-    """mean, x − mean and variance along axes, in two passes, so that a large mean costs nothing."""
-    n = max(1, prod(x.shape[a] for a in axes))  # of nothing, the mean is 0
-    mean = x.sum(axis=axes, keepdims=True) / n
+def alone(n: int, *sums: Array) -> tuple[Any, ...]:
+    """The count and the sums of a batch that is not a part of a larger one."""
+    return n, *sums
+
+
+def moments(x: Array, axes: Axes, whole: Any = alone) -> tuple[Array, Array, Array, int]:
+    """mean, x − mean, variance along axes and what was counted: in two passes, so that a large mean
+    costs nothing.
+
+    whole: of a count and sums over x, gives those over all that x is a part of.
+    """
+    count = prod(x.shape[a] for a in axes)
+    n, total = whole(count, x.sum(axis=axes, keepdims=True))
+    mean = total / max(1, n)  # of nothing, the mean is 0
     centred = x - mean
-    return mean, centred, (centred * centred).sum(axis=axes, keepdims=True) / n
+    n, squares = whole(count, (centred * centred).sum(axis=axes, keepdims=True))
+    return mean, centred, squares / max(1, n), n
 
 
 def normalize(x: Array, axes: Axes, eps: float) -> tuple[Array, Array]:
     """x̂ = (x − mean) · r and r = 1 / √(variance + eps)."""
-    _, centred, var = moments(x, axes)
+    _, centred, var, _ = moments(x, axes)
     r = 1 / np.sqrt(var + eps)
     return centred * r, r
 
 
-def normalize_dx(g: Array, xhat: Array, r: Array, axes: Axes) -> Array:
+def normalize_dx(g: Array, xhat: Array, r: Array, axes: Axes, whole: Any = alone) -> Array:
     """The gradient of x, where g is that of x̂ and every mean is along axes.
 
     Backwards through x̂ = c · r, r = (mean(c²) + eps)^(−½), c = x − mean(x):
@@ -43,10 +54,13 @@ def normalize_dx(g: Array, xhat: Array, r: Array, axes: Axes) -> Array:
                          dc −= r³ · c · mean(g · c) = r · x̂ · mean(g · x̂)
     3. by the mean:      dx = dc − mean(dc), in which mean(x̂) = 0
     """
-    n = max(1, prod(xhat.shape[a] for a in axes))
-    mean_g = g.sum(axis=axes, keepdims=True) / n
-    mean_gx = (g * xhat).sum(axis=axes, keepdims=True) / n
-    return r * (g - mean_g - xhat * mean_gx)
+    n, sum_g, sum_gx = whole(
+        prod(xhat.shape[a] for a in axes),
+        g.sum(axis=axes, keepdims=True),
+        (g * xhat).sum(axis=axes, keepdims=True),
+    )
+    n = max(1, n)
+    return r * (g - sum_g / n - xhat * (sum_gx / n))
 
 
 class Normalization(Layer):
@@ -121,6 +135,7 @@ class BatchNorm(Normalization):
     """
 
     buffers = ("running_mean", "running_var")
+    whole: Any = staticmethod(alone)  # where x is a shard of a batch: from its sums to the batch's
 
     def __init__(self, *, momentum: float = 0.9, eps: float = 1e-5):
         super().__init__(eps=eps)
@@ -136,8 +151,8 @@ class BatchNorm(Normalization):
     def forward(self, x: Array) -> Array:
         x = self.start(x)
         if self.training:
-            mean, centred, var = moments(x, self.copied)
-            if x.size > self.gamma.size:
+            mean, centred, var, n = moments(x, self.copied, self.whole)
+            if n > 1:
                 self.follow(self.running_mean, mean)
                 self.follow(self.running_var, var)
         else:
@@ -152,7 +167,9 @@ class BatchNorm(Normalization):
 
     def backward(self, dy: Array) -> Array:
         g = self.unscale(dy)
-        return normalize_dx(g, self.xhat, self.r, self.copied) if self.trained else g * self.r
+        if not self.trained:
+            return g * self.r
+        return normalize_dx(g, self.xhat, self.r, self.copied, self.whole)
 
 
 class LayerNorm(Normalization):

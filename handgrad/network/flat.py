@@ -5,6 +5,7 @@ So an optimizer is one pass, clipping is one norm, and a checkpoint is one write
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -129,6 +130,26 @@ class Flat:
                     self._refuse(segment, gradient)
                 np.copyto(view, gradient)
         return self.gradients
+
+    def show(self) -> None:
+        """Let the layers have the gradients of the flat array, as views of it."""
+        for segment in self.segments:
+            for slot in segment.slots:
+                slot.set_grad(segment.grad_view if slot is segment.slots[0] else None)
+
+    def beside(self, held: list[Slot]) -> Flat:
+        """The same parameters, in the slots of a clone of what holds them, and other gradients."""
+        other = copy.copy(self)
+        other.gradients = np.zeros_like(self.gradients)
+        of: dict[int, list[Slot]] = {}
+        for slot in held:
+            of.setdefault(id(slot.value), []).append(slot)
+        other.segments = [
+            Segment(s.path, s.start, s.stop, of[id(s.view)], s.view,
+                    other.gradients[s.start : s.stop].reshape(s.view.shape))
+            for s in self.segments
+        ]  # fmt: skip
+        return other
 
     def _gradient(self, segment: Segment) -> Any:
         """What the layers have for a parameter; None where it took no part or is frozen."""

@@ -37,7 +37,8 @@ class Record(Callback):
     The training itself is the same to the bit.
     """
 
-    passive, told_last = True, 2  # after the training doctor, who is told last
+    passive, only_looks = True, True
+    told_last = 2  # after the training doctor, who is told last
 
     def __init__(
         self, path: str | Path = "out", *, data: Any = None, keep: bool = False,
@@ -129,6 +130,7 @@ def _training(trainer: Any, held: Callable[[Callable[[], Any]], Any]) -> dict[st
         "shuffle": bool(trainer.shuffle), "weighting": trainer.weighting, "seed": trainer.seed,
         "metrics": [m.__name__ for m in trainer.metrics if _known(m)], "threads": task.threads,
         "engine": "native" if trainer.engine.startswith("native") else "numpy",
+        "shards": state.shards, "batch_norm": state.batch_norm,
     }  # fmt: skip
 
 

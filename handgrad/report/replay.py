@@ -136,6 +136,7 @@ def _trainer(
         augment=_perhaps(options["augment"], "augment"), shuffle=options["shuffle"],
         seed=options["seed"], progress=progress, engine=options["engine"] if library() else "numpy",
         threads=options["threads"], average=_perhaps(options["average"], "average"),
+        shards=options.get("shards"), batch_norm=options.get("batch_norm", "global"),
     )  # fmt: skip
     return trainer, start
 

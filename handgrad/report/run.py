@@ -23,7 +23,8 @@ TRAINING: schema.Check = schema.record(
      "average": schema.anything, "callbacks": schema.list_of(schema.anything), "steps": COUNT,
      "batch": COUNT, "accumulate": COUNT, "shuffle": FLAG, "weighting": schema.text,
      "seed": schema.integer(0, schema.WORD), "metrics": TEXTS,
-     "threads": schema.optional(COUNT), "engine": schema.one_of("native", "numpy")}
+     "threads": schema.optional(COUNT), "engine": schema.one_of("native", "numpy")},
+    {"shards": schema.optional(COUNT), "batch_norm": schema.text},
 )  # fmt: skip
 RESULT: schema.Check = schema.record(
     {"steps": COUNT, "epochs": COUNT, "stopped": schema.optional(schema.text),

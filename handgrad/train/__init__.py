@@ -9,8 +9,9 @@ from handgrad.train.checkpoint import Checkpoint, load, load_checkpoint, save
 from handgrad.train.data import split
 from handgrad.train.datasets import circles, digits, gates, moons, sine, spiral
 from handgrad.train.diverge import DivergenceError
+from handgrad.train.fitting import fit
 from handgrad.train.history import History
-from handgrad.train.loop import Trainer, fit
+from handgrad.train.loop import Trainer
 from handgrad.train.metrics import (
     accuracy,
     average_precision,

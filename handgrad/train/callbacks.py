@@ -27,9 +27,12 @@ class Callback:
     made), `engine` (what runs), `loss_value` (of the last update) and `stop(reason)`. A passive
     callback is told of updates whenever it suits the engine, perhaps of many at once. One with a
     method `epochs_ahead(trainer)` may be told of as many epochs at once, after the last of them.
+    Of several ranks rank 0 alone tells its callbacks; what they change is sent to the others,
+    unless one `only_looks`.
     """
 
     passive = False
+    only_looks = False  # it changes neither weights nor optimizer, but at the start and the end
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(given(self))})"
@@ -71,7 +74,7 @@ class Progress(Callback):
     show: True, False, or None for only where standard error is a terminal.
     """
 
-    passive = True
+    passive = only_looks = True
 
     def __init__(self, show: bool | None = None):
         self.show = getattr(sys.stderr, "isatty", bool)() if show is None else show
@@ -118,6 +121,8 @@ class EarlyStopping(Callback):
     Better is lower for losses and errors, higher for all else, by more than min_delta.
     Source: Prechelt, "Early stopping — but when?", 1998.
     """
+
+    only_looks = True
 
     def __init__(self, patience: int = 5, *, monitor: str | None = None, min_delta: float = 0.0):
         patience = check_count("EarlyStopping: patience", patience)
@@ -182,6 +187,7 @@ class SaveModel(Callback):
     its file, and the next epoch tries again; `rescue(path)` writes it elsewhere.
     """
 
+    only_looks = True
     told_last = True  # told after all others, so that their state is that of the same moment
 
     def __init__(

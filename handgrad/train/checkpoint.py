@@ -136,7 +136,7 @@ def pack(
         "info": schema.plain(info or {}, "info"),
         "training": None if training is None else _replace(
             schema.plain(training, "training"), kept),
-        "library": _version(),
+        "library": version(),
         "input": None if takes is None else takes.to_dict(),
         "output": None if gives is None else gives.to_dict(),
         "tied": tied,
@@ -297,7 +297,8 @@ def _checksum(tensors: Mapping[str, Array], text: str) -> str:
     return digest.hexdigest()
 
 
-def _version() -> str:
+def version() -> str:
+    """Of handgrad."""
     return str(getattr(sys.modules[__name__.split(".")[0]], "__version__", "unknown"))
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array, as_float
+from handgrad.layer import walk
 from handgrad.optim import Optimizer, make_optimizer
 from handgrad.optim.own_rule import OwnRule
+from handgrad.parallel import Shards
 
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
@@ -18,6 +21,13 @@ def check_count(option: str, value: Any) -> int:
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{option}: an integer of at least 1 is needed, got {value!r}")
     return int(value)
+
+
+def refuse_compile(compile: Any) -> None:
+    """Raise ValueError where the option is given that `engine` has taken over from."""
+    if compile is not None:
+        name = {True: "native", False: "numpy"}.get(compile, "auto")
+        raise ValueError(f"compile: this option is called engine now; engine={name!r} would do")
 
 
 def check_choice(option: str, value: Any, choices: tuple[str, ...]) -> Any:
@@ -75,6 +85,43 @@ def check_weights(weights: Any, samples: int) -> Array:
             f"all 0, got shape {array.shape}"
         )
     return array
+
+
+def check_shards(shards: Any, parallel: Any) -> Shards | None:
+    """Shards for a power of two; 16 where several processes train and nothing is said."""
+    if shards is None:
+        return None if parallel is None else Shards()
+    return Shards(shards)
+
+
+def check_sharding(network: Any, task: Any) -> None:
+    """Raise ValueError for layers that shards cannot compute; warn of shards without work."""
+    if task.shards is None:
+        return
+    for path, layer in walk(network):
+        if getattr(layer, "stateful", False) is True:
+            raise ValueError(
+                f"shards: layer {path} ({type(layer).__name__}) is stateful, and a shard has no "
+                "state from the batch before; use stateful=False, or shards=None"
+            )
+    count, size, batch = task.shards.count, task.ranks.size, task.batch
+    if task.ranks.rank:
+        return
+    if size > (most := min(count, batch)):
+        more = f"batch={size}" if batch < count else f"shards={1 << (size - 1).bit_length()}"
+        _warn(
+            f"parallel: of {size} ranks {size - most} have nothing to compute, for {most} shards "
+            f"have samples; {most} ranks, or {more}, would do"
+        )
+    elif batch < count:
+        _warn(
+            f"shards: a batch of {batch} samples leaves {count - batch} of {count} shards empty; "
+            f"batch={count}, or fewer shards, would do"
+        )
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=5)
 
 
 def check_pair(validation: Any) -> tuple[Any, Any]:

@@ -13,18 +13,24 @@ from handgrad.arrays import Array
 from handgrad.layer import shallow_clone
 from handgrad.layers import Loss, meant, value_of
 from handgrad.network import Network, Sequential
-from handgrad.optim import Adam, Optimizer, Plateau
+from handgrad.optim import Adam, Optimizer
 from handgrad.optim.full_batch import FullBatch
+from handgrad.parallel import as_ranks
 from handgrad.protocols import CallbackLike, LayerLike, LossLike, MetricLike, OptimizerLike
+from handgrad.train.agreement import Agreement, facts_of, limit_of
 from handgrad.train.averaging import Average, averaged, check_average
-from handgrad.train.callbacks import Progress, does, one
+from handgrad.train.callbacks import Progress
 from handgrad.train.checks import (
     check_callbacks,
+    check_choice,
     check_count,
     check_metrics,
     check_optimizer,
     check_pair,
+    check_sharding,
+    check_shards,
     check_weights,
+    refuse_compile,
 )
 from handgrad.train.data import check_data, is_finite, random_order, split_rows
 from handgrad.train.diverge import DivergenceError
@@ -36,29 +42,6 @@ from handgrad.train.resume import check_state
 from handgrad.train.scale import warn_of_scale
 from handgrad.train.watch.watcher import watch_of
 from handgrad.train.weighting import weighted
-
-
-def fit(
-    network: LayerLike, x: Any, t: Any, *, loss: LossLike | None = None,
-    optimizer: OptimizerLike | type[Optimizer] | str | None = None, epochs: int | None = None,
-    steps: int | None = None, batch: int | None = None, validation: Any = None,
-    metrics: Sequence[MetricLike] | None = None, callbacks: Iterable[CallbackLike] = (),
-    sample_weights: Any = None, weighting: str = "data", accumulate: int = 1,
-    augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True, seed: int = 0,
-    progress: bool | None = None, engine: str | Engine | None = None, threads: int | None = None,
-    average: Average | None = None, watch: Any = False, compile: Any = None,
-) -> History:  # fmt: skip
-    """Train a network on inputs x (N, …) and targets t (N, …); what was recorded.
-
-    All options, and what is raised, are those of `Trainer`, whose `run` this is.
-    """
-    return Trainer(
-        network, x, t, loss=loss, optimizer=optimizer, epochs=epochs, steps=steps, batch=batch,
-        validation=validation, metrics=metrics, callbacks=callbacks,
-        sample_weights=sample_weights, weighting=weighting, accumulate=accumulate,
-        augment=augment, shuffle=shuffle, seed=seed, progress=progress, engine=engine,
-        threads=threads, average=average, watch=watch, compile=compile,
-    ).run()  # fmt: skip
 
 
 class Trainer:
@@ -94,6 +77,13 @@ class Trainer:
     threads: of the native program; by default as many as this process may use and as pay.
     average: `EMA()` or `SWA()` of the weights, for validation, callbacks and the end.
     watch: let the training doctor look, and tell at the end, in `history.diagnosis`, what ails it.
+    shards: a power of two: each batch is computed in so many parts, and the sums of the parts are
+        added in one tree, so that the weights are the same bits on any number of processes. None:
+        the batch as a whole; with `parallel`, 16.
+    parallel: "mpi" to train with the other processes of `mpirun`, or `Ranks`. All make the same
+        call; rank 0 alone measures validation, tells the callbacks and shows progress, and what
+        it decides reaches the others at the same update. An error of one ends it on that one alone.
+    batch_norm: with shards, "global" for statistics of the whole batch, "shard" for each shard's.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is
     Σ u·ℓ / Σ u over the epoch, or the data, plus the penalty of `l2` in training; ignored labels
@@ -114,11 +104,11 @@ class Trainer:
         augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True,
         seed: int = 0, progress: bool | None = None, engine: str | Engine | None = None,
         threads: int | None = None, average: Average | None = None, watch: Any = False,
+        shards: int | None = None, parallel: Any = None, batch_norm: str = "global",
         compile: Any = None,
     ):  # fmt: skip
-        if compile is not None:
-            name = {True: "native", False: "numpy"}.get(compile, "auto")
-            raise ValueError(f"compile: this option is called engine now; engine={name!r} would do")
+        refuse_compile(compile)
+        self.agreement = Agreement(as_ranks(parallel))
         self.network = network if isinstance(network, Network) else Sequential(network)
         self.engine_choice = None if engine is None else check_engine(engine)
         self._take_data(x, t, sample_weights, validation, seed)
@@ -139,16 +129,21 @@ class Trainer:
             self.order, batch, check_count("accumulate", accumulate), self.weights,
             [m for m in self.metrics if m not in self.whole], augment,
             None if threads is None else check_count("threads", threads),
+            check_shards(shards, parallel), self.agreement.ranks,
+            check_choice("batch_norm", batch_norm, ("global", "shard")),
         )  # fmt: skip
+        check_sharding(self.network, self.task)
         self.total_steps = self._count_steps(epochs, steps)
         self.state = TrainState(
             self.network, optimizer,
             [*check_callbacks(callbacks), Progress(progress), *watch_of(watch, x)],
             seed, batch, self.task.accumulate, check_average(average),
+            None if self.task.shards is None else self.task.shards.count, batch_norm,
         )  # fmt: skip
         self._reason: str | None = None
         self._engine: Engine | None = None
-        warn_of_scale(self.network, self.x, self.t, self.loss)
+        if self.agreement.leads:
+            warn_of_scale(self.network, self.x, self.t, self.loss)
 
     def _take_data(self, x: Any, t: Any, weights: Any, validation: Any, seed: int) -> None:
         """Check the data, hold out the validation part, and bring it into the network's dtype."""
@@ -235,7 +230,8 @@ class Trainer:
     @property
     def engine(self) -> str:
         """What runs: "native, 2 threads, AVX2", or "NumPy" and why."""
-        return (self._engine or self._prepared()).describe()
+        ranks, runs = self.task.ranks, (self._engine or self._prepared()).describe()
+        return f"{runs}, {ranks.size} ranks" if self.agreement.several else runs
 
     @property
     def going(self) -> bool:
@@ -247,11 +243,13 @@ class Trainer:
         self._reason = reason
 
     def call(self, event: str) -> None:
-        """Tell the callbacks."""
-        for callback in self._told:
+        """Tell the callbacks, on rank 0; what they change of the training reaches all ranks."""
+        for callback in self._told if self.agreement.leads else ():
             method = getattr(callback, event, None)
             if method is not None:
                 method(self)
+        if event in self.agreement.changing:
+            self.agreement.same(self)
 
     # -- the loop -----------------------------------------------------------------------------
 
@@ -261,17 +259,21 @@ class Trainer:
         Then KeyboardInterrupt is raised, and network, history and state are whole.
         """
         engine = self._prepared()
+        if self.agreement.several:
+            self.task.ranks.agree(facts_of(self, engine))
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self._told = sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False))
         guards = training_mode(self.network), first_ctrl_c(self._interrupt)
         with guards[0], guards[1], np.errstate(all="ignore"):  # numbers are checked each step
             self.call("on_start")
+            self.agreement.begin(self)
             self.state.begin()
-            try:
-                self._advance(engine)
-            finally:
-                self.history.stopped = self._reason
-                self.call("on_end")
+            with self.agreement.ending(self):
+                try:
+                    self._advance(engine)
+                finally:
+                    self.history.stopped = self._reason
+                    self.call("on_end")
         if self.interrupted:
             raise KeyboardInterrupt
         return self.history
@@ -287,48 +289,36 @@ class Trainer:
 
     def _advance(self, engine: Engine) -> None:
         """Updates to the end, or to where something asks to stop."""
-        limit = self._limit()
+        limit = limit_of(self)
         # An optimizer may have made updates before this training.
         self._earlier = self.state.optimizer.steps - self.step
         try:
-            while self.going:
-                began = time.perf_counter()
-                self._enter(engine.advance(limit()), time.perf_counter() - began)
-                if reason := getattr(self.state.optimizer, "finished", ""):
-                    self.stop(reason)
+            while count := self.agreement.next(self, limit):
+                self._make(engine, count)
             self._enter(engine.finish())
         except DivergenceError as error:
             raise self._diverged(error) from None
         except BaseException:
-            self._enter(engine.finish())
+            if not self.agreement.several:  # else an epoch's end would wait for the other ranks
+                self._enter(engine.finish())
             self.state.show_average()
             raise
         if self.state.position and not self.interrupted:
             self.close_epoch()
         self.state.show_average()
 
-    def _limit(self) -> Callable[[], int]:
-        """How many updates may come before the loop is needed: for a callback, or an epoch's end.
-
-        Where nothing looks between epochs, short ones may follow each other in one call.
-        """
-        state, updates, average = self.state, self.task.updates, self.state.average
-        watching = [c for c in state.callbacks if not getattr(c, "passive", False)]
-        if any(does(c, "on_step") for c in watching):
-            return lambda: 1
-        ahead = [getattr(c, "epochs_ahead", one) for c in watching if does(c, "on_epoch")]
-        near = [c.steps_ahead for c in state.callbacks if hasattr(c, "steps_ahead")]
-        looking = self.validation is not None or self.whole or average is not None
-        if looking or isinstance(self.state.optimizer.lr, Plateau):
-            ahead.append(one)
-        every = self.total_steps if average is None else average.every or updates
-
-        def limit() -> int:
-            left = min([self.total_steps - state.step, *(look(self) for look in near)])
-            epochs = min((look(self) for look in ahead), default=left)
-            return int(min(left, updates * epochs - state.position, every - state.step % every))
-
-        return limit
+    def _make(self, engine: Engine, count: int) -> None:
+        """So many updates; alone, as many of them as the engine makes in one call."""
+        end, began = self.step + count, time.perf_counter()
+        while self.step < end:
+            now = time.perf_counter()
+            done = engine.advance(end - self.step)
+            self._enter(done, time.perf_counter() - now)
+            if reason := getattr(self.state.optimizer, "finished", ""):
+                self.stop(reason)
+            if reason or not self.agreement.several:
+                break
+        self.agreement.made(count, time.perf_counter() - began)
 
     def _enter(self, done: Updates, seconds: float = 0.0) -> None:
         """Take over what some updates measured, epoch by epoch."""
@@ -345,27 +335,31 @@ class Trainer:
 
     def close_epoch(self) -> None:
         """Enter the epoch's numbers in the history, measure validation, and begin the next."""
-        seconds = self.state.seconds
-        numbers = self.state.close_epoch()
+        seconds, means = self.state.seconds, self.state.close_epoch()
         with averaged(self.state.average, self.network):
-            if self.whole:
-                numbers = self._evaluate(self.x, self.t, self.whole) | numbers
-            if self.validation is not None:
-                x, t = self.validation
-                measured = self._evaluate(x, t, self.metrics)
-                numbers |= {f"val_{name}": value for name, value in measured.items()}
-            optimizer = self.state.optimizer
+            numbers = self.agreement.numbers(lambda: self._judged(means) | {"seconds": seconds})
+            seconds, optimizer = numbers.pop("seconds"), self.state.optimizer
             rate = optimizer.learning_rate(self._earlier + self.step)
             self.history.add(**numbers, lr=rate, seconds=seconds)
             optimizer.observe(numbers.get("val_loss", numbers["loss"]))
             self.call("on_epoch")
+
+    def _judged(self, numbers: dict[str, Any]) -> dict[str, Any]:
+        """The means of an epoch, and what is measured of all training and validation data."""
+        if self.whole:
+            numbers = self._evaluate(self.x, self.t, self.whole) | numbers
+        if self.validation is not None:
+            x, t = self.validation
+            measured = self._evaluate(x, t, self.metrics)
+            numbers |= {f"val_{name}": value for name, value in measured.items()}
+        return numbers
 
     def _evaluate(self, x: Any, t: Any, metrics: Any) -> dict[str, Any]:
         return self.network.evaluate(x, t, loss=self.loss, metrics=metrics)
 
     def _diverged(self, error: DivergenceError) -> DivergenceError:
         """Put the last good weights back; the error with all that is known."""
-        step = self.state.put_good_back()
+        step = self.agreement.first(self.state.put_good_back())
         self._reason = self.history.stopped = error.what
         rate = self.state.optimizer.learning_rate()
         lr = "lr" if math.isnan(rate) else f"lr than {rate:g}"

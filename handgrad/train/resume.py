@@ -30,7 +30,8 @@ STATE: schema.Check = schema.record(
      "first_loss": schema.number, "sums": schema.mapping(_sum), "history": HISTORY,
      "optimizer": schema.mapping(schema.anything), "callbacks": _in_order},
     {"place": COUNT, "position": COUNT, "accumulate": COUNT, "seconds": schema.number,
-     "rule": schema.text, "average": schema.mapping(schema.anything)},
+     "rule": schema.text, "average": schema.mapping(schema.anything),
+     "shards": schema.integer(1, 2**31), "batch_norm": schema.one_of("global", "shard")},
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from handgrad.train.engine.choose import check_engine, prepared
 from handgrad.train.engine.interface import Engine
 from handgrad.train.engine.native_engine import NativeEngine
 from handgrad.train.engine.numpy_engine import NumPyEngine
+from handgrad.train.engine.sharded import ShardedEngine
 from handgrad.train.engine.state import TrainState
 from handgrad.train.engine.task import Task, Updates
 
@@ -11,6 +12,7 @@ __all__ = [
     "Engine",
     "NativeEngine",
     "NumPyEngine",
+    "ShardedEngine",
     "Task",
     "TrainState",
     "Updates",

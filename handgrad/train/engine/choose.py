@@ -10,6 +10,7 @@ from handgrad.train.engine.full_batch import FullBatchEngine
 from handgrad.train.engine.interface import Engine
 from handgrad.train.engine.native_engine import NativeEngine
 from handgrad.train.engine.numpy_engine import NumPyEngine
+from handgrad.train.engine.sharded import ShardedEngine
 from handgrad.train.engine.state import TrainState
 from handgrad.train.engine.task import Task
 
@@ -36,6 +37,11 @@ def prepared(before: Engine | None, choice: str | Engine, task: Task, state: Tra
     full = isinstance(state.optimizer, FullBatch)
     before = before.inner if isinstance(before, FullBatchEngine) else before
     if isinstance(choice, Engine):
+        if task.shards is not None and not choice.sharded:
+            raise ValueError(
+                f"shards: {type(choice).__name__} says sharded = False: it computes whole batches; "
+                "engine='auto' would do"
+            )
         choice.prepare(task, state)
         return choice
     reason = ""
@@ -49,7 +55,8 @@ def prepared(before: Engine | None, choice: str | Engine, task: Task, state: Tra
             reason = str(refusal)
             if wanted:
                 raise ValueError(f"engine: {reason}") from None
-    return _made_ready(NumPyEngine(reason), full, task, state)
+    plain = NumPyEngine if task.shards is None else ShardedEngine
+    return _made_ready(plain(reason), full, task, state)
 
 
 def _made_ready(

@@ -13,6 +13,7 @@ from handgrad.compile.program import SLICE
 from handgrad.layer import walk
 from handgrad.layers import MeanSquaredError, SumSquaredError
 from handgrad.optim.full_batch import FullBatch, Point
+from handgrad.optim.levenberg import LevenbergMarquardt
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.engine.interface import Engine
 from handgrad.train.engine.native_engine import NativeEngine
@@ -47,6 +48,11 @@ class FullBatchEngine(Engine):
         if task.updates > 1 or task.augment is not None:
             what = "augment=None" if task.augment is not None else f"batch={len(task.x)}"
             raise ValueError(f"{name}: an update takes all data as they are; use {what}")
+        if task.shards is not None and isinstance(optimizer, LevenbergMarquardt):
+            raise ValueError(
+                f"{name}: its Jacobian is that of all data, which no shard has; use shards=None, "
+                "or LBFGS()"
+            )
         self.inner.prepare(task, state)
         super().prepare(task, state)
         self.optimizer = optimizer

@@ -18,6 +18,7 @@ class Engine(ABC):
 
     task: Task
     state: TrainState
+    sharded = False  # whether it computes a task with shards in them, and meets the other ranks
 
     def prepare(self, task: Task, state: TrainState) -> None:
         """Make ready, before the first update of each `run`. Raises ValueError where it cannot."""

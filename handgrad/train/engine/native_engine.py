@@ -34,6 +34,8 @@ class NativeEngine(Engine):
         self._failed = 0  # the code with which the next update ended
 
     def prepare(self, task: Task, state: TrainState) -> None:
+        if task.shards is not None:
+            raise NotNative("shards are computed in NumPy")
         if task.accumulate > 1:
             raise NotNative("accumulate is done in Python")
         self._going, self._failed = False, 0

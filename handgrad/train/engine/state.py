@@ -28,7 +28,8 @@ class TrainState:
 
     step: updates made; epoch: epochs finished; position: updates made in the present epoch.
     sums: of the present epoch, as in `Updates`. loss: of the last update. seed, batch,
-    accumulate: what the order of the samples depends on.
+    accumulate: what the order of the samples depends on. shards, batch_norm: how each batch is
+    computed, as in `Task`.
     """
 
     network: Network
@@ -38,6 +39,8 @@ class TrainState:
     batch: int = 1
     accumulate: int = 1
     average: Average | None = None
+    shards: int | None = None
+    batch_norm: str = "global"
     step: int = 0
     epoch: int = 0
     position: int = 0
@@ -119,29 +122,36 @@ class TrainState:
         """Numbers and arrays from which a training goes on as if nothing had happened."""
         names = ("epoch", "step", "position", "seed", "batch", "accumulate", "first_loss",
                  "seconds")  # fmt: skip
-        return {name: getattr(self, name) for name in names} | {
-            "sums": {name: list(pair) for name, pair in self.sums.items()},
-            "history": self.history.to_dict(),
-            "rule": self.optimizer._name,
-            "optimizer": self.optimizer.state_dict(),
-            "callbacks": {
-                str(i): c.state_dict()
-                for i, c in enumerate(self.callbacks)
-                if hasattr(c, "state_dict")
-            },
-            **({} if self.average is None else {"average": self.average.state_dict()}),
-        }
+        cut = {} if self.shards is None else {"shards": self.shards, "batch_norm": self.batch_norm}
+        return (
+            {name: getattr(self, name) for name in names}
+            | cut
+            | {
+                "sums": {name: list(pair) for name, pair in self.sums.items()},
+                "history": self.history.to_dict(),
+                "rule": self.optimizer._name,
+                "optimizer": self.optimizer.state_dict(),
+                "callbacks": {
+                    str(i): c.state_dict()
+                    for i, c in enumerate(self.callbacks)
+                    if hasattr(c, "state_dict")
+                },
+                **({} if self.average is None else {"average": self.average.state_dict()}),
+            }
+        )
 
     def take(self, state: Mapping[str, Any]) -> None:
         """Go on from what `to_dict` gave; the network must have the weights saved with it.
 
         Raises ValueError where the order of the samples would be another one.
         """
-        for name in ("seed", "batch", "accumulate"):
-            had = state.get(name, getattr(self, name))
-            if getattr(self, name) != had:
+        before = {"accumulate": self.accumulate, "shards": None, "batch_norm": self.batch_norm}
+        for name in ("seed", "batch", "accumulate", "shards", "batch_norm"):
+            had, now = (before | dict(state))[name], getattr(self, name)
+            if now != had:
                 raise ValueError(
-                    f"{name}: the training to continue had {had}, this one {getattr(self, name)}"
+                    f"{name}: the training to continue had {had!r}, this one {now!r}; with "
+                    f"{name}={had!r} it goes on to the bit"
                 )
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step = state["epoch"], state["step"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.parallel import Alone, Ranks, Shards
 from handgrad.protocols import MetricLike
 
 Pair = tuple[Any, Any]  # a sum and what it is to be divided by: numerator, denominator
@@ -20,7 +21,9 @@ class Task:
     """The fixed half of a training; what changes is in `TrainState`.
 
     An update takes `accumulate` batches of `batch` samples each, in the order that `order(epoch)`
-    gives; the last update of an epoch takes what is left.
+    gives; the last update of an epoch takes what is left. With `shards` each batch is computed in
+    shards, those of this process among `ranks`; batch_norm: "global" for the statistics of the
+    whole batch, "shard" for those of each shard.
     """
 
     loss: Any
@@ -33,6 +36,9 @@ class Task:
     metrics: Sequence[MetricLike] = ()
     augment: Callable[[Array, int], Array] | None = None
     threads: int | None = None
+    shards: Shards | None = None
+    ranks: Ranks = field(default_factory=Alone)
+    batch_norm: str = "global"
     _drawn: dict[int, Array] = field(default_factory=dict)  # the order of the present epoch
 
     @cached_property

@@ -35,7 +35,7 @@ class Watch(Callback):
     print.
     """
 
-    passive, told_last = True, True
+    passive, only_looks, told_last = True, True, True
 
     def __init__(
         self, *, readings: int = 5, histograms: bool = False, columns: Sequence[str] = (),

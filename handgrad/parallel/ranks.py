@@ -1,0 +1,82 @@
+"""Ranks: the processes that train one network together, behind one interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from handgrad.arrays import Array
+from handgrad.parallel.shards import Shards
+
+
+class Ranks(ABC):
+    """This process, and how it meets the others. All ranks make the same calls in the same order.
+
+    rank: which of them this is, from 0; size: how many there are.
+    """
+
+    rank: int
+    size: int
+
+    @abstractmethod
+    def combine(self, shards: Shards, sums: Array) -> None:
+        """Add the shards of all ranks: row 0 becomes the sum of all, the same bits on every rank.
+
+        sums (B, L): row b is the sum of this rank's block b, the blocks being those of
+        `shards.blocks(*shards.share(rank, size))`; for a rank without shards (1, L), whatever is
+        in it. The other rows are undefined afterwards.
+        """
+
+    @abstractmethod
+    def gather(self, part: Array) -> Array:
+        """Rows (k, L) of each rank, one after the other in the order of ranks: (Σ k, L)."""
+
+    @abstractmethod
+    def share(self, value: Any) -> list[Any]:
+        """The values of all ranks, in order: small ones, of numbers, texts, lists and dicts."""
+
+    def agree(self, facts: Mapping[str, Any]) -> None:
+        """Raise ValueError, on all ranks alike, unless these small values are equal on all of them.
+
+        The first rank that differs from rank 0 is named, with what both have.
+        """
+        if self.size == 1:
+            return
+        first, *others = self.share(dict(facts))
+        for rank, mine in enumerate(others, 1):
+            for name in first | mine:
+                if (has := mine.get(name)) != (wanted := first.get(name)):
+                    raise ValueError(
+                        f"parallel: all ranks must train the same, but {name} is {has!r} on rank "
+                        f"{rank} and {wanted!r} on rank 0"
+                    )
+
+    @abstractmethod
+    def broadcast(self, array: Array) -> None:
+        """Write rank 0's array into that of every other rank."""
+
+    @abstractmethod
+    def barrier(self) -> None:
+        """Wait until all ranks are here."""
+
+
+class Alone(Ranks):
+    """One process that computes every shard."""
+
+    rank, size = 0, 1
+
+    def combine(self, shards: Shards, sums: Array) -> None:
+        """Nothing is left to add: all shards are one block."""
+
+    def gather(self, part: Array) -> Array:
+        return part
+
+    def share(self, value: Any) -> list[Any]:
+        return [value]
+
+    def broadcast(self, array: Array) -> None:
+        """Nobody else is there."""
+
+    def barrier(self) -> None:
+        """Nobody else is there."""

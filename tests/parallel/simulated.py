@@ -1,0 +1,85 @@
+"""Ranks that are threads of one process: the same interface, without MPI."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.parallel import Ranks, Shards
+
+PATIENCE = 60.0  # seconds after which a rank that waits for the others gives up
+
+
+class World:
+    """What the ranks of one simulation share: a slot for each, and a barrier."""
+
+    def __init__(self, size: int):
+        self.slots: list[Any] = [None] * size
+        self.barrier = threading.Barrier(size, timeout=PATIENCE)
+
+
+class Simulated(Ranks):
+    """One of several ranks, each in a thread of its own.
+
+    calls: the names of the calls made, for tests of what travels.
+    """
+
+    def __init__(self, world: World, rank: int):
+        self.world, self.rank, self.size = world, rank, len(world.slots)
+        self.calls: list[str] = []
+
+    def _meet(self, name: str, value: Any) -> list[Any]:
+        self.calls.append(name)
+        self.world.slots[self.rank] = name, value
+        self.world.barrier.wait()
+        slots = list(self.world.slots)
+        self.world.barrier.wait()  # nobody fills a slot before all have read it
+        names = {called for called, _ in slots}
+        assert names == {name}, f"the ranks make different calls: {sorted(names)}"
+        return [value for _, value in slots]
+
+    def combine(self, shards: Shards, sums: Array) -> None:
+        blocks = shards.blocks(*shards.share(self.rank, self.size))
+        assert len(sums) == max(1, len(blocks))
+        sums[0] = shards.join(self._meet("combine", sums.copy()))
+
+    def gather(self, part: Array) -> Array:
+        return np.concatenate(self._meet("gather", part.copy()))
+
+    def share(self, value: Any) -> list[Any]:
+        return [json.loads(text) for text in self._meet("share", json.dumps(value))]
+
+    def broadcast(self, array: Array) -> None:
+        array[...] = self._meet("broadcast", array.copy())[0]
+
+    def barrier(self) -> None:
+        self._meet("barrier", None)
+
+
+def run(size: int, work: Callable[[Simulated], Any]) -> list[Any]:
+    """What work(ranks) returns on each of `size` ranks; the first error of one is raised here."""
+    world, results = World(size), [None] * size
+    errors: list[BaseException] = []
+
+    def one(rank: int) -> None:
+        try:
+            results[rank] = work(Simulated(world, rank))
+        except threading.BrokenBarrierError as error:
+            errors.append(error)  # another rank's error came first, or nobody came
+        except BaseException as error:
+            errors.insert(0, error)
+            world.barrier.abort()
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
