@@ -29,6 +29,7 @@ from handgrad.train.checks import (
     check_pair,
     check_sharding,
     check_shards,
+    check_threads,
     check_weights,
     refuse_compile,
 )
@@ -128,8 +129,8 @@ class Trainer:
             weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
             self.order, batch, check_count("accumulate", accumulate), self.weights,
             [m for m in self.metrics if m not in self.whole], augment,
-            None if threads is None else check_count("threads", threads),
-            check_shards(shards, parallel), self.agreement.ranks,
+            check_threads(threads, self.agreement.ranks), check_shards(shards, parallel),
+            self.agreement.ranks,
             check_choice("batch_norm", batch_norm, ("global", "shard")),
         )  # fmt: skip
         check_sharding(self.network, self.task)
