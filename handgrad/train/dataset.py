@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.train.spec import BYTES, InputSpec, OutputSpec
+from handgrad.train.store import brought
 from handgrad.train.tables.spec import TableSpec
 
 
@@ -124,7 +125,9 @@ def make(
 
 def as_pixels(x: Array) -> Array:
     """Real numbers; pictures of bytes (N, H, W) or (N, C, H, W) as float32 in [0, 1]."""
-    return x.astype(np.float32) / np.float32(BYTES) if is_bytes(x) else as_float(x)
+    if is_bytes(x):
+        return brought(x, np.float32, lambda some: some.astype(np.float32) / np.float32(BYTES))
+    return as_float(x)
 
 
 def is_bytes(x: Array) -> bool:

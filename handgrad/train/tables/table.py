@@ -13,9 +13,10 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.train.data import split_rows
 from handgrad.train.dataset import Dataset
+from handgrad.train.tables.arrow import ARROW, PARQUET, read_arrow
 from handgrad.train.tables.encode import Encoder
 from handgrad.train.tables.frame import Column, Frame, Told, read_frame
-from handgrad.train.tables.frames import ARROW, PARQUET, from_frame, is_frame, read_arrow
+from handgrad.train.tables.frames import from_frame, is_frame
 from handgrad.train.tables.kinds import Left, Wishes, decide
 from handgrad.train.tables.leaks import tells
 from handgrad.train.tables.show import Line, shown
