@@ -161,8 +161,9 @@ struct Left {
   // Now that they lie `apart` for the next k.
   void lie(int64_t apart, Leaves* leaves) {
     a.step = apart, all = {0, length}, stretches = leaves ? leaves->lying : &all, count = 1;
+    Stretch* lying = leaves ? leaves->lying : nullptr;
     for (int64_t i = 0, at = 0; leaves && i < leaves->count; at += leaves->lengths[i++])
-      leaves->lying[i] = {at * apart, leaves->lengths[i]}, leaves->stretches[i] = 1;
+      if ((leaves->stretches[i] = leaves->lengths[i] > 0)) *lying++ = {at * apart, leaves->lengths[i]};
   }
 };
 

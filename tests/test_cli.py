@@ -154,6 +154,18 @@ def test_resume_with_another_optimizer_is_refused_and_columns_count_from_0(run):
     assert "counted from 0" in " ".join(run("train", "--help").split())
 
 
+def test_shards_are_kept_in_the_model_and_must_be_the_same_to_go_on(run):
+    text = run("train", "--shards", 12, "--no-proof", code=2)
+    assert "shards: a power of two, such as 8 or 16, is needed, got 12" in text
+    short = ("train", "--no-proof", "--shards", 8, "--batch-norm", "shard")
+    run(*short, "--epochs", 1)
+    training = json.loads(Path("out/run.json").read_text())["training"]
+    assert (training["shards"], training["batch_norm"]) == (8, "shard")
+    text = run("train", "--no-proof", "--epochs", 2, "--resume", code=2)
+    assert "shards: the training to continue had 8, this one None; with shards=8 it goes" in text
+    run(*short, "--epochs", 2, "--resume")
+
+
 def test_ctrl_c_ends_cleanly_and_keeps_what_was_learned(tmp_path):
     stopped_training(tmp_path, 1.5)
     assert load(tmp_path / "out/model.safetensors").parameters.size == 7510

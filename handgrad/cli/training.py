@@ -90,6 +90,10 @@ def table_options(command: Any) -> Any:
 )
 @click.option("--download", is_flag=True, help="fetch mnist or fashion where it is missing")
 @click.option("--balance", is_flag=True, help="weigh classes so that each counts the same")
+@click.option("--shards", type=int, metavar="POWER OF 2",
+              help="parts in which each batch is computed  [default: as a whole]")  # fmt: skip
+@click.option("--batch-norm", type=click.Choice(["global", "shard"]), default="global",
+              show_default=True, help="with --shards: whose statistics")  # fmt: skip
 @click.option("--watch", is_flag=True, help="let the training doctor look, and say what ails it")
 @click.option("--resume", is_flag=True, help="continue the training whose model is in --out")
 @click.option("--no-proof", is_flag=True, help="skip the comparison of the gradients")
@@ -107,7 +111,7 @@ def train(**options: Any) -> None:
 def _train(
     *, data: str, net: str | None, optimizer: str, lr: float | None, batch: int | None,
     epochs: int, seed: int, out: Path, balance: bool, watch: bool, resume: bool, no_proof: bool,
-    quiet: bool, **reading: Any,
+    quiet: bool, shards: int | None, batch_norm: str, **reading: Any,
 ) -> None:  # fmt: skip
     tell = (lambda text="": None) if quiet else say
     dataset = _load(data, seed, tell, embed_many=".py" not in (net or ""), **reading)
@@ -129,7 +133,7 @@ def _train(
         metrics=[accuracy] if dataset.classes else [],  # of values the loss says it
         callbacks=[model, record_of(out, data, seed, dataset, reading)],
         progress=False if quiet else None,
-        watch=watch_for(network, loss, dataset, watch),
+        watch=watch_for(network, loss, dataset, watch), shards=shards, batch_norm=batch_norm,
     )  # fmt: skip
     if saved is not None:
         if saved.training is None:

@@ -105,8 +105,8 @@ class Builder:
         """A new array in the arena."""
         return Value(tuple(shape), last)
 
-    def total(self, shape: Sequence[Size]) -> Value:
-        """A new array that is a sum over the samples of the batch."""
+    def total(self, shape: Sequence[Size], of: Value) -> Value:
+        """A new array that is made of sums of another, maybe over the samples of the batch."""
         return self.value(shape)
 
     def view(self, value: Value, shape: Sequence[Size], offset: int = 0) -> Value:

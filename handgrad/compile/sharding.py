@@ -13,6 +13,7 @@ from handgrad.compile.values import Address, BatchDim, NotNative, Size, Value, t
 from handgrad.parallel import Ranks, Shards
 
 ALIGN = 16  # words
+_APART = ("partial", "sum_parts")  # whose arrays of sums have an axis of parts first
 _BLOCK = 256  # samples of a pass of native/shard_product.h
 TAIL = ("loss", "denominator", "right", "counted")  # sums besides the gradients, in this order
 
@@ -78,9 +79,9 @@ class ShardedBuilder(Builder):
         self.words += words
         return Address("gradients", self.words - words)
 
-    def total(self, shape: Sequence[Size]) -> Value:
-        value = super().total(shape)
-        if isinstance(value.size, BatchDim):
+    def total(self, shape: Sequence[Size], of: Value) -> Value:
+        value = super().total(shape, of)
+        if isinstance(value.size, BatchDim) or not _grows(of):
             return value
         value.address = self.summed(value.size)
         self._sums.add(id(value))
@@ -111,9 +112,16 @@ class ShardedBuilder(Builder):
 
     def row(self, kernel: str, **args: Argument) -> Row:
         row = super().row(kernel, **args)
-        if "by_shards" in row.args and isinstance(row["K"], BatchDim):
-            row.set(by_shards=True, kept=self._kept(row["K"].count, times(row["M"], row["dW_row"])))
+        if "by_shards" in row.args and self._adds_up(row):
+            row.set(by_shards=True)
+        if row.kernel == "weights" and row["by_shards"]:
+            row.set(kept=self._kept(row["K"].count, times(row["M"], row["dW_row"])))
         return row
+
+    def _adds_up(self, row: Row) -> bool:
+        """Whether the row makes of samples something that is not of samples."""
+        grows = any(isinstance(a, BatchDim) for a in row.values())
+        return grows and not all(map(_grows, _arrays(row)[0]))
 
     def _kept(self, each: int, size: Size) -> Value | None:
         """Memory for the sums that a product keeps: see native/shard_product.h."""
@@ -184,6 +192,8 @@ class ShardedBuilder(Builder):
             return True
         if any(self._is_sum(a) for a in read if a not in written):
             raise NotNative(f"{row.label}: {row.kernel} of a sum over the batch")
+        if not _by_samples(row):
+            raise NotNative(f"{row.label}: {row.kernel} mixes the samples of the batch")
         if not row.form.shards and not all(map(_grows, written)):
             raise NotNative(f"{row.label}: {row.kernel} does not add up by shards")
         return False
@@ -204,6 +214,14 @@ def _arrays(row: Row) -> tuple[list[Any], list[Any]]:
     kinds = [(row[name], a.kind) for name, a in row.form.arguments.items() if a.array]
     there = [(array, kind) for array, kind in kinds if array is not None]
     return [a for a, kind in there if kind != "read"], [a for a, kind in there if kind != "write"]
+
+
+def _by_samples(row: Row) -> bool:
+    """Whether arrays that grow with the batch lie sample by sample, and are read and written so."""
+    arrays = (a.owner for a in row.values() if _grows(a))
+    if row.kernel == "move" and any(isinstance(row[a], BatchDim) for a in ("x_first", "y_first")):
+        return False
+    return row.kernel in _APART or all(isinstance(a.shape[0], BatchDim) for a in arrays)
 
 
 def _grows(argument: Argument) -> bool:

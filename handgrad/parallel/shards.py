@@ -62,7 +62,8 @@ class Shards:
         for rank, rows in enumerate(sums):
             for node, row in zip(self.blocks(*self.share(rank, len(sums))), rows):
                 tree.add(row, *node)
-        return tree.only()
+        whole: Array = tree.only()
+        return whole
 
     def sum(self, parts: Iterable[Any]) -> Any:
         """The sum of all shards from each alone, in order: arrays, or anything that adds."""

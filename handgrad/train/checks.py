@@ -23,6 +23,13 @@ def check_count(option: str, value: Any) -> int:
     return int(value)
 
 
+def refuse_compile(compile: Any) -> None:
+    """Raise ValueError where the option is given that `engine` has taken over from."""
+    if compile is not None:
+        name = {True: "native", False: "numpy"}.get(compile, "auto")
+        raise ValueError(f"compile: this option is called engine now; engine={name!r} would do")
+
+
 def check_choice(option: str, value: Any, choices: tuple[str, ...]) -> Any:
     """One of some words."""
     if value not in choices:

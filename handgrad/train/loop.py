@@ -30,6 +30,7 @@ from handgrad.train.checks import (
     check_sharding,
     check_shards,
     check_weights,
+    refuse_compile,
 )
 from handgrad.train.data import check_data, is_finite, random_order, split_rows
 from handgrad.train.diverge import DivergenceError
@@ -106,10 +107,8 @@ class Trainer:
         shards: int | None = None, parallel: Any = None, batch_norm: str = "global",
         compile: Any = None,
     ):  # fmt: skip
+        refuse_compile(compile)
         self.agreement = Agreement(as_ranks(parallel))
-        if compile is not None:
-            name = {True: "native", False: "numpy"}.get(compile, "auto")
-            raise ValueError(f"compile: this option is called engine now; engine={name!r} would do")
         self.network = network if isinstance(network, Network) else Sequential(network)
         self.engine_choice = None if engine is None else check_engine(engine)
         self._take_data(x, t, sample_weights, validation, seed)
@@ -261,7 +260,7 @@ class Trainer:
         """
         engine = self._prepared()
         if self.agreement.several:
-            self.task.ranks.agree(facts_of(self, engine.describe()))
+            self.task.ranks.agree(facts_of(self, engine))
         self._reason, self.interrupted, self.history.stopped = None, False, None
         self._told = sorted(self.state.callbacks, key=lambda c: getattr(c, "told_last", False))
         guards = training_mode(self.network), first_ctrl_c(self._interrupt)

@@ -42,6 +42,19 @@ def absolute(y, t):
     return float(np.abs(np.argmax(y, axis=1) - t).mean())
 
 
+class Expression(hg.Network):
+    """Parameters in expressions: of a product, of a sum over the batch, and of each other."""
+
+    def __init__(self):
+        draw = np.random.default_rng(9)
+        self.first, self.norm = hg.Affine(8), hg.LayerNorm()
+        self.W = hg.Parameter(draw.normal(size=(8, 4)).astype(np.float32))
+        self.c = hg.Parameter(draw.normal(size=4).astype(np.float32))
+
+    def __call__(self, x):
+        return self.norm(self.first(x)) @ (self.W * 2.0) + self.c * self.c
+
+
 CASES = {
     "labels": (layers, {}),
     "clipping and l2": (layers, {"optimizer": lambda: hg.Momentum(0.05, l2=0.01, clip_norm=0.3)}),
@@ -62,6 +75,8 @@ CASES = {
     "a metric of one's own": (layers, {"metrics": [hg.accuracy, absolute]}),
     "augmented": (layers, {"augment": lambda x, number: x + np.float32(number % 7) / 10}),
     "used twice": (lambda: (Shared(),), {}),
+    "expressions": (lambda: (Expression(),), {}),
+    "normalized": (lambda: (hg.Affine(9), hg.LayerNorm(), hg.ReLU(), hg.Affine(4)), {}),
     "two shards": (layers, {"shards": 2, "batch": 53}),
     "more shards than samples": (layers, {"shards": 64}),
 }  # fmt: skip

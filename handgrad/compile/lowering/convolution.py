@@ -210,7 +210,7 @@ class LowerTransposedConvolution(Lowering):
         db, add = b.gradient(layer.b) if layer.bias else (None, False)
         if db is not None:  # the sums that go with a product whose result is not needed
             F, rows = layer.outputs, times(n, *dy.shape[2:])
-            unused = b.total((F,))
+            unused = b.total((F,), dy)
             b.row(
                 "weights", M=1, N=F, K=rows, x=dy, x_row=F, dy=dy, dy_row=F, dW=unused, dW_row=F,
                 db=db, add=add,
