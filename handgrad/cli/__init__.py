@@ -1,4 +1,4 @@
-"""The `handgrad` command: train, predict, report, replay, explain, check, golden, book."""
+"""The `handgrad` command: train, predict, report, explain, check, golden, book and others."""
 
 import click
 
@@ -7,6 +7,7 @@ from handgrad.cli.checking import check_command
 from handgrad.cli.explaining import explain
 from handgrad.cli.golden import golden
 from handgrad.cli.predicting import predict
+from handgrad.cli.processes import check_mpi
 from handgrad.cli.reporting import replay_command, report
 from handgrad.cli.training import train
 
@@ -17,5 +18,6 @@ def main() -> None:
     """Neural networks whose every gradient can be read, proved and run."""
 
 
-for command in (train, predict, report, replay_command, explain, check_command, golden, book):
+for command in (train, predict, report, replay_command, explain, check_command, golden, book,
+                check_mpi):  # fmt: skip
     main.add_command(command)

@@ -56,6 +56,10 @@ class Ranks(ABC):
     def broadcast(self, array: Array) -> None:
         """Write rank 0's array into that of every other rank."""
 
+    def threads(self, usable: int) -> int:
+        """How many of the threads that a process may use are this rank's share."""
+        return usable
+
     @abstractmethod
     def barrier(self) -> None:
         """Wait until all ranks are here."""

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, as_float
+from handgrad.compile import usable_threads
 from handgrad.layer import walk
 from handgrad.optim import Optimizer, make_optimizer
 from handgrad.optim.own_rule import OwnRule
-from handgrad.parallel import Shards
+from handgrad.parallel import Ranks, Shards
 
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
@@ -92,6 +93,13 @@ def check_shards(shards: Any, parallel: Any) -> Shards | None:
     if shards is None:
         return None if parallel is None else Shards()
     return Shards(shards)
+
+
+def check_threads(threads: Any, ranks: Ranks) -> int | None:
+    """The number asked for; of several ranks, each one's share of its machine; or None."""
+    if threads is not None:
+        return check_count("threads", threads)
+    return ranks.threads(usable_threads()) if ranks.size > 1 else None
 
 
 def check_sharding(network: Any, task: Any) -> None:

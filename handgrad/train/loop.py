@@ -29,6 +29,7 @@ from handgrad.train.checks import (
     check_pair,
     check_sharding,
     check_shards,
+    check_threads,
     check_weights,
     refuse_compile,
 )
@@ -40,6 +41,7 @@ from handgrad.train.history import History
 from handgrad.train.metrics import usual_metrics
 from handgrad.train.resume import check_state
 from handgrad.train.scale import warn_of_scale
+from handgrad.train.store import brought, taken
 from handgrad.train.watch.watcher import watch_of
 from handgrad.train.weighting import weighted
 
@@ -82,7 +84,7 @@ class Trainer:
         the batch as a whole; with `parallel`, 16.
     parallel: "mpi" to train with the other processes of `mpirun`, or `Ranks`. All make the same
         call; rank 0 alone measures validation, tells the callbacks and shows progress, and what
-        it decides reaches the others at the same update. An error of one ends it on that one alone.
+        it decides reaches the others at the same update.
     batch_norm: with shards, "global" for statistics of the whole batch, "shard" for each shard's.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is
@@ -128,8 +130,8 @@ class Trainer:
             weighted(self.loss, self.t, self.weights, weighting, y_shape), self.x, self.t,
             self.order, batch, check_count("accumulate", accumulate), self.weights,
             [m for m in self.metrics if m not in self.whole], augment,
-            None if threads is None else check_count("threads", threads),
-            check_shards(shards, parallel), self.agreement.ranks,
+            check_threads(threads, self.agreement.ranks), check_shards(shards, parallel),
+            self.agreement.ranks,
             check_choice("batch_norm", batch_norm, ("global", "shard")),
         )  # fmt: skip
         check_sharding(self.network, self.task)
@@ -151,8 +153,8 @@ class Trainer:
         weights = None if weights is None else check_weights(weights, len(x))
         if isinstance(validation, float | int) and not isinstance(validation, bool):
             kept, held = split_rows(t, float(validation), seed)
-            validation = x[held], t[held]
-            x, t, weights = x[kept], t[kept], weights if weights is None else weights[kept]
+            validation = taken(x, held), t[held]
+            x, t, weights = taken(x, kept), t[kept], weights if weights is None else weights[kept]
         elif validation is not None:
             validation = check_data(*check_pair(validation), name="validation data")
         self.validation, self.weights = validation, weights
@@ -164,7 +166,7 @@ class Trainer:
         if array.dtype.kind != "f":
             return np.ascontiguousarray(array)
         with np.errstate(over="ignore"):
-            fitting = np.ascontiguousarray(array, dtype)
+            fitting = brought(array, dtype)
         if not is_finite(fitting):
             raise ValueError(
                 f"training data: {name} holds {np.abs(array).max():.3g}, too large for "

@@ -149,13 +149,12 @@ class NativeEngine(Engine):
             if epochs == 1
             else np.concatenate([task.order(state.epoch + e) for e in range(epochs)])
         )
-        n = len(task.x)
-        starts = (np.arange(epochs)[:, None] * n + np.arange(0, n, task.batch)).reshape(-1)
-        counts = np.minimum(task.batch, n - starts % n)
-        steps = slice(state.position, state.position + limit)
-        self.starts, self.counts = starts[steps], counts[steps]
+        n, steps = len(task.x), np.arange(state.position, state.position + limit)
+        self.starts = steps // task.updates * n + steps % task.updates * task.batch
+        self.counts = np.minimum(task.batch, n - self.starts % n)
         if task.augment is None:
-            self.program.start(self.order, self.starts, self.counts)
+            first, end = self.starts[0], self.starts[-1] + self.counts[-1]
+            self.program.start(self.order[first:end], self.starts - first, self.counts)
             return
         samples, (x, t) = self._samples(0), self.data
         number = task.number(state.epoch, state.position)

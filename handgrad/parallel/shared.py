@@ -1,0 +1,117 @@
+"""NodeMemory: how the ranks of one machine meet, through memory that all of them see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from handgrad.arrays import Array
+from handgrad.parallel.meeting import Header, check_headers, fold
+from handgrad.parallel.shards import Node
+from handgrad.parallel.waiting import wait
+
+AREA = 2**21  # bytes of a rank's area: larger arrays go through it part after part
+DIRECT = 2**16  # bytes of all blocks up to which every rank adds them all itself
+LINE = 64  # bytes of a line of the cache: no two ranks write in the same one
+
+
+class NodeMemory:
+    """A window of shared memory: for each rank a counter, two headers and two areas.
+
+    At meeting m a rank writes header and area number m % 2, and then counts. Those of m − 2, which
+    it writes over, nobody reads any more, because all have come to m − 1 since.
+    """
+
+    name = "shared memory"
+
+    def __init__(self, mpi: Any, comm: Any, crowded: bool):
+        self.rank, self.crowded = comm.rank, crowded
+        begin = 3 * LINE
+        self._window = mpi.Win.Allocate_shared(begin + 2 * AREA, 1, comm=comm)
+        self._window.Lock_all()
+        memory = [
+            np.frombuffer(self._window.Shared_query(r)[0], np.uint8) for r in range(comm.size)
+        ]
+        size = 8 * len(Header._fields)
+        self._counters = [m[:8].view(np.int64) for m in memory]
+        self._headers = [
+            [m[at : at + size].view(np.int64) for m in memory] for at in (LINE, 2 * LINE)
+        ]
+        self._areas = [
+            [m[at : at + AREA] for m in memory] for at in (begin, begin + AREA)
+        ]  # fmt: skip
+        self._meetings, self._arrivals = 0, 0
+        self._counters[self.rank][0] = 0
+        comm.Barrier()
+
+    def meet(self, header: Header) -> list[Header]:
+        """Show a header and what is in `_mine`, and wait for all ranks: their headers."""
+        self._meetings += 1
+        headers = self._headers[self._meetings % 2]
+        headers[self.rank][:] = header
+        self._arrive()
+        found = [Header(*h.tolist()) for h in headers]
+        check_headers(found)
+        return found
+
+    def combine(self, header: Header, nodes: list[list[Node]], sums: Array) -> None:
+        """Write the sum of all ranks' blocks into row 0.
+
+        Each rank adds a slice of the numbers, in the areas; where they are few, all of them.
+        """
+        flat = [node for of in nodes for node in of]
+        most, length, itemsize = max(map(len, nodes)), sums.shape[1], sums.itemsize
+        width = AREA // (most * itemsize)
+        mine = len(nodes[self.rank])
+        for at in range(0, max(length, 1), width):
+            part = sums[:, at : at + width]
+            n = part.shape[1]
+            self._rows(self._next(), most, n, sums.dtype)[:mine] = part[:mine]
+            self.meet(header)
+            areas = [self._rows(a, most, n, sums.dtype) for a in self._areas[self._meetings % 2]]
+            rows = [area[b] for area, of in zip(areas, nodes) for b in range(len(of))]
+            if len(flat) * n * itemsize <= DIRECT:
+                part[0] = fold(flat, [row.copy() for row in rows])  # others read them too
+                continue
+            begin, end = (n * r // len(nodes) for r in (self.rank, self.rank + 1))
+            fold(flat, [row[begin:end] for row in rows])
+            self._arrive()
+            part[0] = rows[0]
+
+    def gather(self, header: Header, part: Array) -> list[Array]:
+        """The bytes of every rank, `header.given` of them."""
+        self._next()[: part.size] = part[:AREA]
+        headers = self.meet(header)
+        whole = [np.empty(h.given, np.uint8) for h in headers]
+        for at in range(0, max(h.given for h in headers), AREA):
+            if at:
+                self._next()[: max(part.size - at, 0)] = part[at : at + AREA]
+                self.meet(header)
+            for target, area in zip(whole, self._areas[self._meetings % 2]):
+                target[at : at + AREA] = area[: max(target.size - at, 0)]
+        return whole
+
+    def free(self) -> None:
+        """Give the memory back; all ranks do."""
+        self._counters, self._headers, self._areas = [], [], []
+        self._window.Unlock_all()
+        self._window.Free()
+
+    def _next(self) -> Array:
+        """This rank's area at the next meeting."""
+        return self._areas[(self._meetings + 1) % 2][self.rank]
+
+    @staticmethod
+    def _rows(area: Array, rows: int, width: int, dtype: Any) -> Array:
+        return area[: rows * width * np.dtype(dtype).itemsize].view(dtype).reshape(rows, width)
+
+    def _arrive(self) -> None:
+        """Count, and wait until all have counted as far."""
+        self._arrivals += 1
+        self._counters[self.rank][0] = self._arrivals
+        self._window.Sync()
+        for counter in self._counters:
+            if counter[0] < self._arrivals:
+                wait(lambda: counter[0] >= self._arrivals, self.crowded)  # noqa: B023
+        self._window.Sync()
