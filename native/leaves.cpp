@@ -12,6 +12,8 @@ template <int R, int V>
 void leaf_tile(const float* a, int64_t step, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t kept,
                Leaves& leaves) {
   vec acc[R * V];
+  HG_UNROLL for (int i = 0; i < R; i++)
+    HG_UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(c + i * ldc + v * W);
   auto by_k = [&](auto term) __attribute__((always_inline)) {
     vec row[V];
     HG_UNROLL for (int v = 0; v < V; v++) row[v] = load(b + v * W);
@@ -50,12 +52,12 @@ void leaf_tile(const float* a, int64_t step, const float* b, int64_t ldb, float*
 
 template <int V>
 LeafTile tile_of(int rows) {
-  constexpr int most = tile_rows(V);
+  constexpr int most = leaf_rows(V);
   switch (rows) {
     case 1: return leaf_tile<1, V>;
     case 2: return leaf_tile<2, V>;
     case 3: return leaf_tile<3, V>;
-    case 4: return leaf_tile<4, V>;
+    case 4: return leaf_tile<most < 4 ? most : 4, V>;
     case 5: return leaf_tile<most < 5 ? most : 5, V>;
     case 6: return leaf_tile<most < 6 ? most : 6, V>;
     case 7: return leaf_tile<most < 7 ? most : 7, V>;

@@ -194,7 +194,8 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
                      TileSums* sums, bool fetch, Leaves* leaves, Epilogue epilogue) {
   if (i1 == i0) return;
   int vectors = panel_vectors(p.columns);
-  uint32_t most = uint32_t(tile_rows(vectors)), rows = uint32_t(i1 - i0), tiles = (rows + most - 1) / most;
+  uint32_t most = uint32_t(leaves ? leaf_rows(vectors) : tile_rows(vectors)), rows = uint32_t(i1 - i0);
+  uint32_t tiles = (rows + most - 1) / most;
   int64_t last = p.columns - (vectors - 1) * W, high = rows % tiles;  // so many tiles have a row more
   int low = int(rows / tiles);
   bool mask = p.mask && last < W;
