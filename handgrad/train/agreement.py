@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.compile.program import SLICE
+from handgrad.layers import Loss
 from handgrad.optim import Plateau
 from handgrad.parallel import Ranks
 from handgrad.parallel.handing import handed
@@ -48,7 +49,7 @@ class Agreement:
 
     def next(self, trainer: Any, limit: Callable[[], int]) -> int:
         """How many updates all ranks make next; 0 when training ends, on whichever rank it does."""
-        count = limit() if self.leads and trainer.going else 0  # others' callbacks have not begun
+        count = limit() if self.leads and trainer.going else 0  # for callbacks know only there
         if not self.several:
             return count
         count = min(count, trainer.task.updates - trainer.state.position, self._pace)
@@ -86,8 +87,13 @@ class Agreement:
         start = carried.start()
         told = handed(self.ranks, {
             "buffers": start.buffers, "steps": start.steps, "state": optimizer.state_dict(),
-            "options": {k: v for k, v in vars(optimizer).items() if _is_option(k, v)},
+            "options": _options(optimizer), "rate": type(optimizer.lr).__name__,
         })  # fmt: skip
+        if (rate := type(optimizer.lr).__name__) != told["rate"] and "lr" not in told["options"]:
+            raise ValueError(
+                f"lr: on rank 0 a callback put a {told['rate']} in the place of a {rate}, and "
+                "only numbers can be sent to the other ranks"
+            )
         carried.put(told["buffers"])
         for stream, step in zip(carried.streams, told["steps"]):
             stream.step = step
@@ -134,15 +140,17 @@ def limit_of(trainer: Any) -> Callable[[], int]:
     return limit
 
 
-def facts_of(trainer: Any, engine: str) -> dict[str, Any]:
+def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
     """What has to be the same on all ranks before the first update."""
-    state, task = trainer.state, trainer.task
+    kinds = [type(e).__name__ for e in (engine, getattr(engine, "inner", None)) if e is not None]
+    state, task, loss = trainer.state, trainer.task, trainer.loss
     arrays = {"x": task.x, "t": task.t, "sample_weights": task.weights,
               "the parameters": trainer.network.parameters}  # fmt: skip
     return {
-        "handgrad": version(), "numpy": np.__version__, "engine": engine,
+        "handgrad": version(), "numpy": np.__version__, "engine": ", ".join(kinds),
         **{name: _digest(a) for name, a in arrays.items() if a is not None},
-        "loss": type(trainer.loss).__name__, "optimizer": state.optimizer._name,
+        "loss": repr(loss) if isinstance(loss, Loss) else type(loss).__name__,
+        "optimizer": f"{state.optimizer._name} {_options(state.optimizer)}",
         "lr": float(state.optimizer.learning_rate()),
         **{name: getattr(state, name)
            for name in ("seed", "batch", "accumulate", "shards", "batch_norm", "step")},
@@ -157,8 +165,13 @@ def _digest(array: Any) -> str:
     return f"{array.dtype}{list(array.shape)} {hashlib.sha256(seen.data).hexdigest()[:12]}"
 
 
-def _is_option(name: str, value: Any) -> bool:
-    return name[0] != "_" and (value is None or isinstance(value, Real))
+def _options(optimizer: Any) -> dict[str, Any]:
+    """The numbers that an optimizer is told, and those that it counts."""
+    return {
+        name: value
+        for name, value in vars(optimizer).items()
+        if name[0] != "_" and (value is None or isinstance(value, Real))
+    }
 
 
 def _alike(one: Any, other: Any) -> bool:

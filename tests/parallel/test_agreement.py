@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import handgrad as hg
-from handgrad.optim import Plateau
+from handgrad.optim import Plateau, StepDecay
 from handgrad.parallel import Alone
+from handgrad.report import Record, replay
 from handgrad.train import (
     EMA,
     SWA,
@@ -16,6 +17,7 @@ from handgrad.train import (
     DivergenceError,
     EarlyStopping,
     SaveModel,
+    Watch,
     load_checkpoint,
 )
 from handgrad.train.engine import Engine, Updates
@@ -60,6 +62,32 @@ def test_a_plateau_lowers_the_learning_rate_of_all_at_the_same_update():
 @pytest.mark.parametrize("average", [EMA(0.9), SWA(0.3, every=2)], ids=["EMA", "SWA"])
 def test_averages_of_the_weights_are_kept_on_all(average):
     assert_alike_on_all(lambda ranks: trained(ranks, average=type(average)(), epochs=4), [2])
+
+
+def test_the_doctor_and_the_record_look_on_rank_0_and_change_nothing(tmp_path):
+    def train(ranks, **options):
+        return trained(ranks, epochs=4, **options)
+
+    def watched(ranks):
+        watch = Watch(show=False)
+        seen = train(ranks, callbacks=[Record(tmp_path, keep=True)], watch=watch)
+        return seen, hasattr(watch, "seconds")
+
+    alone = train(None)
+    looked = run(3, watched)
+    assert [looked for _, looked in looked] == [True, False, False]
+    for seen, _ in looked:
+        assert_same(seen, alone)
+    assert replay(tmp_path, progress=False).same  # by one process
+
+
+def test_a_schedule_that_a_callback_puts_in_cannot_reach_the_other_ranks():
+    def meddle(trainer):
+        trainer.optimizer.lr = Plateau(0.1)
+
+    with pytest.raises(ValueError, match="on rank 0 a callback put a Plateau in the place of a St"):
+        run(2, lambda ranks: trained(ranks, callbacks=[Call(meddle)],
+                                     optimizer=hg.SGD(StepDecay(0.1, every=3))))  # fmt: skip
 
 
 class Meddles(Callback):
@@ -221,6 +249,32 @@ class OwnLoss:
         return dy
 
 
+class Ignoring(OwnLoss):
+    """Says its denominator, which may be 0."""
+
+    def forward(self, y, t):
+        kept = t < 0.5
+        self.denominator = kept.sum()
+        self.dy = np.zeros_like(y)
+        self.dy[kept, 0] = 2 * (y[kept, 0] - t[kept]) / self.denominator
+        return ((y[kept, 0] - t[kept]) ** 2).mean() if kept.any() else np.nan
+
+    def backward(self):
+        return self.dy
+
+
+class Mean(hg.layers.Loss):
+    """Of the base class, and divides by the number of samples itself."""
+
+    def forward(self, y, t):
+        self.dy = np.zeros_like(y)
+        self.dy[:, 0] = np.sign(y[:, 0] - t) / len(y)
+        return np.abs(y[:, 0] - t).mean()
+
+    def backward(self, dloss=1.0):
+        return dloss * self.dy, None
+
+
 class OwnRule:
     """Momentum."""
 
@@ -243,16 +297,20 @@ class Halves:
         return dy / 2
 
 
-def test_losses_layers_and_rules_of_ones_own():
+@pytest.mark.parametrize("loss", [OwnLoss, Ignoring, Mean])
+def test_losses_layers_and_rules_of_ones_own(loss):
     def train(ranks, **options):
         network = hg.Sequential(hg.Affine(9), Halves(), hg.Tanh(), hg.Affine(1))
-        trainer = trainer_of(network, X, X[:, 0], ranks, loss=OwnLoss(), optimizer=OwnRule(),
+        trainer = trainer_of(network, X, X[:, 0], ranks, loss=loss(), optimizer=OwnRule(),
                              **options)  # fmt: skip
         trainer.run()
         return all_of(trainer)
 
     alone = assert_alike_on_all(train, [3])
-    np.testing.assert_allclose(alone[0], train(None, shards=None)[0], rtol=1e-4, atol=1e-6)
+    whole = train(None, shards=None)
+    np.testing.assert_allclose(alone[0], whole[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(alone[-4]["loss"], whole[-4]["loss"], rtol=1e-5)
+    assert whole[-4]["loss"][0] > 0.1
 
 
 def test_augmentation_is_numbered_by_batch_and_shard():

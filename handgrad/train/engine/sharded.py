@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.layer import slots, walk
+from handgrad.layer import Layer, slots, walk
 from handgrad.layers import BatchNorm, Loss
 from handgrad.network.flat import Flat
 from handgrad.parallel import Shards, TreeSum
@@ -22,7 +22,7 @@ from handgrad.train.engine.state import TrainState
 from handgrad.train.engine.sums import SumForm
 from handgrad.train.engine.task import Pair, Task, summed, together
 
-FOLLOWING = -1  # in the place of a shard's number: one sample that counts nothing
+FOLLOWING = -1  # in the stead of a shard's number: one sample, whose sums do not count
 
 
 class Batch(NamedTuple):
@@ -57,6 +57,8 @@ class ShardedEngine(NumPyEngine):
         super().prepare(task, state)
         assert task.shards is not None
         self.shards, ranks = task.shards, task.ranks
+        if isinstance(task.loss, Layer):
+            task.loss.draw()  # has a random stream from now on, as the layers of a network have
         self.local = range(*self.shards.share(ranks.rank, ranks.size))
         self.names = list(dict.fromkeys(m.__name__ for m in task.metrics))
 
@@ -150,7 +152,7 @@ class ShardedEngine(NumPyEngine):
             if isinstance(layer, BatchNorm):
                 layer.whole = whole
         batch = batch._replace(carried=Carried(clone, loss.loss))
-        batch.carried.begin(batch.start, i)
+        batch.carried.begin(batch.start, max(i, 0))
         return self._shard(batch, i, clone, loss, self.flat.beside(slots(clone)))
 
     def _shard(
@@ -170,7 +172,7 @@ class ShardedEngine(NumPyEngine):
         found = measured(task, y, t) if task.metrics else {}
         pairs = [np.array(found[name], np.float64) for name in self.names]
         made = batch.carried.made(
-            batch.start, i, len(samples) / len(batch.samples), batch.borders[i] == 0
+            batch.start, max(i, 0), len(samples) / len(batch.samples), batch.borders[i] == 0
         )
         rest = np.concatenate([[numerator], denominators, *pairs, made])
         return flat.collect().copy(), rest
