@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.parallel.jobs import code, job, needs_mpi
+from tests.parallel.kills import compare
 
 pytestmark = needs_mpi
 
@@ -125,3 +126,9 @@ print("end")
     assert ended.code == 0, ended.err
     assert ended.out.split() == ["end", "end"]
     assert json.dumps(ended.err) == '""'
+
+
+def test_killed_jobs_go_on_with_another_number_of_processes():
+    kills, wrong = compare(3)
+    assert kills >= 3
+    assert wrong == []
