@@ -13,6 +13,7 @@ from handgrad.arrays import Stream
 
 # Values in which no layer hides.
 PLAIN = (np.ndarray, int, float, str, NoneType, Stream)
+_MOST = frozenset({*PLAIN, bool})  # types themselves, which are found sooner than subclasses
 
 
 def is_layer(thing: Any) -> bool:
@@ -30,7 +31,7 @@ def sublayers(layer: Any) -> Iterator[tuple[str, Any]]:
     Members of an attribute called `layers` go by their own name or number alone.
     """
     for name, value in getattr(layer, "__dict__", {}).items():
-        if not isinstance(value, PLAIN):  # most are: no generator for those
+        if type(value) not in _MOST:  # most are: no generator for those
             yield from held_in(name, value)
 
 

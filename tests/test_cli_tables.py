@@ -159,6 +159,28 @@ def test_kinds_may_be_said_and_several_targets_given(run, rng):  # noqa: F811
     )
 
 
+def test_several_targets_of_classes(run, rng):  # noqa: F811
+    x = rng.normal(size=(90, 2))
+    lines = [
+        f"{a:.3f},{b:.3f},{'abc'[int(a > 0) + int(b > 0)]},{'no' if a < 0 else 'yes'}" for a, b in x
+    ]
+    Path("d.csv").write_text("\n".join(["p,q,kind,sign", *lines]))
+    text = run("train", "--data", "d.csv", "--target", "kind,sign", "--epochs", 30, "--no-proof")
+    assert re.search(r"^kind +3 classes +0 +target: a \(\d+\), b \(\d+\), c", text, re.M)
+    assert re.search(r"^running: native", text, re.M)
+    assert re.search(r"^  sign (\d\d|100)\.\d+% \(always '(no|yes)': \d+.\d+%\)", text, re.M)
+    header, first = run("predict", "out/model.safetensors", "d.csv").splitlines()[:2]
+    assert header == "row,kind,sign"
+    assert re.fullmatch("0,[abc],(no|yes)", first)
+    table = run("predict", "out/model.safetensors", "d.csv", "--probabilities").splitlines()
+    assert table[0] == "row,kind,sign,p(kind=a),p(kind=b),p(kind=c),p(sign=no),p(sign=yes)"
+    p = np.array([line.split(",")[3:] for line in table[1:]], float)
+    np.testing.assert_allclose([p[:, :3].sum(1), p[:, 3:].sum(1)], 1, atol=2e-4)
+    assert "--balance: weighs the classes of one target" in run(
+        "train", "--data", "d.csv", "--target", "kind,sign", "--balance", code=2
+    )
+
+
 def test_the_proof_is_bounded(run, rng):  # noqa: F811
     x = rng.normal(size=(40, 700)).round(3)
     Path("d.csv").write_text("\n".join(",".join(map(str, [*row, int(row[0] > 0)])) for row in x))

@@ -32,6 +32,9 @@ def show_result(network: Network, dataset: Dataset) -> None:
         right, always = ((found == (t > 0.5)).mean() for found in (y > 0, usual))
         say(f"test accuracy {right:.2%} of labels, {count:,} samples (the usual: {always:.2%})")
         return
+    if dataset.heads is not None:
+        _show_heads(dataset, y, t)
+        return
     if dataset.classes is None:
         say(f"test {_fit(dataset, y, t)} on {count:,} samples{_errors(dataset, y, t)}")
         return
@@ -44,6 +47,16 @@ def show_result(network: Network, dataset: Dataset) -> None:
         say(f"mean over the classes {recall(y, t):.2%} (always {name!r}: {even:.2%})")
         if score <= always:
             complain(f"the network is no better than always {name!r}; --balance may do more")
+
+
+def _show_heads(dataset: Dataset, y: Any, t: Any) -> None:
+    """The accuracy of each of several targets of classes, and of all together."""
+    right, names = y.argmax(axis=2) == t, dataset.targets or ()
+    say(f"test accuracy {right.all(axis=1).mean():.2%} of all targets together, {len(t):,} samples")
+    for i, (name, classes) in enumerate(zip(names, dataset.heads or ())):
+        often = int(np.bincount(dataset.t_train[:, i]).argmax())
+        always = float((t[:, i] == often).mean())
+        say(f"  {name} {right[:, i].mean():.2%} (always {classes[often]!r}: {always:.2%})")
 
 
 def _fit(dataset: Dataset, y: Any, t: Any) -> str:

@@ -67,7 +67,7 @@ def table_options(command: Any) -> Any:
     "targets",
     multiple=True,
     metavar="COLUMN",
-    help="column to predict, by name or by number, counted from 0; may be given several times  "
+    help="column to predict, by name or by number, counted from 0; several as a,b or one by one  "
     "[default: the last]",
 )
 @header_option
@@ -139,7 +139,7 @@ def _train(
     trainer = Trainer(
         network, dataset.x_train, dataset.t_train, loss=loss, optimizer=rule, epochs=epochs,
         batch=batch, seed=seed, validation=(dataset.x_test, dataset.t_test),
-        metrics=[accuracy] if dataset.classes else [],  # of values the loss says it
+        metrics=[accuracy] if dataset.classes or dataset.heads else [],  # else the loss says it
         callbacks=[model, record_of(out, data, seed, dataset, reading)],
         progress=False if quiet else None,
         watch=watch_for(network, loss, dataset, watch), shards=shards, batch_norm=batch_norm,
@@ -209,10 +209,12 @@ def _bar(path: Path, shown: bool) -> Iterator[Any]:
 
 def _loss(dataset: Dataset, balance: bool) -> Any:
     """The usual loss; balanced, a class has the weight N / (K n) of its n samples."""
-    if dataset.labels:
+    if dataset.labels and not balance:
         return SigmoidCrossEntropy()
-    if not balance or dataset.classes is None:
+    if not balance:
         return loss_for(dataset.t_train)
+    if dataset.classes is None:
+        raise ValueError("--balance: weighs the classes of one target, which these data have not")
     count = np.bincount(dataset.t_train, minlength=len(dataset.classes))
     return SoftmaxCrossEntropy(class_weights=count.sum() / (len(count) * np.maximum(count, 1)))
 

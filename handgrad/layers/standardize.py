@@ -9,6 +9,8 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.layer import Layer
 
+_AT_ONCE = 2**22  # numbers of which the statistics are taken at once
+
 
 class Standardize(Layer):
     """z = (x − mean) / scale, column by column; saved with the network, not learned.
@@ -35,11 +37,14 @@ class Standardize(Layer):
 
     @classmethod
     def of(cls, x: Array) -> Standardize:
-        """The one that fits the columns of x (N, D), computed in float64."""
-        x = np.asarray(x, np.float64)
-        deviation = x.std(axis=0)
-        constant = deviation <= 1e-12 * np.abs(x).max(axis=0)
-        return cls(x.mean(axis=0), np.where(constant, 1.0, deviation))
+        """The one that fits the columns of x (N, D), in float64, some samples at a time."""
+        n, some = len(x), max(1, _AT_ONCE * len(x) // max(1, np.size(x)))
+        parts = [slice(i, i + some) for i in range(0, n, some)]
+        mean = sum(np.asarray(x[part], np.float64).sum(axis=0) for part in parts) / n
+        squares = sum(np.square(x[part] - mean).sum(axis=0) for part in parts)
+        largest = np.max([np.abs(x[part]).max(axis=0) for part in parts], axis=0)
+        deviation = np.sqrt(squares / n)
+        return cls(mean, np.where(deviation <= 1e-12 * largest, 1.0, deviation))
 
     def __repr__(self) -> str:
         return f"Standardize({len(self.mean)} columns)"

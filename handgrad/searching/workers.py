@@ -50,15 +50,14 @@ class Workers:
     def __init__(self, job: Job, count: int):
         self.job, self.count = job, count
         self.processes: dict[Connection, Any] = {}
-        self.free: list[Connection] = []
-        self.begun: set[Connection] = set()  # have said something
+        self.given: dict[Connection, deque[Trial]] = {}  # to those that have the job
 
     def __enter__(self) -> Workers:
         return self
 
     def __exit__(self, *error: Any) -> None:
         for connection, process in self.processes.items():
-            if connection in self.free:
+            if self._idle(connection):
                 with suppress(OSError):
                     connection.send(None)
             else:
@@ -67,20 +66,21 @@ class Workers:
             process.join()
 
     def run(self, trials: Iterable[Trial]) -> Iterator[Outcome]:
-        """What comes of each, as it is done, in whatever order."""
-        left, busy = deque(trials), dict[Connection, Trial]()
-        while left or busy:
-            while len(self.processes) < self.count and len(self.processes) - len(busy) < len(left):
+        """What comes of each, as it is done, in whatever order.
+
+        While many are left, a process has its next one before the last is done, so that none waits.
+        """
+        left = deque(trials)
+        while left or any(self.given.values()):
+            while len(self.processes) < self.count and len(left) > sum(
+                not self.given.get(connection) for connection in self.processes
+            ):
                 self._begin()
-            while left and self.free:
-                connection = self.free.pop()
-                try:
-                    connection.send(left[0])
-                except OSError:  # it has ended while it waited
-                    self.processes.pop(connection).join()
-                    continue
-                busy[connection] = left.popleft()
-            heeded = [c for c in self.processes if c not in self.free]
+            for ahead in (0, 1):
+                for connection in list(self.given):
+                    if len(self.given[connection]) == ahead and len(left) > ahead * self.count:
+                        self._give(connection, left)
+            heeded = [c for c in self.processes if not self._idle(c)]
             for heard in wait(heeded) if heeded else ():
                 connection = cast(Connection, heard)
                 found = self._received(connection)
@@ -88,9 +88,25 @@ class Workers:
                     with suppress(OSError):  # it has ended: that is heard next
                         connection.send(self.job)
                 elif found == READY:
-                    self.free.append(connection)
-                elif connection in busy:
-                    yield busy.pop(connection), found
+                    self.given[connection] = deque()
+                else:
+                    done = self.given[connection].popleft()
+                    if connection not in self.processes:  # the next is for another
+                        left.extendleft(self.given.pop(connection))
+                    yield done, found
+
+    def _idle(self, connection: Connection) -> bool:
+        return connection in self.given and not self.given[connection]
+
+    def _give(self, connection: Connection, left: deque[Trial]) -> None:
+        try:
+            connection.send(left[0])
+        except OSError:  # it has ended: while it waited, or what it does is heard of next
+            if self._idle(connection):
+                self.processes.pop(connection).join()
+                del self.given[connection]
+            return
+        self.given[connection].append(left.popleft())
 
     def _begin(self) -> None:
         context = get_context("spawn")
@@ -110,7 +126,7 @@ class Workers:
         except (EOFError, ConnectionError):
             process = self.processes.pop(connection)
             process.join()
-            if connection not in self.begun:
+            if connection not in self.given:
                 raise RuntimeError(
                     f"search: a process ended with exit code {process.exitcode} before it began; "
                     "put the program's own calls under `if __name__ == '__main__':`, or use "
@@ -119,8 +135,6 @@ class Workers:
             return {"error": f"its process ended with exit code {process.exitcode}", "seconds": 0.0}
         if isinstance(found, str) and found not in (HELLO, READY):
             raise RuntimeError(f"search: a process cannot have the function or options: {found}")
-        if found != HELLO:
-            self.begun.add(connection)
         return found
 
 
@@ -140,7 +154,6 @@ def serve(connection: Any) -> None:
         connection.send(READY)
         while (trial := connection.recv()) is not None:
             connection.send(outcome(job, trial))
-            connection.send(READY)
 
 
 @contextmanager

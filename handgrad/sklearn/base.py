@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ from handgrad.sklearn.own import own_network
 from handgrad.sklearn.quantiles import Quantiles
 from handgrad.sklearn.scaling import Scaling
 from handgrad.sklearn.training import Goal, Samples, descend, minimize, moments_of
+from handgrad.train.heads import beside
 
 _LEARNED = (
     "coefs_",
@@ -68,6 +70,8 @@ class Perceptron(Given, BaseEstimator, ABC):
     intercepts_ have the scaling in them, and are the model: predictions are computed from them, and
     what is put there is predicted with, and learned on from.
     """
+
+    _head_sizes: Sequence[int] = ()  # of several targets of classes, how many each has
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -215,8 +219,9 @@ class Perceptron(Given, BaseEstimator, ABC):
         if self.network is not None:
             begin(self)
             self.network_ = own_network(
-                self.network, units[0], units[-1], self._random_state, first_layer(self)
-            )
+                self.network, units[0], units[-1], self._random_state, first_layer(self),
+                self._head_sizes,
+            )  # fmt: skip
             return
         self.n_layers_ = len(units)
         drawn = initial(units, self._activations(), self._random_state)
@@ -235,7 +240,7 @@ class Perceptron(Given, BaseEstimator, ABC):
     def _made(self, weights: Any) -> Any:
         return network_of(
             weights, self._activations(), dropout=self.dropout, batch_norm=self.batch_norm,
-            seed=self.__dict__.get("_seed", 0), first=first_layer(self),
+            seed=self.__dict__.get("_seed", 0), first=first_layer(self), heads=self._head_sizes,
         )  # fmt: skip
 
     @property
@@ -354,7 +359,7 @@ class Perceptron(Given, BaseEstimator, ABC):
     def _scored(self, X: Array) -> Array:
         X = self._embedded(X)
         if self.network is not None:
-            y = self.network_.predict(self.scaling_(X)).astype(X.dtype)
+            y = beside(self.network_.predict(self.scaling_(X)), self._head_sizes).astype(X.dtype)
             if self._log:
                 return y + np.log(self.target_scaling_.width).astype(X.dtype)
             scaled = y * self.target_scaling_.width + self.target_scaling_.center

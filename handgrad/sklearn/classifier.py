@@ -26,6 +26,7 @@ from handgrad.sklearn.base import Perceptron
 from handgrad.sklearn.data import dense
 from handgrad.sklearn.ensemble import mean
 from handgrad.sklearn.growth import grow
+from handgrad.sklearn.heads import Heads
 from handgrad.sklearn.options import CONSTRAINTS
 from handgrad.sklearn.training import Goal
 
@@ -88,29 +89,38 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     ) -> MLPClassifier:
         """One epoch over these samples, from where the model stands.
 
-        classes: those that will come, needed in the first call. One that comes later without having
-        been named gets an output of its own (`handgrad.sklearn.growth`).
+        classes: those that will come, needed in the first call; of several targets a list of such.
+        One that comes later without having been named gets an output of its own
+        (`handgrad.sklearn.growth`), but not of several targets.
         """
         if isinstance(self.class_weight, str):
             raise ValueError(
                 "class_weight: 'balanced' needs the whole of the data, which partial_fit has not; "
                 "give a dict, or sample_weight"
             )
-        if _check_partial_fit_first_call(self, classes):
+        if isinstance(classes, list | tuple) and classes and np.ndim(classes[0]):
+            if not hasattr(self, "classes_"):
+                self._label_binarizer = Heads(classes)
+                self.classes_: Any = self._label_binarizer.classes_
+            classes = None
+        elif _check_partial_fit_first_call(self, classes):
             several = type_of_target(y).startswith("multilabel")
             self._label_binarizer = LabelBinarizer().fit(y if several else classes)
         return self._partial_fit(X, y, sample_weight, classes=classes)
 
     def predict(self, X: Any) -> Array:
-        """The most probable class (N), or for multi-label targets 0 and 1 (N, K)."""
+        """The most probable class (N), of several targets (N, T); for labels 0 and 1 (N, K)."""
         y = self._outputs(X)
         y = y.ravel() if self.n_outputs_ == 1 else y
         found: Array = self._label_binarizer.inverse_transform(y)
         return found
 
-    def predict_proba(self, X: Any) -> Array:
-        """Probabilities (N, classes), in the order of classes_; of multi-label targets each own."""
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities (N, classes), in the order of classes_; of multi-label targets each own; of
+        several targets of classes a list, with those of each."""
         check_is_fitted(self)
+        if self._head_sizes:
+            return self._label_binarizer.parts(self._outputs(X))
         if "members_" in self.__dict__:
             return mean(self, "predict_proba", X)
         y = self._scores(X)
@@ -119,15 +129,27 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         pair = np.concatenate([-y, y], axis=1) if self.n_outputs_ == 1 else y
         return self._activated(pair)
 
-    def predict_log_proba(self, X: Any) -> Array:
+    def predict_log_proba(self, X: Any) -> Any:
         """The logarithm of `predict_proba`."""
+        p = self.predict_proba(X)
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            return [np.log(part) for part in p] if self._head_sizes else np.log(p)
 
-    def decision_function(self, X: Any) -> Array:
-        """Scores (N, classes), or (N) for two classes: their softmax, or sigmoid, is the proba."""
+    def decision_function(self, X: Any) -> Any:
+        """Scores (N, classes), or (N) for two classes: their softmax, or sigmoid, is the proba. Of
+        several targets of classes a list."""
         y = self._decisions(X)
+        if self._head_sizes:
+            return self._label_binarizer.parts(y)
         return y.ravel() if self.n_outputs_ == 1 else y
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Accuracy; of several targets, of all of a sample's together, as MultiOutputClassifier."""
+        check_is_fitted(self)
+        if not self._head_sizes:
+            return float(super().score(X, y, sample_weight))
+        right = (np.asarray(y) == self.predict(X)).all(axis=1)
+        return float(np.average(right, weights=sample_weight))
 
     # -- targets ------------------------------------------------------------------------------
 
@@ -139,14 +161,15 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         if gone:
             raise ValueError(f"y: the class of sample {gone[0]} is missing, it is None")
         if labels == "new":
-            self._label_binarizer = LabelBinarizer().fit(y)
+            heads = y.ndim == 2 and type_of_target(y) == "multiclass-multioutput"
+            self._label_binarizer = Heads(y.T) if heads else LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
-        else:
+        elif not self._head_sizes:
             if labels == "open":
                 self._learn_classes(y)
             several = self._multilabel or type_of_target(y).startswith("multilabel")
             self._compare_classes(unique_labels(y) if several else np.unique(y), labels)
-        if self._multilabel:
+        if self._multilabel or self._head_sizes:
             return X, dense(self._label_binarizer.transform(y)).astype(np.float64)
         return X, np.searchsorted(self.classes_, y).astype(np.float64)[:, None]
 
@@ -187,6 +210,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         if self.class_weight is None:
             return weights
         own = np.ones(len(Y)) if weights is None else weights
+        if self._head_sizes:
+            return self._label_binarizer.weights(Y, own, self.class_weight)
         if self.class_weight == "balanced" and not self._multilabel:
             which = Y[:, 0].astype(np.int64)
             sums = np.bincount(which, own)
@@ -199,11 +224,17 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _multilabel(self) -> bool:
         return bool(self._label_binarizer.y_type_.startswith("multilabel"))
 
+    @property
+    def _head_sizes(self) -> list[int]:
+        held = self.__dict__.get("_label_binarizer")
+        return held.sizes if isinstance(held, Heads) else []
+
     def _out_activation(self) -> str:
-        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+        several = self._label_binarizer.y_type_.startswith("multiclass")
+        return "softmax" if several else "logistic"
 
     def _strata(self, Y: Array) -> Array | None:
-        if self._multilabel:
+        if self._multilabel or self._head_sizes:
             return None
         if self.out_activation_ == "logistic":
             return Y.astype(bool)
@@ -211,11 +242,16 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return None if np.bincount(labels).min() < 2 else labels
 
     def _width(self, Y: Array) -> int:
+        if self._head_sizes:
+            return sum(self._head_sizes)
         return Y.shape[1] if self._out_activation() == "logistic" else len(self.classes_)
 
     # -- the loss, and what the outputs mean --------------------------------------------------
 
     def _goal(self, Y: Array) -> tuple[Goal, Array]:
+        if self._head_sizes:
+            targets = float(Y.shape[1])
+            return Goal(self.loss or SoftmaxCrossEntropy(), targets, targets), Y.astype(np.int32)
         if self.out_activation_ == "softmax":
             return Goal(self.loss or SoftmaxCrossEntropy()), Y[:, 0].astype(np.int32)
         outputs = float(Y.shape[1])
@@ -224,6 +260,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _activated(self, y: Array) -> Array:
         if self.out_activation_ == "logistic":
             return sigmoid(y)
+        if self._head_sizes:
+            return np.asarray(self._label_binarizer.softmax(y))
         e = np.exp(y - y.max(axis=1, keepdims=True))
         return np.asarray(e / e.sum(axis=1, keepdims=True))
 
@@ -232,10 +270,11 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             return np.log(p) - (np.log1p(-p) if self.out_activation_ == "logistic" else 0)
 
     def _score_of(self, y: Array, t: Array, weights: Array | None) -> float:
-        right = (y > 0) == (t > 0.5) if t.ndim == 2 else y.argmax(axis=1) == t
+        labels = t.ndim == y.ndim
+        right = (y > 0) == (t > 0.5) if labels else y.argmax(axis=-1) == t
         return float(np.average(right.all(axis=1) if t.ndim == 2 else right, weights=weights))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_label = True
+        tags.classifier_tags.multi_label = tags.target_tags.multi_output = True
         return tags

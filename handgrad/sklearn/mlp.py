@@ -26,6 +26,7 @@ from handgrad.layers import (
 )
 from handgrad.network import Sequential
 from handgrad.sklearn.scaling import Scaling
+from handgrad.train.heads import head_layers
 
 ACTIVATIONS: dict[str, Any] = {
     "identity": None, "logistic": Sigmoid, "tanh": Tanh, "relu": ReLU, "elu": ELU, "gelu": GELU,
@@ -54,10 +55,10 @@ def initial(units: Sequence[int], activations: Sequence[str], random: Any) -> We
 def network_of(
     weights: Weights, activations: Sequence[str], *, dropout: float = 0.0,
     batch_norm: bool = False, seed: int = 0, dtype: Any = np.float32,
-    first: ColumnEmbedding | None = None,
+    first: ColumnEmbedding | None = None, heads: Sequence[int] = (),
 ) -> Sequential:  # fmt: skip
     """Affine, BatchNorm, activation, Dropout for each hidden layer, and an Affine; behind `first`,
-    where there is one."""
+    where there is one, and before the layers of `heads`, the classes of several targets."""
     layers: list[Any] = [] if first is None else [first]
     inputs = len(weights[0][0])
     if first is not None:
@@ -74,7 +75,7 @@ def network_of(
             layers.append(ACTIVATIONS[activations[i]]())
         if dropout:
             layers.append(Dropout(dropout))
-    network = Sequential(*layers, seed=seed, dtype=dtype)
+    network = Sequential(*layers, *head_layers(heads), seed=seed, dtype=dtype)
     return network.build(np.zeros((1, inputs), dtype))
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from handgrad.network import Network, Sequential
+from handgrad.train.heads import head_layers
 from handgrad.train.nets import network_from_file
 
 
-def own_network(network: Any, inputs: int, outputs: int, random: Any, first: Any = None) -> Network:
-    """A new network for so many inputs and outputs, behind a `first` layer where there is one.
+def own_network(
+    network: Any, inputs: int, outputs: int, random: Any, first: Any = None,
+    heads: Sequence[int] = (),
+) -> Network:  # fmt: skip
+    """A new network for so many inputs and outputs, behind a `first` layer where there is one, and
+    before those of `heads`, the classes of several targets.
 
     network: a Network, which is copied; a function (inputs, outputs) -> Network; or FILE.py[:name].
     Raises ValueError where it does not give (N, outputs).
@@ -33,4 +39,5 @@ def own_network(network: Any, inputs: int, outputs: int, random: Any, first: Any
             f"network: an output of shape (N, {outputs}) is needed for these targets, "
             f"got (N{''.join(f', {n}' for n in y.shape[1:])})"
         )
-    return made if first is None else Sequential(first, made, seed=made.seed)
+    before, after = [] if first is None else [first], head_layers(heads)
+    return Sequential(*before, made, *after, seed=made.seed) if before or after else made

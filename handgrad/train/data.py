@@ -8,6 +8,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, Stream
 from handgrad.naming import names_of
+from handgrad.train.store import taken
 
 ORDER = 2**63  # the random stream of data order; layers count from 0
 
@@ -151,7 +152,7 @@ def split(
     if len(x) != len(t):
         raise ShapeError(f"x and t must have the same length, got {len(x)} and {len(t)}")
     train, test = split_rows(t, fraction, seed, stratify)
-    return x[train], t[train], x[test], t[test]
+    return taken(x, train), t[train], taken(x, test), t[test]
 
 
 PUBLIC = [name for name, held in vars().items() if callable(held) and held.__module__ == __name__]

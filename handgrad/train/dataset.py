@@ -9,6 +9,7 @@ import numpy as np
 
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.train.spec import BYTES, InputSpec, OutputSpec
+from handgrad.train.store import brought
 from handgrad.train.tables.spec import TableSpec
 
 
@@ -21,7 +22,8 @@ class Dataset:
     `columns` and `target` are the names that a table's header had; `dtype` is that of the data
     as they came: "uint8" for pictures of bytes, which are brought to [0, 1]; `table` is what a
     network takes of a table. Values are (what they were − mean) / scale, of the samples to learn
-    from; but with `labels`, 0 and 1, each that a sample has what its name in `targets` says.
+    from; but with `labels`, 0 and 1, each that a sample has what its name in `targets` says, and
+    with `heads`, the names of the classes of each target, class indices.
     """
 
     name: str
@@ -39,6 +41,14 @@ class Dataset:
     table: TableSpec | None = None
     notes: tuple[str, ...] = ()
     labels: bool = False
+    heads: tuple[tuple[str, ...], ...] | None = None
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers a network gives of a sample, before those of heads are parted."""
+        if self.heads is not None:
+            return sum(map(len, self.heads))
+        return len(self.classes) if self.classes else int(self.t_train.shape[1])
 
     @property
     def input(self) -> InputSpec:
@@ -61,13 +71,16 @@ class Dataset:
             return OutputSpec("scores", self.classes)
         if self.labels:
             return OutputSpec("labels", None, self.targets)
+        if self.heads is not None:
+            return OutputSpec("heads", None, self.targets, heads=self.heads)
         named = self.targets is not None and self.t_train.shape[1] == len(self.targets)
         return OutputSpec("regression", None, self.targets if named else None, self.mean,
                           self.scale)  # fmt: skip
 
     def scaled(self) -> Dataset:
         """The same with values of mean 0 and deviation 1 in the samples to learn from."""
-        if self.classes is not None or self.labels or self.mean is not None:
+        named = self.classes is not None or self.labels or self.heads is not None
+        if named or self.mean is not None:
             return self
         mean, scale = self.t_train.mean(axis=0, dtype=float), self.t_train.std(axis=0, dtype=float)
         scale = np.where(scale > 1e-12 * np.abs(mean), scale, 1.0)
@@ -84,7 +97,7 @@ class Dataset:
     @property
     def task(self) -> str:
         """What is to be learnt: "classification" or "regression"."""
-        return "regression" if self.classes is None else "classification"
+        return "regression" if self.classes is self.heads is None else "classification"
 
 
 def make(
@@ -112,7 +125,9 @@ def make(
 
 def as_pixels(x: Array) -> Array:
     """Real numbers; pictures of bytes (N, H, W) or (N, C, H, W) as float32 in [0, 1]."""
-    return x.astype(np.float32) / np.float32(BYTES) if is_bytes(x) else as_float(x)
+    if is_bytes(x):
+        return brought(x, np.float32, lambda some: some.astype(np.float32) / np.float32(BYTES))
+    return as_float(x)
 
 
 def is_bytes(x: Array) -> bool:

@@ -41,6 +41,7 @@ from handgrad.train.history import History
 from handgrad.train.metrics import usual_metrics
 from handgrad.train.resume import check_state
 from handgrad.train.scale import warn_of_scale
+from handgrad.train.store import brought, taken
 from handgrad.train.watch.watcher import watch_of
 from handgrad.train.weighting import weighted
 
@@ -152,8 +153,8 @@ class Trainer:
         weights = None if weights is None else check_weights(weights, len(x))
         if isinstance(validation, float | int) and not isinstance(validation, bool):
             kept, held = split_rows(t, float(validation), seed)
-            validation = x[held], t[held]
-            x, t, weights = x[kept], t[kept], weights if weights is None else weights[kept]
+            validation = taken(x, held), t[held]
+            x, t, weights = taken(x, kept), t[kept], weights if weights is None else weights[kept]
         elif validation is not None:
             validation = check_data(*check_pair(validation), name="validation data")
         self.validation, self.weights = validation, weights
@@ -165,7 +166,7 @@ class Trainer:
         if array.dtype.kind != "f":
             return np.ascontiguousarray(array)
         with np.errstate(over="ignore"):
-            fitting = np.ascontiguousarray(array, dtype)
+            fitting = brought(array, dtype)
         if not is_finite(fitting):
             raise ValueError(
                 f"training data: {name} holds {np.abs(array).max():.3g}, too large for "

@@ -9,19 +9,21 @@ from handgrad.arrays import ShapeError
 from handgrad.layers import Affine, ReLU, Standardize
 from handgrad.network import Network, Sequential
 from handgrad.train.dataset import Dataset
+from handgrad.train.heads import head_layers
 from handgrad.train.module import load_module
 
 
 def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, list[type]]:
     """The network that --net names, and the classes of its file."""
     features = dataset.x_train.shape[1]
-    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
+    outputs, last = dataset.outputs, head_layers([*map(len, dataset.heads or ())])
     text = net or f"{features}-100-{outputs}"
     embedding = None if dataset.table is None else dataset.table.embedding()
     first: list[Any] = [] if embedding is None else [embedding]
     if ".py" in text:
         network, classes = network_from_file(text)
-        return (Sequential(*first, network, seed=seed) if first else network), classes
+        around = bool(first or last)
+        return (Sequential(*first, network, *last, seed=seed) if around else network), classes
     try:
         sizes = [int(part) for part in text.split("-")]
     except ValueError:
@@ -37,7 +39,7 @@ def network_for(net: str | None, dataset: Dataset, seed: int) -> tuple[Network, 
     layers = first if scaled else [Standardize.of(dataset.x_train)]
     for size in sizes[1:-1]:
         layers += [Affine(size), ReLU()]
-    return Sequential(*layers, Affine(outputs), seed=seed), []
+    return Sequential(*layers, Affine(outputs), *last, seed=seed), []
 
 
 def network_from_file(text: str, option: str = "--net") -> tuple[Network, list[type]]:
@@ -86,10 +88,11 @@ def fitted(network: Network, dataset: Dataset, option: str = "--net") -> Dataset
             y = network.predict(dataset.x_train[:2])
         except ShapeError:
             raise error from None
-    outputs = len(dataset.classes) if dataset.classes else dataset.t_train.shape[1]
-    if y.shape != (min(2, len(dataset.x_train)), outputs):
+    shape = (len(dataset.heads), max(map(len, dataset.heads))) if dataset.heads else (
+        dataset.outputs,)  # fmt: skip
+    if y.shape[1:] != shape:
+        needed, given = (f"(N{''.join(f', {n}' for n in sizes)})" for sizes in (shape, y.shape[1:]))
         raise ValueError(
-            f"{option}: {dataset.name} needs an output of shape (N, {outputs}), the network gives "
-            f"(N{''.join(f', {n}' for n in y.shape[1:])})"
+            f"{option}: {dataset.name} needs an output of shape {needed}, the network gives {given}"
         )
     return dataset

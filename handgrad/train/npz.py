@@ -8,10 +8,12 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.train import store
 
 ROOM = 2**28  # bytes that a file may unpack to in any case
 RATIO = 100  # and times its own size
@@ -36,6 +38,8 @@ def in_words(size: int) -> str:
 def read_npz(path: str | Path) -> dict[str, Array]:
     """All arrays of an npz file, by name.
 
+    Large ones are mapped, or where they are packed unpacked to a temporary file, so that memory
+    holds what is used of them alone.
     Raises ValueError for what is no such file, is damaged or encrypted, holds Python objects,
     which are never unpickled, names an array twice, or unpacks to far more than its size.
     """
@@ -69,13 +73,53 @@ def _read(archive: zipfile.ZipFile, size: int) -> dict[str, Array]:
 
 
 def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+    """An array; a large one lies in the file, or where it is packed, unpacked on disk."""
     name = member.filename.removesuffix(".npy")
     if member.flag_bits & 1:
         raise ValueError(f"{name!r} is encrypted")
+    if member.file_size > store.HELD:
+        return _read_large(archive, member, name)
     data = archive.read(member)
     if len(data) != member.file_size:
         raise ValueError(f"or damaged: {name!r} is cut off")
     stream = io.BytesIO(data)
+    shape, fortran, dtype = _header(stream, name, member.file_size)
+    flat: Array = np.frombuffer(data, dtype, offset=stream.tell())
+    return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")
+
+
+def _read_large(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -> Array:
+    """The file is read to its end, whether it is mapped or unpacked: so a checksum is compared."""
+    with archive.open(member) as stream:
+        shape, fortran, dtype = _header(stream, name, member.file_size)
+        begin = stream.tell()
+        packed = member.compress_type != zipfile.ZIP_STORED
+        flat = store.room((member.file_size - begin,), np.uint8) if packed else None
+        at = begin
+        while piece := stream.read(store.AT_ONCE):
+            if flat is not None:
+                flat[at - begin : at - begin + len(piece)] = np.frombuffer(piece, np.uint8)
+                store.leave(flat)
+            at += len(piece)
+    if at != member.file_size:
+        raise ValueError(f"or damaged: {name!r} is cut off")
+    order: Any = "F" if fortran else "C"
+    if flat is not None:
+        return flat.view(dtype).reshape(shape, order=order)
+    offset = begin + _data_of(archive, member)
+    return np.asarray(np.memmap(str(archive.filename), dtype, "r", offset, shape, order))
+
+
+def _data_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
+    """Where a member's data begin: behind its own header, whose names may have other lengths."""
+    with open(str(archive.filename), "rb") as file:
+        file.seek(member.header_offset + 26)
+        lengths = struct.unpack("<HH", file.read(4))
+    return member.header_offset + 30 + sum(lengths)
+
+
+def _header(stream: Any, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, order and dtype of an array of so many bytes; ValueError for what does not fit."""
     try:
         form = np.lib.format.read_magic(stream)
         if form not in FORMATS:
@@ -86,10 +130,9 @@ def _read_array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
         raise ValueError(f"or damaged: {name!r} is no array ({said:.80})") from None
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
-    need, have = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+    need, have = math.prod(shape) * dtype.itemsize, size - stream.tell()
     if need != have or min(shape, default=1) < 0 or dtype.itemsize == 0:
         raise ValueError(
             f"or damaged: {name!r} has shape {shape} of {dtype}, {need:,} bytes, but holds {have:,}"
         )
-    flat: Array = np.frombuffer(data, dtype, offset=stream.tell())
-    return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")
+    return shape, fortran, dtype

@@ -12,6 +12,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError, as_float
 from handgrad.train import schema
 from handgrad.train.data import check_inputs
+from handgrad.train.heads import beside
 
 BYTES = 255
 NUMBERS = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -24,12 +25,13 @@ INPUT: schema.Check = schema.record(
      "mean": schema.number, "scale": schema.number},
 )  # fmt: skip
 REALS: schema.Check = schema.list_of(schema.number)
-KINDS = ("regression", "scores", "probabilities", "labels")
+KINDS = ("regression", "scores", "probabilities", "labels", "heads")
 NAMED = ("regression", "labels")  # outputs that are what their columns say
 OUTPUT: schema.Check = schema.record(
     {"kind": schema.one_of(*KINDS)},
     {"classes": schema.optional(NAMES), "columns": schema.optional(NAMES),
-     "mean": schema.optional(REALS), "scale": schema.optional(REALS)},
+     "mean": schema.optional(REALS), "scale": schema.optional(REALS),
+     "heads": schema.optional(schema.list_of(NAMES))},
 )  # fmt: skip
 
 
@@ -147,9 +149,10 @@ class OutputSpec:
     kind: "regression", values as they are; "scores", one per class, whose softmax are
         probabilities; "probabilities", one per class. One score or probability alone is that of
         the second of two classes. "labels": scores whose sigmoids are probabilities, each of what
-        its column says.
+        its column says. "heads": (N, T, K), scores of the classes of each of T columns.
     classes: their names; columns: names of the values of a regression.
     mean, scale: of its targets, one number for each; values are y · scale + mean.
+    heads: of each column the names of its classes, K or fewer.
 
     Raises ValueError for another kind, names that are none or come twice, and numbers that do not
     fit.
@@ -160,6 +163,7 @@ class OutputSpec:
     columns: tuple[str, ...] | None = None
     mean: tuple[float, ...] | None = None
     scale: tuple[float, ...] | None = None
+    heads: tuple[tuple[str, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("classes", "columns"):
@@ -172,8 +176,13 @@ class OutputSpec:
         for name in ("mean", "scale"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _entries(getattr(self, name), f"OutputSpec: {name}"))
+        if self.heads is not None:
+            heads = _entries(self.heads, "OutputSpec: heads")
+            heads = tuple(_entries(names, "OutputSpec: heads") for names in heads)
+            object.__setattr__(self, "heads", heads)
         OUTPUT(self.to_dict(), "OutputSpec")
         self._check_scale()
+        self._check_heads()
         if self.kind in NAMED and self.classes is not None:
             what = "a regression has" if self.kind == "regression" else "labels have"
             raise ValueError(f"OutputSpec: {what} no classes; kind='scores' has")
@@ -187,12 +196,22 @@ class OutputSpec:
                 f"regression, got {schema.brief(self.mean)} and {schema.brief(self.scale)}"
             )
 
+    def _check_heads(self) -> None:
+        heads = self.heads or ()
+        fit = len(heads) == len(self.columns or ()) and all(
+            len(set(h)) == len(h) > 0 for h in heads
+        )
+        if (self.kind == "heads") != bool(heads) or (heads and not fit):
+            raise schema.refuse("OutputSpec: heads", "different names of classes for each of the "
+                                "columns of an output of that kind", self.heads)  # fmt: skip
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data from which `from_dict` makes the same again."""
-        return {"kind": self.kind} | {
+        heads = {} if self.heads is None else {"heads": [list(names) for names in self.heads]}
+        return {"kind": self.kind} | heads | {
             name: None if (entries := getattr(self, name)) is None else list(entries)
             for name in ("classes", "columns", "mean", "scale")
-        }
+        }  # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Any, where: str = "output") -> OutputSpec:
@@ -202,6 +221,10 @@ class OutputSpec:
 
     def check(self, shape: tuple[int, ...]) -> None:
         """ShapeError unless outputs of this shape (N, …) have one number for each name."""
+        if self.heads is not None:
+            if shape[1:] != (needed := (len(self.heads), max(map(len, self.heads)))):
+                raise ShapeError(f"the output has shape {('N', *shape[1:])}, not {('N', *needed)}")
+            return
         names = self.columns or self.mean if self.kind in NAMED else self.classes
         count = shape[-1] if len(shape) > 1 else 1
         fits = names is None or count == len(names) or (
@@ -223,7 +246,11 @@ class OutputSpec:
         return back
 
     def probabilities(self, y: Array) -> Array:
-        """The probabilities (N, K) of the classes, from outputs y (N, K) or (N, 1)."""
+        """The probabilities (N, K) of the classes, from outputs y (N, K) or (N, 1); of heads those
+        of all columns side by side."""
+        if self.heads is not None:
+            y = np.exp(y - y.max(axis=2, keepdims=True), dtype=np.float64)
+            return beside(y / y.sum(axis=2, keepdims=True), [*map(len, self.heads)])
         y = y.reshape(len(y), -1).astype(np.float64)
         if self.kind == "labels":
             found: Array = np.exp(-np.logaddexp(0, -y))
@@ -238,6 +265,9 @@ class OutputSpec:
 
     def header(self, count: int, name: str = "row", probabilities: bool = False) -> list[str]:
         """The first line of a table of predictions of `count` outputs; `name` is of the rows."""
+        if self.heads is not None and self.columns is not None:
+            pairs = [(column, k) for column, head in zip(self.columns, self.heads) for k in head]
+            return [name, *self.columns, *(f"p({c}={k})" for c, k in pairs if probabilities)]
         if self.kind in NAMED:
             numbered = ["value"] if count == 1 else [f"value{i}" for i in range(count)]
             named = self.columns is not None and len(self.columns) == count
@@ -260,6 +290,12 @@ class OutputSpec:
         if self.kind == "regression":
             values = self.values(y).reshape(len(y), -1)
             yield from (tuple(f"{v:.6g}" for v in row) for row in values)
+            return
+        if self.heads is not None:
+            best = y.argmax(axis=2)
+            for row, of in zip(self.probabilities(y), best):
+                shown = (f"{v:.4f}" for v in row if probabilities)
+                yield (*(names[k] for names, k in zip(self.heads, of)), *shown)
             return
         if self.kind == "labels":
             for row in self.probabilities(y):

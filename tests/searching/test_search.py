@@ -16,7 +16,7 @@ from handgrad.searching import choice, integer, log_uniform, search, uniform
 from handgrad.searching.rounds import _plan
 from handgrad.searching.space import drawn
 from handgrad.searching.trial import Job, Trial
-from handgrad.searching.workers import READY, Workers
+from handgrad.searching.workers import Workers
 from tests.searching import candidates as tried
 from tests.searching.candidates import OPTIONS, SPACE, data
 
@@ -132,13 +132,18 @@ def test_a_process_that_ends_while_it_waits_is_replaced():
     trials = [Trial(n, {"lr": 0.1, "units": 2 + n}) for n in range(2)]
     with Workers(job, 1) as workers:
         assert [trial for trial, found in workers.run(trials[:1]) if "scores" in found]
-        while not workers.free:  # not asked before there is something to do
-            for connection in workers.processes:
-                workers.free += [connection] if workers._received(connection) == READY else []
         for process in workers.processes.values():
             process.kill()
             process.join()
         assert [trial for trial, found in workers.run(trials[1:]) if "scores" in found]
+
+
+def test_what_a_process_had_not_begun_is_for_another():
+    job = Job(tried.dying, (*data(), *data()), {"epochs": 1})
+    trials = [Trial(n, {"lr": 0.1, "units": units}) for n, units in enumerate((2, 6, 7))]
+    with Workers(job, 1) as workers:
+        found = {trial.number: "error" in found for trial, found in workers.run(trials)}
+    assert found == {0: True, 1: False, 2: False}
 
 
 def test_a_process_uses_one_thread():

@@ -204,6 +204,24 @@ def test_a_program_is_made_once_for_a_training_and_again_when_the_network_change
     np.testing.assert_array_equal(trainer.network[0].W, before)
 
 
+@needs_native
+def test_a_run_is_given_the_samples_of_its_own_updates(monkeypatch):
+    given, real = [], native_module.Training.start
+
+    def start(self, order, starts, counts):
+        given.append((order.tolist(), starts.tolist(), counts.tolist()))
+        real(self, order, starts, counts)
+
+    monkeypatch.setattr(native_module.Training, "start", start)
+    trainer = hg.Trainer(mlp(), X[:10], LABELS[:10], batch=4, epochs=2, progress=False,
+                         average=hg.train.EMA())  # fmt: skip
+    trainer.run()
+    assert [counts for _, _, counts in given] == [[4], [4], [2]] * 2
+    assert [starts for _, starts, _ in given] == [[0]] * 6
+    together = [i for order, _, _ in given for i in order]
+    assert together == [*trainer.task.order(0), *trainer.task.order(1)]
+
+
 def patient(network, engine, seen=None, stop_at=None):
     def look(trainer):
         if seen is not None:

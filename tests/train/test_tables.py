@@ -234,7 +234,7 @@ TARGETS = [
     ("x,t\n1,2024-01-01\n2,2024-01-02\n1,2024-01-01\n2,2024-01-02\n", None),
     ("t\n1\n2\n", "no column to learn from beside the target"),
     ("x,t\n,1.5\n,2.5\n", "no column to learn from beside the target (x: no value in it)"),
-    ("x,t\n1,2\n", "the target 't' is 2 in all 1 rows"),
+    ("x,t\n1,2\n", "the target 't' is 2 in the only row"),
     ("x,t\n", "no rows of data below the header"),
 ]
 

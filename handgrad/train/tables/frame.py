@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.train.store import leave, room
 from handgrad.train.tables.blocks import Block, Wrong, read_blocks
 from handgrad.train.tables.cells import is_missing, is_number
 from handgrad.train.tables.source import Layout, look, western
-from handgrad.train.tables.store import leave, room
 from handgrad.train.tables.words import Words
 
 SHOWN = 3  # wrong cells of a column that are named

@@ -1,9 +1,8 @@
-"""Tables that are not text: data frames of pandas and polars, Arrow tables, dicts, Parquet."""
+"""Tables in memory: data frames of pandas and polars, Arrow tables, dicts of sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from handgrad.train.tables.frame import Column, Frame, worded
 from handgrad.train.tables.names import different
 from handgrad.train.tables.words import Words
 
-PARQUET, ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
 DAY = np.timedelta64(1, "D")
 
 
@@ -47,43 +45,21 @@ def from_frame(x: Any, source: str = "data", text: Any = ()) -> Frame:
     return Frame(source, made, rows, how=f"{type(x).__module__.split('.')[0]} {type(x).__name__}")
 
 
-def read_arrow(path: Path, text: Any = ()) -> Frame:
-    """A Parquet or Arrow file as a table; pyarrow reads it."""
-    try:
-        if path.suffix.lower() in PARQUET:
-            import pyarrow.parquet as parquet
-
-            table = parquet.read_table(path)
-        else:
-            import pyarrow.feather as feather
-
-            table = feather.read_table(path)
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError(
-            f"{path}: reading it needs pyarrow: pip install 'handgrad[tables]'"
-        ) from None
-    return from_frame(table, str(path), text)
-
-
 def _column(name: str, held: Any, as_text: bool) -> Column:
     """One column, by its dtype; words that are numbers count as such."""
     array = _array(held)
     if array.ndim != 1:
         raise ShapeError(f"column {name!r} must have one value per row, got shape {array.shape}")
-    if array.dtype.kind == "M":
-        days = (array - np.datetime64(0, "s")) / DAY
-        return Column(name, np.where(np.isnat(array), np.nan, days), dates=True)
-    if array.dtype.kind in "fiu" and not as_text:
-        values = array.astype(np.float64)
-        infinite = np.isinf(values)
-        wrong = tuple((int(i), str(values[i])) for i in np.flatnonzero(infinite)[:3])
+    if array.dtype.kind == "M" or (array.dtype.kind in "fiu" and not as_text):
+        values, dates, infinite = measured(array)
+        wrong = tuple((int(i), str(values[i])) for i in infinite[:3])
         values[infinite] = np.nan
-        return Column(name, values, wrong=wrong, count=int(infinite.sum()))
+        return Column(name, values, wrong=wrong, count=len(infinite), dates=dates)
     words = Words()
-    cells = [_cell(value) for value in array.tolist()]
+    cells = [cell_of(value) for value in array.tolist()]
     codes = np.fromiter((words.code(cell.encode()) for cell in cells), np.int32, len(cells))
     column = worded(name, words, codes)
-    return column if as_text else _as_numbers(column)
+    return column if as_text else as_numbers(column)
 
 
 def _array(held: Any) -> Array:
@@ -112,14 +88,24 @@ def _narrow(cells: Array) -> Array:
     return cells
 
 
-def _cell(value: Any) -> str:
+def measured(array: Array) -> tuple[Array, bool, Array]:
+    """Numbers, or times as days since 1970, in float64; whether they are times; which are ∞."""
+    if array.dtype.kind == "M":
+        days = (array - np.datetime64(0, "s")) / DAY
+        return np.where(np.isnat(array), np.nan, days), True, np.empty(0, np.intp)
+    values = array.astype(np.float64)
+    return values, False, np.flatnonzero(np.isinf(values))
+
+
+def cell_of(value: Any) -> str:
+    """A cell as text, empty where it is missing."""
     if value is None or value != value:
         return ""
     text = str(value).strip()
     return "" if text in ("<NA>", "NaT") else text
 
 
-def _as_numbers(column: Column) -> Column:
+def as_numbers(column: Column) -> Column:
     """Words that are all numbers, as numbers."""
     if not column.words or column.full:
         return column

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from handgrad.train.tables.arrow import ARROW, PARQUET, read_arrow
 from handgrad.train.tables.blocks import read_blocks
 from handgrad.train.tables.frame import Frame, Gathered, marks_of
-from handgrad.train.tables.frames import ARROW, PARQUET, read_arrow
 from handgrad.train.tables.source import look, western
 from handgrad.train.tables.spec import TableSpec
 

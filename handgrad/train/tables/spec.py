@@ -15,12 +15,12 @@ from handgrad.layer import walk
 from handgrad.layers import ColumnEmbedding
 from handgrad.train import schema
 from handgrad.train.spec import InputSpec
+from handgrad.train.store import leave, room
 from handgrad.train.tables.cells import as_number
 from handgrad.train.tables.encode import Encoder, Number
 from handgrad.train.tables.encoders import Embedded, encoder_from
 from handgrad.train.tables.frame import Column, Frame
 from handgrad.train.tables.names import refuse_twice
-from handgrad.train.tables.store import leave, room
 
 NAMES: schema.Check = schema.list_of(schema.text)
 TABLE: schema.Check = schema.record(

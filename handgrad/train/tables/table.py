@@ -13,9 +13,10 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.train.data import split_rows
 from handgrad.train.dataset import Dataset
+from handgrad.train.tables.arrow import ARROW, PARQUET, read_arrow
 from handgrad.train.tables.encode import Encoder
 from handgrad.train.tables.frame import Column, Frame, Told, read_frame
-from handgrad.train.tables.frames import ARROW, PARQUET, from_frame, is_frame, read_arrow
+from handgrad.train.tables.frames import from_frame, is_frame
 from handgrad.train.tables.kinds import Left, Wishes, decide
 from handgrad.train.tables.leaks import tells
 from handgrad.train.tables.show import Line, shown
@@ -85,7 +86,7 @@ class Table:
         return Dataset(
             self.name, x_train, found.t[train], x_test, found.t[test], found.classes,
             x_train.shape[1:], spec.features, found.labels or found.names, table=spec,
-            notes=tuple(notes), labels=found.labels is not None,
+            notes=tuple(notes), labels=found.labels is not None, heads=found.heads,
         ).scaled()  # fmt: skip
 
     def notes(self, spec: TableSpec, rows: Array, t: Array) -> list[str]:
@@ -123,10 +124,13 @@ class Table:
             label = self.targets.labels[self.targets.names.index(column.name)]
             share = self.targets.t[:, self.targets.names.index(column.name)].mean()
             return "2 classes", f"target: {label} ({share:.0%})"
-        if self.targets.classes is None:
+        classes, t = self.targets.classes, self.targets.t
+        if self.targets.heads is not None:
+            which = self.targets.names.index(column.name)
+            classes, t = self.targets.heads[which], t[:, which]
+        if classes is None:
             return "number", "target"
-        count = np.bincount(self.targets.t)
-        names = [f"{name} ({n:,})" for name, n in zip(self.targets.classes, count)]
+        names = [f"{name} ({n:,})" for name, n in zip(classes, np.bincount(t))]
         more = f", and {len(names) - 4} more" if len(names) > 4 else ""
         return f"{len(names)} classes", f"target: {', '.join(names[:4])}{more}"
 
@@ -144,7 +148,8 @@ def read_table(
 ) -> Table:  # fmt: skip
     """A table from a file (CSV and its like, Parquet, Arrow), or from a data frame or a dict.
 
-    target: the name or number of the column to predict, by default the last; or several.
+    target: the name or number of the column to predict, by default the last; or several, also as
+    one text with commas.
     categorical, number, date, text, drop: columns that are taken as such, whatever they look
     like. embed: categories that become codes, so that the network must begin with the layer that
     `TableSpec.embedding` makes; embed_many: also all of more than 64 values.
@@ -166,12 +171,20 @@ def read_table(
         else:
             frame = read_frame(path, header=header, separator=separator, text=wishes.worded,
                                told=told)  # fmt: skip
-    several = [target] if isinstance(target, int | str) else list(target)
+    wanted = [target] if isinstance(target, int | str) else list(target)
+    several = [name for one in wanted for name in _parted(frame, one)]
     columns = [frame.columns[_find(frame, one)] for one in several]
     for wish in (number, categorical, date, text, embed, drop):
         for name in wish:
             _find(frame, name)
     return Table(frame, targets_of(frame.source, columns, task), wishes)
+
+
+def _parted(frame: Frame, wanted: int | str) -> Sequence[int | str]:
+    """One column, or several with commas between, unless one has commas in its name."""
+    if isinstance(wanted, int) or wanted in frame.names:
+        return [wanted]
+    return [name.strip() for name in wanted.split(",")]
 
 
 def _find(frame: Frame, wanted: int | str) -> int:

@@ -19,6 +19,7 @@ class Targets:
     """The rows of a table that have targets (N,), and t of these: indices (N,) or values (N, M).
 
     labels: whether the values are 0 and 1, each that a row has what its name says, "smoker=yes".
+    heads: the classes of each of several targets; then t is indices (N, M).
     """
 
     names: tuple[str, ...]
@@ -26,6 +27,7 @@ class Targets:
     t: Array
     classes: tuple[str, ...] | None
     labels: tuple[str, ...] | None = None
+    heads: tuple[tuple[str, ...], ...] | None = None
 
 
 def targets_of(source: str, columns: list[Column], task: str | None = None) -> Targets:
@@ -33,7 +35,7 @@ def targets_of(source: str, columns: list[Column], task: str | None = None) -> T
 
     task: "classification" or "regression"; by default, text is classes, and so are integers of at
     most 50 values that come twice or more on average; several columns are values, or where all are
-    text, labels.
+    text, classes of each, or where each has two, labels.
     Raises ValueError where there is nothing to learn: one class, text that hardly repeats.
     """
     for column in columns:
@@ -44,9 +46,12 @@ def targets_of(source: str, columns: list[Column], task: str | None = None) -> T
         raise ValueError(f"{source}: no row has all of its targets")
     names = tuple(column.name for column in columns)
     if len(columns) > 1 and (task == "classification" or all(c.values is None for c in columns)):
-        found = [label_of(source, column, rows) for column in columns]
-        t = np.stack([t for t, _ in found], axis=1).astype(np.float32)
-        return Targets(names, rows, t, None, tuple(label for _, label in found))
+        found = [classes_of(source, column, rows) for column in columns]
+        t, heads = np.stack([t for t, _ in found], axis=1), tuple(classes for _, classes in found)
+        if any(len(classes) > 2 for classes in heads):
+            return Targets(names, rows, t, None, heads=heads)
+        labels = tuple(f"{name}={classes[1]}" for name, classes in zip(names, heads))
+        return Targets(names, rows, t.astype(np.float32), None, labels)
     if len(columns) > 1:
         values = [values_of(source, column, rows) for column in columns]
         return Targets(names, rows, np.stack(values, axis=1), None)
@@ -84,8 +89,8 @@ def classes_of(source: str, column: Column, rows: Array) -> tuple[Array, tuple[s
         names = [f"{value:.15g}" for value in different]
     if len(names) == 1:
         raise ValueError(
-            f"{source}: the target {column.name!r} has one class, {names[0]!r}, in all "
-            f"{len(rows):,} rows; there is nothing to learn"
+            f"{source}: the target {column.name!r} has one class, {names[0]!r}, in "
+            f"{_all(rows)}; there is nothing to learn"
         )
     if column.full or (len(names) > 2 and len(names) > 0.5 * len(rows)):
         raise ValueError(
@@ -93,18 +98,6 @@ def classes_of(source: str, column: Column, rows: Array) -> tuple[Array, tuple[s
             f"{len(rows):,} rows, such as {names[0]!r}: too many for classes, and no numbers"
         )
     return t.astype(np.int64), tuple(names)
-
-
-def label_of(source: str, column: Column, rows: Array) -> tuple[Array, str]:
-    """One of several classes to learn at once: 0 and 1 (N,), and what 1 means."""
-    t, classes = classes_of(source, column, rows)
-    if len(classes) > 2:
-        raise ValueError(
-            f"{source}: several targets are classes where each has two, but {column.name!r} has "
-            f"{len(classes)}: {', '.join(classes[:4])}{', …' * (len(classes) > 4)}; it can be the "
-            "only target"
-        )
-    return t, f"{column.name}={classes[1]}"
 
 
 def values_of(source: str, column: Column, rows: Array) -> Array:
@@ -119,7 +112,11 @@ def values_of(source: str, column: Column, rows: Array) -> Array:
         )
     if (values == values[0]).all():
         raise ValueError(
-            f"{source}: the target {column.name!r} is {values[0]:.6g} in all {len(rows):,} rows; "
-            "there is nothing to learn"
+            f"{source}: the target {column.name!r} is {values[0]:.6g} in {_all(rows)}; there is "
+            "nothing to learn"
         )
     return values
+
+
+def _all(rows: Array) -> str:
+    return "the only row" if len(rows) == 1 else f"all {len(rows):,} rows"
