@@ -96,9 +96,10 @@ class NodeMemory:
         begin, end = self._slice(all_sums[0].shape[1])
         rows = [array[b, begin:end] for array, of in zip(all_sums, nodes) for b in range(len(of))]
         whole = fold([node for of in nodes for node in of], rows)
-        for array in all_sums:
-            if (target := array[0, begin:end]).ctypes.data != whole.ctypes.data:
-                target[...] = whole
+        first = next(rank for rank, of in enumerate(nodes) if of)  # whose row 0 the sum is
+        for rank, array in enumerate(all_sums):
+            if rank != first:
+                array[0, begin:end] = whole
         self._arrive()
 
     def _reach(self, header: Header, sums: Array) -> list[Array] | None:
@@ -152,7 +153,9 @@ class NodeMemory:
 
     @staticmethod
     def _rows(area: Array, rows: int, width: int, dtype: Any) -> Array:
-        return area[: rows * width * np.dtype(dtype).itemsize].view(dtype).reshape(rows, width)
+        part: Any = area[: rows * width * np.dtype(dtype).itemsize]
+        array: Array = part.view(dtype).reshape(rows, width)
+        return array
 
     def _arrive(self) -> None:
         """Count, and wait until all have counted as far."""
