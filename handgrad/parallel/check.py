@@ -35,7 +35,7 @@ def check_installation(processes: int = 2) -> Iterator[Line]:
     except PackageNotFoundError:
         yield Line("mpi4py", False, f"is not installed; {INSTALL}")
         return
-    wheels = [f"{name} {found}" for name in WHEELS if (found := version_of(name))]
+    wheels = [f"{name} {has}" for name in WHEELS if (has := version_of(name))]
     yield Line("wheels", True, ", ".join(wheels) or "none; the library is the system's")
     try:
         yield Line("library", True, library())
