@@ -195,7 +195,7 @@ def _numerical(ours: _Ours, theirs: _File, found: Any, rng: Any) -> list[Compare
     for label, y, name in reversed(found):
         rows += _along(theirs, label, "gradient of the output", name, y.grad, ours.dy, rng)
     for slot in slots(ours.network):
-        array = theirs.graph.initializers.get(slot.path.removeprefix("nodes."))
+        array: Any = theirs.graph.initializers.get(slot.path.removeprefix("nodes."))
         if slot.grad is not None and np.shape(array) == np.shape(slot.grad):
             layer, _, last = slot.path.rpartition(".")
             name = slot.path.removeprefix("nodes.")
