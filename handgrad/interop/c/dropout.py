@@ -40,7 +40,7 @@ class DropoutForm(Form):
     def words(self, c: Writer, node: Node) -> tuple[Any, ...]:
         """The sizes, from which word on an element is kept, its factor, and the generator's key."""
         layer, shape = node.layer, ints(node.inputs[0].shape)
-        sizes = (1, 1, prod(shape), 1)
+        sizes: tuple[int, ...] = (1, 1, prod(shape), 1)
         if isinstance(layer, VariationalDropout):
             sizes = (*shape, 1)
         elif isinstance(layer, SpatialDropout):

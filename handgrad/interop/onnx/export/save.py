@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from handgrad.interop.onnx.operators.registry import NEWEST
 from handgrad.interop.onnx.prepared import prepare
 from handgrad.interop.onnx.wire import write
 from handgrad.layer import Parameter, as_input
+from handgrad.layers.checks import is_integer
 from handgrad.network import Network
 from handgrad.tensor import Tensor, no_grad
 from handgrad.train.tables.frames import from_frame
@@ -46,12 +48,7 @@ def save(
     not known, and where the outputs differ.
     """
     path = Path(path)
-    if not isinstance(network, Network):
-        raise ValueError(f"onnx: network must be a Network, got {type(network).__name__}")
-    if path.is_dir():
-        raise ValueError(f"onnx: {path} is a folder; give the path of a file")
-    if opset is not None and not OLDEST <= opset <= NEWEST[""]:
-        raise ValueError(f"onnx: opset must lie in [{OLDEST}, {NEWEST['']}], got {opset}")
+    require_target(network, path, opset)
     feeds = None
     if table is not None:
         table = require_table(table, example)
@@ -64,9 +61,25 @@ def save(
     return path
 
 
+def require_target(network: Any, path: Path, opset: Any) -> None:
+    """Raise ValueError for what is no network, no path of a file, or no opset."""
+    if not isinstance(network, Network):
+        raise ValueError(f"onnx: network must be a Network, got {type(network).__name__}")
+    if path.is_dir():
+        raise ValueError(f"onnx: {path} is a folder; give the path of a file")
+    if opset is not None and not (is_integer(opset) and OLDEST <= opset <= NEWEST[""]):
+        raise ValueError(f"onnx: opset must lie in [{OLDEST}, {NEWEST['']}], got {opset!r}")
+
+
 def texts(metadata: Mapping[str, Any] | None) -> dict[str, str]:
-    """Metadata as texts."""
-    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
+    """Metadata as texts. Raises ValueError where it is none."""
+    named = isinstance(metadata, Mapping) and all(isinstance(k, str) for k in metadata)
+    if metadata is not None and not named:
+        raise ValueError(f"onnx: metadata must be values by name, got {metadata!r:.60}")
+    try:
+        return {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
+    except TypeError as error:
+        raise ValueError(f"onnx: metadata must be texts, or what JSON can hold: {error}") from None
 
 
 def examples(network: Any, example: Any) -> list[Any]:
@@ -84,11 +97,23 @@ def examples(network: Any, example: Any) -> list[Any]:
     return arrays
 
 
+def require_call(network: Any, inputs: list[Any]) -> None:
+    """Raise ValueError where the network takes another number of inputs."""
+    try:
+        signature(network.__call__).bind(*inputs)
+    except TypeError as error:
+        raise ValueError(
+            f"onnx: {type(network).__name__} does not take {len(inputs)} inputs, as example has: "
+            f"{error}"
+        ) from None
+
+
 def exported(
     network: Any, inputs: list[Any], opset: int | None, float16: bool, metadata: dict[str, str],
     table: Any = None,
 ) -> Message:  # fmt: skip
     """The model's message, in this opset or in the lowest that will do."""
+    require_call(network, inputs)
     try:
         traced = trace(network, inputs)
     except NoForm as reason:

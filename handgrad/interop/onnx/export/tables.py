@@ -49,6 +49,8 @@ def table_inputs(table: TableSpec, x: Any) -> dict[str, Any]:
     x: a data frame, or a dict of columns. Numbers are float64 (N, 1), NaN where missing; others
     are texts (N, 1), "" where missing. Raises ValueError for missing columns.
     """
+    if not isinstance(table, TableSpec) or not is_frame(x):
+        raise ValueError("onnx: a TableSpec, as data.table, and rows with named columns are needed")
     frame = from_frame(x)
     columns = dict(zip(table.find(frame.source, frame.names, frame.header), frame.columns))
     found: dict[str, Any] = {}
