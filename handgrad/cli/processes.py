@@ -1,14 +1,79 @@
-"""`handgrad check-mpi`, and how a command runs in several processes."""
+"""How a command runs in several processes, and `handgrad check-mpi`."""
 
 from __future__ import annotations
 
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 
+from handgrad.parallel import Ranks
 from handgrad.parallel.check import Line, check_installation, measured
+from handgrad.parallel.launch import start
 from handgrad.parallel.mpi import MPIRanks, world
 from handgrad.parallel.partner import launched
 from handgrad.parallel.probe import found_by
 from handgrad.terminal import plain_errors, say
+from handgrad.train import DivergenceError, Trainer
+
+
+def ranks_for(processes: int | None) -> Ranks | None:
+    """The ranks of this process, where a launcher started it; None where nobody did.
+
+    processes: how many are wanted; without a launcher this process becomes one, and they begin
+    with the same arguments.
+    """
+    if launched()[0] == 1:
+        if processes is not None and processes > 1:
+            start(processes, ["-m", "handgrad", *sys.argv[1:]])
+        return None
+    # Open MPI answers Ctrl-C with this signal, and Slurm the end of a job's time.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    return world()
+
+
+def check_processes(processes: int | None, ranks: Ranks | None) -> None:
+    """Raise ValueError where a launcher has started another number of them."""
+    if ranks is not None and processes not in (None, ranks.size):
+        raise ValueError(
+            f"--processes: {processes}, but a launcher has started {ranks.size}; leave it out"
+        )
+
+
+@contextmanager
+def one_voice(ranks: Ranks | None) -> Iterator[None]:
+    """What ends the command is said once: by rank 0, or by the one rank that met it."""
+    try:
+        yield
+    except click.ClickException as error:
+        if not isinstance(ranks, MPIRanks):
+            raise
+        ranks.fail(error.exit_code, error.show)
+        raise SystemExit(error.exit_code) from None
+
+
+def leads(ranks: Ranks | None) -> bool:
+    """Whether this process shows and writes something; the warnings of the others are not shown."""
+    if ranks is None or ranks.rank == 0:
+        return True
+    warnings.simplefilter("ignore")
+    return False
+
+
+def follow(trainer: Trainer) -> None:
+    """Train as one of the ranks that show and write nothing."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # after the first, rank 0 is asked alone
+    try:
+        trainer.run()
+    except KeyboardInterrupt:
+        pass
+    except DivergenceError:
+        raise SystemExit(1) from None
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @click.command("check-mpi")

@@ -12,12 +12,14 @@ import click
 import numpy as np
 
 from handgrad.cli.predicting import header_option
+from handgrad.cli.processes import check_processes, follow, leads, one_voice, ranks_for
 from handgrad.cli.reporting import record_of
 from handgrad.cli.results import MODEL, keep, show_result
 from handgrad.cli.watching import tell_findings, watch_for
 from handgrad.layers import SigmoidCrossEntropy, SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
+from handgrad.parallel import Ranks
 from handgrad.terminal import complain, patient, plain_errors, say
 from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
@@ -94,27 +96,34 @@ def table_options(command: Any) -> Any:
               help="parts in which each batch is computed  [default: as a whole]")  # fmt: skip
 @click.option("--batch-norm", type=click.Choice(["global", "shard"]), default="global",
               show_default=True, help="with --shards: whose statistics")  # fmt: skip
+@click.option("--processes", type=click.IntRange(min=1), metavar="INTEGER",
+              help="train in so many processes of this machine; needs handgrad[mpi]")  # fmt: skip
 @click.option("--watch", is_flag=True, help="let the training doctor look, and say what ails it")
 @click.option("--resume", is_flag=True, help="continue the training whose model is in --out")
 @click.option("--no-proof", is_flag=True, help="skip the comparison of the gradients")
 @click.option("--quiet", is_flag=True, help="print the test result only")
-def train(**options: Any) -> None:
+def train(processes: int | None, **options: Any) -> None:
     """Prove a network's gradients, train it, test it, save it.
 
     Ctrl-C ends after the present step and saves; --resume goes on from there, to the bit.
-    A Python file named by --net is executed.
+    A Python file named by --net is executed. Started by mpirun or srun, all processes train one
+    network; --processes starts them. The weights are the same bits for any number of them.
     """
     with plain_errors():
-        _train(**options)
+        ranks = ranks_for(processes)
+    with one_voice(ranks), plain_errors():
+        check_processes(processes, ranks)
+        _train(ranks=ranks, **options)
 
 
 def _train(
     *, data: str, net: str | None, optimizer: str, lr: float | None, batch: int | None,
     epochs: int, seed: int, out: Path, balance: bool, watch: bool, resume: bool, no_proof: bool,
-    quiet: bool, shards: int | None, batch_norm: str, **reading: Any,
+    quiet: bool, shards: int | None, batch_norm: str, ranks: Ranks | None, **reading: Any,
 ) -> None:  # fmt: skip
-    tell = (lambda text="": None) if quiet else say
-    dataset = _load(data, seed, tell, embed_many=".py" not in (net or ""), **reading)
+    leading = leads(ranks)
+    tell = say if leading and not quiet else (lambda text="": None)
+    dataset = _load(data, seed, tell, leading, embed_many=".py" not in (net or ""), **reading)
     network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
     if saved is not None and saved.table != dataset.table:
@@ -134,11 +143,15 @@ def _train(
         callbacks=[model, record_of(out, data, seed, dataset, reading)],
         progress=False if quiet else None,
         watch=watch_for(network, loss, dataset, watch), shards=shards, batch_norm=batch_norm,
+        parallel=ranks,
     )  # fmt: skip
     if saved is not None:
         if saved.training is None:
             raise ValueError(f"--resume: {out / MODEL} holds no training to continue")
         trainer.load_state_dict(saved.training)
+    if not leading:
+        follow(trainer)
+        return
     _probe(out, network)
     tell(f"{dataset.name}: {len(dataset.x_train):,} samples to learn from, "
         f"{len(dataset.x_test):,} to test\n")  # fmt: skip
@@ -161,8 +174,9 @@ def _train(
 
 
 def _load(
-    data: str, seed: int, tell: Any, *, targets: tuple[str, ...], header: bool | None,
-    data_dir: Path | None, download: bool, separator: str | None, task: str | None, **wishes: Any,
+    data: str, seed: int, tell: Any, leading: bool, *, targets: tuple[str, ...],
+    header: bool | None, data_dir: Path | None, download: bool, separator: str | None,
+    task: str | None, **wishes: Any,
 ) -> Dataset:  # fmt: skip
     """The data; of a table, what was understood is shown."""
     if Path(data).suffix.lower() not in SUFFIXES:
@@ -175,7 +189,7 @@ def _load(
     dataset = table.split(seed=seed)
     assert dataset.table is not None
     tell(f"{data}: {table.frame.rows:,} rows, {table.frame.how}\n\n{table.show(dataset.table)}\n")
-    for note in dataset.notes:
+    for note in dataset.notes if leading else ():
         complain(note)
     return dataset
 

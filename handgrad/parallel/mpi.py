@@ -6,7 +6,9 @@ import atexit
 import json
 import os
 import platform
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -165,6 +167,8 @@ class MPIRanks(Ranks):
         """Meet all others at the end of the process; one that is elsewhere would wait for ever."""
         self._number += 1
         self._watchdog.leave("has ended")
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be interrupted
         end = Header(self._number, KINDS.index("end"), failed=self._failed is not None)
         try:
             first, *_ = self._way.meet(end)

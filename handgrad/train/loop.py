@@ -84,7 +84,7 @@ class Trainer:
         the batch as a whole; with `parallel`, 16.
     parallel: "mpi" to train with the other processes of `mpirun`, or `Ranks`. All make the same
         call; rank 0 alone measures validation, tells the callbacks and shows progress, and what
-        it decides reaches the others at the same update. An error of one ends it on that one alone.
+        it decides reaches the others at the same update.
     batch_norm: with shards, "global" for statistics of the whole batch, "shard" for each shard's.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is

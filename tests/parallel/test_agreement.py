@@ -249,6 +249,32 @@ class OwnLoss:
         return dy
 
 
+class Ignoring(OwnLoss):
+    """Says its denominator, which may be 0."""
+
+    def forward(self, y, t):
+        kept = t < 0.5
+        self.denominator = kept.sum()
+        self.dy = np.zeros_like(y)
+        self.dy[kept, 0] = 2 * (y[kept, 0] - t[kept]) / self.denominator
+        return ((y[kept, 0] - t[kept]) ** 2).mean() if kept.any() else np.nan
+
+    def backward(self):
+        return self.dy
+
+
+class Mean(hg.layers.Loss):
+    """Of the base class, and divides by the number of samples itself."""
+
+    def forward(self, y, t):
+        self.dy = np.zeros_like(y)
+        self.dy[:, 0] = np.sign(y[:, 0] - t) / len(y)
+        return np.abs(y[:, 0] - t).mean()
+
+    def backward(self, dloss=1.0):
+        return dloss * self.dy, None
+
+
 class OwnRule:
     """Momentum."""
 
@@ -271,16 +297,20 @@ class Halves:
         return dy / 2
 
 
-def test_losses_layers_and_rules_of_ones_own():
+@pytest.mark.parametrize("loss", [OwnLoss, Ignoring, Mean])
+def test_losses_layers_and_rules_of_ones_own(loss):
     def train(ranks, **options):
         network = hg.Sequential(hg.Affine(9), Halves(), hg.Tanh(), hg.Affine(1))
-        trainer = trainer_of(network, X, X[:, 0], ranks, loss=OwnLoss(), optimizer=OwnRule(),
+        trainer = trainer_of(network, X, X[:, 0], ranks, loss=loss(), optimizer=OwnRule(),
                              **options)  # fmt: skip
         trainer.run()
         return all_of(trainer)
 
     alone = assert_alike_on_all(train, [3])
-    np.testing.assert_allclose(alone[0], train(None, shards=None)[0], rtol=1e-4, atol=1e-6)
+    whole = train(None, shards=None)
+    np.testing.assert_allclose(alone[0], whole[0], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(alone[-4]["loss"], whole[-4]["loss"], rtol=1e-5)
+    assert whole[-4]["loss"][0] > 0.1
 
 
 def test_augmentation_is_numbered_by_batch_and_shard():

@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.program import SLICE
-from handgrad.layers import counted
+from handgrad.layers import Loss, counted
 from handgrad.layers.loss.targets import as_taken
 from handgrad.train.diverge import DivergenceError, backward_origin, forward_origin
 from handgrad.train.engine.interface import Engine
@@ -118,6 +118,8 @@ class NumPyEngine(Engine):
 
 def denominator(loss: Any, samples: int) -> float:
     """By what a loss has divided its sum; the number of samples where it does not say."""
+    if isinstance(loss, Loss):  # one that does not divide by its weights says nothing
+        return float(vars(loss).get("denominator", samples))
     return float(getattr(loss, "denominator", samples))
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.layer import slots, walk
+from handgrad.layer import Layer, shallow_clone, slots, walk
 from handgrad.layers import BatchNorm, Loss
 from handgrad.network.flat import Flat
 from handgrad.parallel import Shards, TreeSum
@@ -22,7 +22,7 @@ from handgrad.train.engine.state import TrainState
 from handgrad.train.engine.sums import SumForm
 from handgrad.train.engine.task import Pair, Task, summed, together
 
-FOLLOWING = -1  # in the place of a shard's number: one sample that counts nothing
+FOLLOWING = -1  # in the stead of a shard's number: one sample, whose sums do not count
 
 
 class Batch(NamedTuple):
@@ -57,6 +57,9 @@ class ShardedEngine(NumPyEngine):
         super().prepare(task, state)
         assert task.shards is not None
         self.shards, ranks = task.shards, task.ranks
+        self.loss = shallow_clone(task.loss)
+        if isinstance(self.loss, Layer):
+            self.loss.draw()  # has a random stream from now on, as the layers of a network have
         self.local = range(*self.shards.share(ranks.rank, ranks.size))
         self.names = list(dict.fromkeys(m.__name__ for m in task.metrics))
 
@@ -94,7 +97,7 @@ class ShardedEngine(NumPyEngine):
     def batch(self, samples: Array, number: int) -> tuple[Array, dict[str, Pair]]:
         """The gradient of a batch's numerator, and its sums: of all shards, on every rank."""
         network, task, count = self.state.network, self.task, self.shards.count
-        carried = Carried(network, task.loss)
+        carried = Carried(network, self.loss)
         batch = Batch(samples, number, self.shards.borders(len(samples)), carried, carried.start())
         trees = TreeSum(), TreeSum()
         for i, parts in self._parts(batch):
@@ -140,17 +143,17 @@ class ShardedEngine(NumPyEngine):
                 yield i, done[i]
             else:
                 batch.carried.begin(batch.start, i)
-                yield i, self._shard(batch, i, network, SumForm(self.task.loss), self.flat)
+                yield i, self._shard(batch, i, network, SumForm(self.loss), self.flat)
 
     def _beside(self, batch: Batch, i: int, whole: Whole) -> tuple[Array, Array]:
         """The sums of a shard on a clone of the network, whose BatchNorm asks for the batch's."""
-        loss = SumForm(self.task.loss)
+        loss = SumForm(self.loss)
         clone = apart(self.state.network, loss.loss)
         for _, layer in walk(clone):
             if isinstance(layer, BatchNorm):
                 layer.whole = whole
         batch = batch._replace(carried=Carried(clone, loss.loss))
-        batch.carried.begin(batch.start, i)
+        batch.carried.begin(batch.start, max(i, 0))
         return self._shard(batch, i, clone, loss, self.flat.beside(slots(clone)))
 
     def _shard(
@@ -170,7 +173,7 @@ class ShardedEngine(NumPyEngine):
         found = measured(task, y, t) if task.metrics else {}
         pairs = [np.array(found[name], np.float64) for name in self.names]
         made = batch.carried.made(
-            batch.start, i, len(samples) / len(batch.samples), batch.borders[i] == 0
+            batch.start, max(i, 0), len(samples) / len(batch.samples), batch.borders[i] == 0
         )
         rest = np.concatenate([[numerator], denominators, *pairs, made])
         return flat.collect().copy(), rest

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from handgrad.arrays import Array
 from handgrad.layer import shallow_clone
 from handgrad.layers import Loss
+from handgrad.train.engine.numpy_engine import denominator
 
 
 class SumForm:
@@ -26,20 +29,20 @@ class SumForm:
     def forward(self, y: Array, t: Array, *weights: Array) -> tuple[float, float]:
         """The numerator, and the denominator D."""
         self._asked = False
+        if isinstance(self.loss, Loss):
+            vars(self.loss).pop("denominator", None)
         value = float(self.loss.forward(y, t, *weights))
-        D = float(getattr(self.loss, "denominator", len(t))) if self._says else float(len(t))
+        D = denominator(self.loss, len(t))
         self.factor = 1.0 if self._asked else D
-        return value * self.factor, D
+        return (value * self.factor if self.factor else 0.0), D
 
     def backward(self) -> Array:
         """The gradient of the numerator with respect to y."""
         gradients = self.loss.backward()
         dy: Array = gradients[0] if isinstance(gradients, tuple | list) else gradients
+        if not self.factor:  # a mean of nothing may be 0 / 0
+            return np.zeros_like(dy)
         return dy if self.factor == 1 else dy * dy.dtype.type(self.factor)
-
-    @property
-    def _says(self) -> bool:
-        return self._asked or not isinstance(self.loss, Loss)
 
     def _divisor(self, total: float, count: int) -> float:
         """In the place of `Loss.divisor`: D is kept, and nothing is divided by it."""
