@@ -18,7 +18,7 @@ from handgrad.parallel.shards import Shards, TreeSum
 SIZES = (1, 1000, 100_000, 1_000_000)  # numbers that are combined
 
 
-def probe(ranks: MPIRanks, again: int = 30) -> dict[str, Any]:
+def probe(ranks: MPIRanks, again: int = 15) -> dict[str, Any]:
     """Sums beside the tree's, seconds of a meeting and of sums, on the way that these ranks use.
 
     sums: for each number of float32, whether the bits are those of the tree, and seconds.

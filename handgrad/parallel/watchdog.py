@@ -16,7 +16,7 @@ LIMIT = 600.0  # seconds that an exchange may wait for a rank that computes
 SILENCE = 60.0  # … for a rank that does not answer, because it has stopped or is gone
 VARIABLE = "HANDGRAD_MPI_TIMEOUT"
 PERIOD = 0.25  # seconds between two looks: a look takes some microseconds
-ASKING = 2.0  # seconds of waiting after which the others are asked, and between two questions
+ASKING = 2.0  # seconds of waiting before and between questions, if the limit is far away
 QUESTION, ANSWER = 1, 2  # tags of the messages
 
 
@@ -46,6 +46,7 @@ class Watchdog:
         self._now: tuple[str, bool, float] = "is computing", False, time.monotonic()
         self._heard: dict[int, tuple[str, float]] = {}  # what other ranks answered, and when
         self._asked, self._first = 0.0, 0.0
+        self._patience = min(ASKING, limit / 4)
         self._sent: list[Any] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="handgrad-watchdog", daemon=True)
@@ -70,7 +71,7 @@ class Watchdog:
             waited = time.monotonic() - since
             if self._asks:
                 self._answer()
-            if not waiting or waited < min(ASKING, self._limit):
+            if not waiting or waited < self._patience:
                 self._heard, self._first = {}, 0.0
             elif self._judge(waited):
                 self._end(self._report(what, waited))
@@ -95,9 +96,9 @@ class Watchdog:
 
     def _judge(self, waited: float) -> bool:
         """Ask again where it is time; whether the limit is over. The lowest rank says so first."""
-        now, patience = time.monotonic(), min(ASKING, self._limit / 2)
+        now = time.monotonic()
         self._first = self._first or now
-        if self._asks and now - self._asked > patience:
+        if self._asks and now - self._asked > self._patience:
             self._asked = now
             for rank in range(self.size):
                 if rank != self.rank:
@@ -115,7 +116,7 @@ class Watchdog:
         now, others = time.monotonic(), []
         for rank in range(self.size):
             text, heard = self._heard.get(rank, ("", self._first))
-            if not text or now - heard > 2 * min(ASKING, self._limit / 2) + 2 * PERIOD:
+            if not text or now - heard > 2 * self._patience + 2 * PERIOD:
                 text = f"does not answer since {now - heard:.0f} s" + (f" ({text})" if text else "")
             if rank != self.rank:
                 others.append(f"rank {rank} {text}")

@@ -1,0 +1,127 @@
+"""Jobs that cannot go on: they end soon, with a code that is not 0, and say why."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.parallel.jobs import code, job, needs_mpi
+
+pytestmark = needs_mpi
+
+# Each rank trains a little network, and at update 5 rank 1 does something else.
+TRAINING = """
+import os, signal
+import handgrad as hg
+from handgrad.train.datasets import spiral
+class Trap:
+    sharded = True
+def bad():
+    {bad}
+seen = 0
+def augment(x, number):
+    global seen
+    seen += 1
+    if seen == 12 and ranks.rank == 1:
+        print("now", time.time(), flush=True)
+        bad()
+    return x
+seed = {seed}
+network = hg.Sequential(hg.Affine(8), hg.ReLU(), hg.Affine(3), seed=1)
+hg.fit(network, *spiral(30), epochs={epochs}, seed=seed, parallel="mpi", augment=augment,
+       engine="numpy", progress=False)
+"""
+
+
+def training(bad: str = "", seed: str = "0", epochs: str = "9", processes: int = 2, **more: str):
+    text = TRAINING.format(bad=bad or "pass", seed=seed, epochs=epochs)
+    return job(processes, *code(text), **more)
+
+
+def test_an_exception_of_one_rank_ends_all_within_seconds():
+    ended = training("raise RuntimeError('a wrong turn')", processes=3)
+    assert ended.code not in (0, None)
+    assert ended.seconds < 5
+    lines = ended.err.splitlines()
+    assert lines[0] == "handgrad: rank 1 failed, and the job ends:"
+    assert lines[1].startswith("Traceback")
+    assert "RuntimeError: a wrong turn" in lines
+    assert ended.err.count("Traceback") == 1
+
+
+@pytest.mark.parametrize("bad", ["sys.exit(4)", "raise SystemExit"])
+def test_a_rank_that_leaves_is_named(bad):
+    ended = training(bad)
+    assert ended.code
+    assert ended.seconds < 5
+    assert "rank 1 has ended after" in ended.err
+    assert "rank 0 is at exchange" in ended.err
+
+
+def test_a_rank_that_is_killed_ends_the_job():
+    ended = training("os.kill(os.getpid(), signal.SIGKILL)")
+    assert ended.code
+    assert ended.seconds < 5
+
+
+def test_a_rank_that_makes_another_call_is_named():
+    ended = training("ranks.barrier()")
+    assert ended.code
+    assert ended.seconds < 5
+    assert "rank 1 is at exchange" in ended.err
+    assert "(barrier)" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [("os.kill(os.getpid(), signal.SIGSTOP)", "rank 1 does not answer"),
+     ("time.sleep(60)", "rank 1 is computing since")],
+    ids=["stopped", "slow"],
+)  # fmt: skip
+def test_hanging_has_a_limit(bad, says):
+    ended = training(bad, HANDGRAD_MPI_TIMEOUT="2")
+    assert ended.code
+    assert 2 <= ended.seconds < 8
+    assert says in ended.err
+    assert "rank 0 waits in exchange" in ended.err
+    assert "the limit is 2 s" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"seed": "ranks.rank + 4"}, ["seed 5, rank 0: seed 4"]),
+     ({"epochs": "9 + ranks.rank"}, ["rank 1: steps 30, rank 0: steps 27"])],
+    ids=["seed", "updates"],
+)  # fmt: skip
+def test_what_differs_is_named_before_the_first_update(options, says):
+    ended = training("raise RuntimeError('too late')", **options)
+    assert ended.code
+    for text in says:
+        assert text in ended.err, ended.err
+    assert "too late" not in ended.err
+    assert ended.err.count("Traceback") == 1
+
+
+def test_scripts_that_differ_are_found():
+    text = "print('now', time.time(), flush=True)\n" * 1 + (
+        "ranks.barrier() if ranks.rank else ranks.share(1)"
+    )
+    ended = job(2, *code(text))
+    assert ended.code
+    assert "rank 0 is at exchange 3 (share) and rank 1 is at exchange 3 (barrier)" in ended.err
+
+
+def test_an_error_that_a_program_catches_ends_nothing():
+    text = """
+try:
+    raise ValueError("caught")
+except ValueError:
+    pass
+ranks.barrier()
+print("end")
+"""
+    ended = job(2, *code(text))
+    assert ended.code == 0, ended.err
+    assert ended.out.split() == ["end", "end"]
+    assert json.dumps(ended.err) == '""'
