@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ from handgrad.train.nets import network_from_file
 
 LATENCY, BANDWIDTH = 2e-6, 1e10  # of a fast network, where nothing is measured nor said
 PARTS = 5  # of the batch: all, a half, a quarter, …
-SECONDS, AT_ONCE = 1.5, 10  # that they are measured, at least, and updates in one call
+SECONDS, TURNS = 1.5, 5  # that they are measured, at least
+RUN = 0.02  # seconds of a run
 
 
 @click.command()
@@ -90,7 +92,7 @@ def taken(net: str, shape: str | None, batch: int) -> tuple[Network, Array]:
 
 def measured(network: Network, x: Array) -> Iterator[tuple[int, float]]:
     """Numbers of samples, and the seconds of an update with one thread: the least of several, all
-    sizes in turns, so that what else runs here disturbs them alike."""
+    sizes in turns, of the processor: so what else runs here disturbs them little, and all alike."""
     y = network.predict(x[:2])
     rng = np.random.default_rng(1)
     labels = y.ndim > 1 and y.shape[-1] > 1
@@ -102,16 +104,24 @@ def measured(network: Network, x: Array) -> Iterator[tuple[int, float]]:
                 progress=False)
         for n in sizes
     ]  # fmt: skip
-    for trainer in trainers:
-        trainer.run()
-    least, until = [np.inf] * PARTS, time.perf_counter() + SECONDS
-    while time.perf_counter() < until or np.inf in least:
+    once = [_seconds(trainer, 1, first=True) for trainer in trainers]
+    least, until = list(once), time.perf_counter() + SECONDS
+    for turn in count():
         for i, trainer in enumerate(trainers):
-            trainer.total_steps += AT_ONCE
-            began = time.perf_counter()
-            trainer.run()
-            least[i] = min(least[i], (time.perf_counter() - began) / AT_ONCE)
+            least[i] = min(least[i], _seconds(trainer, max(1, int(RUN / once[i]))))
+        if turn >= TURNS and time.perf_counter() > until:
+            break
     yield from zip(sizes, least)
+
+
+def _seconds(trainer: Trainer, updates: int, first: bool = False) -> float:
+    """Processor time of an update, of some in one run; the first one makes a program too."""
+    if first:
+        trainer.run()
+    trainer.total_steps += updates
+    began = time.process_time()
+    trainer.run()
+    return max(time.process_time() - began, 1e-7) / updates
 
 
 def off(times: dict[int, float], fixed: float, each: float) -> float:

@@ -163,5 +163,5 @@ def test_members_that_joblib_teaches_elsewhere_come_back():
     with warnings.catch_warnings(), joblib.parallel_config(backend="loky", n_jobs=2):
         warnings.simplefilter("ignore")
         there = several.fit(x, x[:, 0]).predict(x)
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="Maximum iterations"):
         np.testing.assert_array_equal(several.fit(x, x[:, 0]).predict(x), there)
