@@ -8,7 +8,7 @@ comma := ,
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: train test sanitizers docs gallery native clean
+.PHONY: train test sanitizers zoo docs gallery native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
@@ -21,6 +21,10 @@ test: .venv/test
 # The kernels compiled with the checks of addresses, undefined behaviour and threads: two minutes.
 sanitizers: .venv/test
 	$(BIN)/python -m pytest --numprocesses auto -m sanitizers tests/native
+
+# What `check` says of hundreds of mistakes, against the numbers of last time: a minute.
+zoo: .venv/test
+	$(BIN)/python -m pytest -m zoo tests/prove
 
 # The documentation as files that need no server: out/site/index.html.
 docs: .venv/docs

@@ -1,5 +1,5 @@
 // Affine layers: y = f(x W + b), and the gradients dx = (dy Wᵀ) f'(x), dW = xᵀ dy, db = Σ dy.
-#include "product.h"
+#include "shard_product.h"
 #include "update.h"
 
 namespace hg::HG_ISA {
@@ -60,9 +60,9 @@ Grid grid(const Job& j, const Product& p) {
   return g;
 }
 
-// The units of a product.
-template <class Epilogue>
-void multiply_units(const Job& j, Product p, int64_t begin, int64_t end, Scratch scratch, Epilogue epilogue) {
+// The units of a product: each(p, part of C), with the columns of B in panels if the thread holds them.
+template <class Each>
+void by_units(const Job& j, Product p, int64_t begin, int64_t end, Scratch scratch, Each each) {
   using A = Factors;
   Grid g = grid(j, p);
   for (int64_t u = begin; u < end; u++) {
@@ -74,8 +74,15 @@ void multiply_units(const Job& j, Product p, int64_t begin, int64_t end, Scratch
       if (*scratch.held != number) pack(p.b + n0 * p.b_j, p.b_k, p.b_j, p.K, least(n1, p.whole) - n0, panels);
       *scratch.held = number, p.panels = panels;
     }
-    multiply(p, m0, m1, n0, n1, scratch.memory, epilogue);
+    each(p, Patch{m0, m1, n0, n1});
   }
+}
+
+template <class Epilogue>
+void multiply_units(const Job& j, const Product& p, int64_t begin, int64_t end, Scratch scratch, Epilogue epilogue) {
+  by_units(j, p, begin, end, scratch, [&](const Product& p, const Patch& c) {
+    multiply(p, c.m0, c.m1, c.n0, c.n1, scratch.memory, epilogue);
+  });
 }
 
 int64_t product_scratch(const Job&) { return kPackWords + 2 * kHeld; }
@@ -260,7 +267,9 @@ HG_ARGS(Weights, (M, size(1)), (N, size(1)), (K, size()), (x, reads()), (x_row, 
         (W_third, update(M, N).maybe()), (b, update(N).maybe()), (b_first, update(N).maybe()),
         (b_second, update(N).maybe()), (b_third, update(N).maybe()), (rate, hyper().maybe()),
         (root, hyper().maybe()), (rest, hyper().maybe()), (lead, hyper().maybe()), (clips, flag()),
-        (half, writes().maybe()), HG_RULE_OPTIONS)
+        (half, writes().maybe()), HG_RULE_OPTIONS,
+        (by_shards, flag()),       // whether the sum is one over a batch in shards; then without a rule, add and half
+        (kept, writes().maybe()))  // see shard_product.h
 
 void check_own_update(Check& c) {
   using A = Weights;
@@ -286,6 +295,16 @@ void check_weights(Check& c) {
   c.require(ldc >= n, "rows of dW overlap");
   c.holds(Weights::dW, reach(c, d, ldc, n, 1));
   check_own_update(c);
+  if (c.size(A::by_shards)) {
+    c.by_shards({A::dW, A::db});
+    c.require(c.size(A::rule) == 0 && !c.has(A::half) && c.size(A::add) == 0, "shards make a sum of their own");
+    int64_t kept = kept_sums(c.shards(), c.of_shard(A::K));
+    if (kept) c.needs(A::kept);
+    c.holds(A::kept, c.times(kept, c.times(d, ldc)));
+  } else {
+    c.require(!c.has(A::kept), "no sum is kept");
+    c.holds(A::kept, 0);
+  }
   if (!c.has(Weights::half)) return;
   bool alone = c.size(Weights::add) == 0 && c.size(Weights::rule) == OwnRule::none;
   c.require(alone, "half a gradient is neither added nor an update");
@@ -293,29 +312,54 @@ void check_weights(Check& c) {
   c.holds(Weights::half, c.plus(c.times(d, n), c.has(Weights::db) ? n : 0));
 }
 
-// Σ of rows of dy, V vectors wide, of which the last has `last` columns.
+// Adds rows of dy, V vectors wide, of which the last has `last` columns.
 template <int V>
-void sum_vectors(const float* dy, int64_t step, int64_t rows, int64_t last, float* db, bool add) {
-  vec total[V], sum[V];
+inline void sum_vectors(const float* dy, int64_t step, int64_t rows, int64_t last, vec (&total)[V]) {
+  vec sum[V];
   auto of = [&](const float* p, int v) { return part(p + v * W, v == V - 1 ? last : W); };
-  for (int v = 0; v < V; v++) total[v] = add ? of(db, v) : set1(0);
   for (int64_t k0 = 0; k0 < rows; k0 += kBlock) {
     for (int v = 0; v < V; v++) sum[v] = set1(0);
     for (int64_t k = k0; k < least(k0 + kBlock, rows); k++)
       unrolled<V>([&](auto v) { sum[v] = sum[v] + of(dy + k * step, v); });
     for (int v = 0; v < V; v++) total[v] = total[v] + sum[v];
   }
-  for (int v = 0; v < V; v++) put(db + v * W, total[v], v == V - 1 ? last : W);
 }
 
-void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j1, float* db, bool add) {
+// each(number of vectors − 1, first column, columns in the last vector) for the columns [j0, j1).
+template <class Each>
+void by_columns(int64_t j0, int64_t j1, Each each) {
   constexpr int most = 4;  // vectors: as many additions at a time as there must be
   for (int64_t j = j0, some; j < j1; j += some) {
     some = least(j1 - j, most * W);
-    with_code<most>(blocks(some, W) - 1, [&](auto v) {
-      sum_vectors<v + 1>(dy + j, step, rows, some - v * W, db + j, add);
-    });
+    with_code<most>(blocks(some, W) - 1, [&](auto v) { each(v, j, some - v * W); });
   }
+}
+
+void sum_rows(const float* dy, int64_t step, int64_t rows, int64_t j0, int64_t j1, float* db, bool add) {
+  by_columns(j0, j1, [&](auto v, int64_t j, int64_t last) {
+    vec total[v + 1];
+    for (int i = 0; i <= v; i++) total[i] = add ? part(db + j + i * W, i == v ? last : W) : set1(0);
+    sum_vectors(dy + j, step, rows, last, total);
+    for (int i = 0; i <= v; i++) put(db + j + i * W, total[i], i == v ? last : W);
+  });
+}
+
+// The same by shards, each of whose samples has so many rows.
+void sum_rows_of_shards(const float* dy, int64_t step, const Batch& batch, int64_t each, int64_t j0, int64_t j1,
+                        float* db) {
+  by_columns(j0, j1, [&](auto v, int64_t j, int64_t last) {
+    TreeSum<v + 1> tree;
+    vec total[v + 1] = {};
+    for (int64_t b = 0; b < batch.block_count; b++) {
+      for (int64_t i = 0; i < batch.blocks[b].count; i++) {
+        const int64_t* border = batch.borders + batch.blocks[b].first + i;
+        for (int k = 0; k <= v; k++) total[k] = set1(0);
+        sum_vectors(dy + j + border[0] * each * step, step, (border[1] - border[0]) * each, last, total);
+        tree.add(i, total);
+      }
+      for (int k = 0; k <= v; k++) put(db + b * batch.sums_step + j + k * W, total[k], k == v ? last : W);
+    }
+  });
 }
 
 Product weights_of(const Job& j) {
@@ -349,8 +393,19 @@ void run_halves(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   }
 }
 
+void run_weights_of_shards(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
+  using A = Weights;
+  const Batch& batch = *j.batch;
+  int64_t each = batch.n ? j.i(A::K) / batch.n : 0, step = j.i(A::dy_row);
+  by_units(j, weights_of(j), begin, end, scratch, [&](const Product& p, const Patch& c) {
+    multiply_shards(p, c, batch, each, j.f(A::kept), j.i(A::M) * j.i(A::dW_row), scratch.memory);
+    if (j.has(A::db) && c.m0 == 0) sum_rows_of_shards(j.f(A::dy), step, batch, each, c.n0, c.n1, j.f(A::db));
+  });
+}
+
 void run_weights(const Job& j, int64_t begin, int64_t end, Scratch scratch) {
   using A = Weights;
+  if (j.i(A::by_shards)) return run_weights_of_shards(j, begin, end, scratch);
   if (j.has(A::half)) return run_halves(j, begin, end, scratch);
   Product p = weights_of(j);
   int64_t n = j.i(A::N), rule = j.i(A::rule) - 1;
@@ -382,7 +437,7 @@ const Kernel kernels[] = {
     {.name = "sum_parts", .args = SumParts::all, .units = sum_parts_units, .run = run_sum_parts,
      .cost = sum_parts_cost, .samples = sum_parts_rows},
     {.name = "weights", .args = Weights::all, .check = check_weights, .units = weights_units, .run = run_weights,
-     .cost = product_cost, .scratch = product_scratch, .concurrent = true},
+     .cost = product_cost, .scratch = product_scratch, .concurrent = true, .shards = true},
 };
 
 }  // namespace

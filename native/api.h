@@ -7,7 +7,7 @@ extern "C" {
 
 struct hg_program;
 
-constexpr int kStructs = 5;                // grows with every change of what this file or row.h's Row means
+constexpr int kStructs = 6;                // grows with every change of what this file or row.h's Row means
 const char* hg_schema();                   // the kernels and their arguments, and the structs' sizes: see schema.cpp
 uint32_t hg_abi();                         // the CRC-32 of that
 const char* hg_isa();                      // "AVX-512", "AVX2", "NEON", or "" where none will do
@@ -18,7 +18,8 @@ const hg::Args* hg_kernel_args(int kernel);
 int hg_threads();                          // how many threads this process may use
 
 // What a program is made from: rows over segments of memory, for batches of at most `batch`
-// samples out of `data_rows`, with `hyper_width` values for each step.
+// samples out of `data_rows`, with `hyper_width` values for each step. With `shards`, each batch falls into so
+// many, of which [first_shard, stop_shard) are computed here; `batch` counts the samples of these.
 struct hg_spec {
   const hg::Row* rows;
   int64_t count, batch, data_rows, hyper_width;
@@ -27,6 +28,8 @@ struct hg_spec {
   int64_t segments;
   int64_t bad_row, bad_arg;  // set where a row is not legal, and to -1 otherwise
   const char* rule;          // the rule that it breaks
+  int64_t shards, first_shard, stop_shard;  // a power of two, or 0
+  int64_t sums, sums_step;   // the segment of what shards are added to, a row of so many words for each block
 };
 
 hg_program* hg_program_new(hg_spec*);  // null where a row is not legal
@@ -38,7 +41,7 @@ struct hg_run {
   const int32_t* order;         // rows of the data, batch after batch
   int64_t order_length;
   const int64_t* starts;        // of each step: where its batch begins in `order` ...
-  const int64_t* counts;        // ... and how many samples it has
+  const int64_t* counts;        // ... and how many samples it has, in all shards
   int64_t steps;
   const double* hyper;          // hyper_width values for each step
   int64_t threads;

@@ -64,6 +64,22 @@ void Check::declared() {
   }
 }
 
+int64_t Check::of_shard(int k) {
+  refuse(!scaled(k), "a sum over the batch counts per sample", k);
+  return shards() && !fault ? row_.args[k] * ((bounds_.batch + shards() - 1) / shards()) : 0;
+}
+
+int64_t Check::parts(int k, int64_t each) {
+  int64_t length = in_shards() ? of_shard(k) : size(k);
+  require(each > 0, "a part is empty", k);
+  return fault ? 0 : times(in_shards() ? shards() : 1, plus(length, each - 1) / each);
+}
+
+void Check::by_shards(std::initializer_list<int> sums) {
+  require(in_shards(), "the batch is not in shards");
+  for (int k : sums) refuse(has(k) && row_.args[k] >> kAddressBits != bounds_.sums + 1, "shards are added elsewhere", k);
+}
+
 void Check::settled() {
   for (int k = 0; k < args_.count; k++)
     refuse(args_.list[k].array() && has(k) && !(said_ >> k & 1), "nothing says how long an array is", k);
@@ -77,7 +93,7 @@ void Check::touch(int k, int64_t count) {
   bool nowhere = address <= 0 || segment < 0 || segment >= bounds_.segments || scaled(k);
   refuse(nowhere, "an address is in no segment", k);
   if (fault) return;
-  int64_t words = bounds_.segment_words[segment];
+  int64_t words = segment == bounds_.sums ? bounds_.sums_step : bounds_.segment_words[segment];
   refuse(count < 0 || word > words || count > words - word, "an array reaches beyond its segment", k);
   bool write = args_.list[k].kind != Kind::kRead;
   refuse(write && !bounds_.writable[segment], "a row writes to data that may only be read", k);

@@ -1,5 +1,6 @@
 // Convolution on images that lie channels last, its gradients, and its transpose: all products
 // whose A is the image, reached through a table of where each window begins.
+#include "cuts.h"
 #include "panels.h"
 #include "pool.h"
 
@@ -221,7 +222,7 @@ Cost convolution_cost(const Job& j) {
   return {2 * products(j), 4 * double(w.n) * double(w.h * w.w * w.c + w.pixels() * j.i(Filtered::filters))};
 }
 
-// -- filter_gradient: dW = Σ x dy, db = Σ dy, one sum for each EACH images ------------------
+// -- filter_gradient: dW = Σ x dy, db = Σ dy, one sum for each EACH images of a shard -------
 
 HG_ARGS(FilterGradient, HG_FILTERED, HG_IMAGES,
         (each, fixed(1, kLongest)),     // images of a part
@@ -254,7 +255,7 @@ void check_filter_gradient(Check& c) {
   using A = FilterGradient;
   int64_t each = c.size(A::each), images = over(kDeep, e.outputs);
   require_images(c, e, c.times(2, images < each ? images : each));  // twice, for the gaps
-  int64_t parts = each ? over(e.n, each) : 0, deep = c.times(e.cells, c.size(A::channels) / e.groups);
+  int64_t parts = each ? c.parts(Windows::images, each) : 0, deep = c.times(e.cells, c.size(A::channels) / e.groups);
   c.holds(A::parts, c.times(parts, c.times(deep, e.filters)));
   c.holds(A::bias_parts, c.times(parts, e.filters));
   int64_t words = c.times(e.n, c.times(check_pool(c, A::pool_height, e.outputs), e.filters));
@@ -263,7 +264,7 @@ void check_filter_gradient(Check& c) {
 }
 
 int64_t filter_gradient_units(const Job& j) {
-  return over(j.i(Windows::images), j.i(FilterGradient::each)) * j.i(Filtered::groups);
+  return Parts(j, j.i(Windows::images), j.i(FilterGradient::each)).numbers() * j.i(Filtered::groups);
 }
 
 // Where each weight's first number lies; then where the lines of outputs begin.
@@ -325,8 +326,10 @@ void run_filter_gradient(const Job& j, int64_t begin, int64_t end, Scratch scrat
   Operand a{};
   a.row_table = static_cast<const int32_t*>(j.kept), a.row_step = 1;
   a.run = w.ow, a.step = w.sw * s.lie.pixel, a.run_table = a.row_table + rows, a.run_step = 1;
+  Parts parts(j, w.n, j.i(A::each));
   for (int64_t k = begin; k < end; k++) {
-    int64_t part = k / groups, n = part * j.i(A::each), stop = n + j.i(A::each) < w.n ? n + j.i(A::each) : w.n;
+    int64_t part = k / groups;
+    auto [n, stop] = parts.part(part);
     for (bool add = false; n < stop; n += s.images, add = true) {
       Unit u{n, s.images < stop - n ? s.images : stop - n, 0, w.oh, k % groups};
       int64_t K = u.images * w.pixels(), first = u.group * each;
@@ -415,7 +418,7 @@ const Kernel kernels[] = {
      .run = run_convolution, .cost = convolution_cost, .scratch = convolution_scratch, .prepare = prepare_convolution},
     {.name = "filter_gradient", .args = FilterGradient::all, .check = check_filter_gradient,
      .units = filter_gradient_units, .run = run_filter_gradient, .cost = convolution_cost,
-     .scratch = filter_gradient_scratch, .prepare = prepare_filter_gradient},
+     .scratch = filter_gradient_scratch, .prepare = prepare_filter_gradient, .shards = true},
     {.name = "spread", .args = Spread::all, .check = check_spread, .units = spread_units, .run = run_spread,
      .cost = convolution_cost, .scratch = spread_scratch},
 };

@@ -1,5 +1,6 @@
 // The weights of convolutions: from the user's order (F, C, KH, KW) into the panels that products
 // read, and the parts of their gradient added up, in the user's order again.
+#include "cuts.h"
 #include "panels.h"
 
 namespace hg::HG_ISA {
@@ -95,60 +96,70 @@ Cost filters_cost(const Job& j) {
 HG_ARGS(FilterSum, HG_FILTERS, (samples, size()),
         (each, fixed(1, kMost)),      // samples of a part
         (parts, reads()),             // of dW: (parts, G, T·C/G, F/G)
-        (dW, update(cells, channels, filters)),
+        (dW, update(cells, channels, filters).maybe()),
         (bias_parts, reads().maybe()),  // of db: (parts, F)
         (db, update(filters).maybe()), (add, flag()))
 
 void check_filter_sum(Check& c) {
   using A = FilterSum;
   Shape s = check_sizes(c);
-  int64_t n = c.size(A::samples), each = c.size(A::each), parts = each ? (n + each - 1) / each : 0;
+  int64_t each = c.size(A::each), parts = each ? c.parts(A::samples, each) : 0;
   int64_t filters = s.filters * s.groups;
   c.holds(A::parts, c.times(parts, s.cells * s.channels * filters));
   c.holds(A::bias_parts, c.times(parts, filters));
   if (c.has(A::bias_parts)) c.needs(A::db);
+  if (c.in_shards()) c.by_shards({A::dW, A::db});
 }
 
-// Σ of the parts, `words` apart, at one vector.
-vec total(const float* parts, int64_t count, int64_t words, int64_t n) {
-  vec sum = set1(0);
-  for (int64_t p = 0; p < count; p++) sum = sum + part(parts + p * words, n);
-  return sum;
+// Σ of the parts of each shard, `words` apart, at one vector; then of the shards: each(row, sum) of every row of sums.
+template <class Each>
+void totals(const Parts& parts, const float* from, int64_t words, int64_t n, Each each) {
+  add_shards<1>(parts.batch, [&](int64_t s, vec (&sum)[1]) {
+    sum[0] = set1(0);
+    for (int64_t k = parts.first(s); k < parts.stop(s); k++)
+      sum[0] = sum[0] + part(from + k * words, n);
+  }, each);
 }
 
 int64_t filter_sum_units(const Job& j) { return j.i(Sizes::groups) * j.i(Sizes::cells); }
 
+// dW of one cell of a group, whose parts begin at `from`.
+void sum_cell(const Job& j, const Shape& s, const Parts& parts, const float* from, float* to) {
+  int64_t words = s.cells * s.channels * s.filters * s.groups, step = s.channels * s.cells;
+  bool add = j.i(FilterSum::add);
+  for (int64_t c = 0; c < s.channels; c++, from += s.filters, to += s.cells)
+    by_vectors(s.filters, [&](int64_t f, int64_t n) {
+      totals(parts, from + f, words, n, [&](int64_t row, vec (&sum)[1]) {
+        float sums[W], *out = to + row + f * step;
+        store(sums, sum[0]);
+        for (int64_t q = 0; q < n; q++, out += step) *out = add ? *out + sums[q] : sums[q];
+      });
+    });
+}
+
 void run_filter_sum(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = FilterSum;
   Shape s = shape(j, FilterOrder::forward);
-  int64_t parts = (j.i(A::samples) + j.i(A::each) - 1) / j.i(A::each), filters = j.i(Sizes::filters);
-  int64_t words = s.cells * s.channels * filters;
-  bool add = j.i(A::add);
+  Parts parts(j, j.i(A::samples), j.i(A::each));
+  int64_t filters = j.i(Sizes::filters);
   for (int64_t u = begin; u < end; u++) {
     int64_t group = u / s.cells, t = u % s.cells;
-    for (int64_t c = 0; c < s.channels; c++) {
-      const float* from = j.f(A::parts) + ((group * s.cells + t) * s.channels + c) * s.filters;
-      float* to = j.f(A::dW) + (group * s.filters * s.channels + c) * s.cells + t;
-      by_vectors(s.filters, [&](int64_t f, int64_t n) {
-        float sums[W];
-        store(sums, total(from + f, parts, words, n));
-        for (int64_t q = 0; q < n; q++) {
-          float& out = to[(f + q) * s.channels * s.cells];
-          out = add ? out + sums[q] : sums[q];
-        }
-      });
-    }
+    if (j.has(A::dW))
+      sum_cell(j, s, parts, j.f(A::parts) + u * s.channels * s.filters,
+               j.f(A::dW) + group * s.filters * s.channels * s.cells + t);
     if (u == 0 && j.has(A::bias_parts))
       by_vectors(filters, [&](int64_t f, int64_t n) {
-        vec sum = total(j.f(A::bias_parts) + f, parts, filters, n);
-        put(j.f(A::db) + f, add ? part(j.f(A::db) + f, n) + sum : sum, n);
+        totals(parts, j.f(A::bias_parts) + f, filters, n, [&](int64_t row, vec (&sum)[1]) {
+          float* db = j.f(A::db) + row + f;
+          put(db, j.i(A::add) ? part(db, n) + sum[0] : sum[0], n);
+        });
       });
   }
 }
 
 Cost filter_sum_cost(const Job& j) {
   using A = FilterSum;
-  double parts = double((j.i(A::samples) + j.i(A::each) - 1) / j.i(A::each));
+  double parts = double(Parts(j, j.i(A::samples), j.i(A::each)).numbers());
   return {0, 4 * (parts + 4) * double(j.i(Sizes::cells)) * double(j.i(Sizes::channels)) * double(j.i(Sizes::filters))};
 }
 
@@ -156,7 +167,7 @@ const Kernel kernels[] = {
     {.name = "filters", .args = Filters::all, .check = check_filters, .units = filters_units, .run = run_filters,
      .cost = filters_cost},
     {.name = "filter_sum", .args = FilterSum::all, .check = check_filter_sum, .units = filter_sum_units,
-     .run = run_filter_sum, .cost = filter_sum_cost},
+     .run = run_filter_sum, .cost = filter_sum_cost, .shards = true},
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 // to each other, brought to mean 0 and variance 1, or to mean square 1.
 #include <cmath>
 
-#include "blocks.h"
+#include "cuts.h"
 
 namespace hg::HG_ISA {
 
@@ -38,7 +38,9 @@ vec of_channel(const float* p, int64_t channel, bool several, int64_t n) {
   return several ? part(p + channel, n) : set1(p[channel]);
 }
 
-int64_t units(const Job& j) { return block_count(j.i(Groups::samples), Sizes(j).sample()); }
+// Blocks of samples, none of which is of two shards.
+Parts parts(const Job& j) { return Parts(j, j.i(Groups::samples), block_rows(Sizes(j).sample())); }
+int64_t units(const Job& j) { return parts(j).numbers(); }
 
 // -- group_norm: y = γ (x − mean) r + β ----------------------------------------------------
 
@@ -67,8 +69,9 @@ void norm_group(const Job& j, const Sizes& s, int64_t i, int64_t g) {
 
 void run_norm(const Job& j, int64_t begin, int64_t end, Scratch) {
   Sizes s(j);
+  Parts blocks = parts(j);
   for (int64_t b = begin; b < end; b++) {
-    Block block = block_of(b, s.samples, s.sample());
+    Block block = blocks.part(b);
     for (int64_t i = block.begin; i < block.end; i++)
       for (int64_t g = 0; g < s.groups; g++) norm_group(j, s, i, g);
   }
@@ -84,7 +87,7 @@ void check_backward(Check& c) {
   using A = Groups;
   int64_t scale = c.times(c.size(A::groups), c.size(A::channels));
   int64_t sample = c.times(scale, c.size(A::run));
-  if (!c.fault) c.holds(NormBackward::blocks, c.times(block_count(c.size(A::samples), sample), 2 * scale));
+  if (!c.fault) c.holds(NormBackward::blocks, c.times(c.parts(A::samples, block_rows(sample)), 2 * scale));
 }
 
 struct Group { const float *x, *dy, *gamma; float mean, r; };
@@ -128,11 +131,12 @@ void group_dx(const Sizes& s, const Group& g, bool mean_stays, float* dx) {
 void run_backward(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = NormBackward;
   Sizes s(j);
+  Parts blocks = parts(j);
   int64_t channels = s.groups * s.channels;
   for (int64_t b = begin; b < end; b++) {
     float* sums = j.has(A::blocks) ? j.f(A::blocks) + b * 2 * channels : nullptr;
     if (sums) std::memset(sums, 0, size_t(2 * channels) * 4);
-    Block block = block_of(b, s.samples, s.sample());
+    Block block = blocks.part(b);
     for (int64_t k = block.begin * s.groups; k < block.end * s.groups; k++) {
       int64_t at = k * s.group(), channel = k % s.groups * s.channels;
       const float* stats = j.f(A::stats) + 2 * k;
@@ -151,14 +155,17 @@ HG_ARGS(Totals, (rows, size()),
         (length, fixed(0, 1 << 30).maybe()),  // rows of so many words are taken in blocks; 0: each for itself
         (columns, fixed(1, 1 << 30)), (x, reads()),
         (step, fixed(1, 1 << 30)),  // words from row to row
-        (sum, update(columns)), (add, flag()))
+        (sum, update(columns)), (add, flag()),
+        (by_shards, flag()))  // whether the sum is one over a batch in shards, whose blocks are those of `Parts`
 
 void check_totals(Check& c) {
   using A = Totals;
   int64_t rows = c.size(A::rows), length = c.size(A::length), columns = c.size(A::columns);
   int64_t step = c.size(A::step);
   c.require(step >= columns, "rows overlap");
-  if (length) rows = block_count(rows, length);
+  if (c.size(A::by_shards)) c.by_shards({A::sum}), c.require(!c.size(A::add), "shards make a sum of their own");
+  if (length && c.size(A::by_shards)) rows = c.parts(A::rows, block_rows(length));
+  else if (length) rows = block_count(rows, length);
   c.holds(A::x, rows ? c.plus(c.times(rows - 1, step), columns) : 0);
 }
 
@@ -166,8 +173,26 @@ constexpr int64_t kColumns = 64;
 
 int64_t totals_units(const Job& j) { return (j.i(Totals::columns) + kColumns - 1) / kColumns; }
 
+// The sums of the shards' rows, or blocks.
+void run_totals_of_shards(const Job& j, int64_t from, int64_t to) {
+  using A = Totals;
+  int64_t length = j.i(A::length), step = j.i(A::step);
+  Parts parts(j, j.i(A::rows), length ? block_rows(length) : 1);
+  by_vectors(to - from, [&](int64_t q, int64_t n) {
+    const float* x = j.f(A::x) + from + q;
+    float* out = j.f(A::sum) + from + q;
+    add_shards<1>(*j.batch, [&](int64_t s, vec (&sum)[1]) {
+      int64_t first = length ? parts.first(s) : parts.begin(s), stop = length ? parts.stop(s) : parts.end(s);
+      sum[0] = set1(0);
+      for (int64_t k = first; k < stop; k++) sum[0] = sum[0] + part(x + k * step, n);
+    }, [&](int64_t row, const vec (&sum)[1]) { put(out + row, sum[0], n); });
+  });
+}
+
 void run_totals(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = Totals;
+  if (j.i(A::by_shards))
+    return run_totals_of_shards(j, begin * kColumns, end * kColumns < j.i(A::columns) ? end * kColumns : j.i(A::columns));
   int64_t rows = j.i(A::length) ? block_count(j.i(A::rows), j.i(A::length)) : j.i(A::rows), step = j.i(A::step);
   int64_t from = begin * kColumns, to = end * kColumns < j.i(A::columns) ? end * kColumns : j.i(A::columns);
   by_vectors(to - from, [&](int64_t q, int64_t n) {
@@ -188,9 +213,9 @@ Cost totals_cost(const Job& j) {
 const Kernel kernels[] = {
     {.name = "group_norm", .args = Norm::all, .units = units, .run = run_norm, .cost = cost},
     {.name = "group_norm_backward", .args = NormBackward::all, .check = check_backward, .units = units,
-     .run = run_backward, .cost = cost},
+     .run = run_backward, .cost = cost, .shards = true},
     {.name = "totals", .args = Totals::all, .check = check_totals, .units = totals_units, .run = run_totals,
-     .cost = totals_cost},
+     .cost = totals_cost, .shards = true},
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ HG_ARGS(UpdateArgs, (count, size()), (rule, option<Rule>()),
         (p_third, update(count).maybe()),
         (g, update(count)), (rate, hyper()), (root, hyper()), (rest, hyper()), (lead, hyper()),
         (factor, read().maybe()),   // of g
+        (share, read().maybe()),    // of g, before all else
         (clips, flag()),            // whether g is clipped by value
         (half, read(count).maybe()),  // the second half of g, which is added to it first
         HG_RULE_OPTIONS)
@@ -32,7 +33,7 @@ void run_update(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = UpdateArgs;
   int64_t lines = (j.i(A::count) + 15) / 16, units = update_units(j);
   int64_t from = lines * begin / units * 16, to = end == units ? j.i(A::count) : lines * end / units * 16;
-  Update update(j, j.i(A::rule), A::rate, A::beta1, j.i(A::clips), j.has(A::factor) ? j.f(A::factor) : nullptr);
+  Update update(j, j.i(A::rule), A::rate, A::beta1, j.i(A::clips), j.f(A::factor), j.f(A::share));
   const float* half = j.has(A::half) ? j.f(A::half) + from : nullptr;
   update(state_of(j, A::p, j.i(A::rule)), from, j.f(A::g) + from, to - from, half);
   if (!update.finite()) j.fail(kNotFinite);
@@ -51,7 +52,7 @@ HG_ARGS(Squares, (count, size()),
         (p, read(count).maybe()),  // what l2 adds to g
         (g, read(count)),
         (sums, writes()),  // one for each kPiece elements
-        (clips, flag()), (l2, real()), (clip, real()))
+        (clips, flag()), (l2, real()), (clip, real()), (share, read().maybe()))
 
 void check_squares(Check& c) { c.holds(Squares::sums, c.times(2, pieces(c.size(Squares::count)))); }
 
@@ -74,7 +75,7 @@ double sum_of_squares(const float* g, int64_t n) {  // a multiple of 16 elements
 
 void run_squares(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = Squares;
-  Treatment treat(j.has(A::p) ? j.r(A::l2) : 0, j.i(A::clips), j.r(A::clip), nullptr);
+  Treatment treat(j.has(A::p) ? j.r(A::l2) : 0, j.i(A::clips), j.r(A::clip), nullptr, j.f(A::share));
   constexpr int64_t kSome = 256;
   alignas(64) float treated[kSome];
   for (int64_t u = begin; u < end; u++) {
@@ -82,7 +83,7 @@ void run_squares(const Job& j, int64_t begin, int64_t end, Scratch) {
     double sum = 0;
     for (int64_t i = u * kPiece; i < to; i += kSome) {
       int64_t count = to - i < kSome ? to - i : kSome;
-      if (count == kSome && !treat.decays && !treat.clips) {
+      if (count == kSome && !treat.decays && !treat.clips && !treat.shares) {
         sum += sum_of_squares(j.f(A::g) + i, kSome);
         continue;
       }

@@ -151,10 +151,19 @@ struct Left {
   bool side;  // the rows lie side by side
   const Stretch* stretches;
   int64_t count, length;  // of stretches, of k
+  Stretch all{};
 
-  Left(const Product& p, const Blocks& block)
-      : a(p.a), side(p.side()), stretches(block.stretches), count(block.count), length(block.length) {
+  Left(const Product& p, const Stretch* stretches, int64_t count, int64_t length)
+      : a(p.a), side(p.side()), stretches(stretches), count(count), length(length) {
     if (side && a.run == 1) a.step = kNoStep;
+  }
+
+  // Now that they lie `apart` for the next k.
+  void lie(int64_t apart, Leaves* leaves) {
+    a.step = apart, all = {0, length}, stretches = leaves ? leaves->lying : &all, count = 1;
+    Stretch* lying = leaves ? leaves->lying : nullptr;
+    for (int64_t i = 0, at = 0; leaves && i < leaves->count; at += leaves->lengths[i++])
+      if ((leaves->stretches[i] = leaves->lengths[i] > 0)) *lying++ = {at * apart, leaves->lengths[i]};
   }
 };
 
@@ -185,7 +194,7 @@ inline void add_rows(float* sums, const float* c, int64_t ldc, int64_t rows, int
 // `sums`, a tile leaves its sums there, and C is for `epilogue` to write.
 template <class Epilogue>
 inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, float* c, int64_t ldc, bool add,
-                     TileSums* sums, bool fetch, Epilogue epilogue) {
+                     TileSums* sums, bool fetch, Leaves* leaves, Epilogue epilogue) {
   if (i1 == i0) return;
   int vectors = panel_vectors(p.columns);
   uint32_t most = uint32_t(tile_rows(vectors)), rows = uint32_t(i1 - i0), tiles = (rows + most - 1) / most;
@@ -207,7 +216,7 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
     Tile tile = high > 0 ? higher : lower;
     float* to = sums ? sums->at : c + i * ldc;
     int64_t step = sums ? kSumsStep : ldc, kept = sums ? W : last;
-    tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, to, step, kept, add && !sums);
+    tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, to, step, kept, add && !sums, leaves);
     if (p.remainder) dot_rows(a, left.stretches->offset, height, *p.remainder, to + p.columns, step, add && !sums);
     if (sums && add) add_rows(to, c + i * ldc, ldc, height, columns);
     epilogue(i, int(height));
@@ -231,56 +240,67 @@ inline Lines lines_of(const Product& p, int64_t from, int64_t to, int64_t done, 
   return lines;
 }
 
-// Rows [m0, m1) × columns [n0, n1) of C; `epilogue(i, rows, j, columns)` follows the last block of
-// each piece of C, while it is in the cache.
+// A part of C: rows [m0, m1) × columns [n0, n1).
+struct Patch { int64_t m0, m1, n0, n1; };
+
+// One block of k, whose first step is number `done`, of a part of C, to which it is added or not.
+// `epilogue(i, rows, j, columns)` follows each piece of C, where the block is the final one, while it is in the cache.
+template <class Epilogue>
+inline void multiply_block(const Product& p, const Patch& c, Left left, int64_t done, bool add, bool final,
+                           Leaves* leaves, float* scratch, Epilogue epilogue) {
+  float *copy = scratch, *packed = copy + kCopyWords, *remainder_words = packed + kPanelWords;
+  [[maybe_unused]] TileSums sums;
+  bool side = left.side;
+  int64_t whole = p.whole < c.n1 ? p.whole : c.n1, length = left.length;
+  Lines lines{};
+  if (whole < c.n1 && !side) lines = lines_of(p, whole, c.n1, done, length, remainder_words);
+  // Rows that lie side by side, but far apart for the next k, are copied closer together.
+  bool copies = side && c.m1 - c.m0 > MR && c.n1 - c.n0 > 2 * NR && (p.a.runs > 1 || p.a.step > kRows);
+  const Stretch* stretches = left.stretches;
+  int64_t count = left.count;
+  for (int64_t i0 = c.m0, i1; i0 < c.m1; i0 = i1) {
+    i1 = copies && c.m1 - i0 > kRows ? i0 + kRows : c.m1;
+    if (copies) {
+      int64_t apart = ((i1 - i0 + 15) / 16 | 1) * 16;  // odd: not all in the same sets of the cache
+      copy_rows(p.a.row(i0), i1 - i0, p.a.step, stretches, count, copy, apart);
+      left.a.base = copy - i0, left.lie(apart, leaves);
+    }
+    for (int64_t g = c.n0, group; g < whole; g += group) {
+      group = p.panels || whole - g <= kColumns + W ? whole - g : kColumns;
+      const float* from = p.b + done * p.b_k + g * p.b_j;
+      bool direct = !p.panels && in_place(p, i1 - i0, group);
+      if (!direct && !p.panels) pack(from, p.b_k, p.b_j, length, group, packed);
+      by_panels(group, [&](int64_t j, int64_t columns, int64_t width) {
+        Panel panel{packed + j * length, width, columns, false};
+        if (p.panels) panel.b = p.panels + j * p.K + done * width;
+        if (direct) panel = {from + j, p.b_k, columns, true};
+        int64_t remainder = g + j + columns == whole ? c.n1 - whole : 0;
+        if (remainder && side)
+          transposed_tiles(remainder, left.a.row(i0), i1 - i0, left.a.step, left.stretches, left.count,
+                           p.b + done * p.b_k + whole, p.b_k, p.c + i0 * p.ldc + whole, p.ldc, add, leaves);
+        else if (remainder) panel.remainder = &lines;
+        TileSums* apart = takes_sums<Epilogue> && final ? &sums : nullptr;
+        by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, apart, apart && p.far, leaves, [&](int64_t i, int rows) {
+          if (!final) return;
+          if constexpr (takes_sums<Epilogue>) epilogue(i, rows, g + j, columns + remainder, sums.at);
+          else epilogue(i, rows, g + j, columns + remainder);
+        });
+      });
+    }
+  }
+}
+
+// Rows [m0, m1) × columns [n0, n1) of C, block by block; then `epilogue` as above.
 template <class Epilogue>
 inline void multiply(const Product& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                      float* scratch, Epilogue epilogue) {
   Blocks block(p);
-  float *copy = scratch, *packed = copy + kCopyWords, *remainder_words = packed + kPanelWords;
   int64_t done = 0;
-  [[maybe_unused]] TileSums sums;
-  bool side = p.side();
-  int64_t whole = p.whole < n1 ? p.whole : n1;
   do {
     block.next();
-    bool add = p.add || done > 0, final = done + block.length >= p.K;
-    Left left(p, block);
-    Lines lines{};
-    if (whole < n1 && !side) lines = lines_of(p, whole, n1, done, block.length, remainder_words);
-    // Rows that lie side by side, but far apart for the next k, are copied closer together.
-    bool copies = side && m1 - m0 > MR && n1 - n0 > 2 * NR && (p.a.runs > 1 || p.a.step > kRows);
-    Stretch all{0, block.length};
-    for (int64_t i0 = m0, i1; i0 < m1; i0 = i1) {
-      i1 = copies && m1 - i0 > kRows ? i0 + kRows : m1;
-      if (copies) {
-        int64_t apart = ((i1 - i0 + 15) / 16 | 1) * 16;  // odd: not all in the same sets of the cache
-        copy_rows(p.a.row(i0), i1 - i0, p.a.step, block.stretches, block.count, copy, apart);
-        left.a.base = copy - i0, left.a.step = apart, left.stretches = &all, left.count = 1;
-      }
-      for (int64_t g = n0, group; g < whole; g += group) {
-        group = p.panels || whole - g <= kColumns + W ? whole - g : kColumns;
-        const float* from = p.b + done * p.b_k + g * p.b_j;
-        bool direct = !p.panels && in_place(p, i1 - i0, group);
-        if (!direct && !p.panels) pack(from, p.b_k, p.b_j, block.length, group, packed);
-        by_panels(group, [&](int64_t j, int64_t columns, int64_t width) {
-          Panel panel{packed + j * block.length, width, columns, false};
-          if (p.panels) panel.b = p.panels + j * p.K + done * width;
-          if (direct) panel = {from + j, p.b_k, columns, true};
-          int64_t remainder = g + j + columns == whole ? n1 - whole : 0;
-          if (remainder && side)
-            transposed_tiles(remainder, left.a.row(i0), i1 - i0, left.a.step, left.stretches, left.count,
-                         p.b + done * p.b_k + whole, p.b_k, p.c + i0 * p.ldc + whole, p.ldc, add);
-          else if (remainder) panel.remainder = &lines;
-          TileSums* apart = takes_sums<Epilogue> && final ? &sums : nullptr;
-          by_tiles(left, i0, i1, panel, p.c + g + j, p.ldc, add, apart, apart && p.far, [&](int64_t i, int rows) {
-            if (!final) return;
-            if constexpr (takes_sums<Epilogue>) epilogue(i, rows, g + j, columns + remainder, sums.at);
-            else epilogue(i, rows, g + j, columns + remainder);
-          });
-        });
-      }
-    }
+    Left left(p, block.stretches, block.count, block.length);
+    multiply_block(p, {m0, m1, n0, n1}, left, done, p.add || done > 0, done + block.length >= p.K, nullptr, scratch,
+                   epilogue);
     done += block.length;
   } while (done < p.K);
 }

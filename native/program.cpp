@@ -74,7 +74,8 @@ void make_scratch(hg_program& p, size_t threads) {
 bool check_row(hg_program& p, hg_spec& spec, const KernelTable& table, size_t r) {
   const Row& row = p.rows[r];
   const Kernel* kernel = row.kernel >= 0 && row.kernel < table.count ? &table.kernels[row.kernel] : nullptr;
-  const Bounds bounds{spec.batch, spec.data_rows, spec.hyper_width, spec.segment_words, spec.writable, spec.segments};
+  const Bounds bounds{spec.batch, spec.data_rows, spec.hyper_width, spec.segment_words, spec.writable, spec.segments,
+                      spec.shards ? spec.sums : -1, spec.sums_step, p.now.shards, spec.shards};
   const Args none{nullptr, 0};
   Check check(row, kernel ? kernel->args : none, bounds);
   check.require(kernel || row.kernel == kPython, "there is no such kernel");
@@ -116,6 +117,45 @@ void prepare_row(hg_program& p, size_t r) {
   }
 }
 
+// The largest nodes of the tree of `all` shards that make up the shards [first, stop).
+std::vector<ShardBlock> blocks_of(int64_t all, int64_t first, int64_t stop) {
+  std::vector<ShardBlock> blocks;
+  for (int64_t at = first, size; at < stop; at += size) {
+    size = at ? at & -at : all;
+    while (at + size > stop) size /= 2;
+    blocks.push_back({at - first, size});
+  }
+  return blocks;
+}
+
+bool set_shards(hg_program& p, const hg_spec& spec) {
+  int64_t all = spec.shards, first = spec.first_shard, stop = spec.stop_shard;
+  if (all == 0) return true;
+  if (all < 0 || all > kMostShards || (all & (all - 1)) || first < 0 || first > stop || stop > all) return false;
+  p.shards = all, p.first_shard = first;
+  p.borders.assign(size_t(stop - first + 1), 0);
+  p.blocks = blocks_of(all, first, stop);
+  p.now.all_shards = all, p.now.first_shard = first, p.now.shards = stop - first, p.now.borders = p.borders.data();
+  p.now.block_count = int64_t(p.blocks.size()), p.now.blocks = p.blocks.data(), p.now.sums_step = spec.sums_step;
+  p.shard_size = first < stop ? (spec.batch + stop - first - 1) / (stop - first) : kLargest;
+  int64_t rows = p.blocks.empty() ? 1 : int64_t(p.blocks.size());
+  return spec.sums >= 0 && spec.sums < spec.segments && spec.sums_step >= 0 && spec.sums_step < kLargest &&
+         spec.segment_words[spec.sums] >= rows * spec.sums_step;
+}
+
+// The most samples of a shard of a batch that has so many.
+int64_t shard_size(const hg_program& p, int64_t whole) { return p.shards ? (whole + p.shards - 1) / p.shards : 0; }
+
+// Cuts a batch of `whole` samples into its shards; how many samples those here have.
+int64_t set_batch(hg_program& p, int64_t whole) {
+  p.now.whole = p.now.n = whole;
+  if (!p.shards) return whole;
+  int64_t begin = p.first_shard * whole / p.shards;
+  for (size_t i = 0; i < p.borders.size(); i++)
+    p.borders[i] = (p.first_shard + int64_t(i)) * whole / p.shards - begin;
+  return p.now.n = p.borders.back();
+}
+
 // The program, or null and the rule that is broken.
 std::unique_ptr<hg_program> make(hg_spec& spec) {
   const KernelTable* table = present_table();
@@ -125,6 +165,7 @@ std::unique_ptr<hg_program> make(hg_spec& spec) {
     return nullptr;
   auto p = std::make_unique<hg_program>();
   p->batch = spec.batch, p->data_rows = spec.data_rows, p->hyper_width = spec.hyper_width;
+  if (!set_shards(*p, spec)) return nullptr;
   p->rows.assign(spec.rows, spec.rows + spec.count);
   p->bases.assign(size_t(spec.segments), nullptr);
   p->jobs.resize(p->rows.size());
@@ -188,11 +229,13 @@ int hg_program_run(hg_program* p, hg_run* run) {
   double began = run->seconds > 0 ? now() : 0, since_look = 0;
   int64_t count = int64_t(p->rows.size());
   for (; run->step < run->steps; run->step++, run->row = 0) {
-    int64_t s = run->step, n = run->counts[s], start = run->starts[s];
-    if (n < 0 || n > p->batch || start < 0 || start > run->order_length - n) return 4;
-    for (int64_t i = start; run->row == 0 && i < start + n; i++)
+    int64_t s = run->step, whole = run->counts[s], start = run->starts[s];
+    if (whole < 0 || whole > kLargest || start < 0 || start > run->order_length - whole) return 4;
+    int64_t n = set_batch(*p, whole), from = start + p->first_shard * whole / (p->shards ? p->shards : 1);
+    if (n > p->batch || shard_size(*p, whole) > p->shard_size) return 4;
+    for (int64_t i = from; run->row == 0 && i < from + n; i++)
       if (run->order[i] < 0 || run->order[i] >= p->data_rows) return 4;
-    p->now = {run->order + start, n, s, run->hyper + s * p->hyper_width};
+    p->now.rows = run->order + from, p->now.step = s, p->now.hyper = run->hyper + s * p->hyper_width;
     p->fault = 0;
     bind(*p, *run, n, team.threads());
     while (run->row < count) {

@@ -35,6 +35,9 @@ struct hg_program {
   int64_t round = 0;
   int64_t scratch_words = 0;
   int64_t batch = 0, data_rows = 0, hyper_width = 0;
+  int64_t shards = 0, first_shard = 0, shard_size = 0;
+  std::vector<int64_t> borders;         // of the shards here, in the present step
+  std::vector<hg::ShardBlock> blocks;
   std::vector<double> expected;  // seconds of each row, roughly
   std::vector<int64_t> units;    // of each row of the present stage
   std::vector<size_t> ends;      // for each row, where its stage ends

@@ -2,7 +2,7 @@
 //
 // Source: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 #include "activation.h"
-#include "row.h"
+#include "cuts.h"
 
 namespace hg::HG_ISA {
 
@@ -14,10 +14,11 @@ HG_ARGS(Counted, (count, size()))  // the first argument of every kernel here
 
 int64_t pieces(const Job& j) { return (j.i(Counted::count) + kPiece - 1) / kPiece; }
 
-// -- keep: bit k of the mask is whether random word k is at least a limit --------------------
+// -- keep: bit k of the mask is whether random word k, of those of its shard, is at least a limit
 
 HG_ARGS(Keep, (count, size()), (mask, write(count).bits()), (counter, hyper()),
         (seed, integer()), (layer, integer()),  // the key
+        (stride, fixed().maybe()),              // steps from the words of a shard to those of the next
         (limit, real()))
 
 void check_keep(Check& c) {
@@ -39,21 +40,43 @@ inline Four philox(uint64_t number, uint64_t step, uint64_t seed, uint64_t layer
   return c;
 }
 
+// Bits of the words of one stream, a block of 8 after the other.
+struct Bits {
+  uint64_t step, seed, layer, limit;
+  unsigned block(int64_t number) const {
+    Four words = philox(uint64_t(number), step, seed, layer);
+    unsigned bits = 0;
+    for (int w = 0; w < 4; w++) {
+      bits |= unsigned((words.v[w] & 0xffffffffu) >= limit) << 2 * w;
+      bits |= unsigned((words.v[w] >> 32) >= limit) << (2 * w + 1);
+    }
+    return bits;
+  }
+};
+
+// Up to 8 bits at the bit k of a mask whose bits before k are there.
+inline void put_bits(uint8_t* mask, int64_t k, int64_t count, unsigned bits) {
+  int64_t shift = k % 8;
+  bits = (bits & ((1u << count) - 1)) << shift;
+  mask[k / 8] = uint8_t(shift ? mask[k / 8] | bits : bits);
+  if (shift + count > 8) mask[k / 8 + 1] = uint8_t(bits >> 8);
+}
+
 void run_keep(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = Keep;
-  uint8_t* mask = j.u(A::mask);
   double counter = j.hyper(A::counter);
   uint64_t step = counter >= 0 && counter < 0x1p53 ? uint64_t(counter) : 0;
   uint64_t limit = uint64_t(__builtin_ceil(j.r(A::limit)));
-  int64_t to = end * kPiece < j.i(A::count) ? end * kPiece : j.i(A::count);
-  for (int64_t i = begin * kPiece; i < to; i += 8) {  // a block makes 8 words
-    Four block = philox(uint64_t(i / 8), step, uint64_t(j.i(A::seed)), uint64_t(j.i(A::layer)));
-    unsigned bits = 0;
-    for (int w = 0; w < 4; w++) {
-      bits |= unsigned((block.v[w] & 0xffffffffu) >= limit) << 2 * w;
-      bits |= unsigned((block.v[w] >> 32) >= limit) << (2 * w + 1);
+  int64_t count = j.i(A::count), i = begin * kPiece, to = end * kPiece < count ? end * kPiece : count;
+  Cuts cuts(j, count);
+  for (int64_t s = 0; i < to && s < cuts.count(); s++) {
+    uint64_t shard = uint64_t(j.batch->first_shard + s);
+    Bits bits{step + shard * uint64_t(j.i(A::stride)), uint64_t(j.i(A::seed)), uint64_t(j.i(A::layer)), limit};
+    for (int64_t stop = cuts.end(s) < to ? cuts.end(s) : to, some; i < stop; i += some) {
+      int64_t word = i - cuts.begin(s), skip = word % 8;
+      some = 8 - skip < stop - i ? 8 - skip : stop - i;
+      put_bits(j.u(A::mask), i, some, bits.block(word / 8) >> skip);
     }
-    mask[i / 8] = uint8_t(bits);
   }
 }
 
@@ -126,7 +149,7 @@ Cost masked_cost(const Job& j) {
 
 const Kernel kernels[] = {
     {.name = "keep", .args = Keep::all, .check = check_keep, .units = pieces, .run = run_keep, .cost = keep_cost,
-     .concurrent = true},
+     .concurrent = true, .shards = true},
     {.name = "masked", .args = Masked::all, .check = check_masked, .units = pieces, .run = run_masked,
      .cost = masked_cost, .samples = masked_stretch},
 };

@@ -1,6 +1,6 @@
 // Sums, means and maxima along the middle of three axes (outer, count, inner), and back.
 #include "activation.h"
-#include "row.h"
+#include "cuts.h"
 
 namespace hg::HG_ISA {
 
@@ -15,9 +15,14 @@ HG_ENUM(Reduction, sum, mean, max)
 
 HG_ARGS(Reduce, (outer, size()), (count, size()), (inner, size()), (x, read(outer, count, inner)),
         (y, write(outer, inner)), (reduction, option<Reduction>()),
-        (first, write(outer, inner).ints().maybe()))  // of the max: the k where it is first
+        (first, write(outer, inner).ints().maybe()),  // of the max: the k where it is first
+        (by_shards, flag()))  // whether it is a sum over a batch in shards
 
 void check_reduce(Check& c) {
+  if (c.size(Reduce::by_shards)) {
+    bool sum = c.size(Reduce::reduction) == Reduction::sum && c.size(Reduce::outer) == 1;
+    c.by_shards({Reduce::y}), c.of_shard(Reduce::count), c.require(sum, "shards make a sum");
+  }
   if (c.size(Reduce::reduction) == Reduction::max) c.needs(Reduce::first);
 }
 
@@ -53,8 +58,25 @@ void max_columns(const float* x, int64_t rows, int64_t step, int64_t columns, fl
   });
 }
 
+void run_reduce_of_shards(const Job& j, int64_t begin, int64_t end) {
+  using A = Reduce;
+  int64_t inner = j.i(A::inner), from = begin * kColumns, to = end * kColumns < inner ? end * kColumns : inner;
+  Cuts cuts(j, j.i(A::count));
+  by_vectors(to - from, [&](int64_t q, int64_t lanes) {
+    const float* x = j.f(A::x) + from + q;
+    float sums[W] = {};
+    add_shards<1>(*j.batch, [&](int64_t s, vec (&sum)[1]) {
+      int64_t first = cuts.begin(s), rows = cuts.end(s) - first;
+      if (inner == 1) sums[0] = row_sum(x + first, rows);
+      else sum_columns(x + first * inner, rows, inner, lanes, sums);
+      sum[0] = part(sums, lanes);
+    }, [&](int64_t row, const vec (&sum)[1]) { put(j.f(A::y) + row + from + q, sum[0], lanes); });
+  });
+}
+
 void run_reduce(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = Reduce;
+  if (j.i(A::by_shards)) return run_reduce_of_shards(j, begin, end);
   int64_t count = j.i(A::count), inner = j.i(A::inner), across = blocks(j);
   for (int64_t u = begin; u < end; u++) {
     int64_t o = u / across, from = u % across * kColumns;
@@ -116,7 +138,7 @@ Cost reduce_cost(const Job& j) {
 
 const Kernel kernels[] = {
     {.name = "reduce", .args = Reduce::all, .check = check_reduce, .units = reduce_units, .run = run_reduce,
-     .cost = reduce_cost},
+     .cost = reduce_cost, .shards = true},
     {.name = "reduce_back", .args = ReduceBack::all, .check = check_reduce_back, .units = reduce_back_units,
      .run = run_reduce_back, .cost = reduce_cost},
 };

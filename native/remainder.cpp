@@ -54,10 +54,9 @@ inline void dots(const float* const* a, int64_t offset, const Lines& b, float* t
 
 template <int V, int C>
 inline void transposed_tile(const float* a, int64_t rows, int64_t step, const Stretch* s, int64_t count, const float* b,
-                        int64_t b_k, float* c, int64_t ldc, bool add) {
+                        int64_t b_k, float* c, int64_t ldc, bool add, Leaves* leaves) {
   vec acc[C * V];
   int64_t last = rows - (V - 1) * W;
-  unrolled<C * V>([&](auto i) __attribute__((always_inline)) { acc[i] = set1(0); });
   auto multiply_add = [&](const float* p) __attribute__((always_inline)) {
     vec x[V];
     unrolled<V>([&](auto v) __attribute__((always_inline)) {
@@ -69,10 +68,20 @@ inline void transposed_tile(const float* a, int64_t rows, int64_t step, const St
     });
     b += b_k;
   };
-  for (; step == kNoStep && count > 0; count--, s++) multiply_add(a + s->offset);
-  for (; count > 0; count--, s++) {
-    const float* p = a + s->offset;
-    for (int64_t k = s->length; k > 0; k--, p += step) multiply_add(p);
+  for (int64_t leaf = 0;; leaf++) {
+    unrolled<C * V>([&](auto i) __attribute__((always_inline)) { acc[i] = set1(0); });
+    if (leaves) count = leaves->stretches[leaf];
+    for (; step == kNoStep && count > 0; count--, s++) multiply_add(a + s->offset);
+    for (; count > 0; count--, s++) {
+      const float* p = a + s->offset;
+      for (int64_t k = s->length; k > 0; k--, p += step) multiply_add(p);
+    }
+    if (!leaves) break;
+    float* node = leaves->kept;
+    for (int64_t odd = leaf; odd & 1; odd >>= 1, node += C * V * W)
+      unrolled<C * V>([&](auto i) __attribute__((always_inline)) { acc[i] = load(node + i * W) + acc[i]; });
+    if (leaf + 1 == leaves->count) break;
+    unrolled<C * V>([&](auto i) __attribute__((always_inline)) { store(node + i * W, acc[i]); });
   }
   float sums[C * V * W];
   unrolled<C * V>([&](auto i) __attribute__((always_inline)) { store(sums + i * W, acc[i]); });
@@ -94,13 +103,13 @@ void dot_rows(const float* const* a, int64_t offset, int64_t rows, const Lines& 
 }
 
 void transposed_tiles(int64_t remainder, const float* a, int64_t rows, int64_t step, const Stretch* s,
-                      int64_t count, const float* b, int64_t b_k, float* c, int64_t ldc, bool add) {
+                      int64_t count, const float* b, int64_t b_k, float* c, int64_t ldc, bool add, Leaves* leaves) {
   constexpr int most = W == 16 ? 4 : 2;  // vectors of rows that registers hold the sums of
   with_code<kRemainder>(remainder - 1, [&](auto n) {
     for (int64_t i = 0, some; i < rows; i += some) {
       some = rows - i < most * W ? rows - i : most * W;
       with_code<most>((some - 1) / W, [&](auto v) {
-        transposed_tile<v + 1, n + 1>(a + i, some, step, s, count, b, b_k, c + i * ldc, ldc, add);
+        transposed_tile<v + 1, n + 1>(a + i, some, step, s, count, b, b_k, c + i * ldc, ldc, add, leaves);
       });
     }
   });

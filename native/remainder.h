@@ -27,8 +27,8 @@ void dot_rows(const float* const* a, int64_t offset, int64_t rows, const Lines& 
 //
 // The order of a sum is that of a tile, and so are its bits.
 
-// `remainder` columns of C from c on, B's from b on; rows of A from a on.
+// `remainder` columns of C from c on, B's from b on; rows of A from a on. `leaves`, or null.
 void transposed_tiles(int64_t remainder, const float* a, int64_t rows, int64_t step, const Stretch* s,
-                      int64_t count, const float* b, int64_t b_k, float* c, int64_t ldc, bool add);
+                      int64_t count, const float* b, int64_t b_k, float* c, int64_t ldc, bool add, Leaves* leaves);
 
 }  // namespace hg::HG_ISA

@@ -6,6 +6,7 @@
 // beyond its segments is refused when the program is made, so that none can when it runs.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 
 #include "schema.h"
 
@@ -14,6 +15,7 @@ namespace hg {
 constexpr int kArgs = 40;
 constexpr int kSegments = 64;
 constexpr int kMostSteps = 4096;  // of one run: so many losses are stored
+constexpr int64_t kMostShards = 4096;
 constexpr int64_t kAddressBits = 40;  // an address: (segment + 1) << 40 | word; 0 where there is none
 
 enum Fault { kBadIndex = 1, kNotFinite = 2 };
@@ -31,12 +33,25 @@ struct Row {
   int64_t args[kArgs];
 };
 
-// What all kernels may read of the step that is running.
+// Shards of the batch that are one node of the tree in which shards are added: from which of the shards here
+// on, and how many, a power of two.
+struct ShardBlock { int64_t first, count; };
+
+// What all kernels may read of the step that is running. Of a batch in shards, which may be computed in
+// several places, it is the part that is computed here: see shards.h.
 struct Batch {
   const int32_t* rows;  // which rows of the data make this batch, n of them
   int64_t n;
   int64_t step;         // number of the step in this call, from 0
   const double* hyper;  // numbers of this step: learning rates, counters of random layers
+  int64_t whole = 0;        // samples of the batch, wherever they are computed
+  int64_t all_shards = 0;   // shards of the batch; 0: it is not in shards
+  int64_t first_shard = 0;  // number of the first one here
+  int64_t shards = 0;       // how many are here: number i is the samples [borders[i], borders[i + 1]) of rows
+  const int64_t* borders = nullptr;
+  int64_t block_count = 0;  // the nodes of the tree that they are
+  const ShardBlock* blocks = nullptr;
+  int64_t sums_step = 0;    // words from the sums of one block to those of the next
 };
 
 // One row with its addresses and sizes resolved, ready to run.
@@ -63,6 +78,9 @@ struct Bounds {
   const int64_t* segment_words;
   const uint8_t* writable;
   int64_t segments;
+  int64_t sums = -1, sums_step = 0, shards = 0;  // the segment of what shards are added to, the words of a block
+                                                 // there, and how many shards are here
+  int64_t all_shards = 0;                        // ... or anywhere
 };
 
 // Whether a row may run: what its kernel's arguments declare, and then what only the kernel's `check` knows.
@@ -81,6 +99,12 @@ class Check {
   void per_sample(int k);               // args[k] must be one per sample: batch->rows has n entries
   void hyper(int k);                    // args[k] numbers an entry of batch->hyper
   void needs(int k);                    // an array that may be missing must be there
+  bool in_shards() const { return bounds_.sums >= 0; }
+  int64_t shards() const { return in_shards() ? bounds_.shards : 0; }  // of each batch, that are computed here
+  int64_t all_shards() const { return in_shards() ? bounds_.all_shards : 0; }
+  int64_t of_shard(int k);              // of a size that counts per sample, how much a shard has at most
+  int64_t parts(int k, int64_t each);   // of so many elements, at most: of all, or of each shard that is here
+  void by_shards(std::initializer_list<int> sums);  // these arrays, if there are any, are what shards are added to
   void require(bool holds, const char* rule, int k = -1);  // k: the argument that breaks it
   int64_t times(int64_t a, int64_t b);  // a · b, refused when it overflows
   int64_t plus(int64_t a, int64_t b);
@@ -123,6 +147,7 @@ struct Kernel {
   // that the work on others writes. For kernels that may wait for samples.
   void (*samples)(const Job&, int64_t first, int64_t last, Scratch) = nullptr;
   bool concurrent = false;  // may run at the same time as others of its kind
+  bool shards = false;      // what it adds up over the batch it adds up by shards, where the batch is in shards
 };
 
 struct Family { const Kernel* kernels; int count; };  // the kernels of one file

@@ -2,7 +2,7 @@
 //
 //   structs VERSION SIZES
 //   enum NAME VALUE...
-//   kernel NAME [samples] [concurrent]
+//   kernel NAME [samples] [concurrent] [shards]
 //     NAME KIND [LEAST MOST] [TYPE] [xTIMES] [(LENGTH...)] [picked FLAG] [optional]
 #include <cinttypes>
 #include <cstdio>
@@ -60,7 +60,8 @@ std::string schema() {
     const Kernel& kernel = table->kernels[i];
     (text += "kernel ") += kernel.name;
     text += kernel.samples ? " samples" : "";
-    text += kernel.concurrent ? " concurrent\n" : "\n";
+    text += kernel.concurrent ? " concurrent" : "";
+    text += kernel.shards ? " shards\n" : "\n";
     for (int k = 0; k < kernel.args.count; k++) text += line_of(kernel.args.list[k], kernel.args);
   }
   return text;

@@ -40,9 +40,19 @@ struct Operand {
 struct Stretch { int64_t offset, length; };  // of one block: where it begins, how long it is
 constexpr int64_t kNoStep = INT64_MIN;       // the step where all stretches are one element: none has this one
 
+// Of one block whose steps belong to several shards of the batch: how many stretches each has. Their sums are added
+// as those of a node of the tree of shards, see shards.h.
+constexpr int kNodeLevels = 8, kMostLeaves = 1 << kNodeLevels;
+struct Leaves {
+  int64_t count;  // a power of two
+  int64_t lengths[kMostLeaves], stretches[kMostLeaves];
+  Stretch lying[kMostLeaves];  // one for each leaf
+  alignas(64) float kept[kNodeLevels * kMostRows * (NV + 1) * W];  // for the tile
+};
+
 // A tile of R rows and V vectors, MASKed or not, A's rows on the SIDE or not: see tile.cpp.
 typedef void (*Tile)(const float* const*, const float* const*, int64_t, const Stretch*, int64_t, const float*, int64_t,
-                     int64_t, float*, int64_t, int64_t, bool);
+                     int64_t, float*, int64_t, int64_t, bool, Leaves*);
 
 // The tile of so many rows and vectors of columns. `mask`: memory ends where B's columns do; `side`: A's rows lie
 // side by side.

@@ -35,16 +35,19 @@ inline void check_state(Check& c, int p, int64_t rule) {  // p, first, second, t
   for (int s = 0; s <= states_of(rule); s++) c.needs(p + s);
 }
 
-// The gradient with l2 and clipping; the same numbers as Optimizer._treat.
+// The gradient with l2 and clipping; the same numbers as Optimizer._treat. share: of a sum, what makes the gradient
+// of it.
 struct Treatment {
-  vec l2, low, high, factor;
-  bool decays, clips, shortens;
+  vec l2, low, high, factor, share;
+  bool decays, clips, shortens, shares;
 
-  Treatment(double l2_, bool clips_, double limit, const float* factor_)
+  Treatment(double l2_, bool clips_, double limit, const float* factor_, const float* share_)
       : l2(set1(float(l2_))), low(set1(float(-limit))), high(set1(float(limit))),
-        factor(set1(factor_ ? *factor_ : 1)), decays(l2_ != 0), clips(clips_), shortens(factor_) {}
+        factor(set1(factor_ ? *factor_ : 1)), share(set1(share_ ? *share_ : 1)), decays(l2_ != 0), clips(clips_),
+        shortens(factor_), shares(share_) {}
 
   vec operator()(vec g, vec p) const {
+    if (shares) g = g * share;
     if (decays) g = g + l2 * p;
     if (clips) g = min(high, max(low, g));
     return shortens ? g * factor : g;
@@ -111,9 +114,10 @@ inline vec updated(vec p, vec g, vec& first, vec& second, vec& third, const Cons
 // One update of a row's parameters, piece by piece.
 class Update {
  public:
-  Update(const Job& j, int64_t rule, int rates, int options, bool clips, const float* factor = nullptr)
+  Update(const Job& j, int64_t rule, int rates, int options, bool clips, const float* factor = nullptr,
+         const float* share = nullptr)
       : constants_(j, rule, rates, options),
-        treat_(j.r(options + RuleOptions::l2), clips, j.r(options + RuleOptions::clip), factor),
+        treat_(j.r(options + RuleOptions::l2), clips, j.r(options + RuleOptions::clip), factor, share),
         decays_(j.r(options + RuleOptions::decay) != 0) {
     with_code<Rule::kCount>(rule, [&](auto code) { run_ = &Update::run<code()>; });
   }

@@ -25,7 +25,7 @@ ROOMS = {
 }  # fmt: skip
 PARTNERS = {
     "cupy", "matplotlib", "PIL", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py",
-    "pandas", "pyarrow", "pytest",
+    "pandas", "pyarrow", "pytest", "h5py",
     "tqdm",  # a base dependency, but slow to import
 }  # fmt: skip
 BASE = {"numpy", "safetensors", "tqdm", "click"}
@@ -61,11 +61,16 @@ def tree_of(path: Path) -> ast.Module:
 
 @cache
 def imports(path: Path, *, inside_functions: bool) -> set[str]:
-    tree = tree_of(path)
-    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
-    inner = {id(n) for f in functions for n in ast.walk(f)}
-    nodes = [n for n in ast.walk(tree) if (id(n) in inner) == inside_functions]
-    return {name for n in nodes for name in imported(n)}
+    return {n for node, inner in _imports(tree_of(path)) if inner == inside_functions for n in node}
+
+
+def _imports(node: ast.AST, inner: bool = False) -> Iterator[tuple[list[str], bool]]:
+    """What each import below a node names, and whether it is inside a function."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield imported(child), inner
+        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # no other holds one
+            yield from _imports(child, inner or isinstance(child, ast.FunctionDef))
 
 
 def test_the_rooms_are_those_that_have_code():

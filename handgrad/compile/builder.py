@@ -75,12 +75,17 @@ def _short(argument: Any) -> str:
 class Builder:
     """The rows of a program as they are written, and the memory they name.
 
-    flat: the network's flat parameters and gradients; batch: the largest batch; trains: whether
-    there are updates.
+    flat: the network's flat parameters and gradients; batch: the most samples of a step; trains:
+    whether there are updates. whole: the largest batch, of which these may be a part; what bits
+    depend on is chosen by that one.
     """
 
+    part: Any = None  # the shards that are computed here, where batches fall into shards
+    share: Any = None  # what the sums of gradients are multiplied by, where they are not means yet
+    divisor = "sum"  # what the loss is divided by: Divisor of native/loss.cpp
+
     def __init__(self, flat: Any, batch: int, trains: bool = False):
-        self.flat, self.batch, self.trains = flat, batch, trains
+        self.flat, self.batch, self.whole, self.trains = flat, batch, batch, trains
         self.rows: list[Row] = []
         self.label = ""
         self.segments: dict[str, tuple[Any, bool]] = {}  # array, and whether writable
@@ -99,6 +104,10 @@ class Builder:
     def value(self, shape: Sequence[Size], *, last: bool = False) -> Value:
         """A new array in the arena."""
         return Value(tuple(shape), last)
+
+    def total(self, shape: Sequence[Size], of: Value) -> Value:
+        """A new array that is made of sums of another, maybe over the samples of the batch."""
+        return self.value(shape)
 
     def view(self, value: Value, shape: Sequence[Size], offset: int = 0) -> Value:
         """The same memory under another shape, from an element on. Only under its own shape does a
@@ -195,6 +204,10 @@ class Builder:
         args: dict[str, Argument] = {str(i): value for i, value in enumerate(values)}
         self.rows.append(Row("python", args, self.label, call))
 
+    def watch(self, call: Any, y: Value) -> None:
+        """Append a call(n, step, y) that looks at the outputs."""
+        self.python(call, y)
+
     def gathered(self, value: Value) -> Value:
         """The value with its elements in the arena: rows of the data are fetched."""
         if value.rows is None:
@@ -230,6 +243,14 @@ class Builder:
             other.moved["plain" if last else "last"] = value
             value.moved[name] = other
         return value.moved[name]
+
+    def tail(self, name: str) -> Address:
+        """Where a sum over the shards of the batch goes."""
+        raise NotImplementedError
+
+    def add_up(self, loss: Any, step: Any, updates: bool) -> Array | None:
+        """Append what must follow the gradients before they can be used."""
+        return None
 
     # -- epilogues ----------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from handgrad.arrays import Array
 from handgrad.compile.binary import library, why_not
 from handgrad.compile.builder import Row
 from handgrad.compile.schema import Argument, kernel, kernels
+from handgrad.compile.sharding import Part
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 
 ARGS, SEGMENT_BITS, PYTHON = 40, 40, -1
@@ -31,7 +32,8 @@ class Spec(ctypes.Structure):
         ("data_rows", ctypes.c_int64), ("hyper_width", ctypes.c_int64),
         ("segment_words", ctypes.c_void_p), ("writable", ctypes.c_void_p),
         ("segments", ctypes.c_int64), ("bad_row", ctypes.c_int64), ("bad_arg", ctypes.c_int64),
-        ("rule", ctypes.c_char_p),
+        ("rule", ctypes.c_char_p), ("shards", ctypes.c_int64), ("first_shard", ctypes.c_int64),
+        ("stop_shard", ctypes.c_int64), ("sums", ctypes.c_int64), ("sums_step", ctypes.c_int64),
     ]  # fmt: skip
 
 
@@ -78,7 +80,7 @@ class NativeProgram:
 
     def __init__(
         self, rows: Sequence[Row], segments: dict[str, tuple[Array, bool]], *, batch: int,
-        data_rows: int, hyper_width: int,
+        data_rows: int, hyper_width: int, part: Part | None = None,
     ):  # fmt: skip
         numbers = {name: i for i, name in enumerate(segments)}
         self.rows = rows
@@ -90,6 +92,9 @@ class NativeProgram:
             table.ctypes.data, len(table), batch, data_rows, hyper_width,
             words.ctypes.data, writable.ctypes.data, len(words),
         )  # fmt: skip
+        if part is not None:
+            spec.shards, (spec.first_shard, spec.stop_shard) = part.shards.count, part.span
+            spec.sums, spec.sums_step = numbers["gradients"], self.arrays["gradients"].shape[1]
         self._library = programs()
         self._program = self._library.hg_program_new(spec)
         if not self._program:

@@ -71,8 +71,9 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
         options = {**own, "scale": run.scale}
         if run.decays:
             options |= {"l2": optimizer.l2, "decay": optimizer.weight_decay}
-        shared = {} if factor else _share(b, run.where)
-        fused = fuse(b, run.where) if rule in _LIGHT and not (factor or optimizer.l2) else []
+        later = factor is not None or b.part is not None  # what updates need is not there before
+        shared = {} if later else _share(b, run.where)
+        fused = fuse(b, run.where) if rule in _LIGHT and not (later or optimizer.l2) else []
         for row, start, _ in fused:
             first = min(first, b.rows.index(row))
             row.label += ", update"
@@ -82,7 +83,8 @@ def lower_optimizer(b: Builder, optimizer: Any, network: Network) -> int:
         for start, stop in _by_rows(b, _left(run.where, fused), shared):
             b.row(
                 "update", count=stop - start, rule=rule, g=Address("gradients", start),
-                factor=factor, half=shared.get(start), **_stretch("p", start, states), **options,
+                factor=factor, share=b.share, half=shared.get(start),
+                **_stretch("p", start, states), **options,
             )  # fmt: skip
     b.after.append(optimizer.skip)
     return first
@@ -112,7 +114,7 @@ def _share(b: Builder, run: slice) -> dict[int, Value]:
     """
     seconds: dict[int, Value] = {}
     for row, start, stop in _last_to_touch(b, run, "gradients"):
-        D, N, K = (at_most(row[name], b.batch) for name in ("M", "N", "K"))
+        D, N, K = (at_most(row[name], b.whole) for name in ("M", "N", "K"))
         # Elements that one of two threads reads of the other's: K / 2 (D / 2 + N), or half of the
         # sums, which count half as much again for being added.
         fewer = 3 * D * N <= K * (D + 2 * N)
@@ -210,7 +212,7 @@ def _clip_factor(b: Builder, optimizer: Any, runs: Any) -> Value | None:
     if optimizer.clip_norm is None:
         return None
     decay = {True: {"l2": optimizer.l2}, False: {}}
-    options = [_clips(optimizer) | decay[run.decays] for run in runs]
+    options = [_clips(optimizer) | decay[run.decays] | {"share": b.share} for run in runs]
     sums = _squares(b, [("gradients", run, own) for run, own in zip(runs, options)])
     factor = b.value((1,))
     b.row("clip_factor", count=_count(sums), sums=sums, factor=factor, limit=optimizer.clip_norm)

@@ -139,7 +139,7 @@ def plan_training(
     y = now[trace.y]
     if watch is not None:  # before the loss, whose gradient may overwrite y
         b.label = "metrics"
-        b.python(lambda n, step, y: watch(y, step), b.plain(b.gathered(y)))
+        b.watch(lambda n, step, y: watch(y, step), b.plain(b.gathered(y)))
     b.label = type(loss).__name__
     dy = loss_lowering_of(loss).loss(b, loss, y, t, weights, step)
     lower_backward(b, nodes, y, dy)

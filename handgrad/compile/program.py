@@ -18,12 +18,14 @@ from handgrad.compile.native import NativeProgram
 from handgrad.compile.optimizer import lower_optimizer, lower_penalty
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
+from handgrad.compile.sharding import Part, ShardedBuilder
 from handgrad.compile.stages import join
 from handgrad.compile.trace import Trace, trace
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
 from handgrad.layer import walk
 from handgrad.network import Network
 from handgrad.optim import Optimizer
+from handgrad.parallel import Alone, Ranks, Shards
 from handgrad.protocols import LossLike
 
 SLICE = 0.04  # seconds between two looks at what else wants to happen, such as Ctrl-C
@@ -48,11 +50,12 @@ class Program:
         self._ahead, self.after = b.ahead, b.after
         join(b.rows)
         b.segments["arena"] = zeros(lay_out(b.rows, b.batch), np.float32), True
-        self.batch, self.data_rows = b.batch, data_rows
+        self.batch, self.data_rows = b.whole, data_rows
         self._writable = {name: writable for name, (_, writable) in b.segments.items()}
         self.native = NativeProgram(
-            b.rows, b.segments, batch=b.batch, data_rows=data_rows, hyper_width=len(b.ahead)
-        )
+            b.rows, b.segments, batch=b.batch, data_rows=data_rows, hyper_width=len(b.ahead),
+            part=b.part,
+        )  # fmt: skip
 
     def __str__(self) -> str:
         return describe(self)
@@ -121,6 +124,10 @@ class Training(Program):
     python: whether layers without a native form may run as rows of Python.
     Of each step s since `start`: losses[s], with the penalty of l2; denominators[s], the D of the
     loss; counted[s], how many elements are not ignored, and for labels right[s] of them.
+    shards: that each batch falls into; ranks: who computes them, None for this program alone. The
+    counts of steps are then those of whole batches, and `sums` has what was added up over all of
+    each. updates: False for steps that end when the shards here are added up.
+    batch_norm: of a batch in shards, "global" or "shard": over which samples it takes moments.
     Raises NotNative where the network, the loss or the optimizer has no native form.
     """
 
@@ -129,34 +136,53 @@ class Training(Program):
         batch: int,
         weights: Array | None = None, threads: int | None = None,
         watch: Callable[[Array, int], None] | None = None, python: bool = False,
+        shards: Shards | None = None, ranks: Ranks | None = None, updates: bool = True,
+        batch_norm: str = "global",
     ):  # fmt: skip
         require_native(network)
         network.build(x[:batch])
         x, t = words_of(x, "x"), words_of(t, "t")
         self.weights = None if weights is None else storable(loss, "weights", weights, (len(x),))
-        measured = np.zeros((len(Measured._fields), MOST_STEPS), np.float32)
-        self.losses, self.denominators, self.right, self.counted = Measured(*measured)
+        self.measured = np.zeros((len(Measured._fields), MOST_STEPS), np.float32)
+        self.addresses = Measured(*(Address("metrics", i * MOST_STEPS) for i in range(4)))
+        self.losses, self.denominators, self.right, self.counted = Measured(*self.measured)
         self.denominators[:] = 1
 
         def plan(numbers: set[int]) -> Builder:
             b = Builder(network.flat, batch, trains=True)
-            b.segments |= {"x": (x, False), "t": (t, False), "metrics": (measured, True)}
-            step = Measured(*(Address("metrics", i * MOST_STEPS) for i in range(len(measured))))
-            shares = None if self.weights is None else b.array(self.weights)
-            target = Value(
-                (BatchDim(1), *t.shape[1:]), rows=Address("t"), integer=t.dtype.kind == "i"
-            )
-            plan_training(b, trace(network, x[:3], numbers), loss, target, shares, step, watch)
-            b.label = "penalty"
-            lower_penalty(b, optimizer, network, step.losses)
-            b.label = "update"
-            self._update = lower_optimizer(b, optimizer, network)
+            if shards is not None:
+                part = Part(shards, ranks or Alone())
+                b = ShardedBuilder(network.flat, batch, part, batch_norm)
+            self._plan(b, trace(network, x[:3], numbers), x, t, loss, watch, updates)
+            if updates:
+                b.label = "penalty"
+                lower_penalty(b, optimizer, network, self.addresses.losses)
+                b.label = "update"
+                self._update = lower_optimizer(b, optimizer, network)
             return b
 
         with network.mode(True):
             b = plan_with(plan, python)
         network.flat.gradients[...] = 0
         super().__init__(b, len(x), threads, (network, x[:3], True))
+
+    def _plan(
+        self, b: Builder, traced: Trace, x: Array, t: Array, loss: Any, watch: Any, updates: bool
+    ) -> None:
+        """Append all up to the gradients."""
+        b.segments |= {"x": (x, False), "t": (t, False), "metrics": (self.measured, True)}
+        step = self.addresses
+        shares = None if self.weights is None else b.array(self.weights)
+        target = Value((BatchDim(1), *t.shape[1:]), rows=Address("t"), integer=t.dtype.kind == "i")
+        plan_training(b, traced, loss, target, shares, step, watch)
+        self.sums = b.add_up(loss, step, updates)
+
+    def put_gradients(self, flat: Array) -> None:
+        """Write the gradients of the last step that was made into the network's flat array, where
+        the program leaves their sums elsewhere."""
+        if self.sums is not None and self.done:
+            D = float(self.denominators[self.done - 1])
+            np.multiply(self.sums[0, : flat.size], np.float32(1 / D if D else 0), out=flat)
 
     @property
     def updating(self) -> bool:
@@ -269,11 +295,12 @@ def compile_training(
     network: Network, loss: LossLike, optimizer: Optimizer, x: Array, t: Array, *, batch: int,
     weights: Array | None = None, threads: int | None = None,
     watch: Callable[[Array, int], None] | None = None, python: bool = False,
+    shards: Shards | None = None,
 ) -> Training:  # fmt: skip
     """The training steps of a network as one program; see `Training`."""
     return Training(
         network, loss, optimizer, x, t, batch=batch, weights=weights, threads=threads,
-        watch=watch, python=python,
+        watch=watch, python=python, shards=shards,
     )  # fmt: skip
 
 

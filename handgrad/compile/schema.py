@@ -54,7 +54,7 @@ class Kernel:
     """One kernel: its number in the library, its arguments in order, and what rows of it may do.
 
     samples: rows may take some samples through a stage. concurrent: they may run at the same time
-    as others of their kind.
+    as others of their kind. shards: they add up over the batch by shards, where it is in shards.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Kernel:
     arguments: dict[str, Argument]
     samples: bool
     concurrent: bool
+    shards: bool
 
     def complete(self, given: dict[str, Any]) -> dict[str, Any]:
         """All arguments in order, from those given; ValueError names what does not fit."""
@@ -120,7 +121,8 @@ def parse(text: str) -> dict[str, Kernel]:
             if name == "enum":
                 enums[words[0]] = tuple(words[1:])
             elif name == "kernel":
-                last = Kernel(words[0], len(found), {}, "samples" in words, "concurrent" in words)
+                may = (word in words[1:] for word in ("samples", "concurrent", "shards"))
+                last = Kernel(words[0], len(found), {}, *may)
                 found[last.name] = last
             continue
         kind, *more = words

@@ -9,6 +9,7 @@ __getattr__, __dir__ = names_of(
     __all__,
     modules={
         "c": "handgrad.interop.c", "files": "handgrad.interop.files",
-        "onnx": "handgrad.interop.onnx", "torch": "handgrad.interop.torch",
+        "keras": "handgrad.interop.keras", "onnx": "handgrad.interop.onnx",
+        "torch": "handgrad.interop.torch",
     },
 )  # fmt: skip

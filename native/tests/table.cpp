@@ -87,7 +87,7 @@ void tighten(Table& table, size_t first) {
 
 Answer ask(const Table& table) {
   hg_spec spec{table.rows.data(), int64_t(table.rows.size()), table.batch, table.data_rows, kHyper,
-               table.words.data(), table.writable.data(), int64_t(table.words.size()), -1, -1, nullptr};
+               table.words.data(), table.writable.data(), int64_t(table.words.size()), -1, -1, nullptr, 0, 0, 0, 0, 0};
   hg_program* program = hg_program_new(&spec);
   return {program, program ? "" : spec.rule, spec.bad_arg};
 }

@@ -16,9 +16,10 @@ from handgrad.compile.lowering.pooling import (
     tiles,
 )
 from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.lowering.shards import largest_shard, parts_of, shards_of
 from handgrad.compile.lowering.windows import images, of_both, require_two_axes, windows
 from handgrad.compile.trace import Node
-from handgrad.compile.values import Address, Epilogue, Size, Value, at_most, times
+from handgrad.compile.values import Address, Epilogue, Size, Value, times
 from handgrad.layers import Convolution, TransposedConvolution
 from handgrad.layers.convolution.window import Grid
 
@@ -88,15 +89,16 @@ class Correlation:
         self, n: Size, x: Argument, indexed: bool, dy: Argument, dW: Address | None, add: bool,
         db: Address | None, pooling: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """dW = Σ x dy and db = Σ dy, first for parts of the batch.
+        """dW = Σ x dy and db = Σ dy, first for parts of the batch, or of each of its shards.
 
         pooling: where dy is that of the maxima, the arguments that say so, see `pooled`.
         """
         if dW is None and db is None:
             return
-        F, batch = len(self.W), at_most(n, self.b.batch)
-        each = max(-(-batch // PARTS), -(-DEEP // prod(self.grid.outputs)))
-        count = -(-batch // each)
+        F = len(self.W)
+        images, many = largest_shard(self.b, n), max(1, PARTS // shards_of(self.b))
+        each = max(-(-images // many), -(-DEEP // prod(self.grid.outputs)))
+        count = parts_of(self.b, n, each)
         parts = self.b.value((count * self.W.size,))
         bias_parts = None if db is None else self.b.value((count * F,))
         self.b.row(
@@ -107,7 +109,7 @@ class Correlation:
         self.b.row(
             "filter_sum", cells=prod(self.grid.kernel), channels=self.W.shape[1], filters=F,
             groups=self.groups, samples=n, each=each, parts=parts,
-            dW=dW or self.b.value((self.W.size,)), bias_parts=bias_parts, db=db, add=add,
+            dW=dW, bias_parts=bias_parts, db=db, add=add,
         )  # fmt: skip
 
 
@@ -208,7 +210,7 @@ class LowerTransposedConvolution(Lowering):
         db, add = b.gradient(layer.b) if layer.bias else (None, False)
         if db is not None:  # the sums that go with a product whose result is not needed
             F, rows = layer.outputs, times(n, *dy.shape[2:])
-            unused = b.value((F,))
+            unused = b.total((F,), dy)
             b.row(
                 "weights", M=1, N=F, K=rows, x=dy, x_row=F, dy=dy, dy_row=F, dW=unused, dW_row=F,
                 db=db, add=add,

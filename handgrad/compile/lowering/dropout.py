@@ -14,6 +14,7 @@ from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.trace import Node
 from handgrad.compile.values import NO_EPILOGUE, BatchDim, Epilogue, NotNative, Size, Value, times
 from handgrad.layers import Dropout, SpatialDropout
+from handgrad.parallel import STRIDE
 
 MOST_SEED = 1 << 63  # below this
 
@@ -46,10 +47,7 @@ class LowerDropout(Lowering):
         ):
             raise NotNative(f"{node.name}: seed {stream.seed}, or an input without a batch axis")
         mask = b.value((BatchDim(-(-words.count // 32)),))
-        b.early(
-            "keep", count=words, mask=mask, counter=counter(b, stream), seed=stream.seed,
-            layer=stream.layer, limit=layer.ratio * 2**32,
-        )  # fmt: skip
+        b.early("keep", count=words, mask=mask, **drawn(b, stream, layer.ratio))
         factor = 1.0 if layer.scaled else 1 / (1 - layer.ratio)
         record = Mask(mask, factor, each)
         return self.masked(b, record, x), record
@@ -71,17 +69,28 @@ class LowerDropout(Lowering):
         return y
 
 
+def drawn(b: Builder, stream: Any, ratio: float) -> dict[str, Any]:
+    """The arguments for random words of this use of a stream, which others may share."""
+    return {
+        "counter": counter(b, stream), "stride": STRIDE if b.part else 0, "seed": stream.seed,
+        "layer": stream.layer, "limit": ratio * 2**32,
+    }  # fmt: skip
+
+
 def counter(b: Builder, stream: Any) -> int:
-    """The number of the step at which this use draws from its stream, which others may share."""
+    """The number of the step at which this use draws, for the first of the batch's shards."""
     before = b.draws.get(id(stream), 0)
     b.draws[id(stream)] = before + 1
 
+    def steps(count: int) -> int:  # of so many batches
+        return count * (b.part.shards.count * STRIDE if b.part else b.draws[id(stream)])
+
     def ahead(count: int) -> Array:
-        first: int = stream.step + before
-        return first + b.draws[id(stream)] * np.arange(count)
+        return stream.step + before + steps(1) * np.arange(count)
 
     def after(count: int) -> None:
-        stream.step += count
+        stream.step += steps(count)
 
-    b.after.append(after)
+    if not before:
+        b.after.append(after)
     return b.step_number(ahead)

@@ -105,10 +105,20 @@ def sums(b: Builder, W: Array, ids: dict[str, Any], dy: Value) -> None:
         return
     touched = None
     if not add:
-        most = b.batch * ids["each"] if used_once(b, W) else 0
+        stays = used_once(b, W) and (b.part is None or b.part.alone)
+        most = b.batch * ids["each"] if stays else 0
         touched = b.array(np.zeros(most, np.int32), writable=True) if most else None
-        b.row("embedding_clear", **table(W), dW=dW, touched=touched, most=most)
-    b.row("embedding_sums", **table(W), **ids, dW=dW, dy=dy, touched=touched)
+        b.row(
+            "embedding_clear", **table(W), samples=ids["samples"], dW=dW, touched=touched, most=most
+        )
+    if b.part is None:
+        b.row("embedding_sums", **table(W), **ids, dW=dW, dy=dy, touched=touched)
+        return
+    last, (next_, heads) = b.value((len(W),)), (b.value((BatchDim(ids["each"]),)) for _ in "ab")
+    b.row(
+        "embedding_chains", **table(W), **ids, last=last, next=next_, heads=heads, touched=touched
+    )
+    b.row("embedding_shard_sums", **table(W), **ids, dW=dW, dy=dy, next=next_, heads=heads)
 
 
 def part(length: int, source: Value, target: Value) -> list[Axis]:

@@ -95,7 +95,8 @@ class LowerElementwiseLoss(LossLowering):
         y, t = b.plain(b.gathered(y)), b.gathered(t)
         size = times(*y.shape)
         mean = shares is None and type(layer) is not SumSquaredError
-        dy, sums = b.value(y.shape), b.value((BatchDim(-(-y.row // _PIECE)),))
+        dy = b.value(y.shape)
+        sums = b.value((BatchDim(-(-y.row // _PIECE)) if b.part is None else b.part.count,))
         b.row(
             "loss_terms", count=size, loss=_NAMES[type(layer)], y=y, t=t, dy=dy, sums=sums,
             shares=shares, mean=mean, delta=layer.delta if type(layer) is Huber else 0.0,
@@ -117,20 +118,25 @@ def shared_out(
     mean_weight = 1.0 if layer.signed else layer.normalizer
     if mean_weight is not None and not 0 < mean_weight < inf:
         raise NotNative(f"{type(layer).__name__}: normalizer {mean_weight}, not a positive number")
+    divisor = "one" if undivided else "sum" if mean_weight is None else "count"
+    b.divisor = divisor
     stored: dict[str, Argument] = {"counted": step.counted}
     if not undivided:  # else D stays 1
         stored["denominators"] = step.denominators
+    if b.part is not None:
+        stored = {"tail": b.tail("loss")}
     alike = weights is None and table is None and not elements.get("ignores")
     if alike and (undivided or mean_weight in (None, 1)):
         return None, stored
     shares = b.value((BatchDim(1), elements["each"]))
-    divisor = "one" if undivided else "sum" if mean_weight is None else "count"
+    if b.part is not None:
+        stored["weighed"] = b.value((b.part.count, 2))
     b.early(
         "shares", **elements, sample_weights=weights, class_weights=table, shares=shares,
         smooths=table is not None and layer.label_smoothing > 0, divisor=divisor,
-        mean_weight=mean_weight or 1.0, **stored,
+        mean_weight=mean_weight or 1.0, **{k: v for k, v in stored.items() if k != "tail"},
     )  # fmt: skip
-    return shares, {}
+    return shares, stored if b.part is not None else {}
 
 
 def storable(layer: Any, name: str, weights: Any, shape: tuple[int, ...]) -> Array:

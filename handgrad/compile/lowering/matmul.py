@@ -95,7 +95,7 @@ class LowerMatMul(Lowering):
 
     def backward(self, b: Builder, node: Node, record: Factors, dy: Value) -> tuple[Any, ...]:
         x, W, dy = record.x, record.W, b.plain(dy)
-        dx, dW = b.value(x.shape), b.value(W.shape)
+        dx, dW = b.value(x.shape), b.total(W.shape, x)
         if len(x.shape) == 2:
             (D, M), rows = W.shape, x.shape[0]
             b.row("product", **factors(rows, dy, (D, M), W, transposed=True), C=dx, C_row=D)

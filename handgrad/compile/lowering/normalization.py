@@ -11,8 +11,9 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
+from handgrad.compile.lowering.shards import parts_of
 from handgrad.compile.trace import Node
-from handgrad.compile.values import NotNative, Size, Value, at_most, times
+from handgrad.compile.values import NotNative, Size, Value, times
 from handgrad.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Standardize
 
 BLOCK_WORDS = 8192  # also in native/blocks.h
@@ -20,7 +21,7 @@ BLOCK_WORDS = 8192  # also in native/blocks.h
 
 def block_sums(b: Builder, rows: Size, length: int, columns: int) -> Value:
     """Memory for two sums of each column, for every block of rows of that length."""
-    blocks = -(-at_most(rows, b.batch) // max(1, BLOCK_WORDS // length))
+    blocks = parts_of(b, rows, max(1, BLOCK_WORDS // length))
     return b.value((max(blocks, 1), 2, columns))
 
 
@@ -31,11 +32,12 @@ def scale_gradients(b: Builder, layer: Any) -> tuple[Any, ...]:
 
 @dataclass
 class BatchRecord:
-    """The input as the rows read it, how many rows of channels, and its statistics."""
+    """The input as the rows read it, its statistics, and what the rows have in common: how many
+    rows of channels, and whether each shard of the batch has statistics of its own."""
 
     x: Value
-    rows: Size
     stats: Value
+    columns: dict[str, Any]
 
 
 @lowers(BatchNorm)
@@ -49,39 +51,60 @@ class LowerBatchNorm(Lowering):
         image = len(x.shape) > 2
         x = b.last(x) if image else b.plain(b.gathered(x))
         C, rows = layer.gamma.size, times(x.shape[0], *x.shape[2:])
-        stats, y = b.value((2, C)), b.value(x.shape, last=image)
-        blocks = block_sums(b, rows, C, C) if layer.training else None
-        if blocks:
-            b.row("column_moments", rows=rows, columns=C, x=x, blocks=blocks)
+        apart = layer.training and b.part is not None and b.batch_norm == "shard"
+        stats, y = b.value((b.part.count if apart else 1, 2, C)), b.value(x.shape, last=image)
+        columns = {"rows": rows, "columns": C, "apart": apart}
+        running = {name: b.array(getattr(layer, name), True) for name in layer.buffers}
+        sums: dict[str, Any] = {}
+        if layer.training:
+            sums["blocks"] = block_sums(b, rows, C, C)
+            b.row("column_moments", **columns, x=x, **sums)
+            sums |= gathered(b, columns, sums["blocks"], moments=True)
+        if apart:
+            sums["moved"] = b.summed(2 * C)
+            b.after_exchange("running_statistics", columns=C, moved=sums["moved"], **running)
         b.row(
-            "batch_statistics", rows=rows, columns=C, blocks=blocks, stats=stats,
-            running_mean=b.array(layer.running_mean, True),
-            running_var=b.array(layer.running_var, True), eps=layer.eps, momentum=layer.momentum,
+            "batch_statistics", **columns, **sums, stats=stats, **running, eps=layer.eps,
+            momentum=layer.momentum,
         )  # fmt: skip
         b.row(
-            "column_scale", rows=rows, columns=C, x=x, y=y, stats=stats,
-            gamma=b.parameter(layer.gamma), beta=b.parameter(layer.beta), **node.epilogue.arguments,
+            "column_scale", **columns, x=x, y=y, stats=stats, gamma=b.parameter(layer.gamma),
+            beta=b.parameter(layer.beta), **node.epilogue.arguments,
         )  # fmt: skip
-        return y, BatchRecord(x, rows, stats)
+        return y, BatchRecord(x, stats, columns)
 
     def backward(self, b: Builder, node: Node, record: BatchRecord, dy: Value) -> Value | None:
-        layer, x, rows, stats = node.layer, record.x, record.rows, record.stats
+        layer, x, stats, columns = node.layer, record.x, record.stats, record.columns
         C, dy = layer.gamma.size, b.last(dy) if x.last else b.plain(dy)
-        blocks, means = block_sums(b, rows, C, C), b.value((2, C))
+        blocks, means = block_sums(b, columns["rows"], C, C), b.value(stats.shape)
         dgamma, dbeta, add = scale_gradients(b, layer)
-        b.row("column_gradients", rows=rows, columns=C, x=x, dy=dy, stats=stats, blocks=blocks)
+        b.row("column_gradients", **columns, x=x, dy=dy, stats=stats, blocks=blocks)
         b.row(
-            "batch_gradients", rows=rows, columns=C, blocks=blocks, stats=stats, dgamma=dgamma,
-            dbeta=dbeta, add=add, means=means,
+            "batch_gradients", **columns, blocks=blocks, **gathered(b, columns, blocks),
+            stats=stats, dgamma=dgamma, dbeta=dbeta, add=add, means=means,
         )  # fmt: skip
         if not node.needs_input_grad[0]:
             return None
         dx = b.value(x.shape, last=x.last)
         b.row(
-            "column_dx", rows=rows, columns=C, x=x, dx=dx, stats=stats, dy=dy,
-            gamma=b.parameter(layer.gamma), means=means,
+            "column_dx", **columns, x=x, dx=dx, stats=stats, dy=dy, gamma=b.parameter(layer.gamma),
+            means=means,
         )  # fmt: skip
         return dx
+
+
+def gathered(
+    b: Builder, columns: dict[str, Any], blocks: Value, *, moments: bool = False
+) -> dict[str, Any]:
+    """Append the rows that make of blocks the two sums of every shard, also of those that other
+    ranks compute; the arguments that say so. None where all shards are here, or each for itself."""
+    if b.part is None or b.part.alone or columns["apart"]:
+        return {}
+    (first, stop), ranks, count = b.part.span, b.part.ranks, b.part.shards.count
+    shards = b.value((count, 2 * columns["columns"]))
+    b.row("shard_sums", **columns, moments=moments, blocks=blocks, count=count, shards=shards)
+    b.meet(lambda n, step, sums: sums.__setitem__(..., ranks.gather(sums[first:stop])), shards)
+    return {"shards": shards, "count": count, "each": columns["rows"].count}
 
 
 FAR = 2.0**12  # deviations from zero at which float32 leaves 3 digits of a difference

@@ -51,7 +51,7 @@ def _by_parts(b: Builder, rows: Size, D: int, M: int, indexed: bool) -> bool:
     """
     if small(D, M):
         return indexed
-    return b.trains and at_most(rows, b.batch) * _SAMPLES <= D
+    return b.trains and at_most(rows, b.whole) * _SAMPLES <= D
 
 
 def product_dx(
@@ -82,7 +82,7 @@ def product_dW(
     D, M = W.shape
     dW, db, add = gradients(b, W, bias)
     if dW is not None:
-        later = later and not add and small(D, M) and small(at_most(rows, b.batch), D + M)
+        later = later and not add and small(D, M) and small(at_most(rows, b.whole), D + M)
         (b.later if later else b.row)(
             "weights", M=D, N=M, K=rows, x=x, x_row=x_step or D, indexed=indexed, dy=dy, dy_row=M,
             dW=dW, dW_row=M, db=db, add=add,

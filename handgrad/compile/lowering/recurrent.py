@@ -10,7 +10,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
-from handgrad.compile.lowering.dropout import MOST_SEED, Mask, counter
+from handgrad.compile.lowering.dropout import MOST_SEED, Mask, drawn
 from handgrad.compile.lowering.products import gradients, product, product_dW, product_dx
 from handgrad.compile.lowering.registry import Lowering, lowering_of, lowers
 from handgrad.compile.trace import Node
@@ -199,10 +199,7 @@ class LowerVariationalDropout(Lowering):
         if x.shape[0] != BatchDim(1) or not isinstance(D, int) or not 0 <= stream.seed < MOST_SEED:
             raise NotNative(f"seed {stream.seed}, or sequences that are not the samples")
         bits = b.value((BatchDim(-(-D // 32)),))
-        b.row(
-            "keep", count=BatchDim(D), mask=bits, counter=counter(b, stream), seed=stream.seed,
-            layer=stream.layer, limit=layer.ratio * 2**32,
-        )  # fmt: skip
+        b.row("keep", count=BatchDim(D), mask=bits, **drawn(b, stream, layer.ratio))
         mask = Mask(bits, 1 / (1 - layer.ratio))
         return self.masked(b, mask, b.plain(b.gathered(x))), mask
 

@@ -19,7 +19,7 @@ def reduce(
     """Append y without these axes (they stay as ones); where each maximum is first."""
     if axes != tuple(range(axes[0], axes[-1] + 1)):
         raise NotNative(f"a reduction along axes {axes}, which are not neighbours")
-    y = b.value(tuple(1 if i in axes else n for i, n in enumerate(x.shape)))
+    y = b.total(tuple(1 if i in axes else n for i, n in enumerate(x.shape)), x)
     first = b.value(y.shape) if reduction == "max" else None
     b.row("reduce", **_three(x, axes), x=x, y=y, reduction=reduction, first=first)
     return y, first

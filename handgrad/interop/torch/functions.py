@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from handgrad import layers
-from handgrad.interop.torch.modules import Unsupported
+from handgrad.interop.steps import Unsupported
 
 ANYTHING = object()
 # Options that change nothing at these values; at others they are told to have no counterpart.

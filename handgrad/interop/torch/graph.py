@@ -6,42 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.interop.steps import Imported, Ref, Unsupported
 from handgrad.interop.torch.functions import call_of
-from handgrad.interop.torch.modules import Unsupported, layer_of
+from handgrad.interop.torch.modules import layer_of
 from handgrad.interop.torch.state import load_state_dict
 from handgrad.network import Network, Sequential
-
-
-class Imported(Network):
-    """A module as it was traced: its layers, under the names that they had, and the steps.
-
-    A step is (name of what it makes, what it calls, the names of what it takes).
-    """
-
-    def __init__(self, inner: dict[str, Any], steps: list[Any], inputs: list[str], output: Any):
-        self.inner, self.steps, self.inputs, self.output = inner, steps, inputs, output
-
-    def __call__(self, *inputs: Any) -> Any:
-        values: dict[str, Any] = dict(zip(self.inputs, inputs))
-        for name, call, taken, options in self.steps:
-            given = [_look(a, values) for a in taken]
-            function = self.inner[call] if isinstance(call, str) else call
-            values[name] = function(*given, **{k: _look(v, values) for k, v in options.items()})
-        return _look(self.output, values)
-
-
-class Ref(str):
-    """The name of what an earlier step made."""
-
-
-def _look(value: Any, values: dict[str, Any]) -> Any:
-    if isinstance(value, Ref):
-        return values[value]
-    if isinstance(value, tuple | list):
-        return type(value)(_look(v, values) for v in value)
-    if isinstance(value, slice):
-        return slice(*(_look(v, values) for v in (value.start, value.stop, value.step)))
-    return value
 
 
 def from_torch(module: Any, *example: Any) -> Network:

@@ -6,11 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from handgrad import layers
+from handgrad.interop.steps import Unsupported
 from handgrad.layer import Layer
-
-
-class Unsupported(Exception):
-    """A module, or an option of it, that has no counterpart; the text says which."""
 
 
 def _need(condition: bool, module: Any, what: str) -> None:

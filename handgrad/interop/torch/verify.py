@@ -2,74 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.interop.onnx import backend
+from handgrad.interop.compared import Compared, Verification, compare
+from handgrad.interop.onnx.against import verify as verify_file
 from handgrad.interop.torch.state import state_arrays
 from handgrad.layer import walk
 from handgrad.network import Network
 from handgrad.tensor import Tensor, calls_behind, learning
-
-RTOL = {"float32": 1e-4, "float64": 1e-9}
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One comparison: the layer, what of it, the largest difference as a share of the largest
-    entry, where it is, and both numbers there."""
-
-    layer: str
-    what: str
-    error: float
-    right: bool
-    at: tuple[int, ...] = ()
-    ours: float = 0.0
-    theirs: float = 0.0
-
-    def __str__(self) -> str:
-        if self.right:
-            return f"{self.layer}: {self.what} agrees to {self.error:.1e}"
-        return (
-            f"{self.layer}: {self.what} differs by {self.error:.2g} of the largest; at "
-            f"{list(self.at)} ours is {self.ours:.6g}, theirs {self.theirs:.6g}"
-        )
-
-
-@dataclass
-class Verification:
-    """All comparisons in the order in which things are computed; true where all agree."""
-
-    rows: list[Compared] = field(default_factory=list)
-
-    @property
-    def first(self) -> Compared | None:
-        """Where they part first: forward from the input on, then backward from the output on."""
-        return next((row for row in self.rows if not row.right), None)
-
-    def __bool__(self) -> bool:
-        return self.first is None
-
-    def __str__(self) -> str:
-        if self.first is None:
-            worst = max((row.error for row in self.rows), default=0.0)
-            return f"the same in {len(self.rows)} values and gradients, to {worst:.1e}"
-        return f"they part in {self.first}"
 
 
 def verify(network: Network, against: Any, x: Any, *, seed: int = 0) -> Verification:
     """Hold every layer's output and every gradient against those of a module of PyTorch's.
 
     against: the module that the network came from, whose names its layers have; or an ONNX file,
-    of which the outputs alone can be compared. x: an input (N, …). Both run in evaluation mode,
-    with one random upstream gradient. Raises ValueError where no layer has the name of a module.
+    as `handgrad.onnx.verify` takes it. x: an input (N, …). Both run in evaluation mode, with one
+    random upstream gradient. Raises ValueError where no layer has the name of a module.
     """
     if isinstance(against, str | Path):
-        return _against_file(network, against, x)
+        return verify_file(network, against, x, seed=seed)
     import torch
 
     if not isinstance(against, torch.nn.Module):
@@ -89,15 +44,15 @@ def verify(network: Network, against: Any, x: Any, *, seed: int = 0) -> Verifica
     rows: list[Compared] = []
     for part in ("output", "gradient of the output"):
         names = [n for n in theirs[part] if n in ours[part]]
-        rows += [_compare(n, part, ours[part][n], theirs[part][n])
+        rows += [compare(n, part, ours[part][n], theirs[part][n])
                  for n in (names if part == "output" else reversed(names))]  # fmt: skip
     for name, array in theirs["weights"].items():
         if name in ours["weights"]:
             layer, _, last = name.rpartition(".")
-            rows.append(_compare(layer, f"gradient of {last}", ours["weights"][name], array))
+            rows.append(compare(layer, f"gradient of {last}", ours["weights"][name], array))
     if not rows:
         raise ValueError("verify: no layer has the name of a module; was it made by from_torch?")
-    rows.append(_compare("the input", "gradient", ours["input"], theirs["input"]))
+    rows.append(compare("the input", "gradient", ours["input"], theirs["input"]))
     return Verification(rows)
 
 
@@ -154,28 +109,6 @@ def _run_ours(network: Network, x: Array, rng: Any) -> dict[str, Any]:
     }
 
 
-def _against_file(network: Network, path: str | Path, x: Any) -> Verification:
-    (there,) = backend.prepare(str(path)).run([np.asarray(x)])[:1]
-    ours = network.predict(np.asarray(x), engine="numpy")
-    return Verification([_compare("the network", "output", ours, np.asarray(there))])
-
-
 def _upstream(rng: Any, y: Array) -> Array:
     dy: Array = rng.standard_normal(y.shape).astype(y.dtype)
     return dy
-
-
-def _compare(layer: str, what: str, ours: Any, theirs: Any) -> Compared:
-    if ours is None or theirs is None:
-        return Compared(layer, what, 0.0, ours is None and theirs is None)
-    if ours.shape != theirs.shape:
-        return Compared(
-            layer, f"{what} has shape {ours.shape} and {theirs.shape}, and", np.inf, False
-        )
-    size = float(np.abs(theirs).max()) if theirs.size else 0.0
-    difference = np.abs(ours.astype(np.float64) - theirs)
-    at = np.unravel_index(int(np.argmax(difference)), theirs.shape) if theirs.size else ()
-    error = float(difference[at]) / (size or 1.0) if theirs.size else 0.0
-    right = bool(error <= RTOL.get(str(theirs.dtype), 1e-4))
-    place = tuple(map(int, at))
-    return Compared(layer, what, error, right, place, float(ours[at]), float(theirs[at]))

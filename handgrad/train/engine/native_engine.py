@@ -15,6 +15,7 @@ from handgrad.compile.program import BAD_INDEX, NOT_FINITE, PAUSED, SLICE, words
 from handgrad.train.diverge import DivergenceError, backward_origin
 from handgrad.train.engine.interface import Engine
 from handgrad.train.engine.numpy_engine import NumPyEngine, measured
+from handgrad.train.engine.shard_by_shard import ShardByShard, cuts, measured_by_shards
 from handgrad.train.engine.state import TrainState
 from handgrad.train.engine.task import Pair, Task, Updates
 from handgrad.train.metrics import accuracy
@@ -24,24 +25,29 @@ class NativeEngine(Engine):
     """Runs a native program that gathers, computes and updates.
 
     python: whether layers without a native form may run as rows of Python.
+    Of a batch in shards the program computes those of this rank, and meets the others in one of
+    its rows; where it cannot cut the sums of a layer into shards, `inner` computes shard by shard.
     `prepare` raises NotNative, with the reason, where a part can only be done in Python.
     """
+
+    sharded = True
 
     def __init__(self, python: bool = False):
         self.python = python
         self._key: Key | None = None
         self._going = False  # a run of the program has begun and is not done
         self._failed = 0  # the code with which the next update ended
+        self.inner: ShardByShard | None = None
 
     def prepare(self, task: Task, state: TrainState) -> None:
-        if task.shards is not None:
-            raise NotNative("shards are computed in NumPy")
         if task.accumulate > 1:
             raise NotNative("accumulate is done in Python")
         self._going, self._failed = False, 0
         state.network.build(task.x[: task.batch])
         super().prepare(task, state)
         if self._fits():
+            if self.inner is not None:
+                self.inner.go_on(task, state)
             return
         self.labels = task.t.dtype.kind in "iu"
         self.others = [m for m in task.metrics if m is not accuracy or not self.labels]
@@ -49,11 +55,20 @@ class NativeEngine(Engine):
         if task.augment is not None:  # each batch is made in Python, and is then all the data
             x, t = x[: task.batch].copy(), words_of(t[: task.batch].copy(), "t")
             weights = None if weights is None else weights[: task.batch]
-        self.data = x, t
-        self.program = Training(
-            state.network, task.loss, state.optimizer, x, t, batch=task.batch, weights=weights,
-            threads=task.threads, watch=self._watch if self.others else None, python=self.python,
-        )  # fmt: skip
+        self.data, self.inner = (x, t), None
+        try:
+            self.program = Training(
+                state.network, task.loss, state.optimizer, x, t, batch=task.batch, weights=weights,
+                threads=task.threads, watch=self._watch if self.others else None,
+                python=self.python, shards=task.shards, ranks=task.ranks,
+                batch_norm=task.batch_norm,
+            )  # fmt: skip
+        except NotNative as reason:
+            if task.shards is None:
+                raise
+            self.inner = ShardByShard(str(reason), self.python)
+            self.inner.prepare(task, state)
+            self.program = self.inner.program
         self._seen: dict[int, dict[str, Pair]] = {}
         self._key, self._made_for = Key(state.network), self._options()
         self._arrays = list(state.optimizer.state.values())
@@ -83,9 +98,14 @@ class NativeEngine(Engine):
 
     def describe(self) -> str:
         """native, threads, instruction set."""
-        return self.program.describe()
+        if self.inner is not None:
+            return self.inner.describe()
+        cut = "" if self.task.shards is None else f", {self.task.shards.count} shards"
+        return f"{self.program.describe()}{cut}"
 
     def advance(self, limit: int) -> Updates:
+        if self.inner is not None:
+            return self.inner.advance(limit)
         if self._failed:
             self._fail(self._failed)
         if not self._going:
@@ -93,6 +113,8 @@ class NativeEngine(Engine):
         return self._collect(self.program.go(SLICE))
 
     def finish(self) -> Updates:
+        if self.inner is not None:
+            return self.inner.finish()
         if not self._going:
             return Updates()
         code = self.program.finish_step()
@@ -104,6 +126,8 @@ class NativeEngine(Engine):
     def gradients(self, position: int) -> tuple[Array, dict[str, Pair]]:
         """The gradient of an update alone, for rules that make the update themselves; what was
         measured. Raises DivergenceError where the loss is not finite."""
+        if self.inner is not None:
+            return self.inner.gradients(position)
         self._start(1)
         while (code := self.program.go(SLICE)) == PAUSED:
             pass
@@ -134,7 +158,8 @@ class NativeEngine(Engine):
             return
         samples, (x, t) = self._samples(0), self.data
         number = task.number(state.epoch, state.position)
-        x[: len(samples)] = task.augment(task.x[samples], number)
+        for first, stop, drawn in cuts(task, len(samples), number):
+            x[first:stop] = task.augment(task.x[samples[first:stop]], drawn)
         t[: len(samples)] = task.t[samples]
         if task.weights is not None and self.program.weights is not None:
             self.program.weights[: len(samples)] = task.weights[samples]
@@ -172,14 +197,14 @@ class NativeEngine(Engine):
 
     def _watch(self, y: Array, step: int) -> None:
         """Metrics that are Python functions, of one step's outputs."""
-        found = measured(self.task, y, self.task.t[self._samples(step)])
-        self._seen[step] = found
+        measure = measured if self.task.shards is None else measured_by_shards
+        self._seen[step] = measure(self.task, y, self.task.t[self._samples(step)])
 
     def _show_gradients(self) -> None:
         """Let the layers have the gradients of the last step, as views of the flat array."""
-        for segment in self.state.network.flat.segments:
-            for slot in segment.slots:
-                slot.set_grad(segment.grad_view if slot is segment.slots[0] else None)
+        flat = self.state.network.flat
+        self.program.put_gradients(flat.gradients)
+        flat.show()
 
     def _fail(self, code: int) -> None:
         """Do in NumPy what the program could not: that says which layer met what."""
@@ -193,6 +218,8 @@ class NativeEngine(Engine):
         plain = NumPyEngine()
         plain.prepare(self.task, self.state)
         plain.measure(*self._present())
+        if code == NOT_FINITE:
+            raise DivergenceError(f"the loss became {loss}")
         raise RuntimeError("the native program met a number that NumPy does not find")
 
     def _present(self) -> tuple[Array, int]:

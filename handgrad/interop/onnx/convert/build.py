@@ -168,6 +168,7 @@ class Builder:
     def finish(self) -> Any:
         """The network: a Sequential for a chain of layers, else one that goes node by node."""
         self.fuse_bias()
+        self.note_values()
         inputs = [(v.name, v.dtype) for v in self.model.graph.inputs
                   if v.name not in self.model.graph.initializers]  # fmt: skip
         chain = self.chain(inputs)
@@ -195,6 +196,13 @@ class Builder:
         for attribute, parameter in sorted(network_attributes.items()):
             setattr(network, attribute, parameter)
         return network.build()
+
+    def note_values(self) -> None:
+        """Note at each layer which values of the file its calls make, for `verify`."""
+        for step in self.steps:
+            if step.form is not None and step.form.after is None:
+                layer = self.layers[step.key]
+                layer.onnx_values = [*getattr(layer, "onnx_values", ()), step.node.outputs[0]]
 
     def remaining(self, step: Step) -> list[str]:
         """The values that a step reads while it runs: not the weights of its layer."""

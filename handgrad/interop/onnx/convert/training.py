@@ -28,15 +28,11 @@ class Training:
 
     def __init__(self, message: Message, model: Model):
         training = model.training[0]
-        algorithm = training["algorithm"]
-        main = model.graph
         self.message, self.bindings = message, training["update"]
-        self.values = {**main.initializers, **algorithm.initializers}
-        self.values = {n: np.array(a) for n, a in self.values.items()}
-        inputs = [v for v in (*main.inputs, *algorithm.inputs) if v.name not in self.values]
+        graph = joined(model)
+        self.values, inputs = graph.initializers, graph.inputs
         self.inputs = [v.name for v in inputs]
-        self.outputs = [v.name for v in algorithm.outputs]
-        graph = Graph([*main.nodes, *algorithm.nodes], inputs, algorithm.outputs, self.values)
+        self.outputs = [v.name for v in graph.outputs]
         self.interpreter = Interpreter(Model(graph, model.opsets, model.functions))
         produced = {o for n in graph.nodes for o in n.outputs}
         for name, output in self.bindings.items():
@@ -72,6 +68,14 @@ class Training:
         for graph in graphs:
             graph.initializer = [tensor_of(t.name, self.values[t.name]) for t in graph.initializer]
         return self.message
+
+
+def joined(model: Model) -> Graph:
+    """The model's graph and its training graph as one, which has copies of all values."""
+    main, algorithm = model.graph, model.training[0]["algorithm"]
+    values = {n: np.array(a) for n, a in {**main.initializers, **algorithm.initializers}.items()}
+    inputs = [v for v in (*main.inputs, *algorithm.inputs) if v.name not in values]
+    return Graph([*main.nodes, *algorithm.nodes], inputs, algorithm.outputs, values)
 
 
 def load_training(source: Any) -> Training:
