@@ -17,7 +17,7 @@ HG_ARGS(Columns, HG_COLUMNS)
 
 int64_t block_words(Check& c) {
   int64_t columns = c.size(Columns::columns);
-  return c.times(c.parts(Columns::rows, block_rows(columns)), 2 * columns);
+  return c.fault ? 0 : c.times(c.parts(Columns::rows, block_rows(columns)), 2 * columns);
 }
 
 void check_apart(Check& c, int stats) {
