@@ -133,7 +133,7 @@ Cost clear_cost(const Job& j) {
   return {0, 4 * rows * double(j.i(Table::width))};
 }
 
-// -- embedding_chains: heads: the positions of ids that are there for the first time, in order, then −1; next[k]: the
+// -- embedding_chains: heads: the positions of ids that are there for the first time, in order, then −1s; next[k]: the
 // next position of the id of k, or −1
 //
 // last[id]: its last position, or whatever was left there by a step before.
@@ -157,7 +157,7 @@ void run_chains(const Job& j, int64_t, int64_t, Scratch) {
     else heads[count++] = k;
     next[k] = -1, last[id] = k;
   }
-  if (count < ids.count) heads[count] = -1;
+  for (; count < ids.count; count++) heads[count] = -1;
 }
 
 Cost chain_cost(const Job& j) { return {0, 32.0 * double(j.i(Indices::samples)) * double(j.i(Indices::each))}; }

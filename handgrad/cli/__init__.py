@@ -4,6 +4,7 @@ import click
 
 from handgrad.cli.books import book
 from handgrad.cli.checking import check_command
+from handgrad.cli.costing import cost
 from handgrad.cli.explaining import explain
 from handgrad.cli.golden import golden
 from handgrad.cli.predicting import predict
@@ -19,5 +20,5 @@ def main() -> None:
 
 
 for command in (train, predict, report, replay_command, explain, check_command, golden, book,
-                check_mpi):  # fmt: skip
+                check_mpi, cost):  # fmt: skip
     main.add_command(command)

@@ -62,18 +62,26 @@ def version_of(package: str) -> str:
 
 def started(command: list[str], processes: int) -> Iterator[Line]:
     """Start the probe, and read what it measured."""
+    found = probed(command)
+    if isinstance(found, str):
+        yield Line("processes", False, found)
+        return
+    yield from measured(found, processes)
+
+
+def probed(command: list[str]) -> dict[str, Any] | str:
+    """What the probe measured that a command starts, or what went wrong."""
     shown = " ".join(command)
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=TIME)
     except subprocess.TimeoutExpired:
-        yield Line("processes", False, f"no end after {TIME:g} s: {shown}")
-        return
+        return f"no end after {TIME:g} s: {shown}"
     lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
     if run.returncode or len(lines) != 1:
         said = " ".join((run.stderr or run.stdout).split())[-300:]
-        yield Line("processes", False, f"`{shown}` ended with code {run.returncode}: {said}")
-        return
-    yield from measured(json.loads(lines[0]), processes)
+        return f"`{shown}` ended with code {run.returncode}: {said}"
+    found: dict[str, Any] = json.loads(lines[0])
+    return found
 
 
 def measured(found: dict[str, Any], processes: int) -> Iterator[Line]:

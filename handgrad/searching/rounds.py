@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 
 from handgrad.compile.binary import usable_threads
+from handgrad.parallel import Alone as OneRank
+from handgrad.parallel import Ranks
+from handgrad.searching.backends import backend_for
 from handgrad.searching.space import Distribution, check_space, drawn
 from handgrad.searching.table import Row, SearchResult, Store
 from handgrad.searching.trial import Job, Trial, check_names, check_options, run
@@ -28,7 +31,7 @@ def search(
     make: Callable[..., Any] | Any, space: Mapping[str, Any], x: Any, t: Any, *,
     candidates: int = 20, method: str = "random", epochs: int | None = None, keep: int = 3,
     validation: Any = 0.2, score: str | None = None, options: Mapping[str, Any] | None = None,
-    resource: str = "max_iter", seed: int = 0, processes: int | None = None,
+    resource: str = "max_iter", seed: int = 0, processes: int | None = None, backend: Any = None,
     path: Any = None, show: bool = True, progress: bool | None = None,
 ) -> SearchResult:  # fmt: skip
     """Try hyperparameters drawn from a space; the ranked table and the best network.
@@ -47,6 +50,10 @@ def search(
     processes: at once, each with one thread; by default as many as there are processors, 1 where
         the function cannot be imported by another process, which is then said. A program of its
         own needs `if __name__ == "__main__":` around its calls.
+    backend: instead of processes that are begun here: "mpi", all that mpirun started, each of which
+        calls the search and returns its result; "joblib", what joblib's `parallel_config` says, or
+        the name of a backend of joblib, such as "dask"; or an executor of `concurrent.futures`.
+        The table is the same.
     path: a file that has every row as soon as it is done. A search that was ended in any way goes
         on from it, to the same table.
     show: print the table.
@@ -70,16 +77,15 @@ def search(
     plan = _plan(check_count("candidates", candidates), method, epochs, check_count("keep", keep))
     name = score or ("score" if job.is_estimator else "loss")
     store = Store(path, _key(job, checked, seed, plan, name))
-    count = usable_threads() if processes is None else check_count("processes", processes)
-    alone = why_alone(job) if count > 1 else ""
-    if alone and processes is not None:
-        raise ValueError(f"search: other processes cannot have the function or options: {alone}; "
-                         "put it at the top of a module, or use processes=1")  # fmt: skip
-    count = 1 if alone else min(count, candidates)
-    if show and alone:
-        print(f"search: one process, for others cannot have the function: {alone}", file=sys.stderr)
-    with Alone(job) if count == 1 else Workers(job, count) as workers:
-        rows = _rounds(workers, plan, checked, seed, name, store, Shown(progress, plan))
+    workers, ranks = _workers(job, backend, processes, candidates, show)
+    ranks.agree({f"the search's {part}": value for part, value in store.key.items()})
+    with workers as active:  # None on a rank that the others have given their candidates
+        if active is not None:
+            rows = _rounds(active, plan, checked, seed, name, store, Shown(progress, plan))
+    if ranks.size > 1:
+        store.take(ranks.share([*store.found.values()] if ranks.rank == 0 else None)[0])
+        rows = _rounds(Alone(job), plan, checked, seed, name, store, Shown(False, plan))
+    show = show and ranks.rank == 0
     result = SearchResult(rows, name)
     first = result.rows[0]
     if first.error is not None:
@@ -92,6 +98,24 @@ def search(
     if show:
         print(result)
     return result
+
+
+def _workers(
+    job: Job, backend: Any, processes: int | None, candidates: int, show: bool
+) -> tuple[Any, Ranks]:
+    """What tries the candidates, and the ranks that search together."""
+    count = usable_threads() if processes is None else check_count("processes", processes)
+    if backend is not None:
+        made, ranks = backend_for(job, backend, processes)
+        return (Alone(job) if made is None else made), ranks
+    alone = why_alone(job) if count > 1 else ""
+    if alone and processes is not None:
+        raise ValueError(f"search: other processes cannot have the function or options: {alone}; "
+                         "put it at the top of a module, or use processes=1")  # fmt: skip
+    count = 1 if alone else min(count, candidates)
+    if show and alone:
+        print(f"search: one process, for others cannot have the function: {alone}", file=sys.stderr)
+    return (Alone(job) if count == 1 else Workers(job, count)), OneRank()
 
 
 def _divided(x: Any, t: Any, validation: Any, seed: int, estimator: bool) -> Data:

@@ -120,6 +120,10 @@ class Store:
                     f"here {value!s:.60}; give another path"
                 )
 
+    def take(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Rows that another process has found and written."""
+        self.path, self.found = None, {(row["rung"], row["number"]): dict(row) for row in rows}
+
     def add(self, trial: Trial, found: dict[str, Any]) -> None:
         """Enter a row, and write the file as a whole."""
         self.found[trial.rung, trial.number] = {

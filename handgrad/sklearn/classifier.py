@@ -56,7 +56,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     dropout: the share of units that are dropped. batch_norm: a BatchNorm before each activation.
     optimizer, schedule, callbacks, progress: as in `Trainer`. weight_decay: the decoupled one.
     n_members: networks to train at once and to average. n_jobs: threads; by default one for a
-        network, and for several as many as this process may use.
+        network, and for several as many as this process may use; "mpi" divides several among the
+        processes that mpirun started.
     Attributes beyond scikit-learn's: learning_rate_, scaling_, target_scaling_, columns_ (of a data
     frame with categories), embedding_, embeddings_, network_, members_.
     Raises ValueError for options and data that do not fit, and where training diverges.

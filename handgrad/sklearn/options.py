@@ -52,7 +52,7 @@ CONSTRAINTS: dict[str, Any] = {
     ],
     "callbacks": [list, tuple],
     "n_members": [Interval(Integral, 1, None, closed="left")],
-    "n_jobs": [None, Integral],
+    "n_jobs": [None, Integral, StrOptions({"mpi"})],
     "progress": ["boolean"],
 }
 
@@ -95,7 +95,7 @@ class Given:
     category_embedding: Any
     callbacks: Any
     n_members: int
-    n_jobs: int | None
+    n_jobs: Any
     progress: bool
 
     def _keep(self, options: dict[str, Any]) -> None:

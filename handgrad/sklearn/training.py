@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +94,7 @@ def _trainer(
         epochs=1 if incremental else plan.epochs, sample_weights=data.weights, metrics=(),
         callbacks=[monitor, *model.callbacks], seed=model._seed, progress=model.progress,
         shuffle=model.shuffle and plan.batch < len(data.x),
-        threads=1 if model.n_jobs is None else effective_n_jobs(model.n_jobs),
+        threads=effective_n_jobs(model.n_jobs) if isinstance(model.n_jobs, Integral) else 1,
     )  # fmt: skip
     return trainer, monitor, plan
 

@@ -32,6 +32,13 @@ def ids(length: int, most: int) -> np.ndarray:
     return np.random.default_rng(1).integers(0, most, (SAMPLES, length)) ** 2 // most
 
 
+def rare() -> np.ndarray:
+    """Many words in some samples, one in the others."""
+    words = np.arange(SAMPLES * 30).reshape(SAMPLES, 30) % 400
+    words[::2] = 7
+    return words
+
+
 def table() -> np.ndarray:
     return np.concatenate([reals(3), ids(2, 5)], axis=1).astype(np.float32)
 
@@ -78,7 +85,7 @@ CASES: dict[str, tuple[np.ndarray, Callable[[], hg.Network]]] = {
     ),
     "filters used twice": (reals(3, 5, 5), lambda: Twice(hg.Convolution(3, 3, pad=1), hg.ReLU())),
     "embedding": (ids(6, 9), lambda: end(hg.Embedding(9, 5))),
-    "wide embedding": (ids(3, 40), lambda: end(hg.Embedding(40, 70))),
+    "wide embedding": (rare(), lambda: end(hg.Embedding(400, 70))),
     "table used twice": (ids(4, 7), Words),
     "columns": (table(), lambda: end(hg.ColumnEmbedding([3, 4], [5, 5], 3))),
     "rnn": (reals(4, 3), lambda: end(hg.RNN(5))),

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.layer import Layer, slots, walk
+from handgrad.layer import Layer, shallow_clone, slots, walk
 from handgrad.layers import BatchNorm, Loss
 from handgrad.network.flat import Flat
 from handgrad.parallel import Shards, TreeSum
@@ -57,8 +57,9 @@ class ShardedEngine(NumPyEngine):
         super().prepare(task, state)
         assert task.shards is not None
         self.shards, ranks = task.shards, task.ranks
-        if isinstance(task.loss, Layer):
-            task.loss.draw()  # has a random stream from now on, as the layers of a network have
+        self.loss = shallow_clone(task.loss)
+        if isinstance(self.loss, Layer):
+            self.loss.draw()  # has a random stream from now on, as the layers of a network have
         self.local = range(*self.shards.share(ranks.rank, ranks.size))
         self.names = list(dict.fromkeys(m.__name__ for m in task.metrics))
 
@@ -96,7 +97,7 @@ class ShardedEngine(NumPyEngine):
     def batch(self, samples: Array, number: int) -> tuple[Array, dict[str, Pair]]:
         """The gradient of a batch's numerator, and its sums: of all shards, on every rank."""
         network, task, count = self.state.network, self.task, self.shards.count
-        carried = Carried(network, task.loss)
+        carried = Carried(network, self.loss)
         batch = Batch(samples, number, self.shards.borders(len(samples)), carried, carried.start())
         trees = TreeSum(), TreeSum()
         for i, parts in self._parts(batch):
@@ -142,11 +143,11 @@ class ShardedEngine(NumPyEngine):
                 yield i, done[i]
             else:
                 batch.carried.begin(batch.start, i)
-                yield i, self._shard(batch, i, network, SumForm(self.task.loss), self.flat)
+                yield i, self._shard(batch, i, network, SumForm(self.loss), self.flat)
 
     def _beside(self, batch: Batch, i: int, whole: Whole) -> tuple[Array, Array]:
         """The sums of a shard on a clone of the network, whose BatchNorm asks for the batch's."""
-        loss = SumForm(self.task.loss)
+        loss = SumForm(self.loss)
         clone = apart(self.state.network, loss.loss)
         for _, layer in walk(clone):
             if isinstance(layer, BatchNorm):
