@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from handgrad.parallel.launch import find_launcher, launchers, library
+from handgrad.parallel.launch import find_launcher, library
 from handgrad.parallel.partner import INSTALL
 from handgrad.parallel.watchdog import VARIABLE, limit_of
 
@@ -42,8 +42,7 @@ def check_installation(processes: int = 2) -> Iterator[Line]:
         found = find_launcher()
         yield Line("launcher", True, f"{found.path} ({found.name})")
     except (ValueError, ImportError) as error:
-        what = "launcher" if launchers() and isinstance(error, ValueError) else "library"
-        yield Line(what, False, str(error))
+        yield Line("launcher" if isinstance(error, ValueError) else "library", False, str(error))
         return
     try:
         yield Line("time limit", True, f"{limit_of():g} s for an exchange ({VARIABLE})")
