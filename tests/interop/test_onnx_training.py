@@ -135,18 +135,18 @@ def test_batch_norm_learns_by_the_batch_and_its_statistics_follow(tmp_path):
 
 @pytest.mark.parametrize("drop", [hg.Dropout(0.4), hg.Dropout(0.4, scaled=True)], ids=str)
 def test_dropout_draws_new_masks_that_gradients_see(drop, tmp_path):
-    x = np.ones((50, 4), np.float32)
+    x = np.ones((20, 4), np.float32)
     network = hg.Sequential(hg.Affine(30, inputs=4), drop, hg.Affine(1, bias=False)).build(x)
     path = save_training(network, tmp_path / "a.onnx", loss=hg.MeanSquaredError(),
-                         optimizer=hg.SGD(0.001), example=(x, x[:, :1]))  # fmt: skip
+                         optimizer=hg.SGD(0.005), example=(x, x[:, :1]))  # fmt: skip
     training = load_training(path)
     mask = next(n.outputs[0] for n in training.interpreter.model.graph.nodes
                 if n.op == ("Mul" if not drop.scaled else "Sub") and "1/" in n.name)  # fmt: skip
     gradient = next(n for n in training.interpreter.model.graph.nodes if n.op == "Gradient")
     assert mask in gradient.attributes["zs"]
-    losses = [training.step(x, x[:, :1]) for _ in range(300)]
+    losses = [training.step(x, x[:, :1]) for _ in range(60)]
     assert len(set(losses[:5])) == 5
-    assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[:20])
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
     same = load_training(path)
     assert [same.step(x, x[:, :1]) for _ in range(3)] == losses[:3]
 
