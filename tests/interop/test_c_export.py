@@ -119,7 +119,8 @@ DRAWING = {
                             hg.LSTM(4), hg.Flatten(), hg.Affine(3), seed=5), IMAGES),
     "recurrent": (hg.Sequential(
         hg.Reshape((-1, 4, 32)), hg.RNN(6, recurrent_dropout=0.3),
-        hg.LSTM(5, recurrent_dropout=0.5), hg.GRU(4, recurrent_dropout=0.4), hg.GRU(3, reset="before", recurrent_dropout=0.4),
+        hg.LSTM(5, recurrent_dropout=0.5), hg.GRU(4, recurrent_dropout=0.4),
+        hg.GRU(3, reset="before", recurrent_dropout=0.4),
         hg.Flatten(), hg.Affine(3), seed=5), IMAGES),
     "columns": (hg.Sequential(hg.ColumnEmbedding((3, 1), (3, 4), 3), hg.Affine(3), seed=2), TABLE),
     "columns behind": (hg.Sequential(hg.Affine(4), hg.Softplus(),
