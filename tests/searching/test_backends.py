@@ -158,10 +158,13 @@ def test_members_that_joblib_teaches_elsewhere_come_back():
 
     from handgrad.sklearn import MLPRegressor
 
+    seen = []
+
     class Copies(SequentialBackend):
         """As another process would: what it is given is not changed."""
 
         def submit(self, func, callback=None):
+            seen.append(1)
             return super().submit(copy.deepcopy(func), callback)
 
     joblib.register_parallel_backend("copies", Copies)
@@ -169,4 +172,5 @@ def test_members_that_joblib_teaches_elsewhere_come_back():
     several = MLPRegressor(hidden_layer_sizes=5, n_members=2, max_iter=20, random_state=1)
     with joblib.parallel_config(backend="copies"):
         there = several.fit(x, x[:, 0]).predict(x)
+    assert len(seen) == 2
     np.testing.assert_array_equal(several.fit(x, x[:, 0]).predict(x), there)
