@@ -154,13 +154,13 @@ def test_ranks_of_mpi(tmp_path):
 def test_members_that_joblib_teaches_elsewhere_come_back():
     joblib = pytest.importorskip("joblib", reason="the backends are joblib's")
     pytest.importorskip("sklearn", reason="the estimators are for scikit-learn")
-    from joblib._parallel_backends import SequentialBackend
+    from joblib._parallel_backends import ThreadingBackend
 
     from handgrad.sklearn import MLPRegressor
 
     seen = []
 
-    class Copies(SequentialBackend):
+    class Copies(ThreadingBackend):
         """As another process would: what it is given is not changed."""
 
         def submit(self, func, callback=None):
@@ -169,7 +169,8 @@ def test_members_that_joblib_teaches_elsewhere_come_back():
 
     joblib.register_parallel_backend("copies", Copies)
     x = np.random.default_rng(0).normal(size=(60, 3))
-    several = MLPRegressor(hidden_layer_sizes=5, n_members=2, max_iter=20, random_state=1)
+    several = MLPRegressor(hidden_layer_sizes=5, n_members=2, n_jobs=2, max_iter=20)
+    several.random_state = 1
     with joblib.parallel_config(backend="copies"):
         there = several.fit(x, x[:, 0]).predict(x)
     assert len(seen) == 2
