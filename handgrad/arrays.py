@@ -105,7 +105,9 @@ class Stream:
 
     def bit_generator(self) -> np.random.Philox:
         """The Philox generator of the present step; moves on to the next."""
-        philox = np.random.Philox(key=[self.seed, self.layer], counter=[0, 0, self.step, 0])
+        # As uint64: NumPy makes floats of a list in which one number needs all 64 bits.
+        key = np.array([self.seed, self.layer], np.uint64)
+        philox = np.random.Philox(key=key, counter=[0, 0, self.step, 0])
         self.step += 1
         return philox
 

@@ -77,7 +77,8 @@ int64_t Check::parts(int k, int64_t each) {
 
 void Check::by_shards(std::initializer_list<int> sums) {
   require(in_shards(), "the batch is not in shards");
-  for (int k : sums) refuse(has(k) && row_.args[k] >> kAddressBits != bounds_.sums + 1, "shards are added elsewhere", k);
+  auto elsewhere = [&](int k) { return has(k) && row_.args[k] >> kAddressBits != bounds_.sums + 1; };
+  for (int k : sums) refuse(elsewhere(k), "shards are added elsewhere", k);
 }
 
 void Check::settled() {

@@ -191,11 +191,11 @@ void run_totals_of_shards(const Job& j, int64_t from, int64_t to) {
 
 void run_totals(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = Totals;
-  if (j.i(A::by_shards))
-    return run_totals_of_shards(j, begin * kColumns, end * kColumns < j.i(A::columns) ? end * kColumns : j.i(A::columns));
+  int64_t last = end * kColumns < j.i(A::columns) ? end * kColumns : j.i(A::columns);
+  if (j.i(A::by_shards)) return run_totals_of_shards(j, begin * kColumns, last);
   int64_t rows = j.i(A::length) ? block_count(j.i(A::rows), j.i(A::length)) : j.i(A::rows), step = j.i(A::step);
-  int64_t from = begin * kColumns, to = end * kColumns < j.i(A::columns) ? end * kColumns : j.i(A::columns);
-  by_vectors(to - from, [&](int64_t q, int64_t n) {
+  int64_t from = begin * kColumns;
+  by_vectors(last - from, [&](int64_t q, int64_t n) {
     const float* x = j.f(A::x) + from + q;
     float* out = j.f(A::sum) + from + q;
     vec sum = set1(0);

@@ -158,13 +158,10 @@ struct Left {
     if (side && a.run == 1) a.step = kNoStep;
   }
 
+  int64_t begin() const { return count ? stretches->offset : 0; }  // where they are one stretch
+
   // Now that they lie `apart` for the next k.
-  void lie(int64_t apart, Leaves* leaves) {
-    a.step = apart, all = {0, length}, stretches = leaves ? leaves->lying : &all, count = 1;
-    Stretch* lying = leaves ? leaves->lying : nullptr;
-    for (int64_t i = 0, at = 0; leaves && i < leaves->count; at += leaves->lengths[i++])
-      if ((leaves->stretches[i] = leaves->lengths[i] > 0)) *lying++ = {at * apart, leaves->lengths[i]};
-  }
+  void lie(int64_t apart) { a.step = apart, all = {0, length}, stretches = &all, count = 1; }
 };
 
 // One panel of B.
@@ -197,11 +194,13 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
                      TileSums* sums, bool fetch, Leaves* leaves, Epilogue epilogue) {
   if (i1 == i0) return;
   int vectors = panel_vectors(p.columns);
-  uint32_t most = uint32_t(tile_rows(vectors)), rows = uint32_t(i1 - i0), tiles = (rows + most - 1) / most;
+  uint32_t most = uint32_t(leaves ? leaf_rows(vectors) : tile_rows(vectors)), rows = uint32_t(i1 - i0);
+  uint32_t tiles = (rows + most - 1) / most;
   int64_t last = p.columns - (vectors - 1) * W, high = rows % tiles;  // so many tiles have a row more
   int low = int(rows / tiles);
   bool mask = p.mask && last < W;
   int64_t columns = p.columns + (p.remainder ? p.remainder->count : 0);
+  LeafTile higher_leaves = choose_leaf_tile(low + 1, vectors), lower_leaves = choose_leaf_tile(low, vectors);
   Tile higher = choose_tile(low + 1, vectors, mask, left.side), lower = choose_tile(low, vectors, mask, left.side);
   const float *a[2 * kMostRows] = {}, **ahead = left.a.far ? a + kMostRows : nullptr;
   for (int64_t i = i0, height; i < i1; i += height, high--) {
@@ -216,7 +215,9 @@ inline void by_tiles(const Left& left, int64_t i0, int64_t i1, const Panel& p, f
     Tile tile = high > 0 ? higher : lower;
     float* to = sums ? sums->at : c + i * ldc;
     int64_t step = sums ? kSumsStep : ldc, kept = sums ? W : last;
-    tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, to, step, kept, add && !sums, leaves);
+    LeafTile node = high > 0 ? higher_leaves : lower_leaves;
+    if (leaves) node(a[0] + left.begin(), left.a.step, p.b, p.ldb, to, step, kept, *leaves);
+    else tile(a, ahead, left.a.step, left.stretches, left.count, p.b, p.ldb, last, to, step, kept, add && !sums);
     if (p.remainder) dot_rows(a, left.stretches->offset, height, *p.remainder, to + p.columns, step, add && !sums);
     if (sums && add) add_rows(to, c + i * ldc, ldc, height, columns);
     epilogue(i, int(height));
@@ -256,6 +257,7 @@ inline void multiply_block(const Product& p, const Patch& c, Left left, int64_t 
   if (whole < c.n1 && !side) lines = lines_of(p, whole, c.n1, done, length, remainder_words);
   // Rows that lie side by side, but far apart for the next k, are copied closer together.
   bool copies = side && c.m1 - c.m0 > MR && c.n1 - c.n0 > 2 * NR && (p.a.runs > 1 || p.a.step > kRows);
+  if (leaves && p.a.run_table) copies = true;  // so that they are one stretch
   const Stretch* stretches = left.stretches;
   int64_t count = left.count;
   for (int64_t i0 = c.m0, i1; i0 < c.m1; i0 = i1) {
@@ -263,12 +265,12 @@ inline void multiply_block(const Product& p, const Patch& c, Left left, int64_t 
     if (copies) {
       int64_t apart = ((i1 - i0 + 15) / 16 | 1) * 16;  // odd: not all in the same sets of the cache
       copy_rows(p.a.row(i0), i1 - i0, p.a.step, stretches, count, copy, apart);
-      left.a.base = copy - i0, left.lie(apart, leaves);
+      left.a.base = copy - i0, left.lie(apart);
     }
     for (int64_t g = c.n0, group; g < whole; g += group) {
       group = p.panels || whole - g <= kColumns + W ? whole - g : kColumns;
       const float* from = p.b + done * p.b_k + g * p.b_j;
-      bool direct = !p.panels && in_place(p, i1 - i0, group);
+      bool direct = !p.panels && !leaves && in_place(p, i1 - i0, group);
       if (!direct && !p.panels) pack(from, p.b_k, p.b_j, length, group, packed);
       by_panels(group, [&](int64_t j, int64_t columns, int64_t width) {
         Panel panel{packed + j * length, width, columns, false};

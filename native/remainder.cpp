@@ -68,15 +68,19 @@ inline void transposed_tile(const float* a, int64_t rows, int64_t step, const St
     });
     b += b_k;
   };
+  const float* from = leaves && count ? a + s->offset : a;  // of leaves, which are one stretch
   for (int64_t leaf = 0;; leaf++) {
     unrolled<C * V>([&](auto i) __attribute__((always_inline)) { acc[i] = set1(0); });
-    if (leaves) count = leaves->stretches[leaf];
-    for (; step == kNoStep && count > 0; count--, s++) multiply_add(a + s->offset);
-    for (; count > 0; count--, s++) {
-      const float* p = a + s->offset;
-      for (int64_t k = s->length; k > 0; k--, p += step) multiply_add(p);
+    if (leaves) {
+      for (int64_t k = leaves->lengths[leaf]; k > 0; k--, from += step) multiply_add(from);
+    } else {
+      for (; step == kNoStep && count > 0; count--, s++) multiply_add(a + s->offset);
+      for (; count > 0; count--, s++) {
+        const float* p = a + s->offset;
+        for (int64_t k = s->length; k > 0; k--, p += step) multiply_add(p);
+      }
+      break;
     }
-    if (!leaves) break;
     float* node = leaves->kept;
     for (int64_t odd = leaf; odd & 1; odd >>= 1, node += C * V * W)
       unrolled<C * V>([&](auto i) __attribute__((always_inline)) { acc[i] = load(node + i * W) + acc[i]; });

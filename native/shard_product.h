@@ -23,7 +23,7 @@ inline int64_t kept_sums(int64_t shards, int64_t k) {
   return count;
 }
 
-// The stretches of A's k from `from` to `to`, appended to some; how many.
+// The stretches of A's k from `from` to `to`; how many.
 inline int64_t stretch(const Operand& a, int64_t from, int64_t to, Stretch* out) {
   if (from == to) return 0;
   if (!a.run_table) return *out = {from * a.step, to - from}, 1;
@@ -39,11 +39,10 @@ inline void multiply_node(const Product& p, const Patch& c, const Batch& batch, 
   auto border = [&](int64_t i) { return batch.borders[first + i] * each; };
   int64_t at = border(0), stop = border(many);
   if (many > 1) {
-    int64_t count = 0;
-    for (int64_t i = 0; i < (leaves.count = many); i++, count += leaves.stretches[i - 1])
-      leaves.lengths[i] = border(i + 1) - border(i),
-      leaves.stretches[i] = stretch(p.a, border(i), border(i + 1), stretches + count);
-    return multiply_block(p, c, Left(p, stretches, count, stop - at), at, false, true, &leaves, scratch, epilogue);
+    leaves.count = many;
+    for (int64_t i = 0; i < many; i++) leaves.lengths[i] = border(i + 1) - border(i);
+    Left left(p, stretches, stretch(p.a, at, stop, stretches), stop - at);
+    return multiply_block(p, c, left, at, false, true, &leaves, scratch, epilogue);
   }
   do {
     int64_t next = stop - at > kBlock ? at + kBlock : stop, count = stretch(p.a, at, next, stretches);

@@ -37,7 +37,8 @@ struct TreeSum {
 // The same for `words` in memory, at `out`; leaf(begin, end, sum) puts the sum of the samples [begin, end) of the
 // batch there. levels: memory for levels_of(batch) · words.
 template <class Leaf>
-inline void add_block(const Batch& batch, const ShardBlock& block, int64_t words, float* levels, float* out, Leaf leaf) {
+inline void add_block(const Batch& batch, const ShardBlock& block, int64_t words, float* levels, float* out,
+                      Leaf leaf) {
   for (int64_t i = 0; i < block.count; i++) {
     int level = carries(i);
     float* sum = i + 1 < block.count ? levels + level * words : out;

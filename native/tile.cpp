@@ -11,58 +11,32 @@ namespace {
 
 // One tile: acc[i][v] = Σ over the block's stretches. SIDE: A's rows lie side by side, from a[0] on.
 // `ahead`, or null: rows that the next tile will read, fetched stretch by stretch. Of the last vector
-// `last` columns are in B, if it is masked, and `kept` go to C. `leaves`, or null, where the rows are on the SIDE: a
-// leaf has one stretch, or stretches of one element, or none.
+// `last` columns are in B, if it is masked, and `kept` go to C.
 template <int R, int V, bool MASK, bool SIDE>
 inline void tile(const float* const* a, const float* const* ahead, int64_t step, const Stretch* s, int64_t count,
-                 const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, int64_t kept, bool add,
-                 Leaves* leaves) {
+                 const float* b, int64_t ldb, int64_t last, float* c, int64_t ldc, int64_t kept, bool add) {
   vec acc[R * V];
   const float* p[R];
   HG_UNROLL for (int i = 0; i < R; i++)
-    HG_UNROLL for (int v = 0; v < V; v++) __builtin_prefetch(c + i * ldc + v * W);
+    HG_UNROLL for (int v = 0; v < V; v++) {
+      acc[i * V + v] = set1(0);
+      __builtin_prefetch(c + i * ldc + v * W);
+    }
   HG_UNROLL for (int i = 0; i < (SIDE ? 1 : R); i++) p[i] = a[i];
-  auto by_k = [&](int64_t at, auto term) __attribute__((always_inline)) {
+  auto at_k = [&](int64_t at) __attribute__((always_inline)) {
     vec row[V];
     HG_UNROLL for (int v = 0; v < V; v++) row[v] = MASK && v == V - 1 ? load(b + v * W, last) : load(b + v * W);
     HG_UNROLL for (int i = 0; i < R; i++) {
       vec x = set1(SIDE ? p[0][at + i] : p[i][at]);
-      HG_UNROLL for (int v = 0; v < V; v++) acc[i * V + v] = term(x, row[v], acc[i * V + v]);
+      HG_UNROLL for (int v = 0; v < V; v++) acc[i * V + v] = fma(x, row[v], acc[i * V + v]);
     }
     b += ldb;
   };
-  auto at_k = [&](int64_t at) __attribute__((always_inline)) { by_k(at, [](vec x, vec y, vec z) { return fma(x, y, z); }); };
-  auto first_k = [&](int64_t at) __attribute__((always_inline)) { by_k(at, [](vec x, vec y, vec) { return x * y; }); };
-  auto none = [&]() __attribute__((always_inline)) {
-    HG_UNROLL for (int i = 0; i < R; i++)
-      HG_UNROLL for (int v = 0; v < V; v++) acc[i * V + v] = set1(0);
-  };
-  for (int64_t leaf = 0; SIDE && leaves; leaf++) {  // the first term is not added to 0: that would take time
-    int64_t left = leaves->stretches[leaf], at = left ? s->offset : 0;
-    if (left == 0) none();
-    else first_k(at);
-    if (step == kNoStep) {
-      for (int64_t i = 1; i < left; i++) at_k(s[i].offset);
-    } else if (left) {
-      for (int64_t k = s->length - 1; k > 0; k--) at_k(at += step);
-    }
-    s += left;
-    float* node = leaves->kept;
-    for (int64_t odd = leaf; odd & 1; odd >>= 1, node += R * V * W)
-      HG_UNROLL for (int i = 0; i < R; i++)
-        HG_UNROLL for (int v = 0; v < V; v++) acc[i * V + v] = load(node + (i * V + v) * W) + acc[i * V + v];
-    if (leaf + 1 == leaves->count) break;
-    HG_UNROLL for (int i = 0; i < R; i++)
-      HG_UNROLL for (int v = 0; v < V; v++) store(node + (i * V + v) * W, acc[i * V + v]);
-  }
-  if (!SIDE || !leaves) {
-    none();
-    for (; SIDE && step == kNoStep && count > 0; count--, s++) at_k(s->offset);
-    for (; count > 0; count--, s++) {
-      if (ahead) for (int i = 0; i < R; i++) __builtin_prefetch(ahead[i] + s->offset);
-      int64_t at = s->offset;
-      for (int64_t k = s->length; k > 0; k--, at += step) at_k(at);
-    }
+  for (; SIDE && step == kNoStep && count > 0; count--, s++) at_k(s->offset);
+  for (; count > 0; count--, s++) {
+    if (ahead) for (int i = 0; i < R; i++) __builtin_prefetch(ahead[i] + s->offset);
+    int64_t at = s->offset;
+    for (int64_t k = s->length; k > 0; k--, at += step) at_k(at);
   }
   HG_UNROLL for (int i = 0; i < R; i++)
     HG_UNROLL for (int v = 0; v < V; v++) {

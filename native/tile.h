@@ -40,22 +40,30 @@ struct Operand {
 struct Stretch { int64_t offset, length; };  // of one block: where it begins, how long it is
 constexpr int64_t kNoStep = INT64_MIN;       // the step where all stretches are one element: none has this one
 
-// Of one block whose steps belong to several shards of the batch: how many stretches each has. Their sums are added
-// as those of a node of the tree of shards, see shards.h.
-constexpr int kNodeLevels = 8, kMostLeaves = 1 << kNodeLevels;
-struct Leaves {
-  int64_t count;  // a power of two
-  int64_t lengths[kMostLeaves], stretches[kMostLeaves];
-  Stretch lying[kMostLeaves];  // one for each leaf
-  alignas(64) float kept[kNodeLevels * kMostRows * (NV + 1) * W];  // for the tile
-};
-
 // A tile of R rows and V vectors, MASKed or not, A's rows on the SIDE or not: see tile.cpp.
 typedef void (*Tile)(const float* const*, const float* const*, int64_t, const Stretch*, int64_t, const float*, int64_t,
-                     int64_t, float*, int64_t, int64_t, bool, Leaves*);
+                     int64_t, float*, int64_t, int64_t, bool);
 
 // The tile of so many rows and vectors of columns. `mask`: memory ends where B's columns do; `side`: A's rows lie
 // side by side.
 Tile choose_tile(int rows, int vectors, bool mask, bool side);
+
+// Of one block of k whose steps are those of several shards of the batch, one after the other: how many each has. Their
+// sums are added as a node of the tree of shards, see shards.h.
+constexpr int kNodeLevels = 8, kMostLeaves = 1 << kNodeLevels;
+struct Leaves {
+  int64_t count;  // a power of two
+  int64_t lengths[kMostLeaves];
+  alignas(64) float kept[kNodeLevels * kMostRows * (NV + 1) * W];  // for the tile
+};
+
+// A tile of such a node, A's rows side by side from `a` on, those of the next k `step` further: see leaves.cpp. Of the
+// last vector of columns `kept` go to C.
+typedef void (*LeafTile)(const float* a, int64_t step, const float* b, int64_t ldb, float* c, int64_t ldc, int64_t kept,
+                         Leaves&);
+LeafTile choose_leaf_tile(int rows, int vectors);
+
+// Rows of such a tile, at most: many sums that are stored at once after few steps take more time than those of two tiles.
+constexpr int leaf_rows(int vectors) { return W != 8 ? tile_rows(vectors) : vectors == 3 ? 3 : vectors == 2 ? 4 : MR; }
 
 }  // namespace hg::HG_ISA

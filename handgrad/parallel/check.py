@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
-from handgrad.parallel.launch import find_launcher, launchers, library
+from handgrad.parallel.launch import find_launcher, library
 from handgrad.parallel.partner import INSTALL
 from handgrad.parallel.watchdog import VARIABLE, limit_of
 
@@ -35,15 +35,14 @@ def check_installation(processes: int = 2) -> Iterator[Line]:
     except PackageNotFoundError:
         yield Line("mpi4py", False, f"is not installed; {INSTALL}")
         return
-    wheels = [f"{name} {found}" for name in WHEELS if (found := version_of(name))]
+    wheels = [f"{name} {has}" for name in WHEELS if (has := version_of(name))]
     yield Line("wheels", True, ", ".join(wheels) or "none; the library is the system's")
     try:
         yield Line("library", True, library())
         found = find_launcher()
         yield Line("launcher", True, f"{found.path} ({found.name})")
     except (ValueError, ImportError) as error:
-        what = "launcher" if launchers() and isinstance(error, ValueError) else "library"
-        yield Line(what, False, str(error))
+        yield Line("launcher" if isinstance(error, ValueError) else "library", False, str(error))
         return
     try:
         yield Line("time limit", True, f"{limit_of():g} s for an exchange ({VARIABLE})")

@@ -33,6 +33,8 @@ def end_on_errors(mpi: Any, rank: int) -> None:
     So it is in a script; a notebook and pytest catch all exceptions, and then nothing ends.
     """
     before: Callable[..., Any] = sys.excepthook
+    if getattr(before, "ends_job", False):
+        return
 
     def hook(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
         caused = isinstance(error, Mismatch) and error.failed
@@ -45,4 +47,5 @@ def end_on_errors(mpi: Any, rank: int) -> None:
         before(kind, error, where)
         end_job(mpi, 130 if issubclass(kind, KeyboardInterrupt) else 1)
 
+    hook.ends_job = True  # type: ignore[attr-defined]
     sys.excepthook = hook

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -54,25 +54,26 @@ def library() -> str:
     raise ImportError(f"mpi4py finds no MPI library: {INSTALL} ({''.join(last)})")
 
 
-def launchers() -> list[Launcher]:
+def launchers() -> Iterator[Launcher]:
     """The launchers that are here: those beside this Python, then those on PATH."""
     beside = Path(sysconfig.get_path("scripts"))
     paths = [beside / name for name in NAMES]
     paths += [Path(found) for name in NAMES if (found := shutil.which(name))]
-    return [Launcher(p, said_by(p)) for p in dict.fromkeys(paths) if p.exists()]
+    return (Launcher(p, said_by(p)) for p in dict.fromkeys(paths) if p.exists())
 
 
 def find_launcher() -> Launcher:
     """The first launcher of the same MPI as mpi4py's library. Raises ValueError for none."""
-    wanted, found = library(), launchers()
+    wanted, others = library(), []
     family = wanted.rsplit(" ", 1)[0]
-    for launcher in found:
+    for launcher in launchers():
         if launcher.name.rsplit(" ", 1)[0] == family:
             return launcher
-    others = ", ".join(f"{of.path} ({of.name})" for of in found) or "none at all"
+        others.append(f"{launcher.path} ({launcher.name})")
+    found = ", ".join(others) or "none at all"
     raise ValueError(
         f"no launcher of {wanted}, mpi4py's library, beside {sys.executable} or on PATH; found: "
-        f"{others}. {INSTALL}"
+        f"{found}. {INSTALL}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from handgrad.arrays import Array
@@ -48,6 +49,7 @@ def check_headers(headers: list[Header]) -> None:
             raise error
 
 
+@cache
 def blocks_of(shards: Shards, size: int) -> list[list[Node]]:
     """The blocks of each rank, in order."""
     return [shards.blocks(*shards.share(rank, size)) for rank in range(size)]

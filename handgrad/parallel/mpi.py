@@ -92,6 +92,11 @@ class MPIRanks(Ranks):
         with self._call("combine", sums.shape[1], sums.itemsize, len(sums)) as header:
             self._way.combine(header, blocks_of(shards, self.size), sums)
 
+    def buffer(self, rows: int, width: int, dtype: Any) -> Array:
+        """Zeros (rows, width) for sums, which ranks of one machine add without a copy."""
+        array: Array = self._way.buffer(rows, width, dtype)
+        return array
+
     def gather(self, part: Array) -> Array:
         """Rows (k, L) of each rank, one after the other: (Σ k, L)."""
         rows = self._bytes("gather", part, part.shape[1], part.itemsize)

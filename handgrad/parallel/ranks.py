@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from handgrad.arrays import Array
+from handgrad.arrays import Array, zeros
 from handgrad.parallel.shards import Shards
 
 
@@ -27,6 +27,10 @@ class Ranks(ABC):
         `shards.blocks(*shards.share(rank, size))`; for a rank without shards (1, L), whatever is
         in it. The other rows are undefined afterwards.
         """
+
+    def buffer(self, rows: int, width: int, dtype: Any) -> Array:
+        """Zeros (rows, width) for sums to be combined, in memory where that is fastest."""
+        return zeros(rows * width, dtype).reshape(rows, width)
 
     @abstractmethod
     def gather(self, part: Array) -> Array:

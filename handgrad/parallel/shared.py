@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
+from handgrad.parallel.buffers import Buffers, opened
 from handgrad.parallel.meeting import Header, check_headers, fold
 from handgrad.parallel.shards import Node
 from handgrad.parallel.waiting import wait
@@ -42,6 +43,8 @@ class NodeMemory:
             [m[at : at + AREA] for m in memory] for at in (begin, begin + AREA)
         ]  # fmt: skip
         self._meetings, self._arrivals = 0, 0
+        self._buffers = Buffers()
+        self._reached: dict[tuple[int, ...], Any] = {}  # buffers of all ranks, by their numbers
         self._counters[self.rank][0] = 0
         comm.Barrier()
 
@@ -58,26 +61,72 @@ class NodeMemory:
     def combine(self, header: Header, nodes: list[list[Node]], sums: Array) -> None:
         """Write the sum of all ranks' blocks into row 0.
 
-        Each rank adds a slice of the numbers, in the areas; where they are few, all of them.
+        Each rank adds a slice of the numbers: in the arrays themselves, where these are buffers; or
+        in the areas, part after part.
         """
-        flat = [node for of in nodes for node in of]
-        most, length, itemsize = max(map(len, nodes)), sums.shape[1], sums.itemsize
-        width = AREA // (most * itemsize)
-        mine = len(nodes[self.rank])
-        for at in range(0, max(length, 1), width):
-            part = sums[:, at : at + width]
-            n = part.shape[1]
-            self._rows(self._next(), most, n, sums.dtype)[:mine] = part[:mine]
-            self.meet(header)
-            areas = [self._rows(a, most, n, sums.dtype) for a in self._areas[self._meetings % 2]]
-            rows = [area[b] for area, of in zip(areas, nodes) for b in range(len(of))]
-            if len(flat) * n * itemsize <= DIRECT:
-                part[0] = fold(flat, [row.copy() for row in rows])  # others read them too
-                continue
-            begin, end = (n * r // len(nodes) for r in (self.rank, self.rank + 1))
-            fold(flat, [row[begin:end] for row in rows])
-            self._arrive()
-            part[0] = rows[0]
+        size = sum(map(len, nodes)) * sums[0].nbytes
+        if size > DIRECT and (all_sums := self._reach(header, sums)) is not None:
+            self._combine_in_place(nodes, all_sums)
+            return
+        most = max(map(len, nodes))
+        width = AREA // (most * sums.itemsize)
+        for at in range(0, max(sums.shape[1], 1), width):
+            self._combine_part(header, nodes, sums[:, at : at + width], most)
+
+    def _combine_part(
+        self, header: Header, nodes: list[list[Node]], part: Array, most: int
+    ) -> None:
+        """The same for some of the numbers, by way of the areas; where they are few, each rank
+        adds them all."""
+        flat, n, mine = [node for of in nodes for node in of], part.shape[1], len(nodes[self.rank])
+        self._rows(self._next(), most, n, part.dtype)[:mine] = part[:mine]
+        self.meet(header)
+        areas = [self._rows(a, most, n, part.dtype) for a in self._areas[self._meetings % 2]]
+        rows = [area[b] for area, of in zip(areas, nodes) for b in range(len(of))]
+        if len(flat) * part[0].nbytes <= DIRECT:
+            part[0] = fold(flat, [row.copy() for row in rows])  # others read them too
+            return
+        begin, end = self._slice(n)
+        fold(flat, [row[begin:end] for row in rows])
+        self._arrive()
+        part[0] = rows[0]
+
+    def _combine_in_place(self, nodes: list[list[Node]], all_sums: list[Array]) -> None:
+        """The same in the arrays of all ranks, each of which is given the slice."""
+        begin, end = self._slice(all_sums[0].shape[1])
+        rows = [array[b, begin:end] for array, of in zip(all_sums, nodes) for b in range(len(of))]
+        whole = fold([node for of in nodes for node in of], rows)
+        first = next(rank for rank, of in enumerate(nodes) if of)  # whose row 0 the sum is
+        for rank, array in enumerate(all_sums):
+            if rank != first:
+                array[0, begin:end] = whole
+        self._arrive()
+
+    def _reach(self, header: Header, sums: Array) -> list[Array] | None:
+        """The sums of all ranks as arrays, where all are buffers that all can open."""
+        met = self.meet(header._replace(given=self._buffers.number(sums)))
+        numbers = tuple(h.given for h in met)
+        if 0 in numbers:
+            return None
+        if numbers not in self._reached:
+            told = self._buffers.told(sums)
+            every = [opened(t) for t in self.gather(header._replace(given=told.size), told)]
+            right = np.array([all(array is not None for array in every)], np.uint8)
+            all_right = all(self.gather(header._replace(given=1), right))
+            used = self._buffers.numbers()
+            self._reached = {k: v for k, v in self._reached.items() if k[self.rank] in used}
+            self._reached[numbers] = every if all_right else None
+        found: Any = self._reached[numbers]
+        return found and [*found[: self.rank], sums, *found[self.rank + 1 :]]
+
+    def buffer(self, rows: int, width: int, dtype: Any) -> Array:
+        """Zeros (rows, width) that all ranks can reach."""
+        return self._buffers.make(rows, width, dtype)
+
+    def _slice(self, length: int) -> tuple[int, int]:
+        """The numbers that this rank adds; slices begin at lines of the cache."""
+        each = -(-length // (len(self._counters) * LINE)) * LINE
+        return min(self.rank * each, length), min((self.rank + 1) * each, length)
 
     def gather(self, header: Header, part: Array) -> list[Array]:
         """The bytes of every rank, `header.given` of them."""
@@ -104,7 +153,9 @@ class NodeMemory:
 
     @staticmethod
     def _rows(area: Array, rows: int, width: int, dtype: Any) -> Array:
-        return area[: rows * width * np.dtype(dtype).itemsize].view(dtype).reshape(rows, width)
+        part: Any = area[: rows * width * np.dtype(dtype).itemsize]
+        array: Array = part.view(dtype).reshape(rows, width)
+        return array
 
     def _arrive(self) -> None:
         """Count, and wait until all have counted as far."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array
+from handgrad.arrays import Array, zeros
 from handgrad.parallel.meeting import Header, check_headers, fold
 from handgrad.parallel.shards import Node
 from handgrad.parallel.waiting import push, wait
@@ -64,6 +64,10 @@ class Wire:
         """The bytes of every rank, `header.given` of them."""
         sizes = [h.given for h in self.meet(header)]
         return np.split(self._gathered(part, sizes), list(accumulate(sizes))[:-1])
+
+    def buffer(self, rows: int, width: int, dtype: Any) -> Array:
+        """Zeros (rows, width)."""
+        return zeros(rows * width, dtype).reshape(rows, width)
 
     def free(self) -> None:
         """Nothing is kept."""

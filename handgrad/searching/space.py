@@ -125,6 +125,7 @@ def check_space(space: Any) -> dict[str, Distribution]:
 
 def drawn(space: Mapping[str, Distribution], seed: int, number: int) -> dict[str, Any]:
     """The parameters of a candidate, which depend on the space, the seed and its number alone."""
-    rng = np.random.Generator(np.random.Philox(key=[seed, number]))
+    key = np.array([seed, number], np.uint64)  # a list with a number of 64 bits becomes floats
+    rng = np.random.Generator(np.random.Philox(key=key))
     found = {name: space[name].at(rng.random()) for name in sorted(space)}
     return {name: found[name] for name in space}

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.compile import isa
 from handgrad.compile.program import SLICE
+from handgrad.layer import slots, walk
 from handgrad.layers import Loss
 from handgrad.optim import Plateau
 from handgrad.parallel import Ranks
@@ -20,6 +22,7 @@ from handgrad.train.checkpoint import version
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.engine.carried import Carried
 
+_SHOWN = 120  # letters of a network
 _LOOKED_AT = 2**24  # bytes of an array that are compared between ranks
 
 
@@ -148,6 +151,7 @@ def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
               "the parameters": trainer.network.parameters}  # fmt: skip
     return {
         "handgrad": version(), "numpy": np.__version__, "engine": ", ".join(kinds),
+        "instruction set": isa() or "none", "network": _form(trainer.network),
         **{name: _digest(a) for name, a in arrays.items() if a is not None},
         "loss": repr(loss) if isinstance(loss, Loss) else type(loss).__name__,
         "optimizer": f"{state.optimizer._name} {_options(state.optimizer)}",
@@ -156,6 +160,16 @@ def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
            for name in ("seed", "batch", "accumulate", "shards", "batch_norm", "step")},
         "steps": trainer.total_steps, "shuffle": bool(trainer.shuffle),
     }  # fmt: skip
+
+
+def _form(network: Any) -> str:
+    """The kinds of layers and the parameters, by name; of many, a checksum."""
+    layers = [type(layer).__name__ for _, layer in walk(network)]
+    parameters = [f"{slot.path}{list(slot.value.shape)}" for slot in slots(network)]
+    text = " ".join([*layers, *parameters])
+    if len(text) <= _SHOWN:
+        return text
+    return f"{text[:_SHOWN]}… {hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def _digest(array: Any) -> str:

@@ -96,9 +96,58 @@ def test_training_by_batch_norm_and_many_steps(tmp_path):
     close(c.predict(x, (4, 3)), twin.predict(x, engine="numpy"), "y", 1e-4)  # after 5 steps
 
 
+class Twice(hg.Network):
+    """A layer that draws twice in one step."""
+
+    seed = 3
+
+    def __init__(self):
+        self.first, self.drop, self.last = hg.Affine(7), hg.Dropout(0.5), hg.Affine(3)
+
+    def __call__(self, x):
+        return self.last(self.drop(self.first(self.drop(x))))
+
+
+TABLE = np.stack([RNG.normal(size=4), [0, 3, 1, 2], RNG.normal(size=4), [2, 0, 1, 2]], 1)
+DRAWING = {
+    "dropout": (hg.Sequential(hg.Affine(16), hg.Dropout(0.4), hg.Affine(9),
+                              hg.Dropout(0.2, scaled=True), hg.Affine(3), seed=2**63 + 3), TABLE),
+    "twice": (Twice(), TABLE),
+    "channels": (hg.Sequential(hg.Convolution(4, 3), hg.SpatialDropout(0.5), hg.Flatten(),
+                               hg.Affine(3), seed=5), IMAGES),
+    "steps": (hg.Sequential(hg.Reshape((-1, 2, 64)), hg.Affine(6), hg.VariationalDropout(0.3),
+                            hg.LSTM(4), hg.Flatten(), hg.Affine(3), seed=5), IMAGES),
+    "columns": (hg.Sequential(hg.ColumnEmbedding((3, 1), (3, 4), 3), hg.Affine(3), seed=2), TABLE),
+    "columns behind": (hg.Sequential(hg.Affine(4), hg.Softplus(),
+                                     hg.ColumnEmbedding((2,), (9,), 3), hg.Affine(3), seed=2),
+                       TABLE * 0.1),
+}  # fmt: skip
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", DRAWING)
+def test_many_steps_with_the_masks_of_python_and_weighted_classes(name, tmp_path):
+    network, x = DRAWING[name]
+    x, t = x.astype(np.float32), np.array([0, 1, 2, 1], np.int32)
+    weighted = hg.SoftmaxCrossEntropy(class_weights=[1.0, 3.0, 0.5])
+    network.build(x)
+    network.forward(x)  # the masks go on from where Python's are
+    e = export_c(network, tmp_path / "net", batch=4, x=x, loss=weighted, optimizer=hg.SGD(0.05))
+    assert self_test(e.source).returncode == 0
+    c, twin, rule = Compiled(e), network.astype(np.float64), hg.SGD(0.05)
+    for _ in range(3):
+        expected = weighted.forward(twin.forward(x.astype(np.float64)), t)
+        twin.backward(weighted.backward()[0])
+        rule.step(twin)
+        close(c.backward(x, t), expected, "loss")
+        c.update(0.05)
+    close(c.predict(x, (4, 3)), twin.predict(x, engine="numpy"), "y", 1e-4)
+
+
 @needs_compiler
 def test_sizes_are_those_of_the_compiler(tmp_path):
-    e = export_c(images(), tmp_path / "net.c", batch=2, x=IMAGES, optimizer=hg.Adam())
+    drawing = hg.Sequential(*images().layers, hg.Dropout(0.5), hg.Affine(2))
+    e = export_c(drawing, tmp_path / "net.c", batch=2, x=IMAGES, optimizer=hg.Adam())
     small = export_c(images(), tmp_path / "small.c", x=IMAGES, training=False, weights="int8")
     for exported in (e, small):
         name = exported.source.stem
@@ -164,14 +213,15 @@ def test_on_32_bit_arm(tmp_path):
 
 def test_all_that_has_no_form_is_named_and_nothing_written(tmp_path):
     network = hg.Sequential(
-        hg.Affine(4, inputs=3), hg.Sin(), hg.Affine(4), hg.Dropout(0.5), hg.Cos(), seed=1
-    )
+        hg.Affine(4, inputs=3), hg.Sin(), hg.Affine(4), hg.Reshape((-1, 2, 2)),
+        hg.LSTM(2, recurrent_dropout=0.5), hg.Cos(), seed=1,
+    )  # fmt: skip
     with pytest.raises(ValueError) as error:
         export_c(network, tmp_path / "net.c")
     text = str(error.value)
     assert "1 Sin (no form in C)" in text
-    assert "4 Cos (no form in C)" in text
-    assert "3 Dropout (random masks in training; export with training=False)" in text
+    assert "5 Cos (no form in C)" in text
+    assert "4 LSTM (recurrent_dropout in training)" in text
     assert list(tmp_path.iterdir()) == []
 
 

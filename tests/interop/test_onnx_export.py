@@ -6,17 +6,12 @@ import pytest
 import handgrad as hg
 from handgrad.layers.samples import SAMPLES, WITHOUT_GRADIENT
 from handgrad.onnx import load, prepare, save
+from handgrad.train import read_table
+from handgrad.train.tables.frames import from_frame
 
 # Why a layer, or a sample of it, has no form in ONNX.
 WITHOUT_FORM = {
     "NegativeSampling": "it draws its negatives in Python",
-    "OneHot": "indices: Python computes them, no layer is recorded",
-    "ArgMax": "indices: Python computes them, no layer is recorded",
-    "TopK": "indices: Python computes them, no layer is recorded",
-    "ColumnEmbedding": "it finds its rows in Python",
-    "Sparsemax": "it sorts, and looks at the numbers",
-    "SpectralNorm": "its inner iterations are Python's",
-    "ConvLSTM": "ONNX has no recurrent convolution",
 }
 
 
@@ -108,6 +103,62 @@ def test_preprocessing_becomes_nodes(tmp_path):
     again = load(path)
     x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
     np.testing.assert_allclose(again.predict(x), network.predict(x), rtol=1e-6)
+
+
+def test_a_network_may_end_in_indices(tmp_path):
+    network = hg.Sequential(hg.Affine(4, inputs=3), hg.ArgMax(), hg.OneHot(4))
+    x = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    path = save(network, tmp_path / "a.onnx")
+    np.testing.assert_array_equal(prepare(path).run(x)[0], network.predict(x, engine="numpy"))
+    classes = save(hg.Sequential(*network.layers[:2]), tmp_path / "b.onnx")
+    assert prepare(classes).run(x)[0].dtype == np.int64
+
+
+def rows_of_a_table(n):
+    rng = np.random.default_rng(0)
+    size = [None if i % 17 == 0 else float(v) for i, v in enumerate(rng.normal(50, 9, n))]
+    return {
+        "size": size, "town": [("Rome", "Oslo", "Wien", "", "Ulm")[i % 5] for i in range(n)],
+        "new": [("yes", "no", "")[i % 3] for i in range(n)],
+        "grade": [str(i % 4) if i != 1 else "rare" for i in range(n)],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("embed", [[], ["town"]], ids=["one-hot", "embedded"])
+def test_the_columns_of_a_table_go_in_as_they_are(embed, tmp_path):
+    raw = rows_of_a_table(60)
+    target = {"price": [float(i % 7) for i in range(60)]}
+    data = read_table(raw | target, target="price", task="regression", categorical=["grade"],
+                      embed=embed).split()  # fmt: skip
+    first = [data.table.embedding()] if embed else []
+    network = hg.Sequential(*first, hg.Affine(6), hg.Tanh(), hg.Affine(1))
+    network.build(data.x_train[:2])
+    path = save(network, tmp_path / "t.onnx", example=raw, table=data.table)
+    rows = {name: cells[:9] for name, cells in raw.items()}
+    rows["town"] = ["Nowhere", "NA", *rows["town"][2:]]
+    rows["new"] = ["YES", "?", "False", *rows["new"][3:]]
+    expected = network.predict(data.table.inputs(from_frame(rows)))
+    feeds = hg.onnx.table_inputs(data.table, rows)
+    np.testing.assert_allclose(prepare(path).run(feeds)[0], expected, rtol=1e-5, atol=1e-6)
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime runs the exported files")
+    made = runtime.InferenceSession(path).run(None, feeds)[0]
+    np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_table_that_has_no_nodes_is_refused_by_name(tmp_path, perceptron):
+    raw = {"born": ["2001-02-03", "2002-03-04"] * 9, "x": [1.0, 2.5, 4.0] * 6}
+    data = read_table(raw | {"y": [0.5, 1.5] * 9}, target="y", task="regression").split()
+    path = tmp_path / "t.onnx"
+    for table, example, text in (
+        (data.table, raw, r"no form in ONNX for the columns born \(date\)"),
+        (3, raw, "table must be a TableSpec, as data.table or saved.table, got int"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            save(perceptron, path, example=example, table=table)
+    numbers = read_table({"x": raw["x"], "y": [0.5, 1.5] * 9}, target="y", task="regression")
+    with pytest.raises(ValueError, match="example must be rows of the table"):
+        save(perceptron, path, example=np.zeros((2, 1)), table=numbers.split().table)
+    assert not path.exists()
 
 
 def test_what_was_imported_goes_out_under_the_same_names(tmp_path):

@@ -107,3 +107,8 @@ def test_spatial_dropout_drops_whole_channels(rng):
         layer(x[0, 0])
     with pytest.raises(ValueError, match=r"SpatialDropout: ratio must lie in \[0, 1\), got 1"):
         SpatialDropout(1)
+
+
+def test_seeds_of_all_64_bits_are_different():
+    draws = {Stream(seed, 1).bits(2).tobytes() for seed in (2**63, 2**63 + 3, 2**64 - 1, 3)}
+    assert len(draws) == 4

@@ -19,7 +19,6 @@ from handgrad.layers import (
     Abs,
     Add,
     Concat,
-    Dropout,
     Erf,
     Exp,
     Expm1,
@@ -42,7 +41,6 @@ from handgrad.layers import (
     Softmax,
     Softplus,
     Softsign,
-    SpatialDropout,
     Sqrt,
     Standardize,
     Sub,
@@ -235,24 +233,6 @@ class ReshapeForm(Form):
 
     def backward(self, c: Writer, node: Node, *dy: Any) -> Value:
         return c.view(dy[0], ints(node.inputs[0].shape))
-
-
-@exports(Dropout, SpatialDropout)
-class DropoutForm(Form):
-    """Nothing in evaluation, or a factor; training needs a random generator."""
-
-    def forward(self, c: Writer, node: Node) -> Value:
-        layer, x = node.layer, node.inputs[0]
-        if c.trains and layer.ratio:
-            raise NotNative("random masks in training; export with training=False")
-        if not layer.scaled or not layer.ratio:
-            return c.view(x, ints(x.shape))
-        y = output(c, node)
-        c.call("scale_forward", prod(x.shape), 1.0 - layer.ratio, x, y)
-        return y
-
-    def backward(self, c: Writer, node: Node, *dy: Any) -> Value:
-        return c.view(dy[0], ints(dy[0].shape))
 
 
 @exports(Standardize)

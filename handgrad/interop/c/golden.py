@@ -12,7 +12,7 @@ from handgrad.arrays import Array
 from handgrad.interop.c.losses import takes_labels
 from handgrad.interop.c.program import Program
 from handgrad.layer import walk
-from handgrad.layers import Embedding, SigmoidCrossEntropy
+from handgrad.layers import ColumnEmbedding, Embedding, SigmoidCrossEntropy
 from handgrad.network import Network
 
 SHOWN = 8  # elements of each gradient and parameter that are compared
@@ -35,6 +35,7 @@ class Golden:
     x: Array
     t: Array | None
     y: Array
+    factor: np.float32 | None = None  # x is the noise + 1 times it, where x has codes
     loss: float = 0.0
     gradients: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     updated: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -50,11 +51,16 @@ def golden(network: Network, p: Program, integers: bool, loss: Any, optimizer: A
     if integers:
         sizes = [m.vocabulary for _, m in walk(network) if isinstance(m, Embedding)]
         x = (np.arange(x.size) % min(sizes)).astype(np.int32).reshape(p.x_shape)
+    codes = [m.vocabulary for _, m in walk(network) if isinstance(m, ColumnEmbedding)]
+    factor = None
+    if codes:  # 0 and 1, where every column has them
+        factor = np.float32(0.74 if min(map(min, codes)) > 1 else 0.24)
+        x = (x + np.float32(1)) * factor
     y = twin.predict(x, engine="numpy")
     if p.backward is None:
-        return Golden(x, None, y)
+        return Golden(x, None, y, factor)
     t = target(loss, p.y_shape)
-    found = Golden(x, t, y)
+    found = Golden(x, t, y, factor)
     with twin.mode(True):
         out = twin.forward(x)
         if loss is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).with_name("kernels")
 FILES = ("activation", "arithmetic", "product", "recurrent", "convolution", "pooling",
-         "normalization", "loss", "optimizer")  # fmt: skip
+         "normalization", "dropout", "loss", "optimizer")  # fmt: skip
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from handgrad.compile.values import NotNative, Value
 from handgrad.interop.c.forms import ints
 from handgrad.interop.c.writer import Call, Memory, Writer, literal
@@ -31,8 +33,11 @@ def require_loss(loss: Any) -> None:
     name = type(loss).__name__
     if type(loss) not in _LOSSES:
         raise NotNative(f"{name} (no form in C; there are {_names(_LOSSES)}, or None)")
-    for option in ("class_weights", "ignore_index", "label_smoothing", "normalizer"):
-        if getattr(loss, option, None):
+    options = ["class_weights", "ignore_index", "label_smoothing", "normalizer"]
+    if takes_labels(loss):
+        options.remove("class_weights")
+    for option in options:
+        if getattr(loss, option, None) not in (None, 0.0):
             raise NotNative(f"{name} ({option} in C)")
 
 
@@ -46,9 +51,13 @@ def write_loss(c: Writer, loss: Any, y: Value, t: str) -> Value:
     shape = ints(y.shape)
     dy = c.value(shape, "dy")
     sizes = (prod(shape[:-1]), shape[-1]) if takes_labels(loss) else (prod(shape),)
-    more = (float(loss.delta),) if isinstance(loss, Huber) else ()
-    c.label = type(loss).__name__
-    c.call(_LOSSES[type(loss)], *sizes, *more, y, t, dy, result="loss")
+    more: tuple[Any, ...] = (float(loss.delta),) if isinstance(loss, Huber) else ()
+    c.label, name = type(loss).__name__, _LOSSES[type(loss)]
+    if getattr(loss, "class_weights", None) is not None:
+        name, weights = f"weighted_{name}", np.asarray(loss.class_weights, np.float32)
+        c.memory.kept.append(weights)
+        more = (c.memory.constant(weights, "class_weights"),)
+    c.call(name, *sizes, *more, y, t, dy, result="loss")
     return dy
 
 

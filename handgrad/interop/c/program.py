@@ -8,6 +8,7 @@ one call for each layer's forward and backward.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -16,7 +17,7 @@ from handgrad.arrays import Array
 from handgrad.compile.arena import lay_out
 from handgrad.compile.trace import Node, trace
 from handgrad.compile.values import Address, NotNative, Value, lengths
-from handgrad.interop.c import elementwise, images, products
+from handgrad.interop.c import columns, dropout, elementwise, images, products
 from handgrad.interop.c.forms import form_of, ints
 from handgrad.interop.c.losses import write_loss, write_update
 from handgrad.interop.c.writer import Call, Memory, Writer
@@ -24,7 +25,13 @@ from handgrad.layer import walk
 from handgrad.network import Network
 
 ALIGN = 4  # words: what vectors of small processors ask for; more would waste their memory
-FAMILIES = (products, elementwise, images)  # whose forms are entered when they are imported
+FAMILIES = (
+    products,
+    elementwise,
+    images,
+    columns,
+    dropout,
+)  # whose forms are entered when they are imported
 
 
 @dataclass
@@ -90,6 +97,7 @@ def forward_calls(
     traced, trains = trace(network, x[:3]), not target
     mark(traced.nodes, trains)
     c = Writer(memory, batch, trains)
+    c.uses = Counter(id(n.layer.stream) for n in traced.nodes if getattr(n.layer, "stream", None))
     shape = lengths(traced.x.shape, batch)
     now: dict[Value, Value] = {traced.x: Value(shape, address=Address("x"))}
     now[traced.x].integer = x.dtype.kind in "iub"

@@ -49,10 +49,13 @@ def self_test(text: Text, g: Golden) -> str:
     """The part of the file that compares what it computes with the golden numbers."""
     name, p = text.name, text.p
     integers = text.x_type == "int32_t"
+    value = "golden((uint32_t)i)"
+    if g.factor is not None:
+        value = f"({value} + 1) * {literal(float(g.factor))}"
     start = _START.format(
         NAME=name.upper(), name=name, tolerance=literal(TOLERANCE), x=text.x_type,
         x_size=prod(p.x_shape), y_size=prod(p.y_shape), y=numbers(g.y.astype(np.float32)),
-        x_value=f"i % {int(g.x.max()) + 1}" if integers else "golden((uint32_t)i)",
+        x_value=f"i % {int(g.x.max()) + 1}" if integers else value,
         y_largest=literal(float(np.abs(g.y).max())),
     )  # fmt: skip
     lines = [start.rstrip("\n")]

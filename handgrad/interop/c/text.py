@@ -124,7 +124,11 @@ class Text:
         if self.moments:
             lines += [f"    {name}_gradients m, v; /* running means of g and of g^2 */",
                       "    int32_t step;         /* updates that were done */"]  # fmt: skip
-        zero = " All zero at first." if self.moments else ""
+        if p.memory.draws:
+            lines.append(
+                "    uint32_t draws;       /* calls of backward, each with its own masks */"
+            )
+        zero = " All zero at first." if self.moments or p.memory.draws else ""
         parts.append(f"/* Working memory.{zero} */\n" + "typedef struct {\n" + "\n".join(lines)
                      + f"\n}} {name}_state;")  # fmt: skip
         parts.append("/* The parameters as they are in Python: to predict with, or to copy and "
@@ -176,6 +180,8 @@ class Text:
         yield from lines[len(declared) :]
         unused = [n for n in ("x", self.kind) if not _uses(lines, n)]
         yield from (f"    (void){n};" for n in unused)
+        if self.p.memory.draws:
+            yield "    s->draws++;"
         if self.loss is not None:
             yield "    return loss;"
 
@@ -193,7 +199,7 @@ class Text:
         weights = sum(m.array.size * m.array.itemsize for m in p.memory.weights.values())
         arrays = 1 + 2 * self.moments if p.backward is not None else 0
         learned = sum(m.array.size for m in p.memory.gradients.values())
-        state = 4 * (max(p.arena, 1) + arrays * learned + self.moments)
+        state = 4 * (max(p.arena, 1) + arrays * learned + self.moments + p.memory.draws)
         aligned = any(m.type == "float" for m in p.memory.weights.values())
         return (-(-weights // 4) * 4 if aligned else max(weights, 1)), state
 

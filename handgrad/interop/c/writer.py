@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array
+from handgrad.arrays import Array, Stream
 from handgrad.compile.values import Address, Value
 from handgrad.layers.convolution.window import Grid
 
@@ -66,7 +67,9 @@ class Memory:
     weights: dict[Any, Member] = field(default_factory=dict)
     gradients: dict[int, Member] = field(default_factory=dict)
     windows: list[str] = field(default_factory=list)
+    kept: list[Array] = field(default_factory=list)  # constants, whose ids are in use
     follows: bool = False  # whether a training step moves running statistics
+    draws: bool = False  # whether a training step draws random numbers
 
     def weight(self, array: Array) -> str:
         """A parameter, or another array that stays with the weights."""
@@ -134,6 +137,20 @@ class Writer:
         self.calls: list[Call] = []
         self.names: dict[int, str] = {}  # of values in the arena, by the owner's id
         self.label = ""
+        self.uses: Counter[int] = Counter()  # of each random stream, in one step
+        self.drawn: Counter[int] = Counter()  # how many of them are written
+
+    def draw(self, stream: Stream) -> tuple[str, str, str]:
+        """The key of the next draw of a stream: its seed, its layer and its step.
+
+        The steps go on from the stream's own, as many at each call as the layer has uses.
+        """
+        self.memory.draws = True
+        first, each = stream.step + self.drawn[id(stream)], self.uses[id(stream)]
+        self.drawn[id(stream)] += 1
+        step = f"s->draws * {each}" if each > 1 else "s->draws"
+        return (f"UINT64_C({stream.seed})", f"UINT64_C({stream.layer})",
+                f"UINT64_C({first}) + {step}")  # fmt: skip
 
     def value(self, shape: tuple[int, ...], name: str) -> Value:
         """A new array in the arena, under this name or, where it is taken, one like it."""

@@ -14,7 +14,7 @@ from safetensors.numpy import load as read_safetensors
 from safetensors.numpy import save as write_safetensors
 
 from handgrad.arrays import Array
-from handgrad.layer import slots, walk
+from handgrad.layer import is_layer, slots, walk
 from handgrad.train.npz import read_npz
 from handgrad.train.write import write_whole
 
@@ -53,6 +53,8 @@ def load_weights(
     Raises ValueError, and leaves the network as it was, where names are missing or too many, or
     shapes differ; all of them are told at once, with the nearest names.
     """
+    if not (names is None or callable(names) or isinstance(names, Mapping)):
+        raise ValueError(f"load_weights: names is a mapping or a function, got {names!r:.60}")
     path, ours = Path(path), _held(network)
     theirs = _read(path)
     given = {name: names(name) for name in ours} if callable(names) else dict(names or {})
@@ -80,6 +82,7 @@ def load_weights(
 
 def _held(network: Any) -> dict[str, Array]:
     """All parameters and buffers by path, each once; a tied parameter under its first path."""
+    require_layer("weights", network)
     found: dict[str, Array] = {}
     seen: set[int] = set()
     for slot in slots(network):
@@ -94,6 +97,12 @@ def _held(network: Any) -> dict[str, Array]:
             if isinstance(array, np.ndarray):
                 found[f"{where}.{name}" if where else name] = array
     return found
+
+
+def require_layer(where: str, network: Any) -> None:
+    """Raise ValueError for what is neither a network nor a layer."""
+    if not is_layer(network):
+        raise ValueError(f"{where}: a network or layer is needed, got {type(network).__name__}")
 
 
 def _kind(path: Path) -> str:

@@ -29,12 +29,11 @@ def said(error: BaseException) -> str:
 
 def read_keras(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """The structure and the arrays of a .keras file. Raises ValueError where it is none."""
+    path = Path(path)
     try:
         with zipfile.ZipFile(path) as archive:
-            whole, limit = (
-                sum(m.file_size for m in archive.infolist()),
-                limit_of(Path(path).stat().st_size),
-            )
+            whole = sum(m.file_size for m in archive.infolist())
+            limit = limit_of(path.stat().st_size)
             if whole > limit:
                 raise ValueError(f"it would unpack to {in_words(whole)}")
             names = archive.namelist()

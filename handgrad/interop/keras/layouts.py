@@ -10,6 +10,7 @@ import numpy as np
 
 from handgrad import layers
 from handgrad.arrays import Array
+from handgrad.interop.files.weights import require_layer
 from handgrad.layer import Layer, parameter_names, walk
 from handgrad.network import Sequential
 
@@ -159,6 +160,7 @@ def stored(network: Any) -> list[tuple[str, Layer, Stored]]:
     As the file said that it came from; else as Keras numbers the layers of the same structure.
     Raises ValueError for a layer that Keras has not.
     """
+    require_layer("keras", network)
     paths = {id(layer): path for path, layer in walk(network)}
     found = [(paths[id(layer)], layer, at) for layer, at in _stored(network, "", {}, paths)]
     owner: dict[str, str] = {}

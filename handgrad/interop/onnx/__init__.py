@@ -4,7 +4,7 @@ from handgrad.naming import names_of
 
 __all__ = [
     "backend", "load", "load_training", "prepare", "run_model", "save", "save_training",
-    "verify",
+    "table_inputs", "verify",
 ]  # fmt: skip
 
 __getattr__, __dir__ = names_of(
@@ -16,6 +16,7 @@ __getattr__, __dir__ = names_of(
         "handgrad.interop.onnx.convert.training": ("load_training",),
         "handgrad.interop.onnx.export": ("save",),
         "handgrad.interop.onnx.export.training": ("save_training",),
+        "handgrad.interop.onnx.export.tables": ("table_inputs",),
         "handgrad.interop.onnx.against": ("verify",),
     },
 )

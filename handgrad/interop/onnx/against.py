@@ -15,7 +15,7 @@ from handgrad.interop.onnx.convert import gradient as gradient  # the operator G
 from handgrad.interop.onnx.convert.training import joined
 from handgrad.interop.onnx.graph import Graph, Model, Node, read_model
 from handgrad.interop.onnx.interpreter import Interpreter
-from handgrad.layer import as_input, slots, walk
+from handgrad.layer import as_input, is_layer, slots, walk
 from handgrad.network import Network
 from handgrad.tensor import Tensor, calls_behind, learning
 
@@ -40,6 +40,8 @@ def verify(
         raise ValueError(f"verify: network must be a Network, got {type(network).__name__}")
     model = read_model(against)
     given = list(x) if isinstance(x, tuple | list) else [x]
+    if loss is not None and not (is_layer(loss) and len(given) > 1):
+        raise ValueError("verify: with a loss of ours, x is (x, …, t), and t are its targets")
     t = given.pop() if loss is not None else None
     require_number(model, len(given))
     network.build(*given)
@@ -195,7 +197,7 @@ def _numerical(ours: _Ours, theirs: _File, found: Any, rng: Any) -> list[Compare
     for label, y, name in reversed(found):
         rows += _along(theirs, label, "gradient of the output", name, y.grad, ours.dy, rng)
     for slot in slots(ours.network):
-        array = theirs.graph.initializers.get(slot.path.removeprefix("nodes."))
+        array: Any = theirs.graph.initializers.get(slot.path.removeprefix("nodes."))
         if slot.grad is not None and np.shape(array) == np.shape(slot.grad):
             layer, _, last = slot.path.rpartition(".")
             name = slot.path.removeprefix("nodes.")

@@ -107,7 +107,16 @@ def read_model(source: Any) -> Model:
             return model_of(read(mapped(path)), External(path.parent))
         except WireError as error:
             raise WireError(f"{path}: not a whole ONNX file: {error}") from None
-    return model_of(read(source), External(None))
+    return model_of(read(require_bytes(source)), External(None))
+
+
+def require_bytes(source: Any) -> Any:
+    """The bytes of a file. Raises ValueError for what is neither they nor a path."""
+    if not isinstance(source, bytes | bytearray | memoryview):
+        raise ValueError(
+            f"onnx: the path of a file, or its bytes, is needed, got {type(source).__name__}"
+        )
+    return source
 
 
 def model_of(message: Message, files: External) -> Model:

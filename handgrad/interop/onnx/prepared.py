@@ -27,6 +27,11 @@ class Prepared:
         """The outputs for inputs by order, by name, or for a single array."""
         if isinstance(inputs, np.ndarray):
             inputs = [inputs]
+        if not isinstance(inputs, Mapping | Sequence) or isinstance(inputs, str):
+            raise ValueError(
+                "onnx: inputs must be an array, a list of arrays, or arrays by name, got "
+                f"{type(inputs).__name__}"
+            )
         if not isinstance(inputs, Mapping):
             inputs = self.named(inputs)
         return tuple(self.interpreter.run(inputs))
@@ -47,7 +52,7 @@ def source_of(model: Any) -> Any:
     """A path or bytes; the bytes of a model that the onnx package holds."""
     if isinstance(model, str | os.PathLike | bytes | bytearray | memoryview):
         return model
-    return model.SerializeToString()
+    return model.SerializeToString() if hasattr(type(model), "SerializeToString") else model
 
 
 def prepare(model: Any, device: str = "CPU", **options: Any) -> Prepared:

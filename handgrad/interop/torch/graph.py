@@ -27,22 +27,36 @@ def from_torch(module: Any, *example: Any) -> Network:
         raise ValueError(f"from_torch: a torch.nn.Module is needed, got a {type(module).__name__}")
     if not example:
         raise ValueError("from_torch: give an example of its inputs, such as torch.zeros(1, 784)")
-    given = [torch.as_tensor(x) for x in example]
     dtype = next((str(p.dtype).rpartition(".")[2] for p in module.parameters()), "float32")
     network = _sequential(module, dtype) or _traced(module, dtype)
+    given, expected = _run(module, example)
     mode = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            expected = module(*given)
-    finally:
-        module.train(mode)
     arrays = [x.numpy() for x in given]
     network.build(*arrays)
     load_state_dict(network, module.state_dict())
     _compare(network, arrays, expected)
     network.train() if mode else network.eval()
     return network
+
+
+def _run(module: Any, example: tuple[Any, ...]) -> tuple[list[Any], Any]:
+    """The example as tensors, and what the module makes of them in evaluation mode.
+
+    Raises ValueError, with what PyTorch says, where it cannot.
+    """
+    import torch
+
+    mode = module.training
+    module.eval()
+    try:
+        given = [torch.as_tensor(x) for x in example]
+        with torch.no_grad():
+            return given, module(*given)
+    except Exception as error:  # whatever the module's own code raises
+        said = " ".join(str(error).split())
+        raise ValueError(f"from_torch: the module cannot run on the example: {said:.300}") from None
+    finally:
+        module.train(mode)
 
 
 def _sequential(module: Any, dtype: str) -> Sequential | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 import struct
 import zipfile
 import zlib
@@ -84,7 +85,9 @@ class _Reader(pickle.Unpickler):
     """Raises UnpicklingError for every name that tensors do not need."""
 
     def __init__(self, archive: zipfile.ZipFile, members: dict[str, str]):
-        super().__init__(io.BytesIO(archive.read(members["data.pkl"])))
+        data = archive.read(members["data.pkl"])
+        require_small_memo(data)
+        super().__init__(io.BytesIO(data))
         self.archive, self.members = archive, members
 
     def find_class(self, module: str, name: str) -> Any:
@@ -109,6 +112,17 @@ class _Reader(pickle.Unpickler):
                 f"storage {key} has {len(data)} bytes, not {count} numbers"
             )
         return np.frombuffer(data, kind.dtype)
+
+
+def require_small_memo(data: bytes) -> None:
+    """Raise ValueError where a value is kept under a number beyond the bytes of the pickle.
+
+    The numbers count up from 0 in a file of PyTorch's; unpickling makes room for the largest.
+    """
+    for opcode, argument, _ in pickletools.genops(data):
+        number: Any = argument if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") else 0
+        if not 0 <= number <= len(data):
+            raise ValueError(f"its data.pkl keeps a value under the number {number}")
 
 
 def _tensor(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.interop.files.weights import listed
+from handgrad.interop.files.weights import listed, require_layer
 from handgrad.interop.torch.layouts import LAYOUTS
 from handgrad.interop.torch.read_pt import read_pt
 from handgrad.layer import parameter_names, walk
@@ -45,6 +45,11 @@ def load_state_dict(network: Any, state: Mapping[str, Any] | str | Path) -> None
     Raises ValueError, and leaves the network as it was, where names are missing or too many, or
     shapes differ: all of them at once, with the nearest names.
     """
+    if not isinstance(state, str | Path | Mapping):
+        raise ValueError(
+            "load_state_dict: weights by name, or the path of a .pt file, are needed, got "
+            f"{type(state).__name__}"
+        )
     arrays = read_pt(state) if isinstance(state, str | Path) else {
         name: _array(value) for name, value in state.items()}  # fmt: skip
     # num_batches_tracked counts calls; nothing here depends on it.
@@ -63,6 +68,7 @@ def load_state_dict(network: Any, state: Mapping[str, Any] | str | Path) -> None
 
 def placed(network: Any) -> Iterator[tuple[str, Any]]:
     """Every layer with parameters that has a counterpart in PyTorch, by its path there."""
+    require_layer("state_dict", network)
     inside: list[str] = []
     for path, layer in walk(network):
         if any(path.startswith(f"{outer}.") for outer in inside):

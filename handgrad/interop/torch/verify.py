@@ -23,6 +23,8 @@ def verify(network: Network, against: Any, x: Any, *, seed: int = 0) -> Verifica
     as `handgrad.onnx.verify` takes it. x: an input (N, …). Both run in evaluation mode, with one
     random upstream gradient. Raises ValueError where no layer has the name of a module.
     """
+    if not isinstance(network, Network):
+        raise ValueError(f"verify: network must be a Network, got {type(network).__name__}")
     if isinstance(against, str | Path):
         return verify_file(network, against, x, seed=seed)
     import torch
@@ -37,6 +39,9 @@ def verify(network: Network, against: Any, x: Any, *, seed: int = 0) -> Verifica
     against.eval()
     try:
         theirs = _run_theirs(torch, against, x, rng)
+    except RuntimeError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"verify: the module cannot run on x: {said:.300}") from None
     finally:
         against.train(mode)
     with network.evaluating(), learning():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -105,13 +107,20 @@ def _require_alike(layer: Layer, x: tuple[Any, ...], indices: tuple[Any, ...], a
         )
 
 
+recorder: ContextVar[Callable[..., Any] | None] = ContextVar("recorder", default=None)
+
+
 class WithoutGradient(Layer):
     """Base of layers whose outputs are integers, or come from them: nothing flows back.
 
-    On tensors they give plain arrays, as comparisons do.
+    On tensors they give plain arrays, as comparisons do; where a network is written down as a
+    graph, `recorder` notes the use.
     """
 
-    def __call__(self, *inputs: Any) -> Array:
+    def __call__(self, *inputs: Any) -> Any:
+        record = recorder.get()
+        if record is not None:
+            return record(self, *inputs)
         return run_forward(self, *(x.data if isinstance(x, Tensor) else x for x in inputs))
 
     def backward(self, dy: Array) -> Array:

@@ -14,6 +14,25 @@ static float softmax_cross_entropy(int n, int C, const float *y, const int32_t *
     return loss / (float)n;
 }
 
+/* loss = the sum of -v[label] ln p[label] / D, D the sum of v[label], p = softmax(y);
+ * dy = v[label] (p - one-hot label) / D.  y, dy (n, C), t (n), v (C): the classes' weights. */
+static float weighted_softmax_cross_entropy(int n, int C, const float *v, const float *y,
+                                            const int32_t *t, float *dy)
+{
+    float loss = 0, whole = 0;
+    for (int i = 0; i < n; i++) whole += v[t[i]];
+    if (whole == 0) whole = 1;
+    for (int i = 0; i < n; i++, y += C, dy += C) {
+        float top = y[0], sum = 0, share = v[t[i]] / whole;
+        for (int c = 1; c < C; c++) top = fmaxf(top, y[c]);
+        for (int c = 0; c < C; c++) sum += dy[c] = expf(y[c] - top);
+        loss += share * (logf(sum) + top - y[t[i]]);
+        for (int c = 0; c < C; c++) dy[c] *= share / sum;
+        dy[t[i]] -= share;
+    }
+    return loss;
+}
+
 /* loss = the mean of max(y, 0) - y t + ln(1 + e^-|y|); dy = (1 / (1 + e^-y) - t) / n.
  * y, t, dy (n): scores, and targets from 0 to 1. */
 static float sigmoid_cross_entropy(int n, const float *y, const float *t, float *dy)

@@ -102,3 +102,31 @@ static void embedding_backward(int n, int D, const int32_t *ids, const float *dy
     for (int i = 0; i < n; i++)
         for (int d = 0; d < D; d++) dW[ids[i] * D + d] += dy[i * D + d];
 }
+
+/* y[:, at : at + n] = x[:, from : from + n].  x (N, D), y (N, M). */
+static void columns_forward(int N, int D, int from, int n, int M, int at, const float *x, float *y)
+{
+    for (int i = 0; i < N; i++)
+        memcpy(y + i * M + at, x + i * D + from, sizeof *y * (size_t)n);
+}
+
+/* y[:, at : at + E] = the rows of W from `start` on that the codes in a column of x name.
+ * x (N, D), W (V, E), y (N, M). */
+static void code_forward(int N, int D, int column, int start, int E, int M, int at, const float *x,
+                         const float *W, float *y)
+{
+    for (int i = 0; i < N; i++) {
+        int row = start + (int)rintf(x[i * D + column]);
+        memcpy(y + i * M + at, W + row * E, sizeof *y * (size_t)E);
+    }
+}
+
+/* dW[row] += dy[:, at : at + E] for the rows that were read. */
+static void code_backward(int N, int D, int column, int start, int E, int M, int at, const float *x,
+                          const float *dy, float *dW)
+{
+    for (int i = 0; i < N; i++) {
+        int row = start + (int)rintf(x[i * D + column]);
+        for (int e = 0; e < E; e++) dW[row * E + e] += dy[i * M + at + e];
+    }
+}

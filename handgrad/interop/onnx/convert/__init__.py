@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import float_dtype
 from handgrad.interop.onnx.convert import classical as classical
 from handgrad.interop.onnx.convert import forms as forms
 from handgrad.interop.onnx.convert import gradient as gradient
@@ -29,6 +30,7 @@ def load(source: Any, *, output: str | None = None, dtype: Any = None) -> Any:
     Raises FileNotFoundError, and ValueError for a file that is cut, or needs operators, opsets or
     element types that are not known (all named), and for an output that it has not.
     """
+    dtype = None if dtype is None else float_dtype(dtype)
     model = read_model(source)
     require_operators(model)
     names = [v.name for v in model.graph.outputs]
@@ -37,6 +39,6 @@ def load(source: Any, *, output: str | None = None, dtype: Any = None) -> Any:
     if not names:
         raise ValueError("onnx: the graph has no output")
     with np.errstate(all="ignore"):  # NaN among the constants is no fault of the reader
-        network = build(model, output or names[0], None if dtype is None else np.dtype(dtype))
+        network = build(model, output or names[0], dtype)
     network.metadata = dict(model.metadata)
     return network.eval()

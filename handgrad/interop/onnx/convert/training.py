@@ -11,11 +11,11 @@ import numpy as np
 
 from handgrad.interop.onnx.convert import gradient as gradient
 from handgrad.interop.onnx.convert import load
-from handgrad.interop.onnx.graph import Graph, Model, model_of
+from handgrad.interop.onnx.graph import Graph, Model, model_of, require_bytes
 from handgrad.interop.onnx.interpreter import Interpreter
 from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.tensors import External, tensor_of
-from handgrad.interop.onnx.wire import read, write
+from handgrad.interop.onnx.wire import WireError, read, write
 from handgrad.train.write import write_whole
 
 
@@ -86,8 +86,12 @@ def load_training(source: Any) -> Training:
     from_path = isinstance(source, str | os.PathLike)
     if from_path and not Path(source).is_file():
         raise FileNotFoundError(f"onnx: there is no file {source}")
-    data = Path(source).read_bytes() if from_path else source
-    message = read(data)
+    data = Path(source).read_bytes() if from_path else require_bytes(source)
+    try:
+        message = read(data)
+    except WireError as error:
+        raise WireError(f"{source if from_path else 'the bytes'}: not a whole ONNX file: {error}"
+                        ) from None  # fmt: skip
     folder = Path(source).parent if from_path else None
     model = model_of(message, External(folder))
     if not model.training or model.training[0]["algorithm"] is None:

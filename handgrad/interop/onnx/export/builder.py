@@ -193,5 +193,6 @@ def value(name: str, dtype: Any, shape: Any) -> Message:
     """An input or output; lengths are numbers, or names where they vary."""
     dims = [Message("Dimension", **({"dim_param": n} if isinstance(n, str) else {"dim_value": n}))
             for n in shape]  # fmt: skip
-    tensor = Message("TensorType", elem_type=code_of(dtype), shape=Message("Shape", dim=dims))
+    code = 8 if np.dtype(dtype) == object else code_of(dtype)  # texts are objects
+    tensor = Message("TensorType", elem_type=code, shape=Message("Shape", dim=dims))
     return Message("Value", name=name, type=Message("Type", tensor_type=tensor))

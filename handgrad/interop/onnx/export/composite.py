@@ -8,8 +8,9 @@ import numpy as np
 
 from handgrad import layers as L
 from handgrad.interop.onnx.export.builder import Builder, NoForm
-from handgrad.interop.onnx.export.emit import emits
+from handgrad.interop.onnx.export.emit import EMIT, emits
 from handgrad.interop.onnx.export.traced import Use
+from handgrad.layer import shallow_clone
 
 Names = list[str]
 
@@ -90,6 +91,22 @@ def embedding_dot(b, use, x):
     return b.reduce("ReduceSum", b.node("Mul", [rows, h]), [use.rank(1)], False)
 
 
+@emits(L.ColumnEmbedding)
+def column_embedding(b, use, x):
+    """The columns of numbers, then the rows of W that the codes name."""
+    layer, width = use.layer, use.shape()[1]
+    codes = b.node("Gather", [x[0], np.array(layer.columns, np.int64)], axis=1)
+    ids = b.cast(b.node("Round", [codes], since=11), 7)
+    ids = b.node("Add", [ids, layer.starts.astype(np.int64)[None]])
+    rows = b.node("Gather", [b.weight(layer.W, b.path(use, "W")), ids], axis=0)
+    rows = b.node("Flatten", [rows], axis=1)
+    numbers = layer.numbers(width)
+    if not numbers:
+        return rows
+    kept = b.node("Gather", [x[0], np.array(numbers, np.int64)], axis=1)
+    return b.node("Concat", [kept, rows], axis=1)
+
+
 @emits(L.ScatterAdd)
 def scatter_add(b, use, x):
     layer, rank = use.layer, use.rank()
@@ -105,10 +122,51 @@ def scatter_add(b, use, x):
     return b.node("ScatterElements", [zeros, b.cast(x[1], 7), x[0]], axis=axis, reduction="add")
 
 
+@emits(L.Sparsemax)
+def sparsemax(b, use, x):
+    """The k largest sorted, from which τ is found as the layer finds it."""
+    axis, number = use.layer.axis % use.rank(), b.dtype.type
+    size = use.shape()[axis]
+    if size is None:
+        raise NoForm("Sparsemax along the batch")
+    below = b.node("Sub", [x[0], b.reduce("ReduceMax", x[0], [axis], True)])
+    falling, _ = b.node("TopK", [below, np.array([size], np.int64)], outputs=2, axis=axis, since=11)
+    sums = b.node("CumSum", [falling, np.array(axis, np.int64)])
+    k = np.arange(1, size + 1, dtype=b.dtype).reshape(-1, *[1] * (use.rank() - 1 - axis))
+    large = b.node("Add", [b.node("Mul", [falling, k]), number(1)])
+    inside = b.cast(b.node("Greater", [large, sums]), b.code)
+    total = b.reduce("ReduceSum", b.node("Mul", [falling, inside]), [axis], True)
+    count = b.reduce("ReduceSum", inside, [axis], True)
+    tau = b.node("Div", [b.node("Sub", [total, number(1)]), count])
+    return b.node("Relu", [b.node("Sub", [below, tau])])
+
+
+@emits(L.SpectralNorm)
+def spectral_norm(b, use, x):
+    """The layer inside, with the divided weights."""
+    inner = shallow_clone(use.layer.layer, training=False)
+    inner.W = use.layer.divided
+    emit = EMIT.get(type(inner))
+    if emit is None:
+        raise NoForm(f"{type(inner).__name__} inside of it")
+    scope, b.scope = b.scope, f"{b.scope}.layer".strip(".")
+    path = f"{use.path}.layer".strip(".")
+    y = emit(b, Use((inner, inner), use.given, use.shapes, use.outputs, path), x)
+    b.scope = scope
+    return y
+
+
+@emits(L.TopK)
+def top_k(b, use, x):
+    axis = use.layer.axis % use.rank()
+    _, index = b.node("TopK", [x[0], np.array([use.layer.k], np.int64)], outputs=2, axis=axis,
+                      since=11)  # fmt: skip
+    return index
+
+
 @emits(L.ArgMax)
 def arg_max(b, use, x):
-    index = b.node("ArgMax", [x[0]], axis=use.layer.axis % use.rank(), keepdims=0)
-    return b.cast(index, b.code)
+    return b.node("ArgMax", [x[0]], axis=use.layer.axis % use.rank(), keepdims=0)
 
 
 # -- cells --------------------------------------------------------------------------------------

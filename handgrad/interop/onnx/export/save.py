@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import numpy as np
 
 from handgrad.interop.onnx.export.builder import Builder, NeedsOpset, NoForm, value
 from handgrad.interop.onnx.export.emit import EMIT
+from handgrad.interop.onnx.export.tables import entries, require_table, table_inputs
 from handgrad.interop.onnx.export.traced import Trace, Use, names_of_parameters, opened, trace
 from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.operators.registry import NEWEST
 from handgrad.interop.onnx.prepared import prepare
 from handgrad.interop.onnx.wire import write
 from handgrad.layer import Parameter, as_input
+from handgrad.layers.checks import is_integer
 from handgrad.network import Network
 from handgrad.tensor import Tensor, no_grad
+from handgrad.train.tables.frames import from_frame
 from handgrad.train.write import write_whole
 
 OLDEST = 7  # the first opset whose operators broadcast
@@ -27,7 +31,7 @@ OLDEST = 7  # the first opset whose operators broadcast
 
 def save(
     network: Any, path: str | os.PathLike[str], *, example: Any = None, opset: int | None = None,
-    float16: bool = False, metadata: Mapping[str, Any] | None = None,
+    float16: bool = False, metadata: Mapping[str, Any] | None = None, table: Any = None,
 ) -> Path:  # fmt: skip
     """Write a network as an ONNX file for predictions, whose batch may have any size.
 
@@ -36,28 +40,46 @@ def save(
     operators. float16: weights and products in halves; inputs and outputs stay as they are.
     metadata: texts, or what JSON can hold, such as {"classes": ["cat", "dog"]}. Names of layers,
     parameters, and of an imported file's inputs and outputs are kept.
+    table: the specification of a table's columns (data.table, saved.table): the columns are then
+    the file's inputs, as `table_inputs` gives them, and what is done with them becomes nodes;
+    example is rows of the table.
     The file is run once and compared with the network; nothing is left where they differ.
     Raises ValueError for layers that have no form in ONNX (all named), an opset that is too old or
     not known, and where the outputs differ.
     """
     path = Path(path)
-    if not isinstance(network, Network):
-        raise ValueError(f"onnx: network must be a Network, got {type(network).__name__}")
-    if path.is_dir():
-        raise ValueError(f"onnx: {path} is a folder; give the path of a file")
-    if opset is not None and not OLDEST <= opset <= NEWEST[""]:
-        raise ValueError(f"onnx: opset must lie in [{OLDEST}, {NEWEST['']}], got {opset}")
+    require_target(network, path, opset)
+    feeds = None
+    if table is not None:
+        table = require_table(table, example)
+        feeds, example = table_inputs(table, example), table.inputs(from_frame(example))
     inputs = examples(network, example)
-    model = exported(network, inputs, opset, float16, texts(metadata))
+    model = exported(network, inputs, opset, float16, texts(metadata), table)
     data = b"".join(bytes(piece) for piece in write(model))
-    compare(network, inputs, data, float16)
+    compare(network, inputs, data, float16, feeds)
     write_whole(path, data)
     return path
 
 
+def require_target(network: Any, path: Path, opset: Any) -> None:
+    """Raise ValueError for what is no network, no path of a file, or no opset."""
+    if not isinstance(network, Network):
+        raise ValueError(f"onnx: network must be a Network, got {type(network).__name__}")
+    if path.is_dir():
+        raise ValueError(f"onnx: {path} is a folder; give the path of a file")
+    if opset is not None and not (is_integer(opset) and OLDEST <= opset <= NEWEST[""]):
+        raise ValueError(f"onnx: opset must lie in [{OLDEST}, {NEWEST['']}], got {opset!r}")
+
+
 def texts(metadata: Mapping[str, Any] | None) -> dict[str, str]:
-    """Metadata as texts."""
-    return {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
+    """Metadata as texts. Raises ValueError where it is none."""
+    named = isinstance(metadata, Mapping) and all(isinstance(k, str) for k in metadata)
+    if metadata is not None and not named:
+        raise ValueError(f"onnx: metadata must be values by name, got {metadata!r:.60}")
+    try:
+        return {k: v if isinstance(v, str) else json.dumps(v) for k, v in (metadata or {}).items()}
+    except TypeError as error:
+        raise ValueError(f"onnx: metadata must be texts, or what JSON can hold: {error}") from None
 
 
 def examples(network: Any, example: Any) -> list[Any]:
@@ -75,10 +97,23 @@ def examples(network: Any, example: Any) -> list[Any]:
     return arrays
 
 
+def require_call(network: Any, inputs: list[Any]) -> None:
+    """Raise ValueError where the network takes another number of inputs."""
+    try:
+        signature(network.__call__).bind(*inputs)
+    except TypeError as error:
+        raise ValueError(
+            f"onnx: {type(network).__name__} does not take {len(inputs)} inputs, as example has: "
+            f"{error}"
+        ) from None
+
+
 def exported(
-    network: Any, inputs: list[Any], opset: int | None, float16: bool, metadata: dict[str, str]
-) -> Message:
+    network: Any, inputs: list[Any], opset: int | None, float16: bool, metadata: dict[str, str],
+    table: Any = None,
+) -> Message:  # fmt: skip
     """The model's message, in this opset or in the lowest that will do."""
+    require_call(network, inputs)
     try:
         traced = trace(network, inputs)
     except NoForm as reason:
@@ -88,7 +123,7 @@ def exported(
         dtype = np.float16 if float16 else network.dtype
         writer = Writer(network, traced, Builder(target, dtype))
         try:
-            return writer.model(inputs, metadata)
+            return writer.model(inputs, metadata, table)
         except NeedsOpset as needed:
             if opset is not None:
                 raise ValueError(
@@ -107,12 +142,12 @@ class Writer:
         self.at = ""
         self.prefix = ""
 
-    def model(self, inputs: list[Any], metadata: dict[str, str]) -> Message:
+    def model(self, inputs: list[Any], metadata: dict[str, str], table: Any = None) -> Message:
         """The whole model."""
-        infos, made = self.graph(inputs)
+        infos, made = self.graph(inputs, table)
         return self.b.model(infos, made, type(self.network).__name__, metadata)
 
-    def graph(self, inputs: list[Any]) -> tuple[list[Message], list[Message]]:
+    def graph(self, inputs: list[Any], table: Any = None) -> tuple[list[Message], list[Message]]:
         """Write the nodes of the network; its inputs and outputs."""
         b, halves = self.b, self.b.dtype == np.float16
         called = [name for name, _ in getattr(self.network, "inputs", [])] if hasattr(
@@ -125,9 +160,13 @@ class Writer:
             if len(outputs) == 1
             else [f"y{i}" for i in range(len(outputs))]
         )
-        b.names |= {*called, *results}
-        infos = []
+        b.names |= {*called, *results} if table is None else {*results}
+        infos: list[Message] = []
         for entry, x, name, grows in zip(self.traced.entries, inputs, called, self.traced.grows):
+            if table is not None:
+                infos, name = entries(b, table)
+                self.names[id(entry)] = name
+                continue
             infos.append(value(name, x.dtype, ("N", *x.shape[1:]) if grows else x.shape))
             real = x.dtype.kind == "f" and halves
             self.names[id(entry)] = b.cast(name, 10) if real else name
@@ -136,10 +175,12 @@ class Writer:
         made = []
         for tensor, name, shapes in zip(outputs, results, self.traced.shapes):
             last = self.names[id(tensor)]
-            self.rename(b.cast(last, back) if halves else b.node("Identity", [last]), name)
+            whole = tensor.data.dtype.kind in "iu"
+            cast = halves and not whole
+            self.rename(b.cast(last, back) if cast else b.node("Identity", [last]), name)
             shape = [n if n == m else ("N" if n == 2 else f"M{i}")
                      for i, (n, m) in enumerate(zip(*shapes))]  # fmt: skip
-            made.append(value(name, self.network.dtype, shape))
+            made.append(value(name, np.int64 if whole else self.network.dtype, shape))
         return infos, made
 
     def rename(self, name: str, wanted: str) -> None:
@@ -229,18 +270,25 @@ def without_copies(a: Any, b: Any) -> tuple[Any, Any]:
     return a, b
 
 
-def compare(network: Any, inputs: list[Any], data: bytes, float16: bool) -> None:
+def compare(
+    network: Any, inputs: list[Any], data: bytes, float16: bool, feeds: Any = None
+) -> None:  # fmt: skip
     """Raise ValueError where the file's outputs are not the network's, on the example and on
-    other numbers in the opposite order."""
+    other numbers in the opposite order. feeds: what the file takes for the example, if other."""
     prepared = prepare(data)
     other = [x[::-1] for x in inputs]
     if other[0].dtype.kind == "f":
         other[0] = other[0] * other[0].dtype.type(0.9375)
+    if feeds is not None:
+        other = [inputs[0][::-1]]
     for xs in (inputs, other):
+        given: Any = xs
+        if feeds is not None:
+            given = {n: a if xs is inputs else a[::-1] for n, a in feeds.items()}
         with network.evaluating(), no_grad(), np.errstate(all="ignore"):
             expected = network(*xs)
         expected = expected if isinstance(expected, tuple | list) else (expected,)
-        for y, e in zip(prepared.run(xs), expected):
+        for y, e in zip(prepared.run(given), expected):
             differ(network, y, np.asarray(e.data if isinstance(e, Tensor) else e), float16)
 
 

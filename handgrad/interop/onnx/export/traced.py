@@ -11,6 +11,7 @@ from handgrad.inside import walk
 from handgrad.interop.onnx.export.builder import NoForm
 from handgrad.layer import Parameter, as_input, shallow_clone, slots
 from handgrad.layers.recurrent.state import forgetting
+from handgrad.layers.shape.indexing import recorder
 from handgrad.tensor import CallRecord, Tensor, arrays_refused, calls_behind, learning
 
 
@@ -70,12 +71,30 @@ def run(network: Any, inputs: list[Any]) -> tuple[list[Any], Any, list[CallRecor
     clone = shallow_clone(network, training=False)
     arrays = [as_input(x, network.dtype) for x in inputs]
     entries = [Tensor(a) if a.dtype.kind == "f" else a for a in arrays]
-    with learning(), forgetting(clone), arrays_refused(comparisons=True), np.errstate(all="ignore"):
-        made = clone(*entries)
+    token = recorder.set(recorded)
+    try:
+        with (
+            learning(),
+            forgetting(clone),
+            arrays_refused(comparisons=True),
+            np.errstate(all="ignore"),
+        ):
+            made = clone(*entries)
+    finally:
+        recorder.reset(token)
     outputs = made if isinstance(made, tuple | list) else (made,)
     if not outputs or not all(isinstance(y, Tensor) for y in outputs):
         raise NoForm("the network's output does not come from its layers")
     return entries, tuple(outputs), calls_behind(*outputs), clone
+
+
+def recorded(layer: Any, *inputs: Any) -> Any:
+    """The output of a layer without gradient as a tensor, so that its use is seen."""
+    copy = shallow_clone(layer)
+    output = np.asarray(copy.forward(*(x.data if isinstance(x, Tensor) else x for x in inputs)))
+    (made,) = CallRecord(copy, layer, inputs, [], [], []).produce((output,))
+    made.data = output  # indices stay integers
+    return made
 
 
 def trace(network: Any, inputs: list[Any]) -> Trace:

@@ -11,15 +11,23 @@ import numpy as np
 
 from handgrad.inside import walk
 from handgrad.interop.onnx.export.builder import Builder, NeedsOpset, NoForm, value
-from handgrad.interop.onnx.export.save import OLDEST, Writer, compare, examples, texts
+from handgrad.interop.onnx.export.save import (
+    OLDEST,
+    Writer,
+    compare,
+    examples,
+    require_target,
+    texts,
+)
 from handgrad.interop.onnx.export.traced import Trace, trace
 from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.operators.registry import TRAINING
 from handgrad.interop.onnx.tensors import tensor_of
 from handgrad.interop.onnx.wire import write
+from handgrad.layer import is_layer
 from handgrad.layers import BatchNorm, Dropout
 from handgrad.network import Network
-from handgrad.optim import SGD, AdaGrad, Adam, Momentum, Nesterov
+from handgrad.optim import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer
 from handgrad.train.write import write_whole
 
 
@@ -47,6 +55,12 @@ def save_training(
     ONNX adds Adam's ε to √v itself, where the paper adds it to the corrected one.
     Raises ValueError as `save` does, and for options of the optimizer that have no operator.
     """
+    require_target(network, Path(path), opset)
+    if not (is_layer(loss) and isinstance(optimizer, Optimizer)):
+        raise ValueError(
+            "onnx: a loss and an optimizer are needed, such as SoftmaxCrossEntropy() and Adam(), "
+            f"got {type(loss).__name__} and {type(optimizer).__name__}"
+        )
     arrays = list(example) if isinstance(example, tuple | list) else []
     if len(arrays) < 2:
         raise ValueError("onnx: example must be (x, …, t): samples, and their targets last")

@@ -26,6 +26,38 @@ def gather(x, indices, *, axis=0):
     return np.take(x, counted(indices, x.shape[axis]), axis=axis)
 
 
+@operator("LabelEncoder", domain=ML, since=2)
+def label_encoder(
+    x, *, keys_strings=None, keys_int64s=None, keys_floats=None, keys_tensor=None,
+    values_strings=None, values_int64s=None, values_floats=None, values_tensor=None,
+    default_string="_Unused", default_int64=-1, default_float=-0.0, default_tensor=None,
+):  # fmt: skip
+    """The value that stands beside the key that each element is; else the default."""
+    keys = next((k for k in (keys_strings, keys_int64s, keys_floats, keys_tensor)
+                 if k is not None), None)  # fmt: skip
+    kinds = (
+        (values_strings, default_string, object), (values_int64s, default_int64, np.int64),
+        (values_floats, default_float, np.float32), (values_tensor, default_tensor, None),
+    )  # fmt: skip
+    found = next((kind for kind in kinds if kind[0] is not None), None)
+    if keys is None or found is None or len(keys) != len(found[0]):
+        raise ValueError("keys and values are needed, as many of each")
+    values, default, dtype = found
+    dtype = values.dtype if dtype is None else dtype
+    default = np.zeros(1, dtype) if default is None else default
+    plain = [k.item() if hasattr(k, "item") else k for k in keys]
+    table = dict(zip((_text(k) for k in plain), values))
+    missing = next((v for k, v in zip(plain, values) if k != k), None)  # NaN is a key too
+    default = np.ravel(np.asarray(default, dtype))[0]
+    made = [table.get(_text(k), default if k == k or missing is None else missing)
+            for k in x.reshape(-1).tolist()]  # fmt: skip
+    return np.array(made, dtype).reshape(x.shape)
+
+
+def _text(key: Any) -> Any:
+    return bytes(key).decode("utf-8", "replace") if isinstance(key, bytes | memoryview) else key
+
+
 @operator("GatherElements", since=11)
 def gather_elements(x, indices, *, axis=0):
     """y[i, j, …] = x[indices[i, j, …], j, …], the index standing at the axis."""
