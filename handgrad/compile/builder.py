@@ -80,7 +80,8 @@ class Builder:
     depend on is chosen by that one.
     """
 
-    part: Any = None  # the shards that are computed here, where batches fall into shards
+    part: Any = None  # the shards that are computed here, where batches fall into shards; then
+    sharded: Any = None  # the builder itself, which knows more
     share: Any = None  # what the sums of gradients are multiplied by, where they are not means yet
     divisor = "sum"  # what the loss is divided by: Divisor of native/loss.cpp
 
@@ -243,10 +244,6 @@ class Builder:
             other.moved["plain" if last else "last"] = value
             value.moved[name] = other
         return value.moved[name]
-
-    def tail(self, name: str) -> Address:
-        """Where a sum over the shards of the batch goes."""
-        raise NotImplementedError
 
     def add_up(self, loss: Any, step: Any, updates: bool) -> Array | None:
         """Append what must follow the gradients before they can be used."""

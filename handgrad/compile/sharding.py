@@ -42,8 +42,8 @@ class Part:
 
     @property
     def alone(self) -> bool:
-        """Whether they are all shards."""
-        return self.count == self.shards.count
+        """Whether there is no other rank to meet."""
+        return self.ranks.size == 1
 
     def most(self, batch: int) -> int:
         """The most samples that they have of a batch of at most so many; 1 at least."""
@@ -62,6 +62,7 @@ class ShardedBuilder(Builder):
     def __init__(self, flat: Any, batch: int, part: Part, batch_norm: str = "global"):
         super().__init__(flat, part.most(batch), trains=True)
         self.whole, self.part, self.batch_norm = batch, part, batch_norm
+        self.sharded = self
         self.words = flat.gradients.size + len(TAIL)  # of a row
         self.afterwards: list[Row] = []  # rows that follow the exchange
         self._sums: set[int] = set()  # values that are sums over the batch, by their ids

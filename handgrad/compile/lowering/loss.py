@@ -124,7 +124,7 @@ def shared_out(
     if not undivided:  # else D stays 1
         stored["denominators"] = step.denominators
     if b.part is not None:
-        stored = {"tail": b.tail("loss")}
+        stored = {"tail": b.sharded.tail("loss")}
     alike = weights is None and table is None and not elements.get("ignores")
     if alike and (undivided or mean_weight in (None, 1)):
         return None, stored

@@ -51,7 +51,7 @@ class LowerBatchNorm(Lowering):
         image = len(x.shape) > 2
         x = b.last(x) if image else b.plain(b.gathered(x))
         C, rows = layer.gamma.size, times(x.shape[0], *x.shape[2:])
-        apart = layer.training and b.part is not None and b.batch_norm == "shard"
+        apart = layer.training and b.part is not None and b.sharded.batch_norm == "shard"
         stats, y = b.value((b.part.count if apart else 1, 2, C)), b.value(x.shape, last=image)
         columns = {"rows": rows, "columns": C, "apart": apart}
         running = {name: b.array(getattr(layer, name), True) for name in layer.buffers}
@@ -61,8 +61,10 @@ class LowerBatchNorm(Lowering):
             b.row("column_moments", **columns, x=x, **sums)
             sums |= gathered(b, columns, sums["blocks"], moments=True)
         if apart:
-            sums["moved"] = b.summed(2 * C)
-            b.after_exchange("running_statistics", columns=C, moved=sums["moved"], **running)
+            sums["moved"] = b.sharded.summed(2 * C)
+            b.sharded.after_exchange(
+                "running_statistics", columns=C, moved=sums["moved"], **running
+            )
         b.row(
             "batch_statistics", **columns, **sums, stats=stats, **running, eps=layer.eps,
             momentum=layer.momentum,
@@ -103,7 +105,11 @@ def gathered(
     (first, stop), ranks, count = b.part.span, b.part.ranks, b.part.shards.count
     shards = b.value((count, 2 * columns["columns"]))
     b.row("shard_sums", **columns, moments=moments, blocks=blocks, count=count, shards=shards)
-    b.meet(lambda n, step, sums: sums.__setitem__(..., ranks.gather(sums[first:stop])), shards)
+
+    def gather(n: int, step: int, sums: Array) -> None:
+        sums[...] = ranks.gather(sums[first:stop])
+
+    b.sharded.meet(gather, shards)
     return {"shards": shards, "count": count, "each": columns["rows"].count}
 
 
