@@ -83,7 +83,7 @@ class Builder:
     part: Any = None  # the shards that are computed here, where batches fall into shards; then
     sharded: Any = None  # the builder itself, which knows more
     share: Any = None  # what the sums of gradients are multiplied by, where they are not means yet
-    divisor = "sum"  # what the loss is divided by: Divisor of native/loss.cpp
+    divisor = "sum"  # what the loss is divided by: Divisor of native/loss_sums.cpp
 
     def __init__(self, flat: Any, batch: int, trains: bool = False):
         self.flat, self.batch, self.whole, self.trains = flat, batch, batch, trains
