@@ -86,7 +86,8 @@ def counter(b: Builder, stream: Any) -> int:
         return count * (b.part.shards.count * STRIDE if b.part else b.draws[id(stream)])
 
     def ahead(count: int) -> Array:
-        return stream.step + before + steps(1) * np.arange(count)
+        first: int = stream.step + before
+        return first + steps(1) * np.arange(count)
 
     def after(count: int) -> None:
         stream.step += steps(count)
