@@ -80,8 +80,7 @@ class Builder:
     depend on is chosen by that one.
     """
 
-    part: Any = None  # the shards that are computed here, where batches fall into shards; then
-    sharded: Any = None  # the builder itself, which knows more
+    part: Any = None  # the shards that are computed here, where batches fall into shards
     share: Any = None  # what the sums of gradients are multiplied by, where they are not means yet
     divisor = "sum"  # what the loss is divided by: Divisor of native/loss_sums.cpp
 

@@ -62,7 +62,6 @@ class ShardedBuilder(Builder):
     def __init__(self, flat: Any, batch: int, part: Part, batch_norm: str = "global"):
         super().__init__(flat, part.most(batch), trains=True)
         self.whole, self.part, self.batch_norm = batch, part, batch_norm
-        self.sharded = self
         self.words = flat.gradients.size + len(TAIL)  # of a row
         self.afterwards: list[Row] = []  # rows that follow the exchange
         self._sums: set[int] = set()  # values that are sums over the batch, by their ids
