@@ -27,9 +27,9 @@ def alone():
 
 
 @needs_mpi
-@pytest.mark.parametrize("processes", [2, 3, 4, 8])
-def test_the_bits_do_not_depend_on_the_number_of_processes(processes, alone):
-    ended = job(processes, "-m", "tests.parallel.bits", str(STEPS))
+@pytest.mark.parametrize(("processes", "shared"), [(2, "on"), (3, "off"), (4, "on"), (8, "on")])
+def test_the_bits_do_not_depend_on_the_number_of_processes(processes, shared, alone):
+    ended = job(processes, "-m", "tests.parallel.bits", str(STEPS), HANDGRAD_MPI_SHARED=shared)
     assert ended.code == 0, ended.err
     assert json.loads(ended.out) == alone
 
