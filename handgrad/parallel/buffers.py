@@ -17,8 +17,8 @@ HEAD = mmap.ALLOCATIONGRANULARITY  # bytes before the numbers, which begin with 
 
 
 class Made(NamedTuple):
-    """A buffer of this process: its number, from 1, the open file that is its memory, and its token,
-    by which another process knows that it has opened this one and no other file."""
+    """A buffer of this process: its number, from 1, the open file that is its memory, and its
+    token, by which another process knows that it has opened this one and no other file."""
 
     number: int
     file: int
