@@ -25,7 +25,7 @@ ROOMS = {
 }  # fmt: skip
 PARTNERS = {
     "cupy", "matplotlib", "PIL", "torch", "jax", "sklearn", "onnx", "onnxruntime", "mpi4py",
-    "pandas", "pyarrow", "pytest", "h5py",
+    "pandas", "pyarrow", "pytest", "h5py", "joblib",
     "tqdm",  # a base dependency, but slow to import
 }  # fmt: skip
 BASE = {"numpy", "safetensors", "tqdm", "click"}

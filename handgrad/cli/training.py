@@ -160,10 +160,17 @@ def _train(
         _prove(network, dataset, loss, tell)
     if not sys.stderr.isatty():  # where it is, the bar says it
         tell(f"running: {trainer.engine}")
+    _carry_out(trainer, dataset, model, out, watch, tell)
+
+
+def _carry_out(
+    trainer: Trainer, dataset: Dataset, model: SaveModel, out: Path, watch: bool, tell: Any
+) -> None:
+    """Train, say what came of it and save it; exit code 1 for what diverged, or is not saved."""
     with patient():
-        start = network.parameters.copy()
+        start = trainer.network.parameters.copy()
         ended = _run(trainer, tell)
-        show_result(network, dataset)
+        show_result(trainer.network, dataset)
         if watch:
             tell_findings(trainer, start)
         whole = keep(trainer, model, out, tell)

@@ -11,7 +11,8 @@ from typing import Any
 
 from handgrad.compile.binary import usable_threads
 from handgrad.parallel import Alone as OneRank
-from handgrad.parallel import Ranks
+from handgrad.parallel import Ranks, as_ranks
+from handgrad.parallel.partner import load_mpi
 from handgrad.searching.trial import Job, Trial, outcome
 from handgrad.searching.workers import Outcome
 
@@ -129,8 +130,6 @@ class OverRanks(Pool):
     def __enter__(self) -> OverRanks | None:
         from mpi4py.futures import MPICommExecutor
 
-        from handgrad.parallel.partner import load_mpi
-
         _job.append(self.job)
         self._common = MPICommExecutor(load_mpi().COMM_WORLD, root=0)
         self.executor = self._common.__enter__()
@@ -149,9 +148,7 @@ def backend_for(job: Job, backend: Any, count: int | None) -> tuple[Any, Ranks]:
     if isinstance(backend, str) and backend != "mpi":
         return Joblib(job, backend, count), OneRank()
     if backend == "mpi":
-        from handgrad.parallel.mpi import world
-
-        ranks = world()
+        ranks = as_ranks("mpi")
         if "parallel" in job.options:
             raise ValueError("search: with backend='mpi' each candidate is one rank's alone; leave "
                              "parallel out of its options")  # fmt: skip

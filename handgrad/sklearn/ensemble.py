@@ -18,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from handgrad.compile.binary import usable_threads
 from handgrad.parallel import Alone, Ranks, as_ranks
+from handgrad.parallel.partner import load_mpi
 
 
 def make_members(model: Any) -> list[Any]:
@@ -54,8 +55,6 @@ def _on_ranks(
     ranks: Ranks, members: list[Any], method: str, *args: Any, **options: Any
 ) -> list[Any]:
     """The members of all ranks, on each of them; a rank teaches every size-th."""
-    from handgrad.parallel.partner import load_mpi
-
     mine = [getattr(m, method)(*args, **options) for m in members[ranks.rank :: ranks.size]]
     others = load_mpi().COMM_WORLD.allgather(mine)
     return [others[i % ranks.size][i // ranks.size] for i in range(len(members))]

@@ -9,9 +9,10 @@ import re
 import numpy as np
 import pytest
 
-from handgrad import Adam, Affine, ReLU, Sequential, SigmoidCrossEntropy, fit
+from handgrad import Adam, Affine, ReLU, Sequential, ShapeError, SigmoidCrossEntropy, fit
 from handgrad.train import OutputSpec, load_checkpoint, read_table, save
 from handgrad.train.data import split_rows
+from handgrad.train.heads import head_layers
 from handgrad.train.loading import load_data
 from handgrad.train.tables.encode import robust
 from handgrad.train.tables.spec import Notes, TableSpec
@@ -358,5 +359,40 @@ def test_several_classes_at_once_are_labels(table, tmp_path):
     assert ((y > 0) == data.t_test).mean() > 0.9
     p = next(output.answers(y, probabilities=True))[2:]
     np.testing.assert_allclose([float(v) for v in p], 1 / (1 + np.exp(-y[0])), atol=1e-4)
-    with pytest.raises(ValueError, match="where each has two, but 'k' has 3: u, v, w; it can be"):
-        table(text, target=["smoker", "k"])
+
+
+def test_several_targets_of_classes_have_scores_of_their_own(table, tmp_path):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 300))
+    lines = [f"{p:.3f},{q:.3f},{'no' if p < 0 else 'yes'},{'uvw'[int(q > 0) + int(q > 1)]}"
+             for p, q in zip(a, b)]  # fmt: skip
+    read = table("\n".join(["a,b,smoker,k", *lines]), target="smoker, k")
+    assert "target: u (" in read.show(read.fit())
+    data = read.split()
+    assert data.heads == (("no", "yes"), ("u", "v", "w"))
+    assert data.outputs == 5
+    network = Sequential(Affine(5), *head_layers((2, 3)), seed=0)
+    fit(network, data.x_train, data.t_train, optimizer=Adam(0.03))
+    path = tmp_path / "m.safetensors"
+    save(network, path, input=data.input, output=data.output, table=data.table)
+    saved = load_checkpoint(path)
+    assert saved.output == OutputSpec("heads", columns=("smoker", "k"), heads=data.heads)
+    y = saved.network.predict(data.x_test)
+    assert (y.argmax(axis=2) == data.t_test).mean() > 0.85
+    header, first, *_ = saved.output.rows(y)
+    assert header == ("row", "smoker", "k")
+    best = y[0].argmax(axis=1)
+    assert first == (0, ("no", "yes")[best[0]], "uvw"[best[1]])
+    p = saved.output.probabilities(y)
+    np.testing.assert_allclose([p[:, :2].sum(1), p[:, 2:].sum(1)], 1)
+    with pytest.raises(ShapeError, match=r"the output has shape \('N', 5\), not \('N', 2, 3\)"):
+        saved.output.check((7, 5))
+
+
+@pytest.mark.parametrize("heads", [None, (), (("a", "b"),), (("a", "a"), ("b", "c")), ((), ("a",))])
+def test_heads_that_do_not_fit_their_columns_are_refused(heads):
+    with pytest.raises(ValueError, match="OutputSpec: heads"):
+        OutputSpec("heads", columns=("p", "q"), heads=heads)
+    if heads:
+        with pytest.raises(ValueError, match="OutputSpec: heads"):
+            OutputSpec("labels", columns=("p", "q"), heads=heads)

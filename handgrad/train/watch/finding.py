@@ -29,7 +29,8 @@ class OutputReading:
     rms and gradient: root mean squares of the output, and of the gradient with respect to it.
     dead: the share of units whose output is 0 for every sample; saturated: the share of elements
     where the derivative of the activation is below a twentieth of its largest. Both are None for
-    layers that cannot be so. histogram: of the output.
+    layers that cannot be so. histogram: of the output. moved: root mean square of the elements
+    that a gradient comes to, which those are not that fill a mask; None where it comes to none.
     """
 
     path: str
@@ -40,6 +41,12 @@ class OutputReading:
     dead: float | None = None
     saturated: float | None = None
     histogram: Histogram | None = None
+    moved: float | None = None
+
+    @property
+    def signal(self) -> float:
+        """How large it is, without what only fills it."""
+        return self.rms if self.moved is None else self.moved
 
 
 @dataclass(frozen=True)

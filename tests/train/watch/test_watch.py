@@ -14,6 +14,7 @@ import pytest
 import handgrad as hg
 from handgrad import Affine, BatchNorm, Dropout, ReLU, Sequential
 from handgrad.train import History, Trainer, diagnose, fit
+from handgrad.train.heads import head_layers
 from handgrad.train.watch import Diagnosis, Watch
 from handgrad.train.watch.finding import GRADES
 from handgrad.train.watch.measure.network import histogram
@@ -280,3 +281,11 @@ def test_a_column_that_says_one_class_is_found_and_a_word_to_repeat_is_none(rng)
     ids = rng.integers(0, 5, (200, 6))
     repeating = Sequential(hg.Embedding(5, 8), hg.Flatten(), Affine(5))
     assert "target-among-inputs" not in names(repeating, ids, ids[:, 2])
+
+
+def test_what_fills_a_mask_is_no_signal_that_grows(rng):
+    x = rng.normal(size=(80, 4)).astype(np.float32)
+    t = np.stack([x[:, 0] > 0, (x[:, 1] > 0) + (x[:, 2] > 0.0)], axis=1).astype(np.int64)
+    layers = hg.Affine(8), hg.Tanh(), hg.Affine(5), *head_layers((2, 3))
+    history = hg.fit(hg.Sequential(*layers, seed=0), x, t, epochs=30, watch=True, progress=False)
+    assert "explode" not in str(history.diagnosis)

@@ -212,11 +212,11 @@ def exploding(e: Evidence, bounds: Bounds) -> Iterator[Sign]:
     """Signals or gradients that grow from layer to layer, or a loss that a breath moves."""
     r = e.readings[0]
     times, sensitivity = bounds
-    outputs = [o for o in r.outputs if o.path and o.rms > 0]
+    outputs = [o for o in r.outputs if o.path and o.signal > 0]
     if len(outputs) > 2:
-        grown = max(o.rms for o in outputs) / outputs[0].rms
+        grown = max(o.signal for o in outputs) / outputs[0].signal
         if grown > times:
-            top = max(outputs, key=lambda o: o.rms)
+            top = max(outputs, key=lambda o: o.signal)
             yield Sign(where(top.path, top.kind), f"its outputs are {grown:.3g} times as large as "
                        f"those of the first layer, the bound is {times:g}", step=r.step,
                        numbers={"growth": grown})  # fmt: skip

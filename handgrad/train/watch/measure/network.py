@@ -141,9 +141,11 @@ def _output(network: Any, x: Array, training: bool) -> Array:
 
 def _output_reading(path: str, call: Any, tensor: Any, histograms: bool) -> OutputReading:
     kind, y = type(call.original).__name__, tensor.data
+    moved = None if tensor.grad is None else y[tensor.grad != 0]
     return OutputReading(
         path, kind, y.shape, rms(y), None if tensor.grad is None else rms(tensor.grad),
         dead_share(kind, y), saturated_share(kind, y), histogram(y) if histograms else None,
+        rms(moved) if moved is not None and moved.size else None,
     )  # fmt: skip
 
 
