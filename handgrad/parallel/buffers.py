@@ -13,12 +13,16 @@ import numpy as np
 
 from handgrad.arrays import Array, zeros
 
+HEAD = mmap.ALLOCATIONGRANULARITY  # bytes before the numbers, which begin with a buffer's own token
+
 
 class Made(NamedTuple):
-    """A buffer of this process: its number, from 1, and the open file that is its memory."""
+    """A buffer of this process: its number, from 1, the open file that is its memory, and its
+    token, by which another process knows that it has opened this one and no other file."""
 
     number: int
     file: int
+    token: str
     shape: tuple[int, int]
 
 
@@ -38,11 +42,13 @@ class Buffers:
         if sys.platform != "linux" or not size:
             return zeros(rows * width, dtype).reshape(rows, width)
         file = os.memfd_create("handgrad")
-        os.ftruncate(file, size)
+        os.ftruncate(file, HEAD + size)
+        token = os.urandom(16)
+        os.pwrite(file, token, 0)
         array = _mapped(file, rows, width, dtype)
         self._count += 1
         at = _address(array)
-        self._made[at] = Made(self._count, file, array.shape)
+        self._made[at] = Made(self._count, file, token.hex(), array.shape)
         weakref.finalize(array, self._forget, at)
         return array
 
@@ -58,7 +64,8 @@ class Buffers:
     def told(self, array: Array) -> Array:
         """What another process needs to open the buffer, as bytes."""
         made = self._made[_address(array)]
-        text = json.dumps([f"/proc/{os.getpid()}/fd/{made.file}", *made.shape, array.dtype.str])
+        path = f"/proc/{os.getpid()}/fd/{made.file}"
+        text = json.dumps([path, made.token, *made.shape, array.dtype.str])
         return np.frombuffer(text.encode(), np.uint8)
 
     def _forget(self, at: int) -> None:
@@ -67,19 +74,22 @@ class Buffers:
 
 def opened(told: Array) -> Array | None:
     """The buffer of another process, or None where this one may not reach it."""
-    path, rows, width, dtype = json.loads(bytes(told))
+    path, token, rows, width, dtype = json.loads(bytes(told))
     try:
-        file = os.open(path, os.O_RDWR)
+        file = os.open(path, os.O_RDWR | os.O_NONBLOCK)
     except OSError:
         return None
-    try:
-        return _mapped(file, rows, width, dtype)
+    try:  # in another container the number may be another process's
+        right = os.pread(file, len(token) // 2, 0).hex() == token
+        return _mapped(file, rows, width, dtype) if right else None
+    except OSError:
+        return None
     finally:
         os.close(file)
 
 
 def _mapped(file: int, rows: int, width: int, dtype: Any) -> Array:
-    memory = mmap.mmap(file, rows * width * np.dtype(dtype).itemsize)
+    memory = mmap.mmap(file, rows * width * np.dtype(dtype).itemsize, offset=HEAD)
     array: Array = np.frombuffer(memory, dtype).reshape(rows, width)
     return array
 

@@ -149,7 +149,8 @@ class NodeMemory:
 
     def _next(self) -> Array:
         """This rank's area at the next meeting."""
-        return self._areas[(self._meetings + 1) % 2][self.rank]
+        array: Array = self._areas[(self._meetings + 1) % 2][self.rank]
+        return array
 
     @staticmethod
     def _rows(area: Array, rows: int, width: int, dtype: Any) -> Array:

@@ -1,4 +1,4 @@
-"""Waiting for other processes: without sleep while that is quick, and then ever more sleep."""
+"""Waiting for other processes: at first without giving the core away, and at last in sleep."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 import time
 from collections.abc import Callable
 
-PATIENT = 0.002  # seconds without sleep, where each process has a core
+# Where each process has a core: seconds in which it is kept, for on a busy machine it comes back
+# milliseconds later; and seconds without sleep.
+SPIN, PATIENT = 1e-4, 0.002
 NAP, LONG = 20e-6, 0.005  # the shortest and the longest sleep
 _give_way = getattr(os, "sched_yield", lambda: time.sleep(0))
 
@@ -22,7 +24,7 @@ def wait(ready: Callable[[], bool], crowded: bool) -> None:
         waited = time.monotonic() - began
         if crowded or waited > PATIENT:
             time.sleep(min(max(NAP, waited / 50), LONG))
-        else:
+        elif waited > SPIN:
             _give_way()
 
 

@@ -97,6 +97,7 @@ def compare(count: int, seed: int = 0) -> tuple[int, list[str]]:
                 wanted[kind] = train(Path(folder) / "straight", *kind, Kill(-1, 0))
             for found in killed(rng, Path(folder) / "m", kind):
                 kills += found == "killed"
+            print(f"{kills} processes killed", file=sys.stderr)
             if found != wanted[kind]:
                 wrong.append(f"{kind}: {found}")
     return kills, wrong

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from handgrad.cli import main
 from handgrad.parallel import Shards, TreeSum
+from handgrad.parallel.buffers import Buffers, opened
 from handgrad.parallel.launch import Launcher
 from handgrad.parallel.meeting import Header, Mismatch, blocks_of, check_headers, fold
 from handgrad.parallel.partner import check_size, launched, name_of
@@ -27,9 +29,9 @@ def alone():
 
 
 @needs_mpi
-@pytest.mark.parametrize("processes", [2, 3, 4, 8])
-def test_the_bits_do_not_depend_on_the_number_of_processes(processes, alone):
-    ended = job(processes, "-m", "tests.parallel.bits", str(STEPS))
+@pytest.mark.parametrize(("processes", "shared"), [(2, "on"), (3, "off"), (4, "on"), (8, "on")])
+def test_the_bits_do_not_depend_on_the_number_of_processes(processes, shared, alone):
+    ended = job(processes, "-m", "tests.parallel.bits", str(STEPS), HANDGRAD_MPI_SHARED=shared)
     assert ended.code == 0, ended.err
     assert json.loads(ended.out) == alone
 
@@ -149,6 +151,25 @@ def test_blocks_of_ranks_fold_into_the_sum_of_the_tree(size, rng):
     found = fold(nodes, rows)
     assert found is rows[0]
     assert found.tobytes() == shards.sum(parts).tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="buffers are usual arrays on this system")
+def test_a_buffer_is_opened_where_it_is_the_one_that_was_meant(tmp_path):
+    buffers = Buffers()
+    array = buffers.make(2, 5, np.float32)
+    assert buffers.number(array) == 1
+    assert buffers.number(array[:1]) == buffers.number(np.zeros((2, 5))) == 0
+    told = buffers.told(array)
+    other = opened(told)
+    other[1, 3] = 7
+    assert array[1, 3] == 7
+    path, *rest = json.loads(bytes(told))
+    (tmp_path / "f").write_bytes(bytes(10_000))
+    for wrong in (tmp_path / "f", tmp_path / "none", path + "9", tmp_path):
+        text = json.dumps([str(wrong), *rest]).encode()
+        assert opened(np.frombuffer(text, np.uint8)) is None
+    del array
+    assert buffers.numbers() == set()
 
 
 def test_ranks_in_different_calls_are_named():
