@@ -17,7 +17,7 @@ HG_ARGS(Columns, HG_COLUMNS)
 
 int64_t block_words(Check& c) {
   int64_t columns = c.size(Columns::columns);
-  return c.times(c.parts(Columns::rows, block_rows(columns)), 2 * columns);
+  return c.fault ? 0 : c.times(c.parts(Columns::rows, block_rows(columns)), 2 * columns);
 }
 
 void check_apart(Check& c, int stats) {
@@ -96,7 +96,7 @@ struct Pair { int64_t rows; vec a, b; };
 Pair add(const Pair& p, const Pair& q) { return {p.rows + q.rows, p.a + q.a, p.b + q.b}; }
 
 Pair add_moments(const Pair& p, const Pair& q) {
-  if (q.rows == 0) return p;
+  if (p.rows == 0 || q.rows == 0) return q.rows ? q : p;
   float count = float(q.rows), all = float(p.rows) + count;
   vec delta = q.a - p.a;
   return {p.rows + q.rows, fma(delta, set1(count / all), p.a),
@@ -122,13 +122,12 @@ struct Sources {
   template <class Join>
   Pair of(int64_t s, int64_t q, int64_t n, Join join) const {
     Pair sum{0, set1(0), set1(0)};
-    auto take = [&](int64_t at, int64_t rows) {
-      const float* from = sums + at * 2 * columns + q;
-      if (rows > 0) sum = join(sum, Pair{rows, part(from, n), part(from + columns, n)});
-    };
-    if (gathered) take(s, border(s + 1) - border(s));
-    else
-      for (int64_t b = blocks.first(s); b < blocks.stop(s); b++) take(b, blocks.part(b).end - blocks.part(b).begin);
+    const float* from = sums + (gathered ? s : blocks.first(s)) * 2 * columns + q;
+    int64_t left = gathered ? border(s + 1) - border(s) : blocks.end(s) - blocks.begin(s);
+    for (int64_t size = gathered ? left : blocks.size, rows; left > 0; left -= rows, from += 2 * columns) {
+      rows = left < size ? left : size;
+      sum = join(sum, Pair{rows, part(from, n), part(from + columns, n)});
+    }
     return sum;
   }
 
@@ -327,17 +326,18 @@ void run_batch_gradients(const Job& j, int64_t begin, int64_t end, Scratch) {
   using A = BatchGradients;
   int64_t columns = j.i(A::columns);
   bool apart = j.i(A::apart);
-  Sources here(j, A::blocks, 0, 0), from(j, A::blocks, A::shards, A::each);
+  Sources here(j, A::blocks, 0, 0), everywhere(j, A::blocks, A::shards, A::each);
   by_columns(j, begin, end, [&](int64_t q, int64_t n) {
     const float* r = j.f(A::stats) + columns + q;
-    if (!apart) put_means(j, 0, q, n, from.all(q, n, add), part(r, n));
-    add_shards<2>(*j.batch, [&](int64_t s, vec (&sum)[2]) {
+    if (everywhere.gathered) put_means(j, 0, q, n, everywhere.all(q, n, add), part(r, n));
+    add_shards<3>(*j.batch, [&](int64_t s, vec (&sum)[3]) {
       Pair p = here.of(s, q, n, add);
       int64_t statistics = apart ? s * 2 * columns : 0;
       vec scale = part(r + statistics, n);
       if (apart) put_means(j, statistics, q, n, p, scale);
-      sum[0] = p.b * scale, sum[1] = p.a;
-    }, [&](int64_t row, vec (&sum)[2]) {
+      sum[0] = p.b * scale, sum[1] = p.a, sum[2] = p.b;
+    }, [&](int64_t row, vec (&sum)[3]) {
+      if (!apart && !everywhere.gathered) put_means(j, 0, q, n, {j.i(A::rows), sum[1], sum[2]}, part(r, n));
       for (int k = 0; k < 2; k++)
         if (int arg = k ? A::dbeta : A::dgamma; j.has(arg)) {
           float* to = j.f(arg) + row + q;

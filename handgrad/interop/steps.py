@@ -25,6 +25,14 @@ class Imported(Network):
     def __init__(self, inner: dict[str, Any], steps: list[Any], inputs: list[str], output: Any):
         self.inner, self.steps, self.inputs, self.output = inner, steps, inputs, output
 
+    def config(self) -> dict[str, Any]:
+        """A network of steps has no constructor to be called again."""
+        raise ValueError(
+            "Imported cannot be saved as layers and their arguments; handgrad.onnx.save(network, "
+            "path, example=x) writes it as an ONNX file, handgrad.interop.files.save_weights its "
+            "weights"
+        )
+
     def __call__(self, *inputs: Any) -> Any:
         if len(inputs) != len(self.inputs):
             names = ", ".join(self.inputs)

@@ -117,6 +117,11 @@ DRAWING = {
                                hg.Affine(3), seed=5), IMAGES),
     "steps": (hg.Sequential(hg.Reshape((-1, 2, 64)), hg.Affine(6), hg.VariationalDropout(0.3),
                             hg.LSTM(4), hg.Flatten(), hg.Affine(3), seed=5), IMAGES),
+    "recurrent": (hg.Sequential(
+        hg.Reshape((-1, 4, 32)), hg.RNN(6, recurrent_dropout=0.3),
+        hg.LSTM(5, recurrent_dropout=0.5), hg.GRU(4, recurrent_dropout=0.4),
+        hg.GRU(3, reset="before", recurrent_dropout=0.4),
+        hg.Flatten(), hg.Affine(3), seed=5), IMAGES),
     "columns": (hg.Sequential(hg.ColumnEmbedding((3, 1), (3, 4), 3), hg.Affine(3), seed=2), TABLE),
     "columns behind": (hg.Sequential(hg.Affine(4), hg.Softplus(),
                                      hg.ColumnEmbedding((2,), (9,), 3), hg.Affine(3), seed=2),
@@ -214,14 +219,14 @@ def test_on_32_bit_arm(tmp_path):
 def test_all_that_has_no_form_is_named_and_nothing_written(tmp_path):
     network = hg.Sequential(
         hg.Affine(4, inputs=3), hg.Sin(), hg.Affine(4), hg.Reshape((-1, 2, 2)),
-        hg.LSTM(2, recurrent_dropout=0.5), hg.Cos(), seed=1,
+        hg.LSTM(2, stateful=True), hg.Cos(), seed=1,
     )  # fmt: skip
     with pytest.raises(ValueError) as error:
         export_c(network, tmp_path / "net.c")
     text = str(error.value)
     assert "1 Sin (no form in C)" in text
     assert "5 Cos (no form in C)" in text
-    assert "4 LSTM (recurrent_dropout in training)" in text
+    assert "4 LSTM (a mask, or a state that is given, returned or kept)" in text
     assert list(tmp_path.iterdir()) == []
 
 

@@ -101,9 +101,6 @@ def test_bad_input_names_everything_at_once(tmp_path):
     rule = hg.Lion(lambda step: 0.1, weight_decay=0.1)
     with pytest.raises(ValueError, match="Lion .*; a schedule as learning rate; weight_decay=0.1"):
         save_training(network, path, loss=loss, optimizer=rule, example=(x, t))
-    normed = hg.Sequential(hg.Affine(3, inputs=4), hg.BatchNorm())
-    with pytest.raises(ValueError, match="1 BatchNorm, which is another in training"):
-        save_training(normed, path, loss=loss, optimizer=hg.SGD(), example=(x, t))
     with pytest.raises(ValueError, match="example must be"):
         save_training(network, path, loss=loss, optimizer=hg.SGD(), example=x)
     assert not path.exists()
@@ -114,3 +111,56 @@ def test_bad_input_names_everything_at_once(tmp_path):
                                            example=(x, t)))  # fmt: skip
     with pytest.raises(ValueError, match="step takes x, t, got 1"):
         training.step(x)
+
+
+def test_batch_norm_learns_by_the_batch_and_its_statistics_follow(tmp_path):
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(6, 2, 4, 4)).astype(np.float32), rng.integers(0, 3, 6)
+    network = hg.Sequential(hg.Convolution(3, 3), hg.BatchNorm(), hg.ReLU(), hg.BatchNorm(),
+                            hg.Flatten(), hg.Affine(3)).build(x)  # fmt: skip
+    loss, optimizer = hg.SoftmaxCrossEntropy(), hg.SGD(0.1)
+    path = save_training(network, tmp_path / "a.onnx", loss=loss, optimizer=optimizer,
+                         example=(x, t))  # fmt: skip
+    np.testing.assert_allclose(load(path).predict(x), network.predict(x), rtol=1e-5, atol=1e-6)
+    training = load_training(path)
+    for _ in range(3):
+        expected = loss.forward(network.forward(x), t)
+        network.backward(loss.backward()[0])
+        optimizer.step(network)
+        assert training.step(x, t) == pytest.approx(float(expected), rel=2e-5)
+    assert not np.array_equal(network.layers[1].running_mean, network.layers[3].running_mean)
+    again = training.network()
+    np.testing.assert_allclose(again.predict(x), network.predict(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("drop", [hg.Dropout(0.4), hg.Dropout(0.4, scaled=True)], ids=str)
+def test_dropout_draws_new_masks_that_gradients_see(drop, tmp_path):
+    x = np.ones((20, 4), np.float32)
+    network = hg.Sequential(hg.Affine(30, inputs=4), drop, hg.Affine(1, bias=False)).build(x)
+    path = save_training(network, tmp_path / "a.onnx", loss=hg.MeanSquaredError(),
+                         optimizer=hg.SGD(0.005), example=(x, x[:, :1]))  # fmt: skip
+    training = load_training(path)
+    mask = next(n.outputs[0] for n in training.interpreter.model.graph.nodes
+                if n.op == ("Mul" if not drop.scaled else "Sub") and "1/" in n.name)  # fmt: skip
+    gradient = next(n for n in training.interpreter.model.graph.nodes if n.op == "Gradient")
+    assert mask in gradient.attributes["zs"]
+    losses = [training.step(x, x[:, :1]) for _ in range(60)]
+    assert len(set(losses[:5])) == 5
+    assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
+    same = load_training(path)
+    assert [same.step(x, x[:, :1]) for _ in range(3)] == losses[:3]
+
+
+def test_batch_norm_in_training_mode_has_its_gradient():
+    """The expression on tensors is the operator's, whose statistics are those of the batch."""
+    b = Builder(15, np.float32)
+    arrays = [np.array(v, np.float32) for v in ([2.0, 0.5], [1.0, -1.0], [0.0, 0.0], [1.0, 1.0])]
+    given = [b.weight(a, f"p{k}") for k, a in enumerate(arrays)]
+    b.node("BatchNormalization", ["x", *given], outputs=3, training_mode=1)
+    b.nodes[-1].output[0] = "y"
+    model = b.model([value("x", np.float32, ("N", 2))], [value("y", np.float32, ("N", 2))], "g", {})
+    data = b"".join(bytes(p) for p in write(model))
+    x = np.random.default_rng(0).normal(size=(5, 2)).astype(np.float32)
+    network = load(data)
+    np.testing.assert_allclose(network.forward(x), prepare(data).run(x)[0], rtol=1e-5, atol=1e-6)
+    assert np.abs(network.backward(np.ones((5, 2), np.float32))).max() < 1e-5

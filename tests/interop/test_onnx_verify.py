@@ -78,6 +78,8 @@ def test_every_layer_of_what_was_written_and_of_what_was_loaded_is_held(name, tm
         layers = {row.layer for row in found.rows if row.what == "output"}
         assert len(layers) >= 4
         assert sum("gradient of the output" in row.what for row in found.rows) >= 3
+    values = onnx.verify(network, tmp_path / "m.onnx", x, gradients=False)
+    assert {row.what for row in values.rows} == {"output"}
     halves = written(make, x, tmp_path / "h.onnx", float16=True)
     assert onnx.verify(halves, tmp_path / "h.onnx", x)
 

@@ -16,6 +16,7 @@ from handgrad import (  # noqa: E402
     Tanh,
     Tensor,
     fit,
+    save,
 )
 from handgrad import check as prove  # noqa: E402
 from handgrad.interop.torch import (  # noqa: E402
@@ -192,6 +193,19 @@ def test_verify_against_an_onnx_file(tmp_path):
     assert verify(network, tmp_path / "network.onnx", x)
     network.layers[0].W[0, 0] += 1
     assert not verify(network, tmp_path / "network.onnx", x)
+
+
+def test_a_traced_module_goes_out_as_onnx(tmp_path):
+    from handgrad.interop import onnx
+
+    module, x = module_and_input("residual")
+    network = from_torch(module, x)
+    onnx.save(network, tmp_path / "m.onnx", example=x.numpy())
+    found = onnx.verify(network, tmp_path / "m.onnx", x.numpy())
+    assert found, str(found)
+    assert len(found.rows) > 8
+    with pytest.raises(ValueError, match="onnx.save.*writes it as an ONNX file"):
+        save(network, tmp_path / "m.safetensors")
 
 
 def test_names_that_do_not_fit_change_nothing():

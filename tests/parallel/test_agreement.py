@@ -329,6 +329,20 @@ def test_augmentation_is_numbered_by_batch_and_shard():
     assert_alike_on_all(lambda ranks: trained(ranks, augment=augment), [2])
 
 
+@pytest.mark.parametrize("rank", [0, 1])
+def test_an_error_of_one_rank_is_waited_for_by_nobody(rank):
+    def train(ranks):
+        def augment(x, number):
+            if ranks.rank == rank and number > 20:
+                raise ZeroDivisionError("mine")
+            return x
+
+        return trained(ranks, augment=augment, average=EMA(0.9), validation=0.2)
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        run(2, train)
+
+
 def test_ranks_that_are_given_different_things_are_told_so_before_the_first_update():
     def train(ranks):
         x = X + (ranks.rank == 2)

@@ -138,6 +138,12 @@ def test_the_number_of_ranks_and_of_threads_changes_no_bit(name, how):
             assert_same(all_of(there), alone)
 
 
+def test_ranks_without_shards_have_the_same_statistics():
+    alone = all_of(trained("batch norm", "global"))
+    for there in run(SHARDS + 2, partial(trained, "batch norm", "global")):
+        assert_same(all_of(there), alone)
+
+
 @pytest.mark.parametrize(("name", "how"), BOTH)
 def test_numpy_trains_alike(name, how):
     (*one, steps), (*other, expected) = (

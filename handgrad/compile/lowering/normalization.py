@@ -103,7 +103,11 @@ def gathered(
     (first, stop), ranks, count = b.part.span, b.part.ranks, b.part.shards.count
     shards = b.value((count, 2 * columns["columns"]))
     b.row("shard_sums", **columns, moments=moments, blocks=blocks, count=count, shards=shards)
-    b.meet(lambda n, step, sums: sums.__setitem__(..., ranks.gather(sums[first:stop])), shards)
+
+    def gather(n: int, step: int, sums: Array) -> None:
+        sums[...] = ranks.gather(sums[first:stop])
+
+    b.meet(gather, shards)
     return {"shards": shards, "count": count, "each": columns["rows"].count}
 
 

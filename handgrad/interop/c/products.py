@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import ceil, prod
 from typing import Any
 
 from handgrad.arrays import Array
@@ -173,27 +173,45 @@ class RecurrentForm(Form):
         layer = node.layer
         if len(node.inputs) > 1 or layer.return_state or layer.stateful:
             raise NotNative("a mask, or a state that is given, returned or kept")
-        if c.trains and layer.recurrent_dropout:
-            raise NotNative("recurrent_dropout in training")
         (N, T, D), H, G, k = self.sizes(node), layer.outputs, layer.gates, node.number
         a, y = c.value((N, T, G * H), f"a{k}"), output(c, node)
         affine(c, (N * T, D, G * H), node.inputs[0], layer.Wx, layer.b, a)
         Wh = c.memory.weight(layer.Wh)
         kept = [c.value((N, T, G * H), f"gates{k}")] if G > 1 else []
+        mask, how = self.mask(c, node), ""
+        first: tuple[Any, ...] = (N, T, H)
+        if mask is not None:
+            how, first = "_dropped", (*first, mask, c.value((H, G * H), f"V{k}"))
         if G == 3:
             kept = [c.value((H,), f"zero{k}"), *kept, c.value((N, T, H), f"q{k}")]
-            c.call("gru_forward", N, T, H, a, Wh, self.bh(c, layer), *kept, y)
+            c.call(f"gru{how}_forward", *first, a, Wh, self.bh(c, layer), *kept, y)
         elif G == 4:
             kept.append(c.value((N, T, H), f"c{k}"))
-            c.call("lstm_forward", N, T, H, a, Wh, *kept, y)
+            c.call(f"lstm{how}_forward", *first, a, Wh, *kept, y)
         else:
-            c.call("rnn_forward", N, T, H, a, Wh, y)
-        node.record = kept, y
+            c.call(f"rnn{how}_forward", *first, a, Wh, y)
+        node.record = kept, y, mask
         return y
 
+    def mask(self, c: Writer, node: Node) -> Value | None:
+        """The mask (N, H) of h in training; None where there is none."""
+        ratio, N = node.layer.recurrent_dropout, self.sizes(node)[0]
+        if not c.trains or not ratio:
+            return None
+        m = c.value((N, node.layer.outputs), f"m{node.number}")
+        least = f"UINT64_C({ceil(ratio * 2**32)})"
+        key = c.draw(node.layer.draw())
+        c.call("dropout_mask", N * node.layer.outputs, least, 1 / (1 - ratio), *key, m)
+        return m
+
     def backward(self, c: Writer, node: Node, *dy: Any) -> Value | None:
-        layer, (kept, y), m = node.layer, node.record, c.memory
+        layer, (kept, y, mask), m = node.layer, node.record, c.memory
         (N, T, D), H, G, k = self.sizes(node), layer.outputs, layer.gates, node.number
+        first: tuple[Any, ...] = (N, T, H)
+        how = ""
+        if mask is not None:
+            memory = [c.value((H, G * H), f"{name}{k}") for name in ("V", "dV")]
+            how, first = "_dropped", (*first, mask, *memory)
         da, dx = c.value((N, T, G * H), f"da{k}"), input_gradient(c, node)
         Wh, dWh = m.weight(layer.Wh), m.gradient(layer.Wh)
         names = {3: ("dh", "dq"), 4: ("dh", "dc")}.get(G, ())
@@ -201,11 +219,11 @@ class RecurrentForm(Form):
         if G == 3:
             dbh = m.gradient(layer.bh) if "bh" in layer.params else None
             bh = self.bh(c, layer)
-            c.call("gru_backward", N, T, H, Wh, bh, *kept, y, dy[0], *step, da, dWh, dbh)
+            c.call(f"gru{how}_backward", *first, Wh, bh, *kept, y, dy[0], *step, da, dWh, dbh)
         elif G == 4:
-            c.call("lstm_backward", N, T, H, Wh, *kept, y, dy[0], *step, da, dWh)
+            c.call(f"lstm{how}_backward", *first, Wh, *kept, y, dy[0], *step, da, dWh)
         else:
-            c.call("rnn_backward", N, T, H, Wh, y, dy[0], da, dWh)
+            c.call(f"rnn{how}_backward", *first, Wh, y, dy[0], da, dWh)
         affine_backward(c, (N * T, D, G * H), node.inputs[0], layer.Wx, layer.b, da, dx)
         return dx
 

@@ -41,3 +41,107 @@ static void dropout_forward(int N, int T, int D, int P, uint64_t least, float k,
                 for (int p = 0; p < P; p++) y[p] = x[p] * m;
             }
 }
+
+/* A mask m (n): k where a random word is `least` or more, else 0. */
+static void dropout_mask(int n, uint64_t least, float k, uint64_t seed, uint64_t layer,
+                         uint64_t step, float *m)
+{
+    for (int i = 0; i < n; i++) m[i] = 1;
+    dropout_forward(1, 1, n, 1, least, k, seed, layer, step, m, m);
+}
+
+/* V = diag(m) W: a product with V is that of a masked h with W.  m (H), W, V (H, M). */
+static void rows_forward(int H, int M, const float *m, const float *W, float *V)
+{
+    for (int h = 0; h < H; h++)
+        for (int j = 0; j < M; j++) V[h * M + j] = m[h] * W[h * M + j];
+}
+
+/* dW += diag(m) dV, and dV becomes 0 again. */
+static void rows_backward(int H, int M, const float *m, float *dV, float *dW)
+{
+    for (int h = 0; h < H; h++)
+        for (int j = 0; j < M; j++) {
+            dW[h * M + j] += m[h] * dV[h * M + j];
+            dV[h * M + j] = 0;
+        }
+}
+
+/* rnn_forward with h masked where it meets Wh: m (N, H), one row for all steps of a sequence. */
+static void rnn_dropped_forward(int N, int T, int H, const float *m, float *V, const float *a,
+                                const float *Wh, float *y)
+{
+    for (int n = 0; n < N; n++, m += H, a += T * H, y += T * H) {
+        rows_forward(H, H, m, Wh, V);
+        rnn_forward(1, T, H, a, V, y);
+    }
+}
+
+/* Its backward; dV (H, H): memory. */
+static void rnn_dropped_backward(int N, int T, int H, const float *m, float *V, float *dV,
+                                 const float *Wh, const float *y, const float *dy, float *da,
+                                 float *dWh)
+{
+    memset(dV, 0, sizeof *dV * (size_t)(H * H));
+    for (int n = 0; n < N; n++, m += H, y += T * H, dy += T * H, da += T * H) {
+        rows_forward(H, H, m, Wh, V);
+        rnn_backward(1, T, H, V, y, dy, da, dWh ? dV : NULL);
+        if (dWh) rows_backward(H, H, m, dV, dWh);
+    }
+}
+
+/* lstm_forward with h masked where it meets Wh. */
+static void lstm_dropped_forward(int N, int T, int H, const float *m, float *V, const float *a,
+                                 const float *Wh, float *gates, float *c, float *y)
+{
+    for (int n = 0; n < N; n++, m += H) {
+        int at = n * T * H;
+        rows_forward(H, 4 * H, m, Wh, V);
+        lstm_forward(1, T, H, a + 4 * at, V, gates + 4 * at, c + at, y + at);
+    }
+}
+
+/* Its backward; dV (H, 4H): memory. */
+static void lstm_dropped_backward(int N, int T, int H, const float *m, float *V, float *dV,
+                                  const float *Wh, const float *gates, const float *c,
+                                  const float *y, const float *dy, float *dh, float *dc, float *da,
+                                  float *dWh)
+{
+    memset(dV, 0, sizeof *dV * (size_t)(H * 4 * H));
+    for (int n = 0; n < N; n++, m += H) {
+        int at = n * T * H;
+        rows_forward(H, 4 * H, m, Wh, V);
+        lstm_backward(1, T, H, V, gates + 4 * at, c + at, y + at, dy + at, dh, dc, da + 4 * at,
+                      dWh ? dV : NULL);
+        if (dWh) rows_backward(H, 4 * H, m, dV, dWh);
+    }
+}
+
+/* gru_forward with h masked where it meets Wh. */
+static void gru_dropped_forward(int N, int T, int H, const float *m, float *V, const float *a,
+                                const float *Wh, const float *bh, float *zero, float *gates,
+                                float *q, float *y)
+{
+    for (int n = 0; n < N; n++, m += H) {
+        int at = n * T * H;
+        rows_forward(H, 3 * H, m, Wh, V);
+        gru_forward(1, T, H, a + 3 * at, V, bh, zero, gates + 3 * at, q + at, y + at);
+    }
+}
+
+/* Its backward; dV (H, 3H): memory. */
+static void gru_dropped_backward(int N, int T, int H, const float *m, float *V, float *dV,
+                                 const float *Wh, const float *bh, const float *zero,
+                                 const float *gates, const float *q, const float *y,
+                                 const float *dy, float *dh, float *dq, float *da, float *dWh,
+                                 float *dbh)
+{
+    memset(dV, 0, sizeof *dV * (size_t)(H * 3 * H));
+    for (int n = 0; n < N; n++, m += H) {
+        int at = n * T * H;
+        rows_forward(H, 3 * H, m, Wh, V);
+        gru_backward(1, T, H, V, bh, zero, gates + 3 * at, q + at, y + at, dy + at, dh, dq,
+                     da + 3 * at, dWh ? dV : NULL, dbh);
+        if (dWh) rows_backward(H, 3 * H, m, dV, dWh);
+    }
+}

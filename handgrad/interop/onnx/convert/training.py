@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import Stream
 from handgrad.interop.onnx.convert import gradient as gradient
 from handgrad.interop.onnx.convert import load
 from handgrad.interop.onnx.graph import Graph, Model, model_of, require_bytes
 from handgrad.interop.onnx.interpreter import Interpreter
 from handgrad.interop.onnx.messages import Message
+from handgrad.interop.onnx.operators.random import unseeded
 from handgrad.interop.onnx.tensors import External, tensor_of
 from handgrad.interop.onnx.wire import WireError, read, write
 from handgrad.train.write import write_whole
@@ -33,6 +35,7 @@ class Training:
         self.values, inputs = graph.initializers, graph.inputs
         self.inputs = [v.name for v in inputs]
         self.outputs = [v.name for v in graph.outputs]
+        self.stream = Stream(layer=int(np.max(self.values.get("step", 0))))  # of masks
         self.interpreter = Interpreter(Model(graph, model.opsets, model.functions))
         produced = {o for n in graph.nodes for o in n.outputs}
         for name, output in self.bindings.items():
@@ -44,7 +47,11 @@ class Training:
         if len(arrays) != len(self.inputs):
             raise ValueError(f"onnx: step takes {', '.join(self.inputs)}, got {len(arrays)}")
         wanted = [self.outputs[0], *self.bindings.values()]
-        loss, *new = self.interpreter.run(dict(zip(self.inputs, arrays)), wanted)
+        token = unseeded.set(self.stream)
+        try:
+            loss, *new = self.interpreter.run(dict(zip(self.inputs, arrays)), wanted)
+        finally:
+            unseeded.reset(token)
         for name, value in zip(self.bindings, new):
             old = self.values[name]
             if np.shape(value) != old.shape:

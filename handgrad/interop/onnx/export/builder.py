@@ -34,6 +34,9 @@ class Builder:
         self.constants: dict[Any, str] = {}
         self.scope = ""
         self.domains: dict[str, int] = {}
+        self.training = False  # whether layers are written as they are in training
+        self.followed: dict[str, str] = {}  # then: which output replaces which initializer
+        self.masks: list[str] = []  # and: what is drawn, a constant to the gradient
         self.code = code_of(self.dtype)
 
     def path(self, use: Any, name: str) -> str:

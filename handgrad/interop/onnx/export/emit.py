@@ -157,13 +157,6 @@ def where(b, use, x):
     return b.node("Where", [condition, *x[1:]], since=9)
 
 
-@emits(L.Dropout, L.SpatialDropout, L.VariationalDropout)
-def dropout(b, use, x):
-    if getattr(use.layer, "scaled", False):
-        return b.node("Mul", [x[0], b.dtype.type(1 - use.layer.ratio)])
-    return b.node("Identity", x)
-
-
 @emits(L.Standardize)
 def standardize(b, use, x):
     mean, scale = (np.asarray(getattr(use.layer, n)) for n in ("mean", "scale"))

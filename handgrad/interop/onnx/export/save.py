@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from handgrad.interop.onnx.convert.network import Imported
 from handgrad.interop.onnx.export.builder import Builder, NeedsOpset, NoForm, value
 from handgrad.interop.onnx.export.emit import EMIT
 from handgrad.interop.onnx.export.tables import entries, require_table, table_inputs
@@ -19,6 +20,7 @@ from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.operators.registry import NEWEST
 from handgrad.interop.onnx.prepared import prepare
 from handgrad.interop.onnx.wire import write
+from handgrad.interop.steps import Imported as Traced
 from handgrad.layer import Parameter, as_input
 from handgrad.layers.checks import is_integer
 from handgrad.network import Network
@@ -150,16 +152,8 @@ class Writer:
     def graph(self, inputs: list[Any], table: Any = None) -> tuple[list[Message], list[Message]]:
         """Write the nodes of the network; its inputs and outputs."""
         b, halves = self.b, self.b.dtype == np.float16
-        called = [name for name, _ in getattr(self.network, "inputs", [])] if hasattr(
-            self.network, "steps") else (["x"] if len(inputs) == 1 else
-                                         [f"x{i}" for i in range(len(inputs))])  # fmt: skip
         outputs = self.traced.outputs
-        result = getattr(self.network, "output", None)
-        results = (
-            [result if isinstance(result, str) else "y"]
-            if len(outputs) == 1
-            else [f"y{i}" for i in range(len(outputs))]
-        )
+        called, results = self.called(len(inputs), len(outputs))
         b.names |= {*called, *results} if table is None else {*results}
         infos: list[Message] = []
         for entry, x, name, grows in zip(self.traced.entries, inputs, called, self.traced.grows):
@@ -182,6 +176,15 @@ class Writer:
                      for i, (n, m) in enumerate(zip(*shapes))]  # fmt: skip
             made.append(value(name, np.int64 if whole else self.network.dtype, shape))
         return infos, made
+
+    def called(self, inputs: int, outputs: int) -> tuple[list[str], list[str]]:
+        """The names of the inputs and outputs: as they came in, else x and y."""
+        taken, result = ["x"] if inputs == 1 else [f"x{i}" for i in range(inputs)], "y"
+        if isinstance(self.network, Imported):
+            taken, result = [name for name, _ in self.network.inputs], self.network.output
+        elif isinstance(self.network, Traced):
+            taken = list(self.network.inputs)
+        return taken, [result] if outputs == 1 else [f"y{i}" for i in range(outputs)]
 
     def rename(self, name: str, wanted: str) -> None:
         """Give the last node's output another name; an Identity behind a node is left out."""

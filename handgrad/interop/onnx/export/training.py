@@ -25,7 +25,7 @@ from handgrad.interop.onnx.operators.registry import TRAINING
 from handgrad.interop.onnx.tensors import tensor_of
 from handgrad.interop.onnx.wire import write
 from handgrad.layer import is_layer
-from handgrad.layers import BatchNorm, Dropout
+from handgrad.layers import BatchNorm, Dropout, VariationalDropout
 from handgrad.network import Network
 from handgrad.optim import SGD, AdaGrad, Adam, Momentum, Nesterov, Optimizer
 from handgrad.train.write import write_whole
@@ -50,8 +50,10 @@ def save_training(
 
     example: (x, …, t), a few samples and their targets. loss: a loss of ours. optimizer: SGD,
     Momentum, Nesterov, AdaGrad or Adam, with a number as learning rate; what it has accumulated
-    goes along. An execution of the training graph takes x, …, t, and its update binding says which
-    output replaces which initializer: parameters, accumulated gradients, and the step number.
+    goes along. BatchNorm learns by the batch, and its running statistics are among what is updated;
+    dropout's masks are drawn by whoever runs the file, anew each time. An execution of the training
+    graph takes x, …, t, and its update binding says which output replaces which initializer:
+    parameters, accumulated gradients, and the step number.
     ONNX adds Adam's ε to √v itself, where the paper adds it to the corrected one.
     Raises ValueError as `save` does, and for options of the optimizer that have no operator.
     """
@@ -100,9 +102,6 @@ def require(network: Any, optimizer: Any) -> None:
     for name in ("weight_decay", "clip_norm", "clip_value", "lr_scale"):
         if getattr(optimizer, name, None):
             wrong.append(f"{name}={getattr(optimizer, name)!r}")
-    for path, layer in walk(network):
-        if isinstance(layer, BatchNorm | Dropout):
-            wrong.append(f"{path} {type(layer).__name__}, which is another in training")
     if getattr(network, "frozen", None):
         wrong.append("frozen parameters")
     if wrong:
@@ -123,14 +122,16 @@ def model_of(
     names = {path: path.removeprefix("nodes.") for path in learned}
     if missing := [p for p, n in names.items() if n not in held]:
         raise NoForm(f"{', '.join(missing[:5])} lie in the file in another layout")
+    known = [i.name for i in infos]
+    y = in_training(b, network, traces[0], known) or made[0].name
     criterion = Writer(network, traces[1], b)
-    for entry, name in zip(traces[1].entries, (made[0].name, "t")):
+    for entry, name in zip(traces[1].entries, (y, "t")):
         criterion.names[id(entry)] = name
     criterion.uses(traces[1])
     criterion.rename(b.node("Identity", [criterion.names[id(traces[1].outputs[0])]]), "loss")
-    known = [i.name for i in infos]
-    gradients = b.node("Gradient", [*names.values(), *known, "t"], outputs=len(names),
-                       domain=TRAINING, xs=list(names.values()), zs=[*known, "t"],
+    held_fast = [*known, "t", *b.masks]
+    gradients = b.node("Gradient", [*names.values(), *held_fast], outputs=len(names),
+                       domain=TRAINING, xs=list(names.values()), zs=held_fast,
                        y="loss")  # fmt: skip
     gradients = [gradients] if isinstance(gradients, str) else gradients
     b.initializers["rate"] = np.asarray(optimizer.learning_rate(), b.dtype)
@@ -138,7 +139,7 @@ def model_of(
     bindings = updates(b, network, optimizer, names, gradients)
     b.nodes.append(Message("Node", name="next_step", op_type="Add", output=["next_step"],
                            input=["step", b.constant(np.asarray(1, np.int64))]))  # fmt: skip
-    bindings["step"] = "next_step"
+    bindings |= {**b.followed, "step": "next_step"}
     algorithm = Message(
         "Graph", name="training", node=b.nodes[split:],
         input=[value("t", t.dtype, ("N", *t.shape[1:]))],
@@ -152,6 +153,18 @@ def model_of(
     ])  # fmt: skip
     b.nodes, b.initializers = b.nodes[:split], held
     return b.model(infos, made, type(network).__name__, metadata, [training])
+
+
+def in_training(b: Builder, network: Any, traced: Trace, inputs: list[str]) -> str | None:
+    """The output as it is in training, written anew where a layer is another one there."""
+    if not any(isinstance(layer, BatchNorm | Dropout | VariationalDropout)
+               for _, layer in walk(network)):  # fmt: skip
+        return None
+    writer, b.training = Writer(network, traced, b), True
+    writer.names = {id(entry): name for entry, name in zip(traced.entries, inputs)}
+    writer.uses(traced)
+    b.training = False
+    return writer.names[id(traced.outputs[0])]
 
 
 RULES: dict[type, tuple[str, tuple[str, ...]]] = {

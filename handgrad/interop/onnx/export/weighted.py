@@ -88,8 +88,13 @@ def scale_of(b: Builder, use: Use) -> list[str]:
 @emits(L.BatchNorm)
 def batch_norm(b, use, x):
     layer = use.layer
-    running = [b.constant(getattr(layer, n), b.path(use, n))
-               for n in ("running_mean", "running_var")]  # fmt: skip
+    running = [b.weight(getattr(layer, n), b.path(use, n)) for n in layer.buffers]
+    if b.training:
+        y, *moved = b.node("BatchNormalization", [x[0], *scale_of(b, use), *running], outputs=3,
+                           epsilon=float(layer.eps), momentum=float(layer.momentum),
+                           training_mode=1, since=14)  # fmt: skip
+        b.followed |= dict(zip(running, moved))
+        return y
     return b.node("BatchNormalization", [x[0], *scale_of(b, use), *running],
                   epsilon=float(layer.eps), momentum=float(layer.momentum), since=7)  # fmt: skip
 

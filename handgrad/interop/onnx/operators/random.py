@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
+from handgrad.arrays import Stream
 from handgrad.interop.onnx.operators.registry import operator
 from handgrad.interop.onnx.operators.shape import sized
 from handgrad.interop.onnx.tensors import dtype_of
 
+unseeded: ContextVar[Stream | None] = ContextVar("unseeded", default=None)  # of a training step
+
 
 def generator(seed: float | None) -> np.random.Generator:
-    """A generator of this seed; 0 where none is given."""
+    """A generator of this seed; where none is given, the next of a training's stream, or seed 0."""
+    stream = unseeded.get()
+    if seed is None and stream is not None:
+        return stream.generator()
     bits = np.float64(seed or 0).view(np.uint64)
     return np.random.Generator(np.random.Philox(int(bits)))
 

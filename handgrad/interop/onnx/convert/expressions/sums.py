@@ -100,8 +100,15 @@ def instance_normalization(x, scale, b, *, epsilon=1e-5):
 def batch_normalization(x, scale, b, mean, var, *, epsilon=1e-5, momentum=0.9, spatial=1,
                         training_mode=0):  # fmt: skip
     wide = (-1,) + (1,) * (x.ndim - 2)
-    normal = (x - mean.reshape(wide)) / np.sqrt(var.reshape(wide) + epsilon)
-    return normal * scale.reshape(wide) + b.reshape(wide)
+    if not training_mode:
+        normal = (x - mean.reshape(wide)) / np.sqrt(var.reshape(wide) + epsilon)
+        return normal * scale.reshape(wide) + b.reshape(wide)
+    axes = (0, *range(2, x.ndim))
+    y = standardized(x, axes, epsilon) * scale.reshape(wide) + b.reshape(wide)
+    batch = plain(x).mean(axes), plain(x).var(axes)
+    running = [momentum * np.asarray(old) + (1 - momentum) * new
+               for old, new in zip((mean, var), batch)]  # fmt: skip
+    return (y, *running)
 
 
 @expression("GroupNormalization")
