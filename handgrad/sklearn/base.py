@@ -50,16 +50,8 @@ from handgrad.sklearn.scaling import Scaling
 from handgrad.sklearn.training import Goal, Samples, descend, minimize, moments_of
 from handgrad.train.heads import beside
 
-_LEARNED = (
-    "coefs_",
-    "intercepts_",
-    "_moments",
-    "_stream",
-    "_seed",
-    "_network",
-    "_arrays",
-    "embeddings_",
-)
+_LEARNED = ("coefs_", "intercepts_", "_moments", "_stream", "_seed", "_network", "_arrays",
+            "embeddings_")  # fmt: skip
 _FEW = 20  # samples of a first partial_fit that are too few to measure columns by
 
 
@@ -71,7 +63,10 @@ class Perceptron(Given, BaseEstimator, ABC):
     what is put there is predicted with, and learned on from.
     """
 
-    _head_sizes: Sequence[int] = ()  # of several targets of classes, how many each has
+    @property
+    def _head_sizes(self) -> Sequence[int]:
+        """Of several targets of classes, how many each has."""
+        return ()
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

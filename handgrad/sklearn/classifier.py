@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -226,9 +227,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         return bool(self._label_binarizer.y_type_.startswith("multilabel"))
 
     @property
-    def _head_sizes(self) -> list[int]:
+    def _head_sizes(self) -> Sequence[int]:
         held = self.__dict__.get("_label_binarizer")
-        return held.sizes if isinstance(held, Heads) else []
+        return held.sizes if isinstance(held, Heads) else ()
 
     def _out_activation(self) -> str:
         several = self._label_binarizer.y_type_.startswith("multiclass")

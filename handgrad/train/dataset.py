@@ -97,7 +97,7 @@ class Dataset:
     @property
     def task(self) -> str:
         """What is to be learnt: "classification" or "regression"."""
-        return "regression" if self.classes is self.heads is None else "classification"
+        return "regression" if self.classes is None and self.heads is None else "classification"
 
 
 def make(

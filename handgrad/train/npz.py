@@ -114,8 +114,8 @@ def _data_of(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> int:
     """Where a member's data begin: behind its own header, whose names may have other lengths."""
     with open(str(archive.filename), "rb") as file:
         file.seek(member.header_offset + 26)
-        lengths = struct.unpack("<HH", file.read(4))
-    return member.header_offset + 30 + sum(lengths)
+        name, extra = map(int, struct.unpack("<HH", file.read(4)))
+    return member.header_offset + 30 + name + extra
 
 
 def _header(stream: Any, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype]:
