@@ -77,6 +77,7 @@ CASES = {
     "used twice": (lambda: (Shared(),), {}),
     "expressions": (lambda: (Expression(),), {}),
     "normalized": (lambda: (hg.Affine(9), hg.LayerNorm(), hg.ReLU(), hg.Affine(4)), {}),
+    "one shard": (layers, {"shards": 1}),
     "two shards": (layers, {"shards": 2, "batch": 53}),
     "more shards than samples": (layers, {"shards": 64}),
 }  # fmt: skip
