@@ -2,7 +2,7 @@
 // rows lie side by side; every sample of the batch has as many k.
 //
 // A tile makes the sums of several shards one after the other, and adds them where they are in registers: those
-// of a node of the tree that has about a block of k. Sums of larger nodes are kept in memory, each like C.
+// of a node of the tree that has up to two blocks of k. Sums of larger nodes are kept in memory, each like C.
 #pragma once
 #include "product.h"
 #include "shards.h"
@@ -12,7 +12,7 @@ namespace hg::HG_ISA {
 // Shards of one pass over C, if each has up to so many k.
 inline int64_t shards_at_once(int64_t k) {
   int64_t many = kMostLeaves;
-  while (many > 1 && many * k > kBlock) many /= 2;
+  while (many > 1 && many * k > kMost) many /= 2;
   return many;
 }
 
@@ -35,7 +35,7 @@ inline int64_t stretch(const Operand& a, int64_t from, int64_t to, Stretch* out)
 template <class Epilogue>
 inline void multiply_node(const Product& p, const Patch& c, const Batch& batch, int64_t each, int64_t first,
                           int64_t many, Leaves& leaves, float* scratch, Epilogue epilogue) {
-  Stretch stretches[kBlock];
+  Stretch stretches[kMost];
   auto border = [&](int64_t i) { return batch.borders[first + i] * each; };
   int64_t at = border(0), stop = border(many);
   if (many > 1) {

@@ -14,7 +14,7 @@ from handgrad.parallel import Ranks, Shards
 
 ALIGN = 16  # words
 _APART = ("partial", "sum_parts")  # whose arrays of sums have an axis of parts first
-_BLOCK = 256  # samples of a pass of native/shard_product.h
+_SHARDS, _ROWS = 256, 512  # of a pass, at most: see native/shard_product.h
 TAIL = ("loss", "denominator", "right", "counted")  # sums besides the gradients, in this order
 
 
@@ -126,7 +126,7 @@ class ShardedBuilder(Builder):
     def _kept(self, each: int, size: Size) -> Value | None:
         """Memory for the sums that a product keeps: see native/shard_product.h."""
         most = each * -(-self.batch // max(1, self.part.count))
-        passes, levels = self.part.count // max(1, min(_BLOCK, _below(_BLOCK // most))), 0
+        passes, levels = self.part.count // max(1, min(_SHARDS, _below(_ROWS // most))), 0
         while passes > 1:
             passes, levels = passes // 2, levels + 1
         return self.value((levels, size)) if levels else None
