@@ -12,16 +12,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.parallel.failing import CAUSE, end_job, end_on_errors
+from handgrad.parallel.failing import CAUSE, end_job, end_on_errors, guarded
 from handgrad.parallel.meeting import KINDS, Header, Mismatch, blocks_of
-from handgrad.parallel.partner import check_size, load_mpi, name_of
+from handgrad.parallel.partner import check_size, launched, load_mpi, name_of
 from handgrad.parallel.ranks import Alone, Ranks
 from handgrad.parallel.shards import Shards
 from handgrad.parallel.shared import NodeMemory
@@ -29,6 +29,10 @@ from handgrad.parallel.threads import divided
 from handgrad.parallel.watchdog import Watchdog, complain, limit_of
 from handgrad.parallel.wire import Wire
 
+START = (
+    "handgrad: parallel: MPI has not started since {:g} s, for some process has not come as far: "
+    "does each of them call fit? The job ends\n"
+)
 SHARED = "HANDGRAD_MPI_SHARED"  # "off": messages also between ranks of one machine
 
 
@@ -39,7 +43,9 @@ def world() -> Ranks:
     Raises ModuleNotFoundError without mpi4py, ImportError without an MPI library, ValueError where
     the launcher is another MPI's than mpi4py's library.
     """
-    mpi = load_mpi()
+    limit = limit_of()
+    with guarded(limit, START.format(limit)) if launched()[0] > 1 else nullcontext():
+        mpi = load_mpi()
     check_size(mpi.COMM_WORLD.size, name_of(mpi.Get_library_version()))
     if mpi.COMM_WORLD.size > 1:
         return MPIRanks(mpi)
