@@ -82,7 +82,7 @@ class Builder:
 
     part: Any = None  # the shards that are computed here, where batches fall into shards
     share: Any = None  # what the sums of gradients are multiplied by, where they are not means yet
-    divisor = "sum"  # what the loss is divided by: Divisor of native/loss.cpp
+    divisor = "sum"  # what the loss is divided by: Divisor of native/loss_sums.cpp
 
     def __init__(self, flat: Any, batch: int, trains: bool = False):
         self.flat, self.batch, self.whole, self.trains = flat, batch, batch, trains
@@ -243,10 +243,6 @@ class Builder:
             other.moved["plain" if last else "last"] = value
             value.moved[name] = other
         return value.moved[name]
-
-    def tail(self, name: str) -> Address:
-        """Where a sum over the shards of the batch goes."""
-        raise NotImplementedError
 
     def add_up(self, loss: Any, step: Any, updates: bool) -> Array | None:
         """Append what must follow the gradients before they can be used."""

@@ -42,8 +42,8 @@ class Part:
 
     @property
     def alone(self) -> bool:
-        """Whether they are all shards."""
-        return self.count == self.shards.count
+        """Whether there is no other rank to meet."""
+        return self.ranks.size == 1
 
     def most(self, batch: int) -> int:
         """The most samples that they have of a batch of at most so many; 1 at least."""

@@ -168,6 +168,27 @@ def test_what_is_refused_says_why_in_one_line(case, tmp_path):
     assert str(path) in str(caught.value)
 
 
+def test_models_that_call_each_other_many_times_are_refused_soon(tmp_path):
+    def deep(structure):
+        inner = {"class_name": "InputLayer", "config": {"name": "x", "batch_shape": [None, 4]},
+                 "name": "x", "inbound_nodes": []}  # fmt: skip
+        call = {"args": [{"class_name": "__keras_tensor__", "config": {
+            "keras_history": ["x", 0, 0]}}], "kwargs": {}}  # fmt: skip
+        layer = {"class_name": "Activation", "config": {"name": "a", "activation": "tanh"}}
+        for level in range(30):
+            again = {"args": [{"class_name": "__keras_tensor__", "config": {
+                "keras_history": [layer["config"]["name"], 0, 0]}}], "kwargs": {}}  # fmt: skip
+            called = {**layer, "name": layer["config"]["name"], "inbound_nodes": [call, again]}
+            layer = {"class_name": "Functional", "config": {
+                "name": f"m{level}", "layers": [inner, called], "input_layers": [["x", 0, 0]],
+                "output_layers": [[layer["config"]["name"], 1, 0]]}}  # fmt: skip
+        structure.clear()
+        structure.update(layer)
+
+    with pytest.raises(ValueError, match="the model makes more than 10,000 steps"):
+        load(rewritten(tmp_path / "x.keras", deep))
+
+
 def test_an_array_that_claims_more_than_the_file_is_refused(tmp_path):
     def lie(file):
         del file["layers/dense/vars/1"]

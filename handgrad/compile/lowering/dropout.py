@@ -83,10 +83,12 @@ def counter(b: Builder, stream: Any) -> int:
     b.draws[id(stream)] = before + 1
 
     def steps(count: int) -> int:  # of so many batches
-        return count * (b.part.shards.count * STRIDE if b.part else b.draws[id(stream)])
+        each: int = b.part.shards.count * STRIDE if b.part else b.draws[id(stream)]
+        return count * each
 
     def ahead(count: int) -> Array:
-        return stream.step + before + steps(1) * np.arange(count)
+        first: int = stream.step + before
+        return first + steps(1) * np.arange(count)
 
     def after(count: int) -> None:
         stream.step += steps(count)

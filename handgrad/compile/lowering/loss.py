@@ -13,6 +13,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.compile.builder import Argument, Builder
 from handgrad.compile.lowering.registry import LossLowering, Measured, lowers
+from handgrad.compile.sharding import ShardedBuilder
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, times
 from handgrad.layers import (
     Affine,
@@ -123,7 +124,7 @@ def shared_out(
     stored: dict[str, Argument] = {"counted": step.counted}
     if not undivided:  # else D stays 1
         stored["denominators"] = step.denominators
-    if b.part is not None:
+    if isinstance(b, ShardedBuilder):
         stored = {"tail": b.tail("loss")}
     alike = weights is None and table is None and not elements.get("ignores")
     if alike and (undivided or mean_weight in (None, 1)):

@@ -12,6 +12,7 @@ from handgrad.arrays import Array
 from handgrad.compile.builder import Builder
 from handgrad.compile.lowering.registry import Lowering, lowers
 from handgrad.compile.lowering.shards import parts_of
+from handgrad.compile.sharding import ShardedBuilder
 from handgrad.compile.trace import Node
 from handgrad.compile.values import NotNative, Size, Value, times
 from handgrad.layers import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm, Standardize
@@ -51,7 +52,7 @@ class LowerBatchNorm(Lowering):
         image = len(x.shape) > 2
         x = b.last(x) if image else b.plain(b.gathered(x))
         C, rows = layer.gamma.size, times(x.shape[0], *x.shape[2:])
-        apart = layer.training and b.part is not None and b.batch_norm == "shard"
+        apart = isinstance(b, ShardedBuilder) and layer.training and b.batch_norm == "shard"
         stats, y = b.value((b.part.count if apart else 1, 2, C)), b.value(x.shape, last=image)
         columns = {"rows": rows, "columns": C, "apart": apart}
         running = {name: b.array(getattr(layer, name), True) for name in layer.buffers}
@@ -60,7 +61,7 @@ class LowerBatchNorm(Lowering):
             sums["blocks"] = block_sums(b, rows, C, C)
             b.row("column_moments", **columns, x=x, **sums)
             sums |= gathered(b, columns, sums["blocks"], moments=True)
-        if apart:
+        if isinstance(b, ShardedBuilder) and apart:
             sums["moved"] = b.summed(2 * C)
             b.after_exchange("running_statistics", columns=C, moved=sums["moved"], **running)
         b.row(
@@ -98,7 +99,7 @@ def gathered(
 ) -> dict[str, Any]:
     """Append the rows that make of blocks the two sums of every shard, also of those that other
     ranks compute; the arguments that say so. None where all shards are here, or each for itself."""
-    if b.part is None or b.part.alone or columns["apart"]:
+    if not isinstance(b, ShardedBuilder) or b.part.alone or columns["apart"]:
         return {}
     (first, stop), ranks, count = b.part.span, b.part.ranks, b.part.shards.count
     shards = b.value((count, 2 * columns["columns"]))

@@ -17,6 +17,7 @@ from handgrad.train.npz import in_words, limit_of
 from handgrad.train.write import write_whole
 
 DEPTH, COUNT = 24, 100_000  # groups inside each other, and things in a file
+LONGEST = 1 << 24  # bytes of a structure
 ERRORS = (KeyError, TypeError, AttributeError, ValueError, IndexError, OverflowError, OSError,
           RuntimeError, RecursionError, MemoryError, NotImplementedError,
           ArithmeticError)  # fmt: skip
@@ -39,6 +40,8 @@ def read_keras(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
             names = archive.namelist()
             if "config.json" not in names or "model.weights.h5" not in names:
                 raise ValueError("config.json and model.weights.h5 are not both in it")
+            if archive.getinfo("config.json").file_size > LONGEST:
+                raise ValueError(f"its config.json is longer than {in_words(LONGEST)}")
             config = json.loads(archive.read("config.json"))
             weights = archive.read("model.weights.h5")
     except FileNotFoundError:

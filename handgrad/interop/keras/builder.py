@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from handgrad import layers
 from handgrad.arrays import Array
 from handgrad.interop.keras.layouts import LAYOUTS, Stored
 from handgrad.interop.steps import Imported, Ref, Unsupported
-from handgrad.layer import Layer
+from handgrad.layer import Layer, walk
 from handgrad.network import Network, Sequential
 
 LARGEST = 1 << 16  # of a length that a configuration states
+MOST = 10_000  # steps: models inside each other could call each other without end
 
 
 class Value(NamedTuple):
@@ -85,7 +88,7 @@ class Builder:
         names = tuple(f"{self.group}/{name}" for name, _ in arrays)
         layer.keras_stored = Stored(layout, names, tuple(a.shape for _, a in arrays))
         for name, array in LAYOUTS[layout].back(layer, [a for _, a in arrays]).items():
-            setattr(layer, name, array.copy())
+            setattr(layer, name, array)
         return layer
 
     def add(self, layer: Layer, *xs: Value, rank: int | None = None, first: bool = False) -> Value:
@@ -94,12 +97,18 @@ class Builder:
         self.count += 1
         if key not in self.inner:
             self.inner[key] = layer
+            for _, one in walk(layer):  # its arrays were views of the file's
+                for name in (*one.params, *one.buffers):
+                    if name in vars(one):
+                        setattr(one, name, np.array(getattr(one, name)))
             if self.frozen:
                 self.fixed.append(layer)
         return self.step(key, [Ref(x.name) for x in xs], rank or xs[0].rank, first)
 
     def step(self, call: Any, taken: list[Any], rank: int, first: bool = False) -> Value:
         """A step by a layer's name, or by a function."""
+        if len(self.steps) >= MOST:
+            raise ValueError(f"the model makes more than {MOST:,} steps")
         value = Value(f"v{len(self.steps)}", rank, first)
         self.steps.append((value.name, call, taken, {}))
         return value

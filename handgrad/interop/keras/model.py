@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,25 +82,38 @@ def _model(
     inputs = _keys(inner["input_layers"])
     for layer, x in zip(inputs, given or []):
         values[layer] = x
-    waiting = [(layer, k, node) for layer in inner["layers"]
-               for k, node in enumerate(layer["inbound_nodes"])]  # fmt: skip
     by_name = {layer["name"]: layer for layer in inner["layers"]}
     if given is None:
         for name, k in inputs:
             values[name, k] = _input(b, by_name[name])
-    while waiting:
-        later = []
-        for layer, k, node in waiting:
-            found = [values.get(key) for key in _sources(node)]
-            if None in found:
-                later.append((layer, k, node))
-            else:
-                args = _arguments(node, values)
-                values[layer["name"], k] = _layer(b, layer, args, groups, wrong)
-        if len(later) == len(waiting):
-            raise ValueError(f"{later[0][0]['name']!r} takes what no layer gives")
-        waiting = later
+    calls = {(layer["name"], k): node for layer in inner["layers"]
+             for k, node in enumerate(layer["inbound_nodes"])}  # fmt: skip
+    for name, k in _in_order({key: _sources(node) for key, node in calls.items()}, values):
+        args = _arguments(calls[name, k], values)
+        values[name, k] = _layer(b, by_name[name], args, groups, wrong)
     return values[_chosen(_keys(inner["output_layers"]), output)]
+
+
+def _in_order(
+    needed: dict[tuple[str, int], list[tuple[str, int]]], known: dict[tuple[str, int], Value]
+) -> Iterator[tuple[str, int]]:  # fmt: skip
+    """The calls, each behind those whose outputs it takes."""
+    left = {key: set(sources) - known.keys() for key, sources in needed.items()}
+    users: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for key, sources in left.items():
+        for source in sources:
+            users.setdefault(source, []).append(key)
+    ready = deque(key for key, sources in left.items() if not sources and key not in known)
+    while ready:
+        key = ready.popleft()
+        yield key
+        for user in users.get(key, ()):
+            left[user].discard(key)
+            if not left[user]:
+                ready.append(user)
+    stuck = [name for (name, _), sources in left.items() if sources]
+    if stuck:
+        raise ValueError(f"{stuck[0]!r} takes what no layer gives")
 
 
 def _sequential(

@@ -111,6 +111,7 @@ class ShardByShard(ShardedEngine):
             super()._shard(batch, i, network, loss, flat)  # says what is wrong
             raise RuntimeError(f"the native program stopped with code {code}")
         size = flat.gradients.size
+        assert self.program.sums is not None
         row = self.program.sums[0]
         tail = dict(zip(TAIL, row[size : size + len(TAIL)].astype(float)))
         denominators = np.zeros(count)
