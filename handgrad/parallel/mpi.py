@@ -33,6 +33,7 @@ START = (
     "handgrad: parallel: MPI has not started since {:g} s, for some process has not come as far: "
     "does each of them call fit? The job ends\n"
 )
+MOST = 5  # differing ranks that are named
 SHARED = "HANDGRAD_MPI_SHARED"  # "off": messages also between ranks of one machine
 
 
@@ -117,15 +118,19 @@ class MPIRanks(Ranks):
         """Raise ValueError, on all ranks alike, unless the facts are equal, and Python and the
         order of bytes too."""
         mine = {"Python": platform.python_version(), "byte order": sys.byteorder} | dict(facts)
-        first, *others = self.share(mine)
-        for rank, other in enumerate(others, 1):
-            wrong = [n for n in [*first, *(other.keys() - first)] if differ(first, other, n)]
-            if wrong:
-                raise ValueError(
-                    "parallel: all ranks must train the same; "
-                    f"rank {rank}{self._on(rank)}: {said(other, wrong)}, "
-                    f"rank 0{self._on(0)}: {said(first, wrong)}"
-                )
+        every = self.share(mine)
+        names = dict.fromkeys(name for facts in every for name in facts)
+        wrong = {
+            rank: [name for name in names if differ(every[0], facts, name)]
+            for rank, facts in enumerate(every)
+        }
+        differing = {rank: found for rank, found in wrong.items() if found}
+        if not differing:
+            return
+        differing[0] = [name for name in names if any(name in of for of in differing.values())]
+        told = [f"rank {r}{self._on(r)}: {said(every[r], of)}" for r, of in differing.items()]
+        told[:-1] = told[: len(told) - 1][:MOST]
+        raise ValueError(f"parallel: all ranks must train the same; {', '.join(told)}")
 
     def broadcast(self, array: Array) -> None:
         """Write rank 0's array into that of every other rank."""
