@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -27,6 +29,33 @@ def end_job(mpi: Any, code: int = 1) -> None:
     mpi.COMM_WORLD.Abort(code)
 
 
+# Run by a process of its own, for MPI lets no thread of Python run while it starts.
+GUARD = """
+import os, signal, sys, time
+parent, limit, text = int(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
+end = time.monotonic() + limit
+while os.getppid() == parent:
+    time.sleep(0.1)
+    if time.monotonic() > end:
+        os.write(2, text.encode())
+        os.kill(parent, signal.SIGKILL)
+"""
+
+
+@contextmanager
+def guarded(limit: float, text: str) -> Iterator[None]:
+    """Say the text and end this process where what is inside takes longer than so many seconds."""
+    if os.name == "nt":
+        yield
+        return
+    command = [sys.executable, "-I", "-S", "-c", GUARD, str(os.getpid()), str(limit), text]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as guard:
+        try:
+            yield
+        finally:
+            guard.kill()
+
+
 def end_on_errors(mpi: Any, rank: int) -> None:
     """From now on an exception that nothing catches is shown, and ends all ranks.
 
@@ -43,7 +72,10 @@ def end_on_errors(mpi: Any, rank: int) -> None:
         elif caused:
             time.sleep(CAUSE)
         sys.stdout.flush()
-        sys.stderr.write(f"handgrad: rank {rank} failed, and the job ends:\n")
+        of_all = isinstance(error, Mismatch)
+        sys.stderr.write(
+            f"handgrad: {error if of_all else f'rank {rank} failed, and the job ends:'}\n"
+        )
         before(kind, error, where)
         end_job(mpi, 130 if issubclass(kind, KeyboardInterrupt) else 1)
 

@@ -12,16 +12,16 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.parallel.failing import CAUSE, end_job, end_on_errors
+from handgrad.parallel.failing import CAUSE, end_job, end_on_errors, guarded
 from handgrad.parallel.meeting import KINDS, Header, Mismatch, blocks_of
-from handgrad.parallel.partner import check_size, load_mpi, name_of
+from handgrad.parallel.partner import check_size, launched, load_mpi, name_of
 from handgrad.parallel.ranks import Alone, Ranks
 from handgrad.parallel.shards import Shards
 from handgrad.parallel.shared import NodeMemory
@@ -29,6 +29,11 @@ from handgrad.parallel.threads import divided
 from handgrad.parallel.watchdog import Watchdog, complain, limit_of
 from handgrad.parallel.wire import Wire
 
+START = (
+    "handgrad: parallel: MPI has not started since {:g} s, for some process has not come as far: "
+    "does each of them call fit? The job ends\n"
+)
+MOST = 5  # differing ranks that are named
 SHARED = "HANDGRAD_MPI_SHARED"  # "off": messages also between ranks of one machine
 
 
@@ -39,7 +44,9 @@ def world() -> Ranks:
     Raises ModuleNotFoundError without mpi4py, ImportError without an MPI library, ValueError where
     the launcher is another MPI's than mpi4py's library.
     """
-    mpi = load_mpi()
+    limit = limit_of()
+    with guarded(limit, START.format(limit)) if launched()[0] > 1 else nullcontext():
+        mpi = load_mpi()
     check_size(mpi.COMM_WORLD.size, name_of(mpi.Get_library_version()))
     if mpi.COMM_WORLD.size > 1:
         return MPIRanks(mpi)
@@ -111,15 +118,19 @@ class MPIRanks(Ranks):
         """Raise ValueError, on all ranks alike, unless the facts are equal, and Python and the
         order of bytes too."""
         mine = {"Python": platform.python_version(), "byte order": sys.byteorder} | dict(facts)
-        first, *others = self.share(mine)
-        for rank, other in enumerate(others, 1):
-            wrong = [n for n in [*first, *(other.keys() - first)] if differ(first, other, n)]
-            if wrong:
-                raise ValueError(
-                    "parallel: all ranks must train the same; "
-                    f"rank {rank}{self._on(rank)}: {said(other, wrong)}, "
-                    f"rank 0{self._on(0)}: {said(first, wrong)}"
-                )
+        every = self.share(mine)
+        names = dict.fromkeys(name for facts in every for name in facts)
+        wrong = {
+            rank: [name for name in names if differ(every[0], facts, name)]
+            for rank, facts in enumerate(every)
+        }
+        differing = {rank: found for rank, found in wrong.items() if found}
+        if not differing:
+            return
+        differing[0] = [name for name in names if any(name in of for of in differing.values())]
+        told = [f"rank {r}{self._on(r)}: {said(every[r], of)}" for r, of in differing.items()]
+        told[:-1] = told[: len(told) - 1][:MOST]
+        raise ValueError(f"parallel: all ranks must train the same; {', '.join(told)}")
 
     def broadcast(self, array: Array) -> None:
         """Write rank 0's array into that of every other rank."""

@@ -7,6 +7,7 @@ depend on its number alone, and the sums of shards are added in an order of thei
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 from handgrad.arrays import Array
@@ -29,13 +30,13 @@ class Shards:
     """
 
     def __init__(self, count: int = 16):
-        whole = isinstance(count, int) and not isinstance(count, bool)
+        whole = isinstance(count, Integral) and not isinstance(count, bool)
         if not whole or count < 1 or count & (count - 1):
             raise ValueError(
                 f"shards: a power of two, such as 8 or 16, is needed, got {count!r}: shards are "
                 "added in a binary tree"
             )
-        self.count = count
+        self.count = int(count)
 
     def borders(self, n: int) -> list[int]:
         """Where the shards of a batch of n samples begin, and, last, where they end."""

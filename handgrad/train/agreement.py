@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Real
@@ -14,6 +15,7 @@ from handgrad.compile import isa
 from handgrad.compile.program import SLICE
 from handgrad.layer import slots, walk
 from handgrad.layers import Loss
+from handgrad.network import Network
 from handgrad.optim import Plateau
 from handgrad.parallel import Ranks
 from handgrad.parallel.handing import handed
@@ -22,7 +24,6 @@ from handgrad.train.checkpoint import version
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.engine.carried import Carried
 
-_SHOWN = 120  # letters of a network
 _LOOKED_AT = 2**24  # bytes of an array that are compared between ranks
 
 
@@ -151,7 +152,9 @@ def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
               "the parameters": trainer.network.parameters}  # fmt: skip
     return {
         "handgrad": version(), "numpy": np.__version__, "engine": ", ".join(kinds),
-        "instruction set": isa() or "none", "network": _form(trainer.network),
+        "instruction set": isa() or "none",
+        **_form(trainer.network), "weighting": trainer.weighting,
+        "average": _named(state.average), "augment": _named(task.augment),
         **{name: _digest(a) for name, a in arrays.items() if a is not None},
         "loss": repr(loss) if isinstance(loss, Loss) else type(loss).__name__,
         "optimizer": f"{state.optimizer._name} {_options(state.optimizer)}",
@@ -162,14 +165,19 @@ def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _form(network: Any) -> str:
-    """The kinds of layers and the parameters, by name; of many, a checksum."""
-    layers = [type(layer).__name__ for _, layer in walk(network)]
-    parameters = [f"{slot.path}{list(slot.value.shape)}" for slot in slots(network)]
-    text = " ".join([*layers, *parameters])
-    if len(text) <= _SHOWN:
-        return text
-    return f"{text[:_SHOWN]}… {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+def _form(network: Any) -> dict[str, str]:
+    """Each layer with its arguments, each parameter's shape, and what is frozen, by name."""
+    layers = {f"layer {path}": _named(layer) for path, layer in walk(network)}
+    shapes = {f"parameter {slot.path}": str(slot.value.shape) for slot in slots(network)}
+    return layers | shapes | {"frozen": " ".join(sorted(network.frozen))}
+
+
+def _named(thing: Any) -> str:
+    """A layer, function or option as text that is the same in all processes."""
+    if isinstance(thing, Network):  # its layers are named themselves
+        return type(thing).__name__
+    text = repr(thing)
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", " ".join(text.split()))
 
 
 def _digest(array: Any) -> str:

@@ -27,7 +27,7 @@ def augment(x, number):
         bad()
     return x
 seed = {seed}
-network = hg.Sequential(hg.Affine(8), hg.ReLU(), hg.Affine(3), seed=1)
+network = hg.Sequential(hg.Affine(8), hg.Dropout(0.2), hg.Affine(3), seed=1)
 x, t = spiral(30)
 {first}
 hg.fit(network, x, t, epochs={epochs}, seed=seed, parallel="mpi", augment=augment,
@@ -96,9 +96,10 @@ DIFFERENT = {
     "version": ({"first": "if ranks.rank: hg.__version__ = '0.0.1'"},
                 "rank 1: handgrad 0.0.1, rank 0: handgrad"),
     "data": ({"first": "x = x + ranks.rank"}, "rank 1: x float32[90, 2]"),
-    "layers": ({"first": "kind = (hg.ReLU, hg.Tanh)[ranks.rank]; network = hg.Sequential("
-                         "hg.Affine(8), kind(), hg.Affine(3), seed=1)"},
-               "rank 1: network Sequential Affine Tanh Affine 0.W[2, 8]"),
+    "layers": ({"first": "network.members[1].ratio = 0.1 + ranks.rank / 2"},
+               "rank 1: layer 1 Dropout(0.6), rank 0: layer 1 Dropout(0.1)"),
+    "frozen": ({"first": "network.build(x); network.freeze(*['0'] * ranks.rank)"},
+               "rank 1: frozen 0.W 0.b"),
 }  # fmt: skip
 
 
@@ -139,3 +140,12 @@ def test_killed_jobs_go_on_with_another_number_of_processes():
     kills, wrong = compare(3)
     assert kills >= 3
     assert wrong == []
+
+
+@pytest.mark.parametrize("bad", ["sys.exit(3)", "import nothing_such"])
+def test_a_rank_that_fails_before_mpi_starts_ends_the_job(bad):
+    rank = "os.environ.get('PMI_RANK', os.environ.get('OMPI_COMM_WORLD_RANK'))"
+    text = f"import os, sys\nif {rank} == '1':\n    {bad}\n"
+    ended = job(2, "-c", text + code("")[1], HANDGRAD_MPI_TIMEOUT="3")
+    assert ended.code
+    assert "MPI has not started since 3 s" in ended.err or "non-zero status" in ended.err
