@@ -63,7 +63,8 @@ typedef void (*LeafTile)(const float* a, int64_t step, const float* b, int64_t l
                          Leaves&);
 LeafTile choose_leaf_tile(int rows, int vectors);
 
-// Rows of such a tile, at most: many sums that are stored at once after few steps take more time than those of two tiles.
+// Rows of such a tile, at most: many sums that are stored at once, after few steps, take more time than those of two
+// tiles.
 constexpr int leaf_rows(int vectors) { return W != 8 ? tile_rows(vectors) : vectors == 3 ? 3 : vectors == 2 ? 4 : MR; }
 
 }  // namespace hg::HG_ISA
