@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "handgrad"
 ROOMS = {
     "arrays": 0, "attributes": 0, "foreign": 0, "pictures": 0, "protocols": 0,
-    "renamed": 0,
+    "renamed": 0, "warn": 0,
     "inside": 1, "naming": 1, "engines": 1, "tensor": 1, "differences": 2, "layer": 2, "layers": 3,
     "subject": 3, "findings": 3, "derivative": 3, "network": 4,
     "parallel": 4, "prove": 4, "optim": 4, "attribution": 5, "optimcheck": 5, "compile": 5,

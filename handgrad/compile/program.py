@@ -89,7 +89,7 @@ class Program:
         """What runs, in a few words: native, threads, instruction set."""
         many = f"{self.threads} thread{'s' if self.threads != 1 else ''}"
         python = sum(row.python is not None for row in self.rows)
-        others = f", {python} rows in Python" if python else ""
+        others = f", {python} row{'s' if python != 1 else ''} in Python" if python else ""
         return f"native, {many}, {isa()}{others}"
 
     def start(self, order: Array, starts: Array, counts: Array, times: Any = None) -> None:

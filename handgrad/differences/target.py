@@ -17,6 +17,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.differences.signed import signed
 from handgrad.tensor import Tensor
+from handgrad.warn import warn_user
 
 _FAR = (1e-2, 1.0, 100.0)  # displacements, relative to 1 + |x|
 _UNSEEN, _RAMP = 1e-13, 1e-6  # far below, and above, the relative spacing of float32
@@ -48,10 +49,9 @@ def target_of(f: Callable[[Any], Any], x: Any) -> Target:
     if isinstance(x, Tensor):
         return Target(f, x, array, _noise(array))
     if not isinstance(x, np.ndarray | np.floating) or array.dtype.kind != "f":
-        warnings.warn(
+        warn_user(
             f"numerical_gradient works on a float64 copy of {type(x).__name__} "
-            f"{array.dtype}: integers cannot be moved by a small step",
-            stacklevel=3,
+            f"{array.dtype}: integers cannot be moved by a small step"
         )
     own = isinstance(x, np.ndarray)
     if own and array.dtype == np.float64 and array.flags.writeable and _is_apart(array):

@@ -10,7 +10,6 @@ import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import cache
@@ -28,6 +27,7 @@ from handgrad.parallel.shared import NodeMemory
 from handgrad.parallel.threads import divided
 from handgrad.parallel.watchdog import Watchdog, complain, limit_of
 from handgrad.parallel.wire import Wire
+from handgrad.warn import warn_user
 
 START = (
     "handgrad: parallel: MPI has not started since {:g} s, for some process has not come as far: "
@@ -50,10 +50,9 @@ def world() -> Ranks:
     check_size(mpi.COMM_WORLD.size, name_of(mpi.Get_library_version()))
     if mpi.COMM_WORLD.size > 1:
         return MPIRanks(mpi)
-    warnings.warn(
-        "parallel='mpi': one process was started, and it goes on alone; `mpirun -n 4 python "
-        f"{os.path.basename(sys.argv[0]) or 'script.py'}` would start four",
-        stacklevel=4,
+    warn_user(
+        "MPI: one process was started, and it goes on alone; `mpirun -n 4 python "
+        f"{os.path.basename(sys.argv[0]) or 'script.py'}` would start four"
     )
     return Alone()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from handgrad.train import metrics
 from handgrad.train.callbacks import Callback, EarlyStopping, Progress, SaveModel
 from handgrad.train.describe import describe
 from handgrad.train.watch import Watch
+from handgrad.warn import warn_user
 
 WATCHING = (Progress, SaveModel, Watch)  # callbacks that change nothing
 
@@ -75,8 +75,7 @@ class Record(Callback):
             if not isinstance(callback, (*WATCHING, Record, EarlyStopping)):
                 self.run["beside"].append(short(callback))
         for reason in refused:
-            warnings.warn(f"Record: this run cannot be replayed: {reason}", RuntimeWarning,
-                          stacklevel=2)  # fmt: skip
+            warn_user(f"Record: this run cannot be replayed: {reason}", RuntimeWarning)
         self._write()
 
     def on_end(self, trainer: Any) -> None:
@@ -90,8 +89,8 @@ class Record(Callback):
             self.run["seen"] = judge(trainer, Meaning(self.classes, self.columns, self.shape))
         except Exception as error:  # of foreign layers, say: a picture must not cost a training
             said = " ".join(str(error).split())
-            warnings.warn(f"Record: the network is not judged: {type(error).__name__}: {said}",
-                          RuntimeWarning, stacklevel=2)  # fmt: skip
+            text = f"Record: the network is not judged: {type(error).__name__}: {said}"
+            warn_user(text, RuntimeWarning)
         self._write()
 
     def _earlier(self, trainer: Any) -> Any:
@@ -113,7 +112,7 @@ class Record(Callback):
             write_run(self.path, self.run)
         except OSError as error:
             reason = f"{self.path}: {error.strerror or error}"
-            warnings.warn(f"Record: {reason}; it is not written", RuntimeWarning, stacklevel=2)
+            warn_user(f"Record: {reason}; it is not written", RuntimeWarning)
 
 
 def _training(trainer: Any, held: Callable[[Callable[[], Any]], Any]) -> dict[str, Any]:

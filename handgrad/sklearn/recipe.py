@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.optim import SGD, Adam, Momentum, Nesterov, Optimizer, make_optimizer
 from handgrad.sklearn.options import Given
+from handgrad.warn import warn_user
 
 # Of a schedule chosen from the data; measured by benchmarks/estimators.py.
 _UPDATES, _LEAST_EPOCHS, _MOST_EPOCHS = 1000, 20, 100
@@ -119,10 +119,9 @@ def _batch(model: Given, samples: int, chosen: bool) -> int:
         batch = min(max(32, 1 << (samples // 75).bit_length() >> 1), 256) if chosen else 200
         return min(batch, samples)
     if model.batch_size > samples:
-        warnings.warn(
+        warn_user(
             f"batch_size: {model.batch_size} is more than the {samples} samples, and clipped to "
-            "that",
-            stacklevel=6,
+            "that"
         )
     return min(int(model.batch_size), samples)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from handgrad.sklearn.length import epochs_that_pay
 from handgrad.sklearn.monitor import Monitor
 from handgrad.sklearn.recipe import Recipe, recipe
 from handgrad.train import DivergenceError, Trainer
+from handgrad.warn import warn_user
 
 
 class Goal(NamedTuple):
@@ -69,7 +69,7 @@ def descend(
                 "optimization hasn't converged yet."
             )
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        warn_user("Training interrupted by user.")
     except DivergenceError as error:
         _diverged(model, held, error)
     model._epochs = trainer.epoch
@@ -164,7 +164,7 @@ def _diverged(model: Any, held: Samples | None, error: DivergenceError) -> None:
 
 
 def _warn(text: str) -> None:
-    warnings.warn(text, ConvergenceWarning, stacklevel=5)
+    warn_user(text, ConvergenceWarning)
 
 
 def minimize(model: Any, network: Any, goal: Goal, data: Samples) -> None:

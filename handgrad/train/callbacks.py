@@ -6,7 +6,6 @@ import math
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from handgrad.train.checkpoint import pack
 from handgrad.train.checks import check_count
 from handgrad.train.history import is_lower_better
 from handgrad.train.write import write_whole
+from handgrad.warn import warn_user
 
 
 class Callback:
@@ -234,7 +234,7 @@ class SaveModel(Callback):
             self.write(trainer)
         except OSError as error:
             reason = f"{self.path}: {error.strerror or error}"
-            warnings.warn(f"SaveModel: {reason}; {otherwise}", RuntimeWarning, stacklevel=2)
+            warn_user(f"SaveModel: {reason}; {otherwise}", RuntimeWarning)
 
 
 class Call(Callback):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from handgrad.layer import walk
 from handgrad.optim import Optimizer, make_optimizer
 from handgrad.optim.own_rule import OwnRule
 from handgrad.parallel import Ranks, Shards
+from handgrad.warn import warn_user
 
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
 
@@ -117,19 +117,15 @@ def check_sharding(network: Any, task: Any) -> None:
         return
     if size > (most := min(count, batch)):
         more = f"batch={size}" if batch < count else f"shards={1 << (size - 1).bit_length()}"
-        _warn(
+        warn_user(
             f"parallel: of {size} ranks {size - most} have nothing to compute, for {most} shards "
             f"have samples; {most} ranks, or {more}, would do"
         )
     elif batch < count:
-        _warn(
+        warn_user(
             f"shards: a batch of {batch} samples leaves {count - batch} of {count} shards empty; "
             f"batch={count}, or fewer shards, would do"
         )
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=5)
 
 
 def check_pair(validation: Any) -> tuple[Any, Any]:

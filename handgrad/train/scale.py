@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from handgrad.layers import (
     Standardize,
 )
 from handgrad.network import Network
+from handgrad.warn import warn_user
 
 LARGE = 30.0  # root mean square of a column; measured in benchmarks/defaults.py
 _LOOKED_AT = 1000  # samples, evenly spaced
@@ -41,12 +41,12 @@ def warn_of_scale(network: Any, x: Array, t: Array, loss: Any) -> None:
             if x.ndim == 2
             else ("x", f"x / {np.abs(x).max():.3g}")
         )
-        _warn(
+        warn_user(
             f"{which} holds values around {rms[large[0]]:.3g}, a scale that a network learns "
             f"badly from; {way} would do"
         )
     if isinstance(loss, ElementwiseLoss) and (large := _rms(t)[_rms(t) > LARGE]).size:
-        _warn(
+        warn_user(
             f"the targets are around {large[0]:.3g}, far from the outputs of a new network, around "
             "1; train on (t - t.mean()) / t.std(), and undo that on what is predicted"
         )
@@ -69,7 +69,3 @@ def _rms(array: Array) -> Array:
     many = min(_LOOKED_AT, max(1, _MOST // max(1, math.prod(array.shape[1:]))))
     seen = array[:: max(1, len(array) // many)].astype(np.float64)
     return np.atleast_1d(np.sqrt(np.square(seen).mean(axis=0 if array.ndim == 2 else None)))
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=5)
