@@ -151,7 +151,7 @@ class ShardedBuilder(Builder):
             self._move_sums()
         self.words = -(-self.words // ALIGN) * ALIGN
         rows = max(1, self.part.blocks)
-        sums = self.part.ranks.buffer(rows, self.words, self.flat.gradients.dtype)
+        sums: Array = self.part.ranks.buffer(rows, self.words, self.flat.gradients.dtype)
         self.segments["gradients"] = sums, True
         if not updates:
             self.rows += self.afterwards

@@ -41,7 +41,7 @@ HISTOGRAM: schema.Check = schema.optional(
 OUTPUT: schema.Check = schema.record(
     {"path": schema.text, "kind": schema.text, "shape": schema.list_of(COUNT), "rms": NUMBER,
      "gradient": PERHAPS},
-    {"dead": PERHAPS, "saturated": PERHAPS, "histogram": HISTOGRAM},
+    {"dead": PERHAPS, "saturated": PERHAPS, "histogram": HISTOGRAM, "moved": PERHAPS},
 )  # fmt: skip
 PARAMETER: schema.Check = schema.record(
     {"path": schema.text, "shape": schema.list_of(COUNT), "rms": NUMBER, "gradient": NUMBER},
