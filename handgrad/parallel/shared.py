@@ -161,6 +161,7 @@ class NodeMemory:
     def _arrive(self) -> None:
         """Count, and wait until all have counted as far."""
         self._arrivals += 1
+        self._window.Sync()  # what was written before is there for those who see the count
         self._counters[self.rank][0] = self._arrivals
         self._window.Sync()
         for counter in self._counters:

@@ -152,7 +152,7 @@ def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
               "the parameters": trainer.network.parameters}  # fmt: skip
     return {
         "handgrad": version(), "numpy": np.__version__, "engine": ", ".join(kinds),
-        "instruction set": isa() or "none",
+        "processors": {"": "no native kernels", "NEON": "NEON"}.get(isa(), "AVX"),  # which agree
         **_form(trainer.network), "weighting": trainer.weighting,
         "average": _named(state.average), "augment": _named(task.augment),
         **{name: _digest(a) for name, a in arrays.items() if a is not None},
