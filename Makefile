@@ -2,7 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS ?= test
-MPI_TESTS := tests/parallel/test_mpi.py tests/parallel/test_failures.py
+MPI_TESTS := tests/parallel/test_mpi.py tests/parallel/test_failures.py \
+	tests/searching/test_backends.py::test_ranks_of_mpi
 BUILT_FROM := pyproject.toml native/CMakeLists.txt $(wildcard native/*.cpp native/*.h)
 BUILDERS := 'scikit-build-core>=0.11' $(foreach tool,cmake ninja,$(if $(shell command -v $(tool)),,$(tool)))
 comma := ,

@@ -11,7 +11,8 @@ import pytest
 
 from handgrad import Adam, Affine, Sequential, fit
 from handgrad.train import load_checkpoint, save
-from handgrad.train.tables import read_table, spec, store
+from handgrad.train import store
+from handgrad.train.tables import read_table, spec
 
 
 def base_of(array):
