@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from handgrad import Adam, Affine, Sequential, fit
-from handgrad.train import load_checkpoint, save
-from handgrad.train import store
+from handgrad.train import load_checkpoint, save, store
 from handgrad.train.tables import read_table, spec
 
 
