@@ -10,7 +10,7 @@ comma := ,
 SHELL := bash
 .SHELLFLAGS := -o pipefail -c
 
-.PHONY: train test sanitizers zoo mpi docs gallery native clean
+.PHONY: train test sanitizers slow mpi docs gallery native clean
 
 train: .venv/train
 	$(BIN)/handgrad train
@@ -34,9 +34,11 @@ mpi: .venv/test
 		timeout 240 $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(MPI_TESTS) || exit 1; \
 	done
 
-# What `check` says of hundreds of mistakes, against the numbers of last time: a minute.
-zoo: .venv/test
-	$(BIN)/python -m pytest -m zoo tests/prove
+# What `check` says of hundreds of mistakes, against the numbers of last time, ONNX's official tests, and
+# what else takes long: two minutes.
+slow: .venv/test
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m slow tests/prove tests/optimcheck \
+		tests/interop/test_onnx_backend.py
 
 # The documentation as files that need no server: out/site/index.html.
 docs: .venv/docs

@@ -5,6 +5,7 @@ import pytest
 from tests.interop.onnx_score import summary, verdicts
 
 
+@pytest.mark.slow
 def test_no_official_test_sinks():
     pytest.importorskip("onnx", reason="the onnx package brings the official tests")
     found = verdicts()

@@ -287,6 +287,7 @@ class Wide:
         return dx
 
 
+@pytest.mark.slow
 def test_one_wrong_entry_among_a_million_is_found_by_halving():
     Wide.evaluations = 0
     report = check(Wide(), np.random.default_rng(0).normal(size=(1000, 1000)))
