@@ -156,7 +156,7 @@ def test_resume_with_another_optimizer_is_refused_and_columns_count_from_0(run):
 
 def test_shards_are_kept_in_the_model_and_must_be_the_same_to_go_on(run):
     text = run("train", "--shards", 12, "--no-proof", code=2)
-    assert "shards: a power of two, such as 8 or 16, is needed, got 12" in text
+    assert "shards: a power of two up to 4096, such as 8 or 16, is needed, got 12" in text
     short = ("train", "--no-proof", "--shards", 8, "--batch-norm", "shard")
     run(*short, "--epochs", 1)
     training = json.loads(Path("out/run.json").read_text())["training"]

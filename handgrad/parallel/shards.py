@@ -12,6 +12,7 @@ from typing import Any
 
 from handgrad.arrays import Array
 
+MOST = 4096  # shards of a batch: kMostShards of native/row.h
 STRIDE = 2**16  # steps of a random stream that belong to one shard of one batch
 
 Node = tuple[int, int]  # (first, size): shards first … first + size − 1; size a power of two
@@ -26,15 +27,15 @@ class Shards:
     of size, is its left half + its right half. An empty shard counts as zeros.
     A random stream that stands at `step` before a batch stands at step + i·STRIDE for shard i,
     and at step + count·STRIDE after the batch.
-    Raises ValueError where count is not a power of two.
+    Raises ValueError where count is not a power of two, or above MOST.
     """
 
     def __init__(self, count: int = 16):
         whole = isinstance(count, Integral) and not isinstance(count, bool)
-        if not whole or count < 1 or count & (count - 1):
+        if not whole or not 1 <= count <= MOST or count & (count - 1):
             raise ValueError(
-                f"shards: a power of two, such as 8 or 16, is needed, got {count!r}: shards are "
-                "added in a binary tree"
+                f"shards: a power of two up to {MOST}, such as 8 or 16, is needed, got {count!r}: "
+                "shards are added in a binary tree"
             )
         self.count = int(count)
 

@@ -353,7 +353,7 @@ def test_ranks_that_are_given_different_things_are_told_so_before_the_first_upda
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    ({"shards": 12}, "shards: a power of two, such as 8 or 16, is needed, got 12"),
+    ({"shards": 12}, "shards: a power of two up to 4096, such as 8 or 16, is needed, got 12"),
     ({"batch_norm": "local"}, "batch_norm: one of 'global', 'shard', got 'local'"),
     ({"parallel": "threads"}, "parallel: 'mpi', an object of Ranks, or None is needed, got 'thr"),
 ])  # fmt: skip

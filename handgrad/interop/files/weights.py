@@ -134,6 +134,24 @@ def _misfit(name: str, ours: Array, theirs: Array) -> str:
     return f"{name} has shape {theirs.shape}, the network's {ours.shape}{hint}"
 
 
+def require_same(what: str, wanted: Mapping[str, Array], given: Mapping[str, Array]) -> None:
+    """Raise ValueError unless the arrays have the same names and shapes: all that is wrong."""
+    missing = [name for name in wanted if name not in given]
+    unused = [name for name in given if name not in wanted]
+    problems = []
+    if missing:
+        problems.append(f"missing: {listed(missing, given)}")
+    if unused:
+        problems.append(f"of no use here: {listed(unused, wanted)}")
+    problems += [
+        f"{name} has shape {given[name].shape}, the network's {array.shape}"
+        for name, array in wanted.items()
+        if name in given and given[name].shape != array.shape
+    ]
+    if problems:
+        raise ValueError(f"{what}: {'; '.join(problems)}")
+
+
 def listed(names: list[str], among: Collection[str]) -> str:
     """Some names, the first with the nearest that there are."""
     shown = []

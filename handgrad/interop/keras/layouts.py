@@ -11,6 +11,7 @@ import numpy as np
 from handgrad import layers
 from handgrad.arrays import Array
 from handgrad.interop.files.weights import require_layer
+from handgrad.interop.torch.layouts import held_by
 from handgrad.layer import Layer, parameter_names, walk
 from handgrad.network import Sequential
 
@@ -23,15 +24,6 @@ class Layout(NamedTuple):
     back: Callable[[Any, Sequence[Array]], dict[str, Array]]
 
 
-def _get(layer: Any, name: str, gradient: bool) -> Array:
-    """A parameter, or its gradient; zeros where none was set."""
-    value: Array = getattr(layer, name)
-    if not gradient:
-        return value
-    found = getattr(layer, "d" + name, None)
-    return np.zeros_like(value) if found is None else np.asarray(found)
-
-
 Turn = Callable[[Any, Array], Array]
 
 
@@ -39,7 +31,7 @@ def _plain(*names: str, out: Turn | None = None, into: Turn | None = None) -> La
     """The parameters in this order; the first of them turned."""
 
     def there(layer: Any, gradient: bool) -> list[Array]:
-        arrays = [_get(layer, n, gradient and n in layer.params) for n in _had(layer)]
+        arrays = [held_by(layer, n, gradient and n in layer.params) for n in _had(layer)]
         return [out(layer, arrays[0]), *arrays[1:]] if out else arrays
 
     def back(layer: Any, arrays: Sequence[Array]) -> dict[str, Array]:
@@ -84,12 +76,12 @@ def _columns(order: Sequence[int], H: int) -> Array:
 
 def _recurrent_there(layer: Any, gradient: bool) -> list[Array]:
     columns = _columns(np.argsort(GATES[type(layer)]).tolist(), layer.outputs)
-    Wx, Wh, b = (_get(layer, name, gradient)[..., columns] for name in ("Wx", "Wh", "b"))
+    Wx, Wh, b = (held_by(layer, name, gradient)[..., columns] for name in ("Wx", "Wh", "b"))
     if "bh" not in layer.params:
         return [Wx, Wh, b]
     # Two biases, of which only n's are apart here: the sum of the others counts.
     second = b.copy() if gradient else np.zeros_like(b)
-    second[2 * layer.outputs :] = _get(layer, "bh", gradient)
+    second[2 * layer.outputs :] = held_by(layer, "bh", gradient)
     return [Wx, Wh, np.stack([b, second])]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from handgrad.arrays import Array
-from handgrad.interop.files.weights import listed
+from handgrad.interop.files.weights import require_same
 from handgrad.interop.keras.archive import read_keras, read_weights, write_h5
 from handgrad.interop.keras.layouts import LAYOUTS, stored
 from handgrad.interop.keras.model import ASIDE, _named
@@ -45,18 +45,7 @@ def load_weights(network: Any, path: str | Path) -> None:
     given = {n: a for n, a in _named(arrays).items() if not ASIDE.search(n)}
     places = stored(network)
     wanted = weight_arrays(network)
-    problems = []
-    if missing := [n for n in wanted if n not in given]:
-        problems.append(f"missing: {listed(missing, given)}")
-    if unused := [n for n in given if n not in wanted]:
-        problems.append(f"of no use here: {listed(unused, wanted)}")
-    problems += [
-        f"{n} has shape {given[n].shape}, the network's {array.shape}"
-        for n, array in wanted.items()
-        if n in given and given[n].shape != array.shape
-    ]
-    if problems:
-        raise ValueError(f"{path}: {'; '.join(problems)}")
+    require_same(str(path), wanted, given)
     for _, layer, at in places:
         held = LAYOUTS[at.layout].back(layer, [given[name] for name in at.names])
         for name, array in held.items():

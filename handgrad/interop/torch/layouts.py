@@ -22,7 +22,7 @@ class Layout(NamedTuple):
     back: Callable[[Any, Mapping[str, Array]], Arrays]
 
 
-def _get(layer: Any, name: str, gradient: bool) -> Array:
+def held_by(layer: Any, name: str, gradient: bool) -> Array:
     """A parameter, or its gradient; zeros where none was set."""
     value: Array = getattr(layer, name)
     if not gradient:
@@ -35,7 +35,7 @@ def _renamed(names: Mapping[str, str], turned: tuple[str, ...] = ()) -> Layout:
     """Arrays of other names; those that are `turned` lie transposed."""
 
     def there(layer: Any, gradient: bool) -> Arrays:
-        held = {theirs: _get(layer, ours, gradient) for ours, theirs in names.items()
+        held = {theirs: held_by(layer, ours, gradient) for ours, theirs in names.items()
                 if ours in layer.params}  # fmt: skip
         return {n: a.T if n in turned else a for n, a in held.items()}
 
@@ -76,13 +76,13 @@ def _columns(layer: Any) -> Array:
 
 def _one_direction(layer: Any, suffix: str, gradient: bool) -> Arrays:
     columns, H = _columns(layer), layer.Wh.shape[0]
-    Wx, Wh, b = (_get(layer, name, gradient) for name in ("Wx", "Wh", "b"))
+    Wx, Wh, b = (held_by(layer, name, gradient) for name in ("Wx", "Wh", "b"))
     # PyTorch has two biases, whose sum counts: the second is zero, its gradient that of the first.
     second = b[columns].copy() if gradient else np.zeros(len(columns), b.dtype)
     if isinstance(layer, layers.GRU):
         if layer.reset != "after":
             raise ValueError("GRU: PyTorch has reset='after' alone")
-        second[2 * H :] = _get(layer, "bh", gradient)
+        second[2 * H :] = held_by(layer, "bh", gradient)
     return {f"weight_ih_{suffix}": Wx[:, columns].T, f"weight_hh_{suffix}": Wh[:, columns].T,
             f"bias_ih_{suffix}": b[columns], f"bias_hh_{suffix}": second}  # fmt: skip
 
@@ -125,7 +125,7 @@ def _recurrent_back(layer: Any, arrays: Mapping[str, Array]) -> Arrays:
 
 
 def _attention_there(layer: Any, gradient: bool) -> Arrays:
-    Wq, Wk, Wv, Wo, bq, bv, bo = (_get(layer, name, gradient) for name in layer.params)
+    Wq, Wk, Wv, Wo, bq, bv, bo = (held_by(layer, name, gradient) for name in layer.params)
     zero = np.zeros_like(bq)  # a bias of the keys changes no weight of a softmax
     return {"in_proj_weight": np.concatenate([Wq.T, Wk.T, Wv.T]),
             "in_proj_bias": np.concatenate([bq, zero, bv]),
@@ -153,7 +153,7 @@ LAYOUTS: dict[type, Layout] = {
     layers.InstanceNorm: _SCALE,
     layers.RMSNorm: _SCALE,
     layers.PReLU: Layout(
-        lambda layer, gradient: {"weight": np.reshape(_get(layer, "a", gradient), -1)},
+        lambda layer, gradient: {"weight": np.reshape(held_by(layer, "a", gradient), -1)},
         lambda layer, arrays: {"a": arrays["weight"].reshape(np.shape(layer.a))},
     ),
     layers.MultiHeadAttention: Layout(_attention_there, _attention_back),

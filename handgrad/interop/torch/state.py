@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array
-from handgrad.interop.files.weights import listed, require_layer
+from handgrad.interop.files.weights import require_layer, require_same
 from handgrad.interop.torch.layouts import LAYOUTS
 from handgrad.interop.torch.read_pt import read_pt
 from handgrad.layer import parameter_names, walk
@@ -56,7 +56,7 @@ def load_state_dict(network: Any, state: Mapping[str, Any] | str | Path) -> None
     arrays = {n: a for n, a in arrays.items() if n.rpartition(".")[2] != "num_batches_tracked"}
     wanted = {n: a for n, a in state_arrays(network).items()
               if n.rpartition(".")[2] != "num_batches_tracked"}  # fmt: skip
-    _check(wanted, arrays)
+    require_same("load_state_dict", wanted, arrays)
     for path, layer in placed(network):
         inner = dict(walk(layer))
         names = LAYOUTS[type(layer)].there(layer, False)
@@ -83,23 +83,6 @@ def placed(network: Any) -> Iterator[tuple[str, Any]]:
                 f"{path or 'the layer'} ({type(layer).__name__}): PyTorch has no such layer; "
                 f"those with weights are {', '.join(sorted(c.__name__ for c in LAYOUTS))}"
             )
-
-
-def _check(wanted: Mapping[str, Array], given: Mapping[str, Array]) -> None:
-    missing = [name for name in wanted if name not in given]
-    unused = [name for name in given if name not in wanted]
-    problems = []
-    if missing:
-        problems.append(f"missing: {listed(missing, given)}")
-    if unused:
-        problems.append(f"of no use here: {listed(unused, wanted)}")
-    problems += [
-        f"{name} has shape {given[name].shape}, the network's {array.shape}"
-        for name, array in wanted.items()
-        if name in given and given[name].shape != array.shape
-    ]
-    if problems:
-        raise ValueError(f"load_state_dict: {'; '.join(problems)}")
 
 
 def _array(value: Any) -> Array:
