@@ -16,7 +16,7 @@ LIMIT = 600.0  # seconds that an exchange may wait for a rank that computes
 SILENCE = 60.0  # … for a rank that does not answer, because it has stopped or is gone
 VARIABLE = "HANDGRAD_MPI_TIMEOUT"
 PERIOD = 0.25  # seconds between two looks: a look takes some microseconds
-ASKING = 2.0  # seconds of waiting before and between questions, if the limit is far away
+ASKING = 2.0  # seconds of waiting before and between questions, at most
 QUESTION, ANSWER = 1, 2  # tags of the messages
 
 
@@ -36,21 +36,26 @@ class Watchdog:
     """Asks the other ranks what they do while this one waits, and answers their questions.
 
     enter, leave: said by the rank around each exchange; this costs it well under a microsecond.
-    asks: whether the thread may use MPI. end: called with a text when the limit is over.
+    asks: whether the thread may use MPI. end: called with a text when the limit, in seconds, is
+    over.
     """
 
     def __init__(self, mpi: Any, comm: Any, asks: bool, limit: float, end: Callable[[str], None]):
-        self._mpi, self._comm, self._limit, self._end = mpi, comm, limit, end
+        self._mpi, self._comm, self.limit, self._end = mpi, comm, limit, end
         self.rank, self.size = comm.rank, comm.size
         self._asks = asks
         self._now: tuple[str, bool, float] = "is computing", False, time.monotonic()
         self._heard: dict[int, tuple[str, float]] = {}  # what other ranks answered, and when
         self._asked, self._first = 0.0, 0.0
-        self._patience = min(ASKING, limit / 4)
         self._sent: list[Any] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="handgrad-watchdog", daemon=True)
         self._thread.start()
+
+    @property
+    def _patience(self) -> float:
+        """Seconds of waiting before and between questions."""
+        return min(ASKING, self.limit / 4)
 
     def enter(self, what: str) -> None:
         """An exchange begins."""
@@ -105,11 +110,11 @@ class Watchdog:
                     self._send(rank, QUESTION, "")
         late = min(self.rank, 20) * PERIOD
         silent = self._asks and any(
-            now - self._heard.get(rank, ("", self._first))[1] > min(SILENCE, self._limit) + late
+            now - self._heard.get(rank, ("", self._first))[1] > min(SILENCE, self.limit) + late
             for rank in range(self.size)
             if rank != self.rank
         )
-        return waited > self._limit + late or silent
+        return waited > self.limit + late or silent
 
     def _report(self, what: str, waited: float) -> str:
         """Which rank waits for which, and since when."""
@@ -125,7 +130,7 @@ class Watchdog:
             told = "; ".join(others)
         return (
             f"parallel: rank {self.rank} {what} since {waited:.0f} s; {told}. The job ends: the "
-            f"limit is {self._limit:g} s, or {min(SILENCE, self._limit):g} s for a rank that does "
+            f"limit is {self.limit:g} s, or {min(SILENCE, self.limit):g} s for a rank that does "
             f"not answer; {VARIABLE}=seconds sets another"
         )
 

@@ -2,7 +2,8 @@
 
 `python -m tests.parallel.kills 100` kills as many: one rank, at a random moment of an update, by
 SIGKILL. Then the job must have ended by itself, the last checkpoint must be whole, and the training
-that went on must come out as one that nothing interrupts, to the bit.
+that went on must come out as one that nothing interrupts, to the bit. At last it says how long the
+others lived on, at most.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,10 +46,14 @@ class Kill:
         if self.seen != number // 16:
             self.seen = number // 16
             if self.seen == self.update:
-                timer = threading.Timer(self.seconds, os.kill, (os.getpid(), signal.SIGKILL))
+                timer = threading.Timer(self.seconds, self.end)
                 timer.daemon = True
                 timer.start()
         return x
+
+    def end(self) -> None:
+        print("now", time.time(), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def train(path: Path, case: str, rule: str, engine: str, kill: Kill | None) -> str:
@@ -65,8 +71,9 @@ def train(path: Path, case: str, rule: str, engine: str, kill: Kill | None) -> s
     return digest(all_of(trainer))
 
 
-def killed(rng: random.Random, path: Path, kind: tuple[str, str, str]) -> Iterator[str]:
-    """Kill and go on, with another number of processes each time; at last what came out."""
+def killed(rng: random.Random, path: Path, kind: tuple[str, str, str]) -> Iterator[str | float]:
+    """Kill and go on, with another number of processes each time: the seconds from each kill to
+    the job's end, and at last what came out."""
     processes = rng.choice(PROCESSES)
     for i in range(KILLS + 1):
         at = "" if i == KILLS else f"{rng.randrange(UPDATES)} {rng.random() * LATE}"
@@ -80,24 +87,25 @@ def killed(rng: random.Random, path: Path, kind: tuple[str, str, str]) -> Iterat
         said = ended.err[-2000:]
         if "Traceback" in said:
             raise AssertionError(f"{kind}, {processes} processes: {said}")
-        yield "killed"
+        yield ended.seconds
         processes = rng.choice([n for n in PROCESSES if n != processes])
 
 
-def compare(count: int, seed: int = 0) -> tuple[int, list[str]]:
-    """How many processes were killed, and which trainings came out otherwise."""
-    rng, kills, wrong = random.Random(seed), 0, []
+def compare(count: int, seed: int = 0) -> tuple[list[float], list[str]]:
+    """For each process killed the seconds until all ended; which trainings came out otherwise."""
+    rng, kills, wrong = random.Random(seed), [], []
     engines = ["numpy"] if why_not() else ["numpy", "auto"]
     wanted: dict[Any, str] = {}
-    while kills < count:
+    while len(kills) < count:
         kind = rng.choice(list(CASES)), rng.choice(list(RULES)), rng.choice(engines)
         with tempfile.TemporaryDirectory() as folder:
             if kind not in wanted:
                 # The same calls of augment, so that it is the same training.
                 wanted[kind] = train(Path(folder) / "straight", *kind, Kill(-1, 0))
             for found in killed(rng, Path(folder) / "m", kind):
-                kills += found == "killed"
-            print(f"{kills} processes killed", file=sys.stderr)
+                if isinstance(found, float):
+                    kills.append(found)
+            print(f"{len(kills)} processes killed", file=sys.stderr)
             if found != wanted[kind]:
                 wrong.append(f"{kind}: {found}")
     return kills, wrong
@@ -114,5 +122,6 @@ if __name__ == "__main__":
             print(result)
     else:
         kills, wrong = compare(int(first), int(more[0]) if more else 0)
-        print(f"{kills} processes killed, {len(wrong)} trainings that came out otherwise")
+        print(f"{len(kills)} processes killed, {len(wrong)} trainings that came out otherwise")
+        print(f"after a kill all had ended within {max(kills):.1f} s")
         print("\n".join(wrong))

@@ -11,6 +11,8 @@ from tests.parallel.kills import compare
 
 pytestmark = needs_mpi
 
+SOON = 30  # seconds: on an idle machine it is below 5, `python -m tests.parallel.kills` shows
+
 # Each rank trains a little network, and at update 5 rank 1 does something else.
 TRAINING = """
 import os, signal
@@ -22,9 +24,11 @@ seen = 0
 def augment(x, number):
     global seen
     seen += 1
-    if seen == 12 and ranks.rank == 1:
-        print("now", time.time(), flush=True)
-        bad()
+    if seen == 12:
+        {limit}
+        if ranks.rank == 1:
+            print("now", time.time(), flush=True)
+            bad()
     return x
 seed = {seed}
 network = hg.Sequential(hg.Affine(8), hg.Dropout(0.2), hg.Affine(3), seed=1)
@@ -36,7 +40,8 @@ hg.fit(network, x, t, epochs={epochs}, seed=seed, parallel="mpi", augment=augmen
 
 
 def training(bad: str = "pass", first: str = "", processes: int = 2, **more: str):
-    options = {name: more.pop(name, usual) for name, usual in (("seed", "0"), ("epochs", "9"))}
+    usual = {"seed": "0", "epochs": "9", "limit": "pass"}
+    options = {name: more.pop(name, of) for name, of in usual.items()}
     text = TRAINING.format(bad=bad, first=first, **options)
     return job(processes, *code(text), **more)
 
@@ -44,7 +49,7 @@ def training(bad: str = "pass", first: str = "", processes: int = 2, **more: str
 def test_an_exception_of_one_rank_ends_all_within_seconds():
     ended = training("raise RuntimeError('a wrong turn')", processes=3)
     assert ended.code not in (0, None)
-    assert ended.seconds < 5
+    assert ended.seconds < SOON
     lines = ended.err.splitlines()
     assert lines[0] == "handgrad: rank 1 failed, and the job ends:"
     assert lines[1].startswith("Traceback")
@@ -56,7 +61,7 @@ def test_an_exception_of_one_rank_ends_all_within_seconds():
 def test_a_rank_that_leaves_is_named(bad):
     ended = training(bad)
     assert ended.code
-    assert ended.seconds < 5
+    assert ended.seconds < SOON
     assert "rank 1 has ended after" in ended.err
     assert "rank 0 is at exchange" in ended.err
 
@@ -64,13 +69,13 @@ def test_a_rank_that_leaves_is_named(bad):
 def test_a_rank_that_is_killed_ends_the_job():
     ended = training("os.kill(os.getpid(), signal.SIGKILL)")
     assert ended.code
-    assert ended.seconds < 5
+    assert ended.seconds < SOON
 
 
 def test_a_rank_that_makes_another_call_is_named():
     ended = training("ranks.barrier()")
     assert ended.code
-    assert ended.seconds < 5
+    assert ended.seconds < SOON
     assert "rank 1 is at exchange" in ended.err
     assert "(barrier)" in ended.err
 
@@ -82,9 +87,10 @@ def test_a_rank_that_makes_another_call_is_named():
     ids=["stopped", "slow"],
 )  # fmt: skip
 def test_hanging_has_a_limit(bad, says):
-    ended = training(bad, HANDGRAD_MPI_TIMEOUT="2")
+    # Set once all train: how long MPI's start may take is nothing that a test can say.
+    ended = training(bad, limit="ranks._watchdog.limit = 2")
     assert ended.code
-    assert 2 <= ended.seconds < 8
+    assert 2 <= ended.seconds < SOON
     assert says in ended.err
     assert "rank 0 waits in exchange" in ended.err
     assert "the limit is 2 s" in ended.err
@@ -139,7 +145,7 @@ if ranks.rank == 0:
 
 def test_killed_jobs_go_on_with_another_number_of_processes():
     kills, wrong = compare(3)
-    assert kills >= 3
+    assert len(kills) >= 3
     assert wrong == []
 
 
