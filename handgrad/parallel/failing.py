@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from handgrad.parallel.meeting import Mismatch
+from handgrad.parallel.meeting import Disagreement
 
-AFTER = 0.5  # seconds that other ranks leave rank 0 to say what all have met
+AFTER = 0.5  # seconds that other ranks leave rank 0 to say what all have met, as it may be
+ALIKE = 10.0  # … as it surely is
 CAUSE = 2.0  # seconds that a rank leaves one that has failed to say why
 SPOKEN = 0.2  # seconds in which the launcher passes on what was said, before it ends all
 KILLED = 2.0  # seconds after which a process ends that MPI has not ended
@@ -66,13 +67,12 @@ def end_on_errors(mpi: Any, rank: int) -> None:
         return
 
     def hook(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
-        caused = isinstance(error, Mismatch) and error.failed
-        if rank:
-            time.sleep(AFTER + min(0.02 * rank, 1.0) + CAUSE * caused)
-        elif caused:
+        of_all = isinstance(error, Disagreement)
+        if isinstance(error, Disagreement) and error.failed:
             time.sleep(CAUSE)
+        if rank:
+            time.sleep(ALIKE if of_all else AFTER + min(0.02 * rank, 1.0))
         sys.stdout.flush()
-        of_all = isinstance(error, Mismatch)
         sys.stderr.write(
             f"handgrad: {error if of_all else f'rank {rank} failed, and the job ends:'}\n"
         )

@@ -30,10 +30,14 @@ class Header(NamedTuple):
         return f"is at exchange {self.number} ({KINDS[self.kind]}{what})"
 
 
-class Mismatch(ValueError):
-    """Ranks make different calls. failed: some rank has failed, and says itself why."""
+class Disagreement(ValueError):
+    """Ranks differ. All of them know it and raise the same, so that one alone has to say so."""
 
     failed = False
+
+
+class Mismatch(Disagreement):
+    """Ranks make different calls. failed: some rank has failed, and says itself why."""
 
 
 def check_headers(headers: list[Header]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.parallel.failing import CAUSE, end_job, end_on_errors, guarded
-from handgrad.parallel.meeting import KINDS, Header, Mismatch, blocks_of
+from handgrad.parallel.meeting import KINDS, Disagreement, Header, Mismatch, blocks_of
 from handgrad.parallel.partner import check_size, launched, load_mpi, name_of
 from handgrad.parallel.ranks import Alone, Ranks
 from handgrad.parallel.shards import Shards
@@ -114,7 +114,7 @@ class MPIRanks(Ranks):
         return [json.loads(bytes(part)) for part in self._bytes("share", text)]
 
     def agree(self, facts: Mapping[str, Any]) -> None:
-        """Raise ValueError, on all ranks alike, unless the facts are equal, and Python and the
+        """Raise Disagreement, on all ranks alike, unless the facts are equal, and Python and the
         order of bytes too."""
         mine = {"Python": platform.python_version(), "byte order": sys.byteorder} | dict(facts)
         every = self.share(mine)
@@ -129,7 +129,7 @@ class MPIRanks(Ranks):
         differing[0] = [name for name in names if any(name in of for of in differing.values())]
         told = [f"rank {r}{self._on(r)}: {said(every[r], of)}" for r, of in differing.items()]
         told[:-1] = told[: len(told) - 1][:MOST]
-        raise ValueError(f"parallel: all ranks must train the same; {', '.join(told)}")
+        raise Disagreement(f"parallel: all ranks must train the same; {', '.join(told)}")
 
     def broadcast(self, array: Array) -> None:
         """Write rank 0's array into that of every other rank."""

@@ -50,7 +50,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def job(
-    processes: int, *arguments: str, seconds: float = 120, cwd: Path = ROOT, **more: str
+    processes: int, *arguments: str, seconds: float = 300, cwd: Path = ROOT, **more: str
 ) -> Ended:
     """Run Python with these arguments in so many processes. A job that does not end fails."""
     command = launcher().command(processes, arguments)
@@ -78,6 +78,6 @@ def command(*arguments: str, cwd: Path, **more: str) -> Ended:
     """Run the `handgrad` command as one process."""
     run = subprocess.run(
         [sys.executable, "-m", "handgrad", *arguments], cwd=cwd, capture_output=True, text=True,
-        env=environment(**more), timeout=120, errors="replace",
+        env=environment(**more), timeout=300, errors="replace",
     )  # fmt: skip
     return Ended(run.returncode, run.stdout, run.stderr, 0.0)

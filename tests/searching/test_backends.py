@@ -144,7 +144,7 @@ def test_ranks_of_mpi(tmp_path):
     outputs = []
     for count in (1, 3):
         command = find_launcher().command(count, ["-W", "ignore", str(tmp_path / "program.py")])
-        run = subprocess.run(command, capture_output=True, text=True, timeout=120)  # fmt: skip
+        run = subprocess.run(command, capture_output=True, text=True, timeout=300)  # fmt: skip
         assert run.returncode == 0, run.stderr
         outputs.append(run.stdout.split())
     assert outputs[1] == outputs[0] * 3
