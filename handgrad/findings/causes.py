@@ -65,7 +65,7 @@ _TABLE = (
     Cause("dtype", "precision", 1,
           "Keep real numbers in the precision they came in, and integers out."),
     Cause("numeric_instability", "precision", 5,
-          "Rewrite the expression so that no intermediate overflows or cancels."),
+          "Rewrite the expression so that no intermediate overflows, cancels or divides by zero."),
     Cause("forward_bug", "forward", 0, "The forward itself is not what it should be."),
 )  # fmt: skip
 

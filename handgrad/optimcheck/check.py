@@ -80,7 +80,7 @@ def check_optimizer(
         sandbox.run(lambda: _examine(report, sandbox, rule, asked))
     except SubjectError as error:
         report.verdict, report.cause = UNKNOWN, None
-        report.evidence = [f"{error.sentence.rstrip('.')}.", "If it has to be made or called in "
+        report.evidence = [f"{error.sentence}.", "If it has to be made or called in "
                            "another way, give a function that makes it."]  # fmt: skip
     if sandbox.printed.getvalue():
         report.notes.append("it printed while it was checked; that was kept back")

@@ -169,7 +169,7 @@ _CAUSES |= {NameError: "stale_state", ValueError: "shape", IndexError: "shape"}
 
 def _failed(name: str, error: SubjectError, inputs: Sequence[Any]) -> Report:
     """The report on a subject that did not survive its first forward and backward."""
-    sentence = f"{error.sentence.rstrip()}."
+    sentence = f"{error.sentence}."
     kind = error.type or type(None)
     if error.phase == "forward" and issubclass(kind, ValueError | IndexError | TypeError):
         given = ", ".join(str(np.shape(x)) for x in inputs)

@@ -28,13 +28,14 @@ class SubjectError(Exception):
     """The subject failed: in which phase, in which way, and with an exception of which type.
 
     kind: "raised"; "refused", by a raise or an assert of the subject's own; "hang"; "exit";
-    "value", something returned that cannot be used.
+    "value", something returned that cannot be used. sentence: without its full stop.
     """
 
     def __init__(
         self, phase: str, sentence: str, kind: str = "value", line: str | None = None,
         type: type | None = None,
     ):  # fmt: skip
+        sentence = sentence.rstrip(" .\n")
         super().__init__(sentence)
         self.phase, self.sentence, self.kind = phase, sentence, kind
         self.line, self.type = line, type

@@ -416,3 +416,74 @@ def test_float32_that_was_given_is_kept():
     report = check(Zeros(), X)
     assert report
     assert "float32: dx comes back as float64" in report.limits
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0)])
+def test_of_no_numbers_nothing_is_told(shape):
+    class Wrong(Cube):
+        def backward(self, dout):
+            return -7 * dout
+
+    report = check(Wrong(), np.zeros(shape))
+    assert report.verdict == "cannot tell"
+    assert f"x has no numbers (its shape is {shape})" in str(report).replace("\n", " ")
+
+
+class Gain:
+    """A factor for each column, which forward alone knows of: one at first."""
+
+    def __init__(self):
+        self.g = np.ones(3)
+
+    def forward(self, x):
+        self.x = x
+        return self.factor() * x
+
+    def factor(self):
+        return self.g
+
+    def backward(self, dout):
+        self.dg = (dout * self.x).sum(0)
+        return dout.copy()
+
+
+class OldGain(Gain):
+    """Another mistake: the factor of the beginning is kept."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = self.g * 1
+
+    def backward(self, dout):
+        super().backward(dout)
+        return self.first * dout
+
+
+@pytest.mark.parametrize(("layer", "cause"), [(Gain, "wrong_formula"), (OldGain, "stale_state")])
+def test_a_parameter_that_is_left_out_is_no_old_one(layer, cause):
+    report = check(layer(), X)
+    assert (report.verdict, report.cause) == ("wrong", cause)
+
+
+def test_zero_by_zero_is_said_with_what_to_do_and_where():
+    class Unit:
+        def forward(self, x):
+            self.x, self.n = x, np.sqrt((x * x).sum(1, keepdims=True))
+            return x / self.n
+
+        def backward(self, dout):
+            y = self.x / self.n
+            return (dout - y * (dout * y).sum(1, keepdims=True)) / self.n
+
+    report = check(Unit(), X)
+    assert report.cause == "numeric_instability"
+    assert "Add a small number to what it divides by" in report.paragraph
+    assert report.line.endswith("return x / self.n")
+
+
+def test_what_an_error_says_ends_once():
+    class Raises(Cube):
+        def backward(self, dout):
+            raise RuntimeError("No way.")
+
+    assert ".." not in check(Raises(), X).paragraph

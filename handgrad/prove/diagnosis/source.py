@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,8 @@ from handgrad.subject.adapt import Subject
 from handgrad.subject.dressing import positional
 from handgrad.subject.sandbox import libraries
 
-_IN_FORWARD = ("forward", "A later call changes the output")  # how its findings begin
+# What findings about forward say.
+_IN_FORWARD = re.compile("^(forward|A later call changes the output)|forward is (NaN|rounded)")
 
 
 def function_of(thing: Any, name: str) -> Any:
@@ -40,7 +42,7 @@ def parsed(function: Any) -> Any:
 
 def line_of(subject: Subject, finding: Finding) -> str | None:
     """`path:number: code` of the statement to look at; None where the source is not known."""
-    forward = finding.cause == "forward_bug" or finding.sentence.startswith(_IN_FORWARD)
+    forward = finding.cause == "forward_bug" or bool(_IN_FORWARD.search(finding.sentence))
     function = function_of(subject.thing, "forward" if forward else "backward")
     tree = parsed(function)
     if tree is None:

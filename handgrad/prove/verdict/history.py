@@ -283,9 +283,23 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
             outcome = case.verify(start=state, run=case.run(start=used, keep=True))
             wrong = outcome.mismatches if outcome is not None else []
             for m in [m for m in wrong if m.name in case.names or np.any(m.numeric)]:
+                if _wrong_at_once(case, change, m.name):
+                    return
                 text = f"After the parameters have changed d{m.name} is wrong: old ones are in use."
                 yield Finding("stale_state", text, m.name, m.where())
                 return
+
+
+def _wrong_at_once(case: Case, change: Callable[[Subject, int, str], bool], wrong: str) -> bool:
+    """Whether a new instance with such parameters, that keeps nothing yet, is wrong there too."""
+    new = case.subject.copy()
+    parameters = [id(new.get(name)) for name in new.parameters]
+    if any(id(v) not in parameters for v, _ in _kept(new.thing).values()):
+        return False
+    for k, name in enumerate(new.parameters):
+        change(new, k, name)
+    outcome = case.verify(start=new)
+    return outcome is not None and any(m.name == wrong for m in outcome.mismatches)
 
 
 def _put(used: Subject, k: int, name: str) -> bool:

@@ -75,6 +75,9 @@ def _prepared(subject: Subject, inputs: Sequence[Any]) -> Case:
     if _counts_as_real(case, run.gradients):
         run = case.run()
     case.wanted = [n for n in case.names if _wants(case, n, run)]
+    for name in (n for n in case.wanted if 0 in case.shape(n, case.inputs)):
+        shape = case.shape(name, case.inputs)
+        case.reason = f"{name} has no numbers (its shape is {shape}): give at least one row."
     case.wanted += list(case.subject.parameters)
     return case
 

@@ -152,7 +152,10 @@ def undefined(case: Case, base: Outcome) -> Iterator[Finding]:
         except SubjectError:
             continue
         if any(np.isnan(y).any() for y in outputs):
-            text = f"With {what} forward is NaN: it divides zero by zero."
+            text = (
+                f"With {what} forward is NaN: it divides zero by zero. Add a small number to what "
+                "it divides by, or raise an error for such inputs."
+            )
             yield Finding("numeric_instability", text, grade=Grade.EXTREME)
 
 
