@@ -197,7 +197,7 @@ def bad_csv(path: Path, text: str) -> str:
         (["--data", "mnist", "--data-dir", "."], "lacks train-images"),
         (["--net", "64-x"], "--net: sizes such as 64-100-10"),
         (["--net", "60-10"], "digits needs 64 inputs and 10 outputs, got 60-10"),
-        (["--net", "none.py"], "none.py is not a Python file"),
+        (["--net", "none.py"], "none.py: there is no such file"),
         (["--net", "raises.py"], "raises.py cannot be executed: ZeroDivisionError"),
         (["--optimizer", "foo"], "optimizer must be one of sgd"),
         (["--lr", "-1"], "lr must be"),

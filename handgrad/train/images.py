@@ -115,7 +115,8 @@ def load(
     if missing and not download:
         raise FileNotFoundError(
             f"{source.name}: {root} lacks {', '.join(missing)}; put the files there, name "
-            "their folder (folder=, --data-dir, HANDGRAD_DATA), or allow download=True"
+            "their folder (folder=, --data-dir, HANDGRAD_DATA), or let them be fetched "
+            "(download=True, --download)"
         )
     for name in missing:
         fetch(source, name, root / name)

@@ -13,6 +13,8 @@ def load_module(path: Path) -> ModuleType:
 
     Raises ValueError, in one line, where the file is missing or its code fails.
     """
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such file")
     if not path.is_file() or path.suffix != ".py":
         raise ValueError(f"{path} is not a Python file (FILE.py)")
     name = f"handgrad_file_{path.stem}"
