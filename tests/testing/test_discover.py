@@ -176,7 +176,7 @@ def test_a_file_that_does_not_work_is_refused_in_one_line(write, code, words):
 
 
 def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="is not a Python file"):
+    with pytest.raises(ValueError, match="there is no such file"):
         discover(tmp_path / "absent.py")
 
 
