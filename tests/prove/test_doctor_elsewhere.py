@@ -236,3 +236,44 @@ class Gates:
 def test_what_shows_elsewhere_is_named_by_what_is_common(layer, x, causes):
     report = check(layer, x)
     assert report.cause in causes, report
+
+
+class Rows:
+    """Rows that have something in common, of which `wrong` knows a part."""
+
+    def __init__(self, kind, wrong):
+        self.kind, self.wrong = kind, wrong
+
+    def forward(self, x):
+        if self.kind == "softmax":
+            e = np.exp(x - x.max(-1, keepdims=True))
+            self.y = e / e.sum(-1, keepdims=True)
+        else:
+            self.s = 1 / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+            self.y = (x - x.mean(-1, keepdims=True)) * self.s
+        return self.y
+
+    def backward(self, dout):
+        return self.wrong(self, dout)
+
+
+def row_mean(x):
+    return x.mean(-1, keepdims=True)
+
+
+LEFT_OUT = {
+    "the diagonal alone": ("softmax", lambda s, d: d * s.y * (1 - s.y), "input of its own index"),
+    "no sum": ("softmax", lambda s, d: d * s.y, "axis 1 it is off by one factor times the output"),
+    "no variance": ("norm", lambda s, d: s.s * (d - row_mean(d)),
+                    "axis 1 it is off by one factor times the output"),
+    "no mean": ("norm", lambda s, d: s.s * (d - s.y * row_mean(d * s.y)),
+                "axis 1 it is off by one number"),
+    "neither": ("norm", lambda s, d: s.s * d, "one number and one factor times the input"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "wrong", "says"), LEFT_OUT.values(), ids=LEFT_OUT)
+def test_a_path_over_other_entries_that_is_left_out(kind, wrong, says):
+    report = check(Rows(kind, wrong), X)
+    assert (report.verdict, report.cause) == ("wrong", "missing_term")
+    assert says in report.paragraph

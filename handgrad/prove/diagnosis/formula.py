@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from handgrad.prove.diagnosis import gradient, inputs, sums, upstream
+from handgrad.prove.diagnosis import gradient, inputs, paths, sums, upstream
 from handgrad.prove.diagnosis.hypothesis import Hypothesis
 from handgrad.prove.measure.compare import Mismatch
 from handgrad.prove.measure.point import differentiate
@@ -44,6 +44,8 @@ def diagnose(case: Case, base: Outcome) -> Iterator[Finding]:
         hypothesis = _hypothesis(case, base, mismatch)
         explanations = OF_OTHER_SHAPE if hypothesis.misshapen else EXPLANATIONS
         found = [f for explanation in explanations for f in _tried(explanation, hypothesis)]
+        if not found and not hypothesis.misshapen:
+            found = _tried(paths.left_out, hypothesis)
         nothing = "no simple mistake explains the difference"
         yield from found or [hypothesis.guess("wrong_formula", nothing)]
 
