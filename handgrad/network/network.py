@@ -26,7 +26,8 @@ from handgrad.layer import (
     slots,
     walk,
 )
-from handgrad.layers import Concat, Loss, counted, meant, value_of
+from handgrad.layers import Concat, Loss, counted
+from handgrad.layers.loss.meaning import check_metrics, meant, value_of
 from handgrad.layers.loss.targets import as_taken
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.network.by_hand import ByHand
@@ -225,7 +226,7 @@ class Network(Flattened, Layer):
 
     def evaluate(
         self, x: Any, t: Any, *, loss: LossLike | None = None,
-        metrics: Iterable[MetricLike] = (), engine: str | None = None,
+        metrics: MetricLike | Iterable[MetricLike] = (), engine: str | None = None,
     ) -> dict[str, Any]:  # fmt: skip
         """Loss and metrics of `predict(x, engine=engine)` against t, each under its name.
 
@@ -233,13 +234,14 @@ class Network(Flattened, Layer):
         that it counts, each with its weight. Metrics see those elements alone, all at once; those
         of probabilities see these, where the loss is one of scores.
         """
+        several = check_metrics(metrics)
         y = self.predict(x, engine=engine)
         loss, t = meant(t, y, loss, self.members[-1] if self.members else None)
         if isinstance(loss := shallow_clone(loss), Loss):
             loss.normalizer = None
         results = {"loss": value_of(loss, y, t)}
         y, t = counted(loss, y, t)
-        return results | {m.__name__: m(as_taken(m, loss, y), t) for m in metrics}
+        return results | {m.__name__: m(as_taken(m, loss, y), t) for m in several}
 
     def calls(self, *inputs: Any) -> tuple[Any, list[CallRecord]]:
         """A shallow clone of this network, and the uses of its layers on these inputs, in order."""

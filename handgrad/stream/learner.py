@@ -15,7 +15,8 @@ from handgrad.arrays import Array
 from handgrad.compile import NotNative
 from handgrad.engines import check_name
 from handgrad.layer import shallow_clone
-from handgrad.layers import Loss, meant
+from handgrad.layers import Loss
+from handgrad.layers.loss.meaning import check_metrics, meant
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer, Schedule
 from handgrad.optim.full_batch import FullBatch
@@ -29,7 +30,7 @@ from handgrad.stream.plain import PlainSteps
 from handgrad.stream.running import Running
 from handgrad.stream.state import check_state
 from handgrad.train.checkpoint import load_checkpoint, save
-from handgrad.train.checks import check_count, check_metrics, check_optimizer
+from handgrad.train.checks import check_count, check_optimizer
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.metrics import usual_metrics
 

@@ -62,17 +62,6 @@ def check_callbacks(callbacks: Any) -> list[Any]:
     return made
 
 
-def check_metrics(metrics: Any) -> list[Any]:
-    """A list of functions (y, t) -> number; a single one is taken too."""
-    several = [metrics] if callable(metrics) or isinstance(metrics, str) else list(metrics)
-    for metric in several:
-        if not callable(metric):
-            raise ValueError(
-                f"metrics: functions (y, t) -> number, such as accuracy, are needed, got {metric!r}"
-            )
-    return several
-
-
 def check_weights(weights: Any, samples: int) -> Array:
     """One finite weight ≥ 0 for each sample, not all 0."""
     try:

@@ -130,7 +130,8 @@ def split_rows(
     held_out = round(n * fraction) if 0 < fraction < 1 else 0
     if not 0 < held_out < n:
         raise ValueError(
-            f"validation: a fraction of {fraction} of {n} samples leaves one part empty"
+            f"validation: a fraction of {fraction} of {n} samples leaves one part empty; None "
+            "holds nothing out"
         )
     order = random_order(n, seed)
     if stratify is None:

@@ -11,7 +11,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.layer import shallow_clone
-from handgrad.layers import Loss, meant, value_of
+from handgrad.layers import Loss
+from handgrad.layers.loss.meaning import check_metrics, meant, value_of
 from handgrad.network import Network, Sequential
 from handgrad.optim import Adam, Optimizer
 from handgrad.optim.full_batch import FullBatch
@@ -24,7 +25,6 @@ from handgrad.train.checks import (
     check_callbacks,
     check_choice,
     check_count,
-    check_metrics,
     check_optimizer,
     check_pair,
     check_sharding,
@@ -384,12 +384,13 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on as if nothing had happened, to the bit."""
-        return self.state.to_dict()
+        return self.state.to_dict() | {"samples": len(self.x)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue a training: the network must have the weights that were saved with it.
 
-        Raises ValueError where the batch size or the seed differs, for then the order would.
+        Raises ValueError where the batch size or the seed differs, for then the order would. Warns
+        of another number of samples.
         """
-        check_state(state, self.state.to_dict(), self.task.updates)
+        check_state(state, self.state_dict(), self.task.updates)
         self.state.take(state)

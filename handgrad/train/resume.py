@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handgrad.train import schema
+from handgrad.warn import warn_user
 
 COUNT: schema.Check = schema.integer(0, 2**62)
 PAIR: schema.Check = schema.list_of(schema.number, 2)
@@ -30,7 +31,7 @@ STATE: schema.Check = schema.record(
      "first_loss": schema.number, "sums": schema.mapping(_sum), "history": HISTORY,
      "optimizer": schema.mapping(schema.anything), "callbacks": _in_order},
     {"place": COUNT, "position": COUNT, "accumulate": COUNT, "seconds": schema.number,
-     "rule": schema.text, "average": schema.mapping(schema.anything),
+     "samples": COUNT, "rule": schema.text, "average": schema.mapping(schema.anything),
      "shards": schema.integer(1, 2**31), "batch_norm": schema.one_of("global", "shard")},
 )  # fmt: skip
 
@@ -38,7 +39,7 @@ STATE: schema.Check = schema.record(
 def check_state(state: Any, present: Mapping[str, Any], batches: int) -> None:
     """Raise ValueError unless a training whose state is `present` can go on from `state`.
 
-    batches: of an epoch.
+    batches: of an epoch. Warns where it goes on with another number of samples.
     """
     STATE(state, "training")
     done = state.get("position", state.get("place"))
@@ -61,3 +62,9 @@ def check_state(state: Any, present: Mapping[str, Any], batches: int) -> None:
         wanted = dict(present["callbacks"].get(number, {}))
         wanted.pop("last", None)  # a part of it since format 2
         schema.like(held, wanted, f"training.callbacks.{number}")
+    had, now = state.get("samples", present["samples"]), present["samples"]
+    if had != now:
+        warn_user(
+            f"the training to continue had {had:,} samples, this one {now:,}: it goes on with "
+            "these, and not to the same bits"
+        )

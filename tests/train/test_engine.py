@@ -317,6 +317,15 @@ def test_a_training_goes_on_with_the_optimizer_it_had_alone(other):
                progress=False).load_state_dict(unnamed)  # fmt: skip
 
 
+def test_a_training_that_goes_on_with_other_data_says_so():
+    first = hg.Trainer(mlp(), X, LABELS, optimizer=hg.Momentum(0.1), epochs=1, progress=False)
+    first.run()
+    second = hg.Trainer(first.network, X[:-3], LABELS[:-3], optimizer=hg.Momentum(0.1), epochs=2,
+                        progress=False)  # fmt: skip
+    with pytest.warns(UserWarning, match=f"had {len(X)} samples, this one {len(X) - 3}"):
+        second.load_state_dict(first.state_dict())
+
+
 TIED = {
     "affine": (lambda: hg.Affine(4), (4,)),
     "convolution": (lambda: hg.Convolution(2, 3, pad=1), (2, 4, 4)),

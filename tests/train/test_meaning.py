@@ -10,7 +10,7 @@ import pytest
 
 import handgrad as hg
 from handgrad.layers import BinaryCrossEntropy, SigmoidCrossEntropy, Standardize, meant
-from handgrad.train import EarlyStopping
+from handgrad.train import EarlyStopping, accuracy
 
 RNG = np.random.default_rng(2)
 X = RNG.normal(size=(40, 4)).astype(np.float32)
@@ -219,3 +219,19 @@ def test_a_network_refuses_an_engine_that_there_is_not_at_once():
             network.engine = name
     network.engine = "numpy"
     assert copy.deepcopy(network).engine == "numpy"
+
+
+def test_labels_that_came_as_real_numbers_are_told_from_a_regression():
+    labels = np.arange(40) % 3
+    with pytest.raises(hg.ShapeError, match=r"t: real targets of one number .* t\.astype\(int\)"):
+        fitted(labels.astype(float), outputs=3)
+    with pytest.raises(hg.ShapeError, match="t.astype"):
+        hg.Sequential(hg.Affine(3)).build(X).evaluate(X, labels.astype(float))
+
+
+def test_one_metric_needs_no_list():
+    labels, network = np.arange(40) % 3, hg.Sequential(hg.Affine(3)).build(X)
+    results = network.evaluate(X, labels, metrics=accuracy)
+    assert results == network.evaluate(X, labels, metrics=[accuracy])
+    with pytest.raises(ValueError, match="metrics: functions"):
+        network.evaluate(X, labels, metrics="accuracy")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from handgrad.arrays import Array
+from handgrad.arrays import Array, ShapeError
 from handgrad.layer import Layer, is_layer
 from handgrad.layers.activation.sigmoidal import Sigmoid
 from handgrad.layers.loss.base import ElementwiseLoss, Loss
@@ -26,7 +26,8 @@ def meant(t: Any, y: Array, loss: Any = None, last: Any = None) -> tuple[Any, Ar
     gives if it is a Sigmoid, or else the loss; other integers and booleans are labels.
     Where the loss compares element by element, targets (N) for outputs (N, 1) become a column, and
     (N, 1) for outputs (N) lose it. A class stands for an instance with its usual options.
-    Raises ValueError for what is no loss, ShapeError for labels with the score of one class.
+    Raises ValueError for what is no loss, ShapeError for labels with the score of one class, and
+    for real targets that are one for several outputs.
     """
     t = t if hasattr(t, "dtype") else np.asarray(t)
     loss = loss() if isinstance(loss, type) and hasattr(loss, "forward") else loss
@@ -63,6 +64,17 @@ def value_of(loss: Any, y: Array, t: Array) -> float:
     return float(value)
 
 
+def check_metrics(metrics: Any) -> list[Any]:
+    """A list of functions (y, t) -> number; a single one is taken too."""
+    several = [metrics] if callable(metrics) or isinstance(metrics, str) else list(metrics)
+    for metric in several:
+        if not callable(metric):
+            raise ValueError(
+                f"metrics: functions (y, t) -> number, such as accuracy, are needed, got {metric!r}"
+            )
+    return several
+
+
 def _takes_two(forward: Callable[..., Any]) -> bool:
     """Whether outputs and targets can be given to it, as to the forward of a loss."""
     try:
@@ -82,9 +94,15 @@ def _shaped(t: Array, y: Array) -> Array:
 
 
 def _loss_of(t: Array, y: Array, last: Any) -> Layer:
-    if t.dtype.kind == "f":
-        return MeanSquaredError()
     each = _shaped(t, y).shape[1:] == y.shape[1:]  # one target for each output
+    if t.dtype.kind == "f":
+        if not each and t.ndim == y.ndim - 1:
+            raise ShapeError(
+                f"t: real targets {t.shape[1:] or 'of one number'} for outputs {y.shape[1:]} of "
+                "each sample; one for each output is a regression, and integers, as "
+                "t.astype(int) gives, are labels of classes"
+            )
+        return MeanSquaredError()
     if not each or (t.dtype.kind != "b" and y.shape[1:] and y.shape[-1] > 1):
         return SoftmaxCrossEntropy()
     if t.min() < 0 or t.max() > 1:
