@@ -240,10 +240,12 @@ def adapt(thing: Any, sandbox: Sandbox) -> Subject:
 def _with_methods(thing: Any, sandbox: Sandbox, maker: Callable[..., Any] | None) -> Subject:
     lacking = [m for m in ("forward", "backward") if not callable(getattr(thing, m, None))]
     if lacking:
+        book = all(callable(getattr(thing, m, None)) for m in ("loss", "gradient"))
         raise Unfit(
-            f"{type(thing).__name__} has no {' and no '.join(lacking)}; check wants an object "
-            "with forward and backward, a pair of functions (forward, backward), or "
-            "(Class, *constructor arguments)"
+            f"{type(thing).__name__} has no {' and no '.join(lacking)}; "
+            + ("`handgrad check FILE.py` proves networks with loss and gradient; " if book else "")
+            + "check wants an object with forward and backward, a pair of functions (forward, "
+            "backward), or (Class, *constructor arguments)"
         )
     return Subject(thing, sandbox, maker)
 

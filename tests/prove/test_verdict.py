@@ -487,3 +487,14 @@ def test_what_an_error_says_ends_once():
             raise RuntimeError("No way.")
 
     assert ".." not in check(Raises(), X).paragraph
+
+
+def test_a_network_with_loss_and_gradient_is_told_where_it_is_proved():
+    class Network:
+        def loss(self, x, t):
+            return 0.0
+
+        def gradient(self, x, t):
+            return {}
+
+    assert "`handgrad check FILE.py` proves networks" in check(Network(), X).paragraph
