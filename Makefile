@@ -8,6 +8,8 @@ BUILT_FROM := pyproject.toml native/CMakeLists.txt $(wildcard native/*.cpp nativ
 BUILDERS := 'scikit-build-core>=0.11' $(foreach tool,cmake ninja,$(if $(shell command -v $(tool)),,$(tool)))
 comma := ,
 SHELL := bash
+# Many tests are processes of their own: without bytecode kept, each compiles all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 .SHELLFLAGS := -o pipefail -c
 
 .PHONY: train test sanitizers slow mpi docs gallery native clean
