@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+
+from handgrad.subject import sandbox
 
 # Several test processes on few cores: one BLAS thread each is faster.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -26,6 +31,26 @@ def pytest_collection_modifyitems(items):
 def rng():
     """Random numbers that are the same in every run."""
     return np.random.default_rng(20150901)
+
+
+@pytest.fixture
+def hang(monkeypatch):
+    """What a subject calls to hang, spinning or waiting, in no time: the clock by which it is given
+    up stands still but for an hour then. Its thread ends with the test, for one that waits would
+    keep others from being traced."""
+    clock, over = deque([0.0]), threading.Event()  # a list would be put back as it was
+    monkeypatch.setattr(sandbox, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+
+    def hangs(spins: bool = False) -> None:
+        clock.append(3600.0)
+        while spins:
+            pass
+        over.wait()
+
+    yield hangs
+    over.set()
+    for thread in sandbox._given_up:
+        thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """check: what it accepts, what it never does, and what it says when it cannot tell."""
 
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -79,17 +78,6 @@ def test_layers_as_books_write_them_are_right(name):
     assert report, report
 
 
-class Hangs(Double):
-    def forward(self, x):
-        while True:
-            pass
-
-
-class Sleeps(Double):
-    def backward(self, dout):
-        time.sleep(30)
-
-
 class Silent(Double):
     def forward(self, x):
         x * 2
@@ -118,8 +106,6 @@ class Talks(Double):
 @pytest.mark.parametrize(
     ("subject", "verdict", "sentence"),
     [
-        (Hangs(), "cannot tell", "forward did not return within 0.3 s"),
-        (Sleeps(), "cannot tell", "backward did not return within 0.3 s"),
         (Silent(), "wrong", "forward returns None"),
         (Raises(), "wrong", "forward raises: ValueError: matmul"),
         (Exits(), "wrong", "forward calls exit()"),
@@ -130,9 +116,23 @@ class Talks(Double):
     ],
 )
 def test_each_failure_has_its_own_sentence(subject, verdict, sentence):
-    report = check(subject, X, timeout=0.3 if "within" in sentence else 60)
+    report = check(subject, X)
     assert report.verdict == verdict
     assert sentence in " ".join(report.evidence)
+
+
+@pytest.mark.parametrize("phase", ["forward", "backward"])
+def test_what_hangs_is_given_up(phase, hang):
+    class Hangs(Double):
+        def forward(self, x):
+            return hang(spins=True) if phase == "forward" else super().forward(x)
+
+        def backward(self, dout):
+            hang()
+
+    report = check(Hangs(), X, timeout=2.5)
+    assert report.verdict == "cannot tell"
+    assert f"{phase} did not return within 2.5 s" in " ".join(report.evidence)
 
 
 def test_wrong_number_and_kind_of_inputs():

@@ -323,8 +323,8 @@ def test_in_a_browser_it_works_without_an_error(folder, tmp_path):
     )
     (tmp_path / "page.html").write_text(page)
     done = subprocess.run(
-        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,800",
-         "--enable-logging=stderr", "--dump-dom", f"file://{tmp_path}/page.html"],
+        [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+         "--window-size=500,800", "--enable-logging=stderr", "--dump-dom", f"file://{tmp_path}/page.html"],
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert "CONSOLE" not in done.stderr
