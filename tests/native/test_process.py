@@ -110,10 +110,13 @@ print(trained() == alone)
 
 def test_an_interrupt_leaves_a_usable_network():
     code = """
-import signal, threading
+import signal, threading, time
 one = trainer(epochs=10**6)
-timer = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
-timer.start()
+def interrupt():
+    while one.step == 0:
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
 try:
     one.run()
 except KeyboardInterrupt:
