@@ -18,7 +18,7 @@ from handgrad.train import Call, InputSpec, OutputSpec, SaveModel, load, load_ch
 from handgrad.train.checkpoint import pack
 from handgrad.train.datasets import digits
 
-from .command import COMMAND, stopped_training
+from .command import COMMAND, twice_stopped_training
 from .test_cli import run  # noqa: F401
 from .train.mutate import pack as packed
 from .train.mutate import unpack
@@ -229,10 +229,12 @@ def test_a_reader_that_goes_is_no_error(what, tmp_path):
     assert (tmp_path / "out" / "model.safetensors").exists() == (what == "train")
 
 
-def test_ctrl_c_twice_still_writes_a_whole_result(tmp_path):
-    stopped_training(tmp_path, 0.5, 0.01)
+def test_ctrl_c_ends_cleanly_and_a_second_one_still_lets_it_write_the_result(tmp_path):
+    twice_stopped_training(tmp_path)
     lines = (tmp_path / "out/history.csv").read_text().splitlines()
-    assert len(lines) - 1 == load_checkpoint(tmp_path / "out/model.safetensors").training["epoch"]
+    saved = load_checkpoint(tmp_path / "out/model.safetensors")
+    assert len(lines) - 1 == saved.training["epoch"]
+    assert saved.network.parameters.size == 7510
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", ">&- 2>&- <&-", "> /dev/full"])

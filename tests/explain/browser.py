@@ -61,7 +61,8 @@ def ask(folder: Path, pages: dict[str, tuple[str, int, str]]) -> dict:
     file.write_text(content, encoding="utf-8")
     command = [
         browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-        "--dump-dom", f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000", file.as_uri(),
+        "--dump-dom", f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000",
+        file.as_uri(),
     ]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True, timeout=240)
     found = re.search(r'<pre id="answers">(.*?)END</pre>', run.stdout, re.S)
