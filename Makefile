@@ -19,8 +19,9 @@ train: .venv/train
 
 test: .venv/test
 	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+	$(BIN)/mypy > .venv/types.log & types=$$!; \
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal; suite=$$?; \
+	wait $$types; types=$$?; cat .venv/types.log; exit $$((suite + types))
 
 # The kernels compiled with the checks of addresses, undefined behaviour and threads: two minutes.
 sanitizers: .venv/test
