@@ -54,23 +54,38 @@ def imported(node: ast.AST) -> list[str]:
     return []
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
+class Read:
+    """What the tests ask of a file, without its tree, which is large.
+
+    imports: what is imported inside functions (True) and outside; lengths: of its functions
+    without their docstrings, and of its classes.
+    """
+
+    def __init__(self, path: Path):
+        self.imports: dict[bool, set[str]] = {True: set(), False: set()}
+        self.lengths: list[tuple[type, str, int]] = []
+        for node, inner in _statements(ast.parse(path.read_text())):
+            self.imports[inner].update(imported(node))
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                length = node.end_lineno - node.lineno + 1
+                if isinstance(node, ast.FunctionDef):
+                    length -= (ast.get_docstring(node, clean=False) or "").count("\n")
+                self.lengths.append((type(node), node.name, length))
 
 
-@cache
+def _statements(node: ast.AST, inner: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """Each statement below a node, and whether it is inside a function."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            yield child, inner
+            yield from _statements(child, inner or isinstance(child, ast.FunctionDef))
+
+
+read = cache(Read)
+
+
 def imports(path: Path, *, inside_functions: bool) -> set[str]:
-    return {n for node, inner in _imports(tree_of(path)) if inner == inside_functions for n in node}
-
-
-def _imports(node: ast.AST, inner: bool = False) -> Iterator[tuple[list[str], bool]]:
-    """What each import below a node names, and whether it is inside a function."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield imported(child), inner
-        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):  # no other holds one
-            yield from _imports(child, inner or isinstance(child, ast.FunctionDef))
+    return read(path).imports[inside_functions]
 
 
 def test_the_rooms_are_those_that_have_code():
@@ -130,12 +145,9 @@ def over_budget(path: Path) -> Iterator[str]:
         yield f"{len(lines)} lines"
     yield from (f"a line of {len(line)}: {line}" for line in lines if len(line) > 100)
     limits = {ast.FunctionDef: 50} | ({ast.ClassDef: 60} if room_of(path) == "layers" else {})
-    for node in (n for n in ast.walk(tree_of(path)) if type(n) in limits):
-        length = node.end_lineno - node.lineno + 1
-        if isinstance(node, ast.FunctionDef):
-            length -= (ast.get_docstring(node, clean=False) or "").count("\n")
-        if length > limits[type(node)]:
-            yield f"{node.name}: {length} lines"
+    for kind, name, length in read(path).lengths:
+        if length > limits.get(kind, length):
+            yield f"{name}: {length} lines"
 
 
 def test_budgets():
