@@ -295,7 +295,7 @@ def test_mnist_is_learned_to_96_5_percent(mnist_folder):
 
     (x, t), (x_test, t_test) = mnist(mnist_folder)
     net = Sequential(Affine(50), ReLU(), Affine(10))
-    fit(net, x, t, optimizer=SGD(0.1), batch=100, steps=10_000, metrics=[])
+    fit(net, x, t, optimizer=SGD(0.3), batch=100, steps=3_000, metrics=[])
     assert net.evaluate(x_test, t_test, metrics=[accuracy])["accuracy"] >= 0.965
 
 
