@@ -41,7 +41,7 @@ mpi: .venv/test
 # what else takes long: two minutes.
 slow: .venv/test
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m slow tests/prove tests/optimcheck \
-		tests/interop/test_onnx_backend.py
+		tests/interop/test_onnx_backend.py tests/native/test_rows.py
 
 # The documentation as files that need no server: out/site/index.html.
 docs: .venv/docs

@@ -10,11 +10,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from handgrad.subject import sandbox
 
 # Several test processes on few cores: one BLAS thread each is faster.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# The same examples in every run, however long one takes on a busy machine.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")
 
 
 # The longest first, so that short ones fill the time beside them and the processes end together.
