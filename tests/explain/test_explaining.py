@@ -85,9 +85,9 @@ def test_a_page_that_would_be_too_large_is_refused(tmp_path):
 def test_a_page_of_a_usual_network_is_small_and_quick():
     rng = np.random.default_rng(0)
     network = hg.Sequential(hg.Affine(50), hg.ReLU(), hg.Affine(10))
-    start = time.perf_counter()
+    start = time.thread_time()
     page = step_page(network, rng.normal(size=(8, 784)), t=rng.integers(0, 10, 8))
-    assert time.perf_counter() - start < 10  # a tenth of a second on an idle machine
+    assert time.thread_time() - start < 10  # a hundred times as much as it takes
     assert len(page.html.encode()) < 400_000
 
 

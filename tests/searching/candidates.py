@@ -1,5 +1,6 @@
 """What searches in tests try: functions and an estimator that other processes can import."""
 
+import multiprocessing
 import os
 import sys
 import time
@@ -24,8 +25,11 @@ def network(lr, units=4):
     return hg.Sequential(*layers, seed=units), {"optimizer": hg.Adam(lr)}
 
 
-def slow(lr, units):
-    time.sleep(0.15)
+def stuck(lr, units):
+    """Like `network`; but a process of a search waits for its end with the first candidate."""
+    search = multiprocessing.parent_process()
+    while units < 5 and search is not None and search.is_alive():
+        time.sleep(0.01)
     return network(lr, units)
 
 
@@ -69,11 +73,11 @@ class Nearest:
         return np.mean((far[1] < far[0]) == (t == 1))
 
 
-def run(path, processes, method="random", make=slow):
+def run(path, processes, method="random", make=network):
     return search(make, SPACE, *data(), candidates=9, epochs=3, method=method, options=OPTIONS,
                   processes=processes, path=path, show=False)  # fmt: skip
 
 
 if __name__ == "__main__":
     space = choice("a", "b")
-    run(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    run(sys.argv[1], int(sys.argv[2]), sys.argv[3], stuck)

@@ -53,12 +53,12 @@ def test_sizes_in_a_file_cost_nothing(make, factor, tmp_path):
             holder[key] *= factor
     (tmp_path / "m").write_bytes(packed(tensors, document, format))
     tracemalloc.start()
-    began = time.process_time()
+    began = time.thread_time()
     try:
         load(tmp_path / "m")
     except ValueError as error:
         assert str(error).startswith(str(tmp_path))  # noqa: PT017
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 5  # a collection of all garbage may be in it
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 
