@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections import deque
 from pathlib import Path
@@ -36,6 +37,14 @@ def pytest_collection_modifyitems(items):
 def rng():
     """Random numbers that are the same in every run."""
     return np.random.default_rng(20150901)
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    """pyplot, where any test has imported it, keeps all figures, and warns of more than twenty."""
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
 
 
 @pytest.fixture
