@@ -200,7 +200,7 @@ def test_the_input_of_a_float32_network(dtype, way):
         return float(np.mean((y - t) ** 2)) if way == "number" else loss.forward(y, t)
 
     gradient, error = numerical_gradient(f, x, with_error=True)
-    np.testing.assert_allclose(gradient, expected, atol=2e-5)
+    np.testing.assert_allclose(gradient, expected, atol=1e-4)
     assert error.max() < 1e-3
 
 
