@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,7 +41,10 @@ def test_without_patience_a_turn_is_taken_as_it_comes():
     assert taken == [0]
 
 
-def test_of_disturbed_turns_the_least_disturbed_counts():
+def test_of_disturbed_turns_the_least_disturbed_counts(monkeypatch):
+    slept = []  # time goes on while one sleeps, and then alone
+    clock = SimpleNamespace(perf_counter=lambda: sum(slept), sleep=slept.append)
+    monkeypatch.setattr(quiet, "time", clock)
     machine = Machine(0.95, 0.4, 0.95, 0.8, 0.95, 0.6, 0.3)
     _, take = turns()
     assert machine.turn(take, 0.05) == (1, 0.8)
