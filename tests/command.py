@@ -36,7 +36,7 @@ def twice_stopped_training(folder: Path) -> None:
     process.send_signal(signal.SIGINT)
     said = "".join(takewhile("writing\n".__ne__, process.stdout))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate("\n", timeout=300)
+    _, err = process.communicate("\n", timeout=600)
     assert process.returncode == 0, err
     assert "--resume goes on from here" in said
     assert "ending, and writing the result" in err

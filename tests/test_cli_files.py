@@ -224,7 +224,7 @@ def test_a_reader_that_goes_is_no_error(what, tmp_path):
     process.stdout.close()
     said = process.stderr.read().decode()
     process.stderr.close()
-    process.wait(timeout=300)
+    process.wait(timeout=600)
     assert said == ""
     assert (tmp_path / "out" / "model.safetensors").exists() == (what == "train")
 

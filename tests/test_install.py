@@ -26,7 +26,7 @@ print(trainer.engine)
 def engine(native: str) -> str:
     """What a training says that it runs in, with HANDGRAD_NATIVE set."""
     result = subprocess.run(
-        [sys.executable, "-c", TRAIN], capture_output=True, text=True, timeout=300,
+        [sys.executable, "-c", TRAIN], capture_output=True, text=True, timeout=600,
         env=os.environ | {"HANDGRAD_NATIVE": native},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr

@@ -158,4 +158,4 @@ def test_a_native_form_is_a_kernel_and_a_lowering(tmp_path):
     (package / "compile" / "schema.txt").write_text(schema.text_of(library), "ascii")
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "HANDGRAD_NATIVE": str(library)}
     command = [sys.executable, "-c", USE]
-    subprocess.run(command, check=True, cwd=tmp_path, env=environment, timeout=300)
+    subprocess.run(command, check=True, cwd=tmp_path, env=environment, timeout=600)

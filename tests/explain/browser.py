@@ -64,7 +64,7 @@ def ask(folder: Path, pages: dict[str, tuple[str, int, str]]) -> dict:
         "--dump-dom", f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=60000",
         file.as_uri(),
     ]  # fmt: skip
-    run = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=600)
     found = re.search(r'<pre id="answers">(.*?)END</pre>', run.stdout, re.S)
     assert found, run.stderr[-2000:] + run.stdout[-500:]
     return json.loads(html.unescape(found[1]))

@@ -28,7 +28,7 @@ def build(source: Path, *flags: str, compiler: str = "cc") -> Path:
 def self_test(source: Path, *flags: str) -> subprocess.CompletedProcess:
     """What the file says of itself."""
     program = build(source, f"-D{source.stem.upper()}_SELF_TEST", *flags)
-    return subprocess.run([str(program)], capture_output=True, text=True, timeout=60)
+    return subprocess.run([str(program)], capture_output=True, text=True, timeout=600)
 
 
 class Compiled:

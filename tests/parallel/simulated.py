@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.parallel import Ranks, Shards
 
-PATIENCE = 60.0  # seconds after which a rank that waits for the others gives up
+PATIENCE = 600.0  # seconds after which a rank that waits for the others gives up
 
 
 class World:

@@ -325,7 +325,7 @@ def test_in_a_browser_it_works_without_an_error(folder, tmp_path):
     done = subprocess.run(
         [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
          "--window-size=500,800", "--enable-logging=stderr", "--dump-dom", f"file://{tmp_path}/page.html"],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert "CONSOLE" not in done.stderr
     (said,) = re.findall(r'<pre id="said">(.*?)</pre>', done.stdout)

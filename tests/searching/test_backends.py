@@ -85,7 +85,7 @@ class Common:
 
     def __enter__(self):
         if self.rank:
-            assert self.over.wait(60)
+            assert self.over.wait(600)
             return None
         self.pool = ThreadPoolExecutor(1)
         return self.pool

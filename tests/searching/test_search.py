@@ -167,7 +167,7 @@ def test_a_program_that_no_process_can_begin_from_is_told_so(how, tmp_path):
     command, given = ([str(script)], None) if how == "file" else (["-"], UNGUARDED)
     done = subprocess.run(
         [sys.executable, *command], input=given, cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=600,
     )  # fmt: skip
     assert done.returncode == 1
     said = "before it began; put the program's own calls under `if __name__ == '__main__':`, or use"
