@@ -24,7 +24,7 @@ settings.load_profile("same")
 
 
 # The longest first, so that short ones fill the time beside them and the processes end together.
-LONGEST = "native", "test_zoo.py", "test_schema.py", "test_peers.py"
+LONGEST = "native", "test_zoo.py", "test_schema.py", "test_readme.py", "test_peers.py"
 
 
 def pytest_collection_modifyitems(items):
