@@ -82,8 +82,9 @@ class Feedback:
         tree = TreeSum(lambda one, other, node: self._handed(node, begin, one, other))
         for (first, size), row in zip(nodes, rows):
             tree.add(self.half.numbers(row).astype(self._dtype, copy=False), first, size)
-        rows[0][...] = self.half.bits(tree.only().astype(np.float32, copy=False))
-        return rows[0]
+        whole: Array = rows[0]
+        whole[...] = self.half.bits(tree.only().astype(np.float32, copy=False))
+        return whole
 
     def _handed(self, node: Node, begin: int, part: Array, other: Array | None = None) -> Array:
         """What a node hands up of its numbers from `begin` on: of a part, or the sum of two."""
@@ -104,7 +105,7 @@ class Feedback:
     def _wrong(self, numbers: Array) -> Array:
         """Which numbers the format does not have; they become 0."""
         size = np.abs(numbers)
-        wrong = ~(size <= self.half.largest)
+        wrong: Array = ~(size <= self.half.largest)  # NaN too
         finite = size[wrong & np.isfinite(size)]
         self.beyond = max(self.beyond, float(finite.max(initial=0)))
         numbers[wrong] = 0

@@ -65,7 +65,8 @@ class Float16(Half):
         return np.where(np.isnan(rounded), np.uint16(0x7E00), bits)
 
     def numbers(self, bits: Array) -> Array:
-        return self._table[bits]
+        numbers: Array = self._table[bits]
+        return numbers
 
     @staticmethod
     def _parts(word: Array) -> tuple[Array, Array]:

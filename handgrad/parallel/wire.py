@@ -58,9 +58,8 @@ class Wire:
         got = [c * width * sums.itemsize for c in count]
         self._moved(self._comm.Ialltoallv(self._spec(packed, sent), self._spec(slices, got)))
         sizes = [(b - a) * sums.itemsize for a, b in pairs]
-        sums[0] = self._gathered(fold(flat, list(slices), borders[self.rank]), sizes).view(
-            sums.dtype
-        )
+        whole = fold(flat, list(slices), borders[self.rank])
+        sums[0] = self._gathered(whole, sizes).view(sums.dtype)
 
     def gather(self, header: Header, part: Array) -> list[Array]:
         """The bytes of every rank, `header.given` of them."""

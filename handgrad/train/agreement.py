@@ -23,6 +23,7 @@ from handgrad.train.callbacks import does, one
 from handgrad.train.checkpoint import version
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.engine.carried import Carried
+from handgrad.train.engine.state import AS_BEFORE
 
 _LOOKED_AT = 2**24  # bytes of an array that are compared between ranks
 
@@ -173,8 +174,7 @@ def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
         "loss": repr(loss) if isinstance(loss, Loss) else type(loss).__name__,
         "optimizer": f"{state.optimizer._name} {_options(state.optimizer)}",
         "lr": float(state.optimizer.learning_rate()),
-        **{name: getattr(state, name)
-           for name in ("seed", "batch", "accumulate", "shards", "batch_norm", "gradients", "step")},
+        **{name: getattr(state, name) for name in AS_BEFORE}, "step": state.step,
         "steps": trainer.total_steps, "shuffle": bool(trainer.shuffle),
     }  # fmt: skip
 

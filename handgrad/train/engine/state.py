@@ -18,6 +18,8 @@ from handgrad.train.engine.task import Pair, Task, Updates, running
 from handgrad.train.history import History
 
 _KEEP_EVERY = 50  # updates between copies of good weights
+# Options that a continuation may not change.
+AS_BEFORE = ("seed", "batch", "accumulate", "shards", "batch_norm", "gradients")
 
 
 @dataclass
@@ -135,9 +137,9 @@ class TrainState:
         """Numbers and arrays from which a training goes on as if nothing had happened."""
         names = ("epoch", "step", "position", "seed", "batch", "accumulate", "first_loss",
                  "seconds")  # fmt: skip
-        cut: dict[str, Any] = (
-            {} if self.shards is None else {"shards": self.shards, "batch_norm": self.batch_norm}
-        )
+        cut: dict[str, Any] = {}
+        if self.shards is not None:
+            cut = {"shards": self.shards, "batch_norm": self.batch_norm}
         if self.feedback is not None:
             cut |= {"gradients": self.gradients, "residuals": self.feedback.whole()}
         return (
@@ -164,7 +166,7 @@ class TrainState:
         """
         before = {"accumulate": self.accumulate, "shards": None, "batch_norm": self.batch_norm,
                   "gradients": None}  # fmt: skip
-        for name in ("seed", "batch", "accumulate", "shards", "batch_norm", "gradients"):
+        for name in AS_BEFORE:
             had, now = (before | dict(state))[name], getattr(self, name)
             if now != had:
                 raise ValueError(
