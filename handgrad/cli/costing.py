@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -14,6 +15,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.layers import Affine, ReLU
 from handgrad.network import Network, Sequential
+from handgrad.parallel import HALVES, Alone, Feedback, Shards
 from handgrad.parallel.check import probed
 from handgrad.parallel.cost import MOST, Cost, fit_exchange, fit_line, in_words
 from handgrad.parallel.launch import find_launcher
@@ -38,11 +40,13 @@ RUN = 0.02  # seconds of a run
               help="that measure their exchange here, where there is MPI")  # fmt: skip
 @click.option("--latency", type=float, help="microseconds of a message, instead of measuring")
 @click.option("--bandwidth", type=float, help="GB/s between processes, instead of measuring")
+@click.option("--gradients", type=click.Choice(list(HALVES)),
+              help="how they travel  [default: in full]")  # fmt: skip
 @click.option("--most", type=click.IntRange(min=1, max=2**16), default=MOST, show_default=True,
               help="processes up to which to compute")  # fmt: skip
 def cost(
     net: str, shape: str | None, batch: int, shards: int | None, processes: int,
-    latency: float | None, bandwidth: float | None, most: int,
+    latency: float | None, bandwidth: float | None, gradients: str | None, most: int,
 ) -> None:  # fmt: skip
     """What an update of NET would take on 1, 2, 4, … processes, and when more stop paying.
 
@@ -55,12 +59,19 @@ def cost(
         times = dict(measured(network, x))
         fixed, each = fit_line(times.items())
         wire, how = wire_of(processes, latency, bandwidth)
-        size = 4 * network.parameters.size
+        size, rounding = network.parameters.size * (2 if gradients else 4), 0.0
         say(f"{net}: {network.parameters.size:,} parameters, batches of {batch:,}")
         say(f"an update takes {in_words(fixed)} and {in_words(each)} a sample, with one thread")
         say(f"(a line through {len(times)} sizes, {off(times, fixed, each):.0%} off at most)")
-        say(f"a message takes {in_words(wire[0])}, and {wire[1] / 1e9:.3g} GB/s travel ({how})\n")
-        for line in Cost(batch, size, fixed, each, *wire, shards).table(most):
+        say(
+            f"a message takes {in_words(wire[0])}, and {wire[1] / 1e9:.3g} GB/s travel ({how})"
+            + ("" if gradients else "\n")
+        )
+        if gradients:
+            rounding = rounded(gradients, network.parameters)
+            say(f"gradients travel in {gradients}, half the bytes; to round them takes "
+                f"{in_words(rounding)} for a shard, and for each sum of two\n")  # fmt: skip
+        for line in Cost(batch, size, fixed, each, *wire, shards, rounding).table(most):
             say(line)
 
 
@@ -122,6 +133,16 @@ def _seconds(trainer: Trainer, updates: int, first: bool = False) -> float:
     began = time.process_time()
     trainer.run()
     return max(time.process_time() - began, 1e-7) / updates
+
+
+def rounded(gradients: str, parameters: Array) -> float:
+    """Seconds in which so many sums of a shard, or of two, are rounded: the least of several."""
+    feedback, least = Feedback(gradients, Shards(1), Alone()), math.inf
+    for _ in range(TURNS):
+        began = time.process_time()
+        feedback.leaf(parameters, 0)
+        least = min(least, time.process_time() - began)
+    return max(least, 1e-7)
 
 
 def off(times: dict[int, float], fixed: float, each: float) -> float:

@@ -19,7 +19,7 @@ from handgrad.cli.watching import tell_findings, watch_for
 from handgrad.layers import SigmoidCrossEntropy, SoftmaxCrossEntropy, loss_for
 from handgrad.network import Network
 from handgrad.optim import make_optimizer
-from handgrad.parallel import Ranks
+from handgrad.parallel import HALVES, Ranks
 from handgrad.terminal import complain, patient, plain_errors, say
 from handgrad.train import DivergenceError, SaveModel, Trainer, accuracy, load_checkpoint
 from handgrad.train.dataset import Dataset
@@ -96,6 +96,8 @@ def table_options(command: Any) -> Any:
               help="parts in which each batch is computed  [default: as a whole]")  # fmt: skip
 @click.option("--batch-norm", type=click.Choice(["global", "shard"]), default="global",
               show_default=True, help="with --shards: whose statistics")  # fmt: skip
+@click.option("--gradients", type=click.Choice(list(HALVES)),
+              help="with --shards: how their sums travel  [default: in full]")  # fmt: skip
 @click.option("--processes", type=click.IntRange(min=1), metavar="INTEGER",
               help="train in so many processes of this machine; needs handgrad[mpi]")  # fmt: skip
 @click.option("--watch", is_flag=True, help="let the training doctor look, and say what ails it")
@@ -119,7 +121,8 @@ def train(processes: int | None, **options: Any) -> None:
 def _train(
     *, data: str, net: str | None, optimizer: str, lr: float | None, batch: int | None,
     epochs: int, seed: int, out: Path, balance: bool, watch: bool, resume: bool, no_proof: bool,
-    quiet: bool, shards: int | None, batch_norm: str, ranks: Ranks | None, **reading: Any,
+    quiet: bool, shards: int | None, batch_norm: str, gradients: str | None, ranks: Ranks | None,
+    **reading: Any,
 ) -> None:  # fmt: skip
     leading = leads(ranks)
     tell = say if leading and not quiet else (lambda text="": None)
@@ -143,7 +146,7 @@ def _train(
         callbacks=[model, record_of(out, data, seed, dataset, reading)],
         progress=False if quiet else None,
         watch=watch_for(network, loss, dataset, watch), shards=shards, batch_norm=batch_norm,
-        parallel=ranks,
+        gradients=gradients, parallel=ranks,
     )  # fmt: skip
     if saved is not None:
         if saved.training is None:

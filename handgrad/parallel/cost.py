@@ -34,6 +34,8 @@ class Cost:
     fixed, each: seconds of an update and of each sample of a rank; latency: seconds of a round of
     messages; bandwidth: bytes in a second.
     shards: how many there are; by default 16, or as many as there are ranks, if these are more.
+    rounding: seconds of a node of the tree that rounds what it hands up (see `Feedback`), which one
+    rank, with nobody to hand it to, is taken not to do.
     Raises ValueError unless the numbers are finite, not negative, and the bandwidth positive.
     """
 
@@ -44,9 +46,11 @@ class Cost:
     latency: float
     bandwidth: float
     shards: int | None = None
+    rounding: float = 0.0
 
     def __post_init__(self) -> None:
-        numbers = self.batch, self.size, self.fixed, self.each, self.latency, self.bandwidth
+        numbers = (self.batch, self.size, self.fixed, self.each, self.latency, self.bandwidth,
+                   self.rounding)  # fmt: skip
         if not all(math.isfinite(n) and n >= 0 for n in numbers) or self.bandwidth == 0:
             raise ValueError(f"Cost: finite numbers ≥ 0, and a bandwidth > 0, are needed: {self}")
         if self.shards is not None:
@@ -68,9 +72,14 @@ class Cost:
         if ranks == 1:
             return 0.0
         shards = self.cut(ranks)
-        rows = max(len(shards.blocks(*shards.share(r, ranks))) for r in range(ranks))
+        shares = [shards.share(r, ranks) for r in range(ranks)]
+        blocks = [len(shards.blocks(*share)) for share in shares]
+        rows = max(blocks)
+        nodes = max(2 * (b - a) - n for (a, b), n in zip(shares, blocks)) + (
+            (sum(blocks) - 1) / ranks)  # fmt: skip
         moved = self.size * (rows + 1) * (ranks - 1) / ranks  # the blocks go out, one sum comes
-        return self.latency * math.ceil(math.log2(ranks)) + moved / self.bandwidth
+        sent = self.latency * math.ceil(math.log2(ranks)) + moved / self.bandwidth
+        return sent + self.rounding * nodes
 
     def update(self, ranks: int) -> float:
         """Seconds of an update."""

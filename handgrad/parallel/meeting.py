@@ -59,7 +59,7 @@ def blocks_of(shards: Shards, size: int) -> list[list[Node]]:
     return [shards.blocks(*shards.share(rank, size)) for rank in range(size)]
 
 
-def fold(nodes: list[Node], rows: list[Array]) -> Array:
+def fold(nodes: list[Node], rows: list[Array], begin: int = 0) -> Array:
     """The sum of all nodes in the order of the tree, written over the first of the rows."""
     kept: list[tuple[int, int, Array]] = []
     for (first, size), row in zip(nodes, rows):

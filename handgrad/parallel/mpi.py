@@ -20,9 +20,10 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.parallel.failing import CAUSE, end_job, end_on_errors, guarded
 from handgrad.parallel.meeting import KINDS, Disagreement, Header, Mismatch, blocks_of
+from handgrad.parallel.meeting import fold as plain
 from handgrad.parallel.partner import check_size, launched, load_mpi, name_of
 from handgrad.parallel.ranks import Alone, Ranks
-from handgrad.parallel.shards import Shards
+from handgrad.parallel.shards import Fold, Shards
 from handgrad.parallel.shared import NodeMemory
 from handgrad.parallel.threads import divided
 from handgrad.parallel.watchdog import Watchdog, complain, limit_of
@@ -93,10 +94,10 @@ class MPIRanks(Ranks):
         end_on_errors(mpi, self.rank)
         atexit.register(self._finish)
 
-    def combine(self, shards: Shards, sums: Array) -> None:
+    def combine(self, shards: Shards, sums: Array, fold: Fold | None = None) -> None:
         """Add the shards of all ranks into row 0 of sums (B, L)."""
         with self._call("combine", sums.shape[1], sums.itemsize, len(sums)) as header:
-            self._way.combine(header, blocks_of(shards, self.size), sums)
+            self._way.combine(header, blocks_of(shards, self.size), sums, fold or plain)
 
     def buffer(self, rows: int, width: int, dtype: Any) -> Array:
         """Zeros (rows, width) for sums, which ranks of one machine add without a copy."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handgrad.arrays import Array, zeros
-from handgrad.parallel.shards import Shards
+from handgrad.parallel.shards import Fold, Shards
 
 
 class Ranks(ABC):
@@ -20,12 +20,13 @@ class Ranks(ABC):
     size: int
 
     @abstractmethod
-    def combine(self, shards: Shards, sums: Array) -> None:
+    def combine(self, shards: Shards, sums: Array, fold: Fold | None = None) -> None:
         """Add the shards of all ranks: row 0 becomes the sum of all, the same bits on every rank.
 
         sums (B, L): row b is the sum of this rank's block b, the blocks being those of
         `shards.blocks(*shards.share(rank, size))`; for a rank without shards (1, L), whatever is
         in it. The other rows are undefined afterwards.
+        fold: adds rows where they are no plain numbers; by default `meeting.fold`.
         """
 
     def buffer(self, rows: int, width: int, dtype: Any) -> Array:
@@ -74,7 +75,7 @@ class Alone(Ranks):
 
     rank, size = 0, 1
 
-    def combine(self, shards: Shards, sums: Array) -> None:
+    def combine(self, shards: Shards, sums: Array, fold: Fold | None = None) -> None:
         """Nothing is left to add: all shards are one block."""
 
     def gather(self, part: Array) -> Array:

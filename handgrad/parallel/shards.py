@@ -6,7 +6,7 @@ depend on its number alone, and the sums of shards are added in an order of thei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -16,6 +16,9 @@ MOST = 4096  # shards of a batch: kMostShards of native/row.h
 STRIDE = 2**16  # steps of a random stream that belong to one shard of one batch
 
 Node = tuple[int, int]  # (first, size): shards first … first + size − 1; size a power of two
+# The sum of rows, one for each of some nodes, over the first of them; which are the numbers from
+# so many on of longer rows.
+Fold = Callable[[list[Node], list[Array], int], Array]
 
 
 class Shards:
@@ -89,18 +92,20 @@ class TreeSum:
     their parent as soon as both are there, so that few arrays are kept.
 
     nodes, sums: what is kept, in order: the sums of the blocks of the shards so far.
+    join: makes a parent of its left half, its right half, and its node; by default their sum.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, join: Callable[[Any, Any, Node], Any] | None = None) -> None:
         self.nodes: list[Node] = []
         self.sums: list[Any] = []
+        self._join = join or (lambda left, right, node: left + right)
 
     def add(self, part: Any, first: int, size: int = 1) -> None:
         """Take in the sum of the next node. `part` is kept, and never written into."""
         while self.nodes and self.nodes[-1][1] == size and first & size:
-            first, part = first - size, self.sums.pop() + part
+            first, size = first - size, 2 * size
+            part = self._join(self.sums.pop(), part, (first, size))
             self.nodes.pop()
-            size *= 2
         self.nodes.append((first, size))
         self.sums.append(part)
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.parallel.buffers import Buffers, opened
-from handgrad.parallel.meeting import Header, check_headers, fold
-from handgrad.parallel.shards import Node
+from handgrad.parallel.meeting import Header, check_headers
+from handgrad.parallel.shards import Fold, Node
 from handgrad.parallel.waiting import wait
 
 AREA = 2**21  # bytes of a rank's area: larger arrays go through it part after part
@@ -58,7 +58,7 @@ class NodeMemory:
         check_headers(found)
         return found
 
-    def combine(self, header: Header, nodes: list[list[Node]], sums: Array) -> None:
+    def combine(self, header: Header, nodes: list[list[Node]], sums: Array, fold: Fold) -> None:
         """Write the sum of all ranks' blocks into row 0.
 
         Each rank adds a slice of the numbers: in the arrays themselves, where these are buffers; or
@@ -66,17 +66,17 @@ class NodeMemory:
         """
         size = sum(map(len, nodes)) * sums[0].nbytes
         if size > DIRECT and (all_sums := self._reach(header, sums)) is not None:
-            self._combine_in_place(nodes, all_sums)
+            self._combine_in_place(nodes, all_sums, fold)
             return
         most = max(map(len, nodes))
         width = AREA // (most * sums.itemsize)
         for at in range(0, max(sums.shape[1], 1), width):
-            self._combine_part(header, nodes, sums[:, at : at + width], most)
+            self._combine_part(header, nodes, sums[:, at : at + width], most, fold, at)
 
     def _combine_part(
-        self, header: Header, nodes: list[list[Node]], part: Array, most: int
+        self, header: Header, nodes: list[list[Node]], part: Array, most: int, fold: Fold, at: int
     ) -> None:
-        """The same for some of the numbers, by way of the areas; where they are few, each rank
+        """The same for the numbers from `at` on, by way of the areas; where they are few, each rank
         adds them all."""
         flat, n, mine = [node for of in nodes for node in of], part.shape[1], len(nodes[self.rank])
         self._rows(self._next(), most, n, part.dtype)[:mine] = part[:mine]
@@ -84,18 +84,18 @@ class NodeMemory:
         areas = [self._rows(a, most, n, part.dtype) for a in self._areas[self._meetings % 2]]
         rows = [area[b] for area, of in zip(areas, nodes) for b in range(len(of))]
         if len(flat) * part[0].nbytes <= DIRECT:
-            part[0] = fold(flat, [row.copy() for row in rows])  # others read them too
+            part[0] = fold(flat, [row.copy() for row in rows], at)  # others read them too
             return
         begin, end = self._slice(n)
-        fold(flat, [row[begin:end] for row in rows])
+        fold(flat, [row[begin:end] for row in rows], at + begin)
         self._arrive()
         part[0] = rows[0]
 
-    def _combine_in_place(self, nodes: list[list[Node]], all_sums: list[Array]) -> None:
+    def _combine_in_place(self, nodes: list[list[Node]], all_sums: list[Array], fold: Fold) -> None:
         """The same in the arrays of all ranks, each of which is given the slice."""
         begin, end = self._slice(all_sums[0].shape[1])
         rows = [array[b, begin:end] for array, of in zip(all_sums, nodes) for b in range(len(of))]
-        whole = fold([node for of in nodes for node in of], rows)
+        whole = fold([node for of in nodes for node in of], rows, begin)
         first = next(rank for rank, of in enumerate(nodes) if of)  # whose row 0 the sum is
         for rank, array in enumerate(all_sums):
             if rank != first:

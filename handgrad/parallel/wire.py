@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from handgrad.arrays import Array, zeros
-from handgrad.parallel.meeting import Header, check_headers, fold
-from handgrad.parallel.shards import Node
+from handgrad.parallel.meeting import Header, check_headers
+from handgrad.parallel.shards import Fold, Node
 from handgrad.parallel.waiting import push, wait
 
 DIRECT = 2**16  # bytes of all blocks up to which every rank gets and adds them all
@@ -33,7 +33,7 @@ class Wire:
         check_headers(found)
         return found
 
-    def combine(self, header: Header, nodes: list[list[Node]], sums: Array) -> None:
+    def combine(self, header: Header, nodes: list[list[Node]], sums: Array, fold: Fold) -> None:
         """Write the sum of all ranks' blocks into row 0.
 
         Each rank gets a slice of all blocks, adds it, and gives it to all; where the numbers are
@@ -45,7 +45,7 @@ class Wire:
         mine = sums[: count[self.rank]]
         if len(flat) * sums[0].nbytes <= DIRECT:
             rows = self._gathered(mine, [c * sums[0].nbytes for c in count])
-            sums[0] = fold(flat, list(rows.view(sums.dtype).reshape(len(flat), length)))
+            sums[0] = fold(flat, list(rows.view(sums.dtype).reshape(len(flat), length)), 0)
             return
         borders = [length * rank // self.size for rank in range(self.size + 1)]
         pairs = list(zip(borders, borders[1:]))
@@ -58,7 +58,8 @@ class Wire:
         got = [c * width * sums.itemsize for c in count]
         self._moved(self._comm.Ialltoallv(self._spec(packed, sent), self._spec(slices, got)))
         sizes = [(b - a) * sums.itemsize for a, b in pairs]
-        sums[0] = self._gathered(fold(flat, list(slices)), sizes).view(sums.dtype)
+        whole = fold(flat, list(slices), borders[self.rank])
+        sums[0] = self._gathered(whole, sizes).view(sums.dtype)
 
     def gather(self, header: Header, part: Array) -> list[Array]:
         """The bytes of every rank, `header.given` of them."""

@@ -129,7 +129,7 @@ def _training(trainer: Any, held: Callable[[Callable[[], Any]], Any]) -> dict[st
         "shuffle": bool(trainer.shuffle), "weighting": trainer.weighting, "seed": trainer.seed,
         "metrics": [m.__name__ for m in trainer.metrics if _known(m)], "threads": task.threads,
         "engine": "native" if trainer.engine.startswith("native") else "numpy",
-        "shards": state.shards, "batch_norm": state.batch_norm,
+        "shards": state.shards, "batch_norm": state.batch_norm, "gradients": state.gradients,
     }  # fmt: skip
 
 

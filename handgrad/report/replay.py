@@ -137,6 +137,7 @@ def _trainer(
         seed=options["seed"], progress=progress, engine=options["engine"] if library() else "numpy",
         threads=options["threads"], average=_perhaps(options["average"], "average"),
         shards=options.get("shards"), batch_norm=options.get("batch_norm", "global"),
+        gradients=options.get("gradients"),
     )  # fmt: skip
     return trainer, start
 

@@ -24,7 +24,8 @@ TRAINING: schema.Check = schema.record(
      "batch": COUNT, "accumulate": COUNT, "shuffle": FLAG, "weighting": schema.text,
      "seed": schema.integer(0, schema.WORD), "metrics": TEXTS,
      "threads": schema.optional(COUNT), "engine": schema.one_of("native", "numpy")},
-    {"shards": schema.optional(COUNT), "batch_norm": schema.text},
+    {"shards": schema.optional(COUNT), "batch_norm": schema.text,
+     "gradients": schema.optional(schema.text)},
 )  # fmt: skip
 RESULT: schema.Check = schema.record(
     {"steps": COUNT, "epochs": COUNT, "stopped": schema.optional(schema.text),

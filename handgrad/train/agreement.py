@@ -23,6 +23,7 @@ from handgrad.train.callbacks import does, one
 from handgrad.train.checkpoint import version
 from handgrad.train.diverge import DivergenceError
 from handgrad.train.engine.carried import Carried
+from handgrad.train.engine.state import AS_BEFORE
 
 _LOOKED_AT = 2**24  # bytes of an array that are compared between ranks
 
@@ -106,6 +107,20 @@ class Agreement:
         if not _alike(told["state"], optimizer.state_dict()):
             optimizer.load_state_dict(told["state"])
 
+    def collect(self, trainer: Any, asked: bool = True) -> None:
+        """Give rank 0 what it may have to write and others have; or only if a callback saves."""
+        feedback, held = trainer.state.feedback, trainer.state.callbacks
+        if feedback is None or not self.several:
+            return
+        if asked or self.first(any(c.saves(trainer) for c in held if hasattr(c, "saves"))):
+            feedback.collect()
+
+    def put_good_back(self, trainer: Any) -> int:
+        """Give the network its last good weights; the step they are of, on rank 0."""
+        step: int = self.first(trainer.state.put_good_back())
+        self.collect(trainer)
+        return step
+
     @contextmanager
     def ending(self, trainer: Any) -> Iterator[None]:
         """Around a training: at its end, all ranks have what the callbacks of rank 0 put back.
@@ -159,8 +174,7 @@ def facts_of(trainer: Any, engine: Any) -> dict[str, Any]:
         "loss": repr(loss) if isinstance(loss, Loss) else type(loss).__name__,
         "optimizer": f"{state.optimizer._name} {_options(state.optimizer)}",
         "lr": float(state.optimizer.learning_rate()),
-        **{name: getattr(state, name)
-           for name in ("seed", "batch", "accumulate", "shards", "batch_norm", "step")},
+        **{name: getattr(state, name) for name in AS_BEFORE}, "step": state.step,
         "steps": trainer.total_steps, "shuffle": bool(trainer.shuffle),
     }  # fmt: skip
 

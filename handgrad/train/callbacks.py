@@ -49,6 +49,11 @@ class Callback:
     def on_end(self, trainer: Any) -> None:
         """After the last step, however it came to that."""
 
+    def saves(self, trainer: Any) -> bool:
+        """Whether it will ask for `trainer.state_dict()` after this epoch, of which other ranks may
+        have a part."""
+        return False
+
     def state_dict(self) -> dict[str, Any]:
         """What a continuation needs: numbers and arrays."""
         return {}
@@ -204,8 +209,11 @@ class SaveModel(Callback):
     def on_start(self, trainer: Any) -> None:
         trainer.state_dict()  # ValueError now, not after an epoch, where it cannot be saved
 
+    def saves(self, trainer: Any) -> bool:
+        return time.monotonic() - self.written >= self.seconds
+
     def on_epoch(self, trainer: Any) -> None:
-        if time.monotonic() - self.written >= self.seconds:
+        if self.saves(trainer) and trainer.state.whole:
             self._try(trainer, "the model is kept in memory, and the next epoch tries again")
 
     def on_end(self, trainer: Any) -> None:

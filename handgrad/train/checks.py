@@ -11,7 +11,7 @@ from handgrad.compile import usable_threads
 from handgrad.layer import walk
 from handgrad.optim import Optimizer, make_optimizer
 from handgrad.optim.own_rule import OwnRule
-from handgrad.parallel import Ranks, Shards
+from handgrad.parallel import HALVES, Feedback, Ranks, Shards
 from handgrad.warn import warn_user
 
 EVENTS = ("on_start", "on_step", "on_epoch", "on_end")
@@ -82,6 +82,19 @@ def check_shards(shards: Any, parallel: Any) -> Shards | None:
     if shards is None:
         return None if parallel is None else Shards()
     return Shards(shards)
+
+
+def check_gradients(name: Any, shards: Shards | None, ranks: Ranks) -> Feedback | None:
+    """How the sums of shards travel as halves; None for in the network's own dtype."""
+    if name is None:
+        return None
+    check_choice("gradients", name, tuple(HALVES))
+    if shards is None:
+        raise ValueError(
+            f"gradients: {name!r} says how the sums of shards travel, and there are no shards; "
+            "give shards=16, or parallel='mpi', too"
+        )
+    return Feedback(name, shards, ranks)
 
 
 def check_threads(threads: Any, ranks: Ranks) -> int | None:

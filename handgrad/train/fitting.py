@@ -23,7 +23,8 @@ def fit(
     augment: Callable[[Array, int], Array] | None = None, shuffle: bool = True, seed: int = 0,
     progress: bool | None = None, engine: str | Engine | None = None, threads: int | None = None,
     average: Average | None = None, watch: Any = False, shards: int | None = None,
-    parallel: Any = None, batch_norm: str = "global", compile: Any = None,
+    parallel: Any = None, batch_norm: str = "global", gradients: str | None = None,
+    compile: Any = None,
 ) -> History:  # fmt: skip
     """Train a network on inputs x (N, …) and targets t (N, …); what was recorded.
 
@@ -35,5 +36,5 @@ def fit(
         sample_weights=sample_weights, weighting=weighting, accumulate=accumulate,
         augment=augment, shuffle=shuffle, seed=seed, progress=progress, engine=engine,
         threads=threads, average=average, watch=watch, shards=shards, parallel=parallel,
-        batch_norm=batch_norm, compile=compile,
+        batch_norm=batch_norm, gradients=gradients, compile=compile,
     ).run()  # fmt: skip

@@ -25,6 +25,7 @@ from handgrad.train.checks import (
     check_callbacks,
     check_choice,
     check_count,
+    check_gradients,
     check_optimizer,
     check_pair,
     check_sharding,
@@ -86,6 +87,7 @@ class Trainer:
         call; rank 0 alone measures validation, tells the callbacks and shows progress, and what
         it decides reaches the others at the same update.
     batch_norm: with shards, "global" for statistics of the whole batch, "shard" for each shard's.
+    gradients: "float16" or "bfloat16", in which the sums of shards travel, by error feedback.
 
     The loss that is shown and recorded, for training, validation and in `evaluate`, is
     Σ u·ℓ / Σ u over the epoch, or the data, plus the penalty of `l2` in training; ignored labels
@@ -107,7 +109,7 @@ class Trainer:
         seed: int = 0, progress: bool | None = None, engine: str | Engine | None = None,
         threads: int | None = None, average: Average | None = None, watch: Any = False,
         shards: int | None = None, parallel: Any = None, batch_norm: str = "global",
-        compile: Any = None,
+        gradients: str | None = None, compile: Any = None,
     ):  # fmt: skip
         refuse_compile(compile)
         self.agreement = Agreement(as_ranks(parallel))
@@ -141,6 +143,7 @@ class Trainer:
             [*check_callbacks(callbacks), Progress(progress), *watch_of(watch, x)],
             seed, batch, self.task.accumulate, check_average(average),
             None if self.task.shards is None else self.task.shards.count, batch_norm,
+            check_gradients(gradients, self.task.shards, self.task.ranks),
         )  # fmt: skip
         self._reason: str | None = None
         self._engine: Engine | None = None
@@ -307,6 +310,7 @@ class Trainer:
             raise
         if self.state.position and not self.interrupted:
             self.close_epoch()
+        self.agreement.collect(self)
         self.state.show_average()
 
     def _make(self, engine: Engine, count: int) -> None:
@@ -344,6 +348,7 @@ class Trainer:
             rate = optimizer.learning_rate(self._earlier + self.step)
             self.history.add(**numbers, lr=rate, seconds=seconds)
             optimizer.observe(numbers.get("val_loss", numbers["loss"]))
+            self.agreement.collect(self, asked=False)
             self.call("on_epoch")
 
     def _judged(self, numbers: dict[str, Any]) -> dict[str, Any]:
@@ -361,7 +366,7 @@ class Trainer:
 
     def _diverged(self, error: DivergenceError) -> DivergenceError:
         """Put the last good weights back; the error with all that is known."""
-        step = self.agreement.first(self.state.put_good_back())
+        step = self.agreement.put_good_back(self)
         self._reason = self.history.stopped = error.what
         rate = self.state.optimizer.learning_rate()
         lr = "lr" if math.isnan(rate) else f"lr than {rate:g}"

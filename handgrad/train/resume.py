@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from handgrad.parallel import HALVES
 from handgrad.train import schema
 from handgrad.warn import warn_user
 
@@ -32,7 +33,8 @@ STATE: schema.Check = schema.record(
      "optimizer": schema.mapping(schema.anything), "callbacks": _in_order},
     {"place": COUNT, "position": COUNT, "accumulate": COUNT, "seconds": schema.number,
      "samples": COUNT, "rule": schema.text, "average": schema.mapping(schema.anything),
-     "shards": schema.integer(1, 2**31), "batch_norm": schema.one_of("global", "shard")},
+     "shards": schema.integer(1, 2**31), "batch_norm": schema.one_of("global", "shard"),
+     "gradients": schema.one_of(*HALVES), "residuals": schema.list_of(schema.anything)},
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from handgrad.compile import why_not
+from handgrad.parallel import HALVES
 from handgrad.parallel.mpi import world
 from handgrad.parallel.partner import launched
 from handgrad.train import SaveModel, load_checkpoint
@@ -56,7 +57,7 @@ class Kill:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def train(path: Path, case: str, rule: str, engine: str, kill: Kill | None) -> str:
+def train(path: Path, case: str, rule: str, engine: str, gradients: str, kill: Kill | None) -> str:
     """Train from the file on, where there is one; a digest of what came out."""
     make, x, t = CASES[case]
     ranks = world() if launched()[0] > 1 else None
@@ -64,6 +65,7 @@ def train(path: Path, case: str, rule: str, engine: str, kill: Kill | None) -> s
     trainer = trainer_of(
         held.network if held else make(), x, t, ranks, shards=16, epochs=None, steps=UPDATES,
         optimizer=RULES[rule](), engine=engine, augment=kill, callbacks=[SaveModel(path)],
+        gradients=gradients if gradients in HALVES else None,
     )  # fmt: skip
     if held:
         trainer.load_state_dict(held.training)
@@ -71,7 +73,7 @@ def train(path: Path, case: str, rule: str, engine: str, kill: Kill | None) -> s
     return digest(all_of(trainer))
 
 
-def killed(rng: random.Random, path: Path, kind: tuple[str, str, str]) -> Iterator[str | float]:
+def killed(rng: random.Random, path: Path, kind: tuple[str, ...]) -> Iterator[str | float]:
     """Kill and go on, with another number of processes each time: the seconds from each kill to
     the job's end, and at last what came out."""
     processes = rng.choice(PROCESSES)
@@ -97,7 +99,8 @@ def compare(count: int, seed: int = 0) -> tuple[list[float], list[str]]:
     engines = ["numpy"] if why_not() else ["numpy", "auto"]
     wanted: dict[Any, str] = {}
     while len(kills) < count:
-        kind = rng.choice(list(CASES)), rng.choice(list(RULES)), rng.choice(engines)
+        travel = rng.choice(["in full", *HALVES])
+        kind = rng.choice(list(CASES)), rng.choice(list(RULES)), rng.choice(engines), travel
         with tempfile.TemporaryDirectory() as folder:
             if kind not in wanted:
                 # The same calls of augment, so that it is the same training.
@@ -114,10 +117,10 @@ def compare(count: int, seed: int = 0) -> tuple[list[float], list[str]]:
 if __name__ == "__main__":
     first, *more = sys.argv[1:]
     if first == "go":
-        path, case, rule, engine, victim, at = more
+        path, case, rule, engine, gradients, victim, at = more
         ranks = world()
         update, seconds = at.split() if at and ranks.rank == int(victim) else (-1, 0)
-        result = train(Path(path), case, rule, engine, Kill(int(update), float(seconds)))
+        result = train(Path(path), case, rule, engine, gradients, Kill(int(update), float(seconds)))
         if ranks.rank == 0:
             print(result)
     else:

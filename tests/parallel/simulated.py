@@ -11,6 +11,9 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.parallel import Ranks, Shards
+from handgrad.parallel.meeting import blocks_of
+from handgrad.parallel.meeting import fold as plain
+from handgrad.parallel.shards import Fold
 
 PATIENCE = 600.0  # seconds after which a rank that waits for the others gives up
 
@@ -26,12 +29,13 @@ class World:
 class Simulated(Ranks):
     """One of several ranks, each in a thread of its own.
 
-    calls: the names of the calls made, for tests of what travels.
+    calls: the names of the calls made; sent: bytes of the blocks given to `combine`.
     """
 
     def __init__(self, world: World, rank: int):
         self.world, self.rank, self.size = world, rank, len(world.slots)
         self.calls: list[str] = []
+        self.sent: list[int] = []
 
     def _meet(self, name: str, value: Any) -> list[Any]:
         self.calls.append(name)
@@ -43,10 +47,16 @@ class Simulated(Ranks):
         assert names == {name}, f"the ranks make different calls: {sorted(names)}"
         return [value for _, value in slots]
 
-    def combine(self, shards: Shards, sums: Array) -> None:
-        blocks = shards.blocks(*shards.share(self.rank, self.size))
-        assert len(sums) == max(1, len(blocks))
-        sums[0] = shards.join(self._meet("combine", sums.copy()))
+    def combine(self, shards: Shards, sums: Array, fold: Fold = plain) -> None:
+        """Each rank adds a slice of the numbers, as by messages of MPI."""
+        blocks = blocks_of(shards, self.size)
+        assert len(sums) == max(1, len(blocks[self.rank]))
+        there, length = self._meet("combine", sums.copy()), sums.shape[1]
+        self.sent.append(sums.itemsize * length * len(blocks[self.rank]))
+        begin, end = (length * rank // self.size for rank in (self.rank, self.rank + 1))
+        rows = [row[begin:end].copy() for rank, of in zip(there, blocks) for row in rank[: len(of)]]
+        slices = self._meet("slices", fold([node for of in blocks for node in of], rows, begin))
+        sums[0] = np.concatenate(slices)
 
     def gather(self, part: Array) -> Array:
         return np.concatenate(self._meet("gather", part.copy()))

@@ -42,6 +42,11 @@ def prepared(before: Engine | None, choice: str | Engine, task: Task, state: Tra
                 f"shards: {type(choice).__name__} says sharded = False: it computes whole batches; "
                 "engine='auto' would do"
             )
+        if state.feedback is not None and not choice.rounds:
+            raise ValueError(
+                f"gradients: {type(choice).__name__} says rounds = False: it does not round the "
+                "sums of shards; engine='auto' would do"
+            )
         choice.prepare(task, state)
         return choice
     reason = ""

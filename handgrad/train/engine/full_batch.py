@@ -53,6 +53,12 @@ class FullBatchEngine(Engine):
                 f"{name}: its Jacobian is that of all data, which no shard has; use shards=None, "
                 "or LBFGS()"
             )
+        if state.feedback is not None:
+            raise ValueError(
+                f"{name}: it compares gradients of one update, and gradients="
+                f"{state.gradients!r} carries what rounding left out from one to the next; use "
+                "gradients=None"
+            )
         self.inner.prepare(task, state)
         super().prepare(task, state)
         self.optimizer = optimizer

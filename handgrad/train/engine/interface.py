@@ -19,6 +19,7 @@ class Engine(ABC):
     task: Task
     state: TrainState
     sharded = False  # whether it computes a task with shards in them, and meets the other ranks
+    rounds = False  # whether it lets their gradients travel as halves, by `TrainState.feedback`
 
     def prepare(self, task: Task, state: TrainState) -> None:
         """Make ready, before the first update of each `run`. Raises ValueError where it cannot."""

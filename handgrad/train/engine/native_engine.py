@@ -30,7 +30,7 @@ class NativeEngine(Engine):
     `prepare` raises NotNative, with the reason, where a part can only be done in Python.
     """
 
-    sharded = True
+    sharded = rounds = True
 
     def __init__(self, python: bool = False):
         self.python = python
@@ -57,6 +57,8 @@ class NativeEngine(Engine):
             weights = None if weights is None else weights[: task.batch]
         self.data, self.inner = (x, t), None
         try:
+            if state.feedback is not None:
+                raise NotNative("gradients are rounded shard by shard")
             self.program = Training(
                 state.network, task.loss, state.optimizer, x, t, batch=task.batch, weights=weights,
                 threads=task.threads, watch=self._watch if self.others else None,

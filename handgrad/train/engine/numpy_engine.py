@@ -70,10 +70,14 @@ class NumPyEngine(Engine):
         gradients, sums = self.gradients(position)
         # The sum of squares is one fast pass; where it overflows, each element is looked at.
         if not math.isfinite(np.dot(gradients, gradients)) and not np.isfinite(gradients).all():
-            raise DivergenceError("a gradient is no longer finite", backward_origin(network))
+            raise DivergenceError(self.not_finite(), backward_origin(network))
         flat = self.flat
         state.optimizer.step(Gradients(flat.parameters, gradients, flat.layout, flat.frozen))
         return sums
+
+    def not_finite(self) -> str:
+        """What to say of a gradient that is not."""
+        return "a gradient is no longer finite"
 
     def gradients(self, position: int) -> tuple[Array, dict[str, Pair]]:
         """The gradient of an update's batches together, and what was measured."""

@@ -89,7 +89,7 @@ class ShardByShard(ShardedEngine):
         )  # fmt: skip
 
     def describe(self) -> str:
-        return f"{self.program.describe()}, {self.shards.count} shards, shard by shard"
+        return f"{self.program.describe()}, {self.cut}, shard by shard"
 
     def _shard(
         self, batch: Batch, i: int, network: Any, loss: SumForm, flat: Any

@@ -48,10 +48,12 @@ class ShardedEngine(NumPyEngine):
     in float64 its numerator, its denominator, the numbers of the metrics and what it made of the
     buffers. Shards are added in the tree of `Shards`, on this rank and then between ranks, and the
     root alone is divided: so weights, ignored labels, uneven and empty shards are exact. The sums
-    of accumulated batches are added in their order.
+    of accumulated batches are added in their order. With `TrainState.feedback` the gradients are
+    added as halves.
     """
 
     shards: Shards
+    rounds = True
 
     def prepare(self, task: Task, state: TrainState) -> None:
         super().prepare(task, state)
@@ -64,7 +66,13 @@ class ShardedEngine(NumPyEngine):
         self.names = list(dict.fromkeys(m.__name__ for m in task.metrics))
 
     def describe(self) -> str:
-        return f"{super().describe()}, {self.shards.count} shards"
+        return f"{super().describe()}, {self.cut}"
+
+    @property
+    def cut(self) -> str:
+        """Into how many shards a batch is cut, and how their gradients travel."""
+        halves = self.state.gradients
+        return f"{self.shards.count} shards" + (f", gradients in {halves}" if halves else "")
 
     def gradients(self, position: int) -> tuple[Array, dict[str, Pair]]:
         """The gradient of an update's batches together, and what was measured."""
@@ -87,6 +95,10 @@ class ShardedEngine(NumPyEngine):
             sums["loss"] = numerator + state.optimizer.penalty(state.network) * whole, whole
         return self.flat.gradients, sums
 
+    def not_finite(self) -> str:
+        feedback = self.state.feedback
+        return (feedback.why() if feedback is not None else "") or super().not_finite()
+
     def _divide_by(self, whole: float) -> float:
         """The denominator, or infinity where nothing counts and that is no error."""
         loss = self.task.loss
@@ -99,12 +111,17 @@ class ShardedEngine(NumPyEngine):
         network, task, count = self.state.network, self.task, self.shards.count
         carried = Carried(network, self.loss)
         batch = Batch(samples, number, self.shards.borders(len(samples)), carried, carried.start())
-        trees = TreeSum(), TreeSum()
-        for i, parts in self._parts(batch):
-            for tree, part in zip(trees, parts):
-                tree.add(part, i)
-        zeros = self._zeros(batch)
-        gradients, rest = (self._root(tree, zero) for tree, zero in zip(trees, zeros))
+        feedback = self.state.feedback
+        trees = TreeSum() if feedback is None else feedback.begin(), TreeSum()
+        for i, (part, more) in self._parts(batch):
+            trees[0].add(part if feedback is None else feedback.leaf(part, i), i)
+            trees[1].add(more, i)
+        zeros, whole = self._zeros(batch), self.flat.gradients
+        if feedback is None:
+            gradients = self._root(trees[0], zeros[0])
+        else:
+            gradients = feedback.root(trees[0], whole.size, whole.dtype)
+        rest = self._root(trees[1], zeros[1])
         carried.end(batch.start, rest[1 + count + 2 * len(self.names) :], count)
         said = [D for D, a, b in zip(rest[1:], batch.borders, batch.borders[1:]) if a < b]
         sums: dict[str, Pair] = {"loss": (rest[0], together(task.loss, *said))}

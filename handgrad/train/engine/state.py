@@ -12,11 +12,14 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.network import Network
 from handgrad.optim import Optimizer
+from handgrad.parallel import Feedback
 from handgrad.train.averaging import Average
 from handgrad.train.engine.task import Pair, Task, Updates, running
 from handgrad.train.history import History
 
 _KEEP_EVERY = 50  # updates between copies of good weights
+# Options that a continuation may not change.
+AS_BEFORE = ("seed", "batch", "accumulate", "shards", "batch_norm", "gradients")
 
 
 @dataclass
@@ -29,7 +32,7 @@ class TrainState:
     step: updates made; epoch: epochs finished; position: updates made in the present epoch.
     sums: of the present epoch, as in `Updates`. loss: of the last update. seed, batch,
     accumulate: what the order of the samples depends on. shards, batch_norm: how each batch is
-    computed, as in `Task`.
+    computed, as in `Task`. feedback: how gradients of shards travel, if not in their own dtype.
     """
 
     network: Network
@@ -41,6 +44,7 @@ class TrainState:
     average: Average | None = None
     shards: int | None = None
     batch_norm: str = "global"
+    feedback: Feedback | None = None
     step: int = 0
     epoch: int = 0
     position: int = 0
@@ -118,11 +122,26 @@ class TrainState:
         self.network.parameters[...] = weights
         return step
 
+    @property
+    def gradients(self) -> str | None:
+        """The format in which gradients of shards travel, if not their own dtype."""
+        return None if self.feedback is None else self.feedback.half.name
+
+    @property
+    def whole(self) -> bool:
+        """Whether this process has all that `to_dict` gives; where gradients are rounded, every
+        rank has a part, and rank 0 sometimes all."""
+        return self.feedback is None or self.feedback.here
+
     def to_dict(self) -> dict[str, Any]:
         """Numbers and arrays from which a training goes on as if nothing had happened."""
         names = ("epoch", "step", "position", "seed", "batch", "accumulate", "first_loss",
                  "seconds")  # fmt: skip
-        cut = {} if self.shards is None else {"shards": self.shards, "batch_norm": self.batch_norm}
+        cut: dict[str, Any] = {}
+        if self.shards is not None:
+            cut = {"shards": self.shards, "batch_norm": self.batch_norm}
+        if self.feedback is not None:
+            cut |= {"gradients": self.gradients, "residuals": self.feedback.whole()}
         return (
             {name: getattr(self, name) for name in names}
             | cut
@@ -145,14 +164,17 @@ class TrainState:
 
         Raises ValueError where the order of the samples would be another one.
         """
-        before = {"accumulate": self.accumulate, "shards": None, "batch_norm": self.batch_norm}
-        for name in ("seed", "batch", "accumulate", "shards", "batch_norm"):
+        before = {"accumulate": self.accumulate, "shards": None, "batch_norm": self.batch_norm,
+                  "gradients": None}  # fmt: skip
+        for name in AS_BEFORE:
             had, now = (before | dict(state))[name], getattr(self, name)
             if now != had:
                 raise ValueError(
                     f"{name}: the training to continue had {had!r}, this one {now!r}; with "
                     f"{name}={had!r} it goes on to the bit"
                 )
+        if self.feedback is not None:
+            self.feedback.take(state["residuals"], self.network.parameters)
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step = state["epoch"], state["step"]
         # Before there was a position, there was the number of batches, and the samples were summed.
