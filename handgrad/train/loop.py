@@ -394,8 +394,7 @@ class Trainer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue a training: the network must have the weights that were saved with it.
 
-        Raises ValueError where the batch size or the seed differs, for then the order would. Warns
-        of another number of samples.
+        Raises ValueError where batch size or seed differ. Warns of another number of samples.
         """
         check_state(state, self.state_dict(), self.task.updates)
         self.state.take(state)
