@@ -82,6 +82,20 @@ def zipped(data: bytes, rng: np.random.Generator) -> bytes:
     return memory.getvalue()
 
 
+def headed(data: bytes, rng: np.random.Generator) -> bytes:
+    """A safetensors file whose header is JSON of the length it says, but makes no sense."""
+    size = int.from_bytes(data[:8], "little")
+    header = twisted(data[8 : 8 + size], rng)
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+
+def inside(data: bytes, kind: str, rng: np.random.Generator) -> bytes:
+    """A file that is whole outside and spoilt inside, where its kind has an inside."""
+    if kind == "h5":
+        return spoilt(data, rng)
+    return headed(data, rng) if kind == "safetensors" else zipped(data, rng)
+
+
 def twisted(data: bytes, rng: np.random.Generator) -> bytes:
     """A structure in JSON with a few values that make no sense."""
     tree = json.loads(data)
@@ -125,8 +139,7 @@ def read_all(kind: str, count: int, seed: int) -> tuple[int, float]:
         path = Path(folder) / f"spoilt.{suffix}"
         for i in range(count):
             whole = files[i % len(files)]
-            inside = kind in ("keras", "npz", "pt") and rng.random() < 0.6
-            path.write_bytes(zipped(whole, rng) if inside else spoilt(whole, rng))
+            path.write_bytes(inside(whole, kind, rng) if rng.random() < 0.6 else spoilt(whole, rng))
             start = time.process_time()
             try:
                 text = answer(read, path)
