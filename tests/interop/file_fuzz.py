@@ -104,14 +104,12 @@ def twisted(data: bytes, rng: np.random.Generator) -> bytes:
         held = holders[int(rng.integers(len(holders)))]
         keys = list(held) if isinstance(held, dict) else list(range(len(held)))
         key = keys[int(rng.integers(len(keys)))]
-        other = holders[int(rng.integers(len(holders)))]
         choice = rng.integers(4)
         if choice == 0 and isinstance(held, dict):
             del held[key]
-        elif choice == 1:
-            held[key] = json.loads(json.dumps(other))
         else:
-            held[key] = ODD[int(rng.integers(len(ODD)))]
+            new = holders if choice == 1 else ODD  # a copy, lest it be put into itself
+            held[key] = json.loads(json.dumps(new[int(rng.integers(len(new)))]))
     return json.dumps(tree).encode()
 
 
