@@ -33,8 +33,8 @@ def require_table(table: Any, example: Any) -> TableSpec:
     if wrong:
         raise ValueError(
             f"onnx: no form in ONNX for the columns {', '.join(wrong)}: no operator finds words in "
-            "a text; read the table with drop= of them, or leave table= out: the file then takes the "
-            "numbers that the network takes"
+            "a text; read the table with drop= of them, or leave table= out: the file then takes "
+            "the numbers that the network takes"
         )
     if not is_frame(example):
         raise ValueError(
