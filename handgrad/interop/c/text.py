@@ -9,12 +9,13 @@ from typing import Any
 
 from handgrad.arrays import Array
 from handgrad.compile.values import Address, Value
-from handgrad.interop.c.kernels import needed
+from handgrad.interop.c.kernels import needed, sources
 from handgrad.interop.c.losses import takes_labels
 from handgrad.interop.c.program import Program
 from handgrad.interop.c.writer import Call, Member, Writer, literal
 
 WIDTH = 100
+PUBLIC = ("predict", "backward", "update", "reset", "weights", "gradients", "state", "trained")
 
 
 def shape_of(shape: Sequence[int]) -> str:
@@ -95,7 +96,10 @@ def numbers(array: Array) -> str:
 
 
 class Text:
-    """A program's file and header under a name."""
+    """A program's file and header under a name.
+
+    A function of the file's own whose name would be one of the header's gets a "_" behind it.
+    """
 
     def __init__(self, p: Program, name: str, loss: Any, optimizer: Any, integers: bool, note: str):
         self.p, self.name, self.loss, self.note = p, name, loss, note
@@ -112,6 +116,8 @@ class Text:
         self.update = head(f"void {name}_update", w, s, "float rate)")
         self.reset = head(f"void {name}_reset", f"{s})")
         self.x_type, self.kind, self.rate = x, kind, 0.0
+        own = [n for n in sources() if n in {f"{name}_{end}" for end in PUBLIC}]
+        self.taken = re.compile(rf"\b({'|'.join(own)})\b" if own else r"(?!)")
 
     def header(self) -> str:
         """The header: structs and functions."""
@@ -178,20 +184,24 @@ class Text:
         parts = [f"/* {name}: see {name}.h. */\n#include \"{name}.h\"\n\n#include <math.h>\n"
                  "#include <string.h>"]  # fmt: skip
         kernels = needed([*calls, *(call.function for call in p.update)])
-        parts += kernels
+        parts += [self.taken.sub(r"\g<0>_", text) for text in kernels]
         parts += [f"static const Window window{i} = {w};" for i, w in enumerate(p.memory.windows)]
-        parts.append(function(self.predict, body(p.predict)))
+        parts.append(function(self.predict, self._lines(body(p.predict))))
         if p.memory.states:
             names = [m.name for m in p.memory.states.values()]
             lines = (f"    memset(s->{n}, 0, sizeof s->{n});" for n in names)
             parts.append(function(self.reset, lines))
         if p.backward is not None:
-            parts.append(function(self.backward, self._backward_lines()))
-            parts.append(function(self.update, self._update_lines()))
+            parts.append(function(self.backward, self._lines(self._backward_lines())))
+            parts.append(function(self.update, self._lines(self._update_lines())))
         values = ",\n".join(f"/* {m.name} */ {numbers(m.array)}"
                             for m in ordered(p.memory.weights.values()))  # fmt: skip
         parts.append(f"const {name}_weights {name}_trained = {{\n{values or '0'}\n}};")
         return "\n\n".join([*parts, self_test])
+
+    def _lines(self, lines: Iterable[str]) -> Iterator[str]:
+        """The lines of a function, with the names that its functions have here."""
+        return (self.taken.sub(r"\g<0>_", line) for line in lines)
 
     def _backward_lines(self) -> Iterator[str]:
         assert self.p.backward is not None
