@@ -69,7 +69,7 @@ def _built(config: dict[str, Any], arrays: dict[str, Any], output: str | None) -
         raise ValueError(f"no counterpart for {'; '.join(f'{n} ({w})' for n, w in wrong.items())}")
     unused = sorted(n for n in b.arrays if n not in b.taken and not ASIDE.search(n))
     if unused:
-        raise ValueError(f"weights of no use here: {listed(unused, b.taken)}")
+        raise ValueError(f"weights of no use here: {listed(unused, ())}")
     kinds = [a.dtype.name for n, a in b.arrays.items() if n in b.taken and a.dtype.kind == "f"]
     if isinstance(y, list):
         raise ValueError("the model's one output is several")
