@@ -201,7 +201,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(perceptron, tmp_path):
         ({"network": hg.Sequential(hg.ReLU())}, "example=samples is needed"),
         ({"network": perceptron, "example": x[:0]}, "N at least 1"),
         ({"network": hg.Sequential(hg.Affine(2, inputs=3), Unknown()), "example": x},
-         r"no form in ONNX: 1 Unknown \(its code is no chain of layers\)"),
+         r"no form in ONNX: 1 Unknown \(its forward does not run on tensors: "),
     ]  # fmt: skip
     for options, message in cases:
         network = options.pop("network")
@@ -230,3 +230,46 @@ def test_a_layer_of_the_user_is_opened(tmp_path):
     path = save(network, tmp_path / "a.onnx")
     x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     np.testing.assert_allclose(prepare(path).run(x)[0], network.predict(x), rtol=1e-5)
+
+
+class Pieces(hg.Layer):
+    """Comparisons in a layer of one's own: they choose, or are numbers themselves."""
+
+    def forward(self, x):
+        y = np.where(x > 0, x, 0.1 * x) + np.where(x[:, :1] <= 0.2, 1.0, x)
+        return y * (x != 0.5) + (x < x.mean(axis=1, keepdims=True)) * np.float32(2)
+
+    def backward(self, dy):
+        raise NotImplementedError
+
+
+def test_comparisons_of_an_own_layer_go_out(tmp_path):
+    network = hg.Sequential(Pieces(), hg.Affine(2))
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    network.build(x)
+    path = save(network, tmp_path / "p.onnx", example=x)
+    expected = network.predict(x, engine="numpy")
+    np.testing.assert_allclose(prepare(path).run(x)[0], expected, rtol=1e-5, atol=1e-6)
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime runs the exported files")
+    made = runtime.InferenceSession(path).run(None, {"x": x})[0]
+    np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-6)
+
+
+class Decides(Pieces):
+    def forward(self, x):
+        return x * 2.0 if x.sum() > 0 else x
+
+
+class Counts(Pieces):
+    def forward(self, x):
+        return np.asarray(x) * 2.0
+
+
+@pytest.mark.parametrize(("layer", "said"), [
+    (Decides(), "its forward does not run on tensors: Python decides by a comparison"),
+    (Counts(), "its forward does not run on tensors: a tensor is taken for a plain array"),
+])  # fmt: skip
+def test_an_own_layer_that_cannot_go_out_says_why(layer, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        save(hg.Sequential(layer), tmp_path / "p.onnx", example=np.ones((2, 3), np.float32))
+    assert not (tmp_path / "p.onnx").exists()
