@@ -387,3 +387,14 @@ def test_elements_go_out_and_come_in_without_a_copy():
     inside = Tensor(given.numpy())
     given[1, 2] = 5
     assert inside.data[1, 2] == 5
+
+
+def test_tensors_of_pytorch_go_in_as_they_are():
+    network = Sequential(Affine(2, inputs=3))
+    x = torch.ones(4, 3)
+    expected = network.predict(x.numpy())
+    np.testing.assert_array_equal(network.predict(x), expected)
+    np.testing.assert_array_equal(network.forward(x), expected)
+    np.testing.assert_array_equal(Tensor(x.double()).data, np.ones((4, 3)))
+    with pytest.raises(RuntimeError, match="detach"):
+        network.predict(x.requires_grad_())
