@@ -157,7 +157,7 @@ REFUSED = {
     "missing": (None, lambda f: f.__delitem__("layers/dense/vars/1"),
                 "dense: the file has no weights 'layers/dense/vars/1'"),
     "too many": (None, lambda f: f.__setitem__("layers/dense_1/vars/0", np.zeros(2)),
-                 "weights of no use here: 'layers/dense_1/vars/0' .near: 'layers/dense/vars/0'"),
+                 "weights of no use here: 'layers/dense_1/vars/0'$"),
     "words": (None, lambda f: f.__setitem__("layers/x", "text"), "'layers/x' holds object"),
     "a link": (None, lambda f: f.__setitem__("layers/x", h5py.ExternalLink("/etc/passwd", "/")),
                "'layers/x' is a link to elsewhere"),
