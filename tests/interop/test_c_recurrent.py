@@ -176,6 +176,7 @@ class Odd(hg.Network):
 @pytest.mark.parametrize(("how", "x", "text"), [
     ("made", X, "lstm LSTM (an input that Python computes, not a layer)"),
     ("given", (X, MASK, MASK), "x must be samples, or (x, mask), got 3 arrays"),
+    ("given", [X, MASK], "x must be samples (N, ...), or the tuple (x, mask), got list"),
     ("given", (X, MASK[:, :3]), "a mask of booleans (N, T) = (3, 4), got bool (3, 3)"),
     ("given", (X, MASK.astype(int)), "a mask of booleans (N, T) = (3, 4), got int64 (3, 4)"),
 ])  # fmt: skip

@@ -161,7 +161,12 @@ def samples_of(network: Any, x: Any) -> Array:
                 "not known"
             )
         return np.zeros((3, size), np.float32)
-    x = as_input(x, network.dtype)
+    try:
+        x = as_input(x, network.dtype)
+    except ValueError:
+        raise ValueError(
+            f"export_c: x must be samples (N, ...), or the tuple (x, mask), got {type(x).__name__}"
+        ) from None
     if not x.ndim or not len(x):
         raise ValueError(f"export_c: x must be samples (N, ...) with N at least 1, got {x.shape}")
     return np.concatenate([x[:1]] * 3)
