@@ -45,6 +45,11 @@ def zeros(size: int, dtype: Any, like: Any = None) -> Array:
     return raw[skip : skip + raw.size - _LINE].view(dtype)
 
 
+def is_array(x: Any) -> bool:
+    """Whether x has elements of NumPy's dtypes: an array of NumPy, CuPy or JAX, not of PyTorch."""
+    return isinstance(getattr(x, "dtype", None), np.dtype)
+
+
 def as_float(x: Any, dtype: Any = None) -> Array:
     """x as an array of real numbers: floats as they are, integers and booleans converted.
 
@@ -53,7 +58,7 @@ def as_float(x: Any, dtype: Any = None) -> Array:
     numbers.
     """
     array: Array = x
-    if type(x) is not np.ndarray and (not hasattr(x, "dtype") or isinstance(x, np.generic)):
+    if type(x) is not np.ndarray and (not is_array(x) or isinstance(x, np.generic)):
         array = np.asarray(x)
     kind = array.dtype.kind
     if kind == "f":

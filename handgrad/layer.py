@@ -27,7 +27,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from handgrad.arrays import Array, Stream, integers_become
+from handgrad.arrays import Array, Stream, integers_become, is_array
 from handgrad.attributes import arguments, assigned, given
 from handgrad.inside import PLAIN
 from handgrad.inside import is_layer as is_layer
@@ -355,5 +355,5 @@ def adopt(layer: Any, seed: int, dtype: Any, first: int = 0) -> None:
 
 def as_input(x: Any, dtype: Any) -> Array:
     """x as an array for a network: floats in its dtype, integers (labels, indices) as they are."""
-    array = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+    array = x if is_array(x) and hasattr(x, "shape") else np.asarray(x)
     return array.astype(dtype, copy=False) if array.dtype.kind == "f" else array

@@ -32,5 +32,6 @@ def golden(folder: Path, check: bool) -> None:
         say(line)
     if len(wrong) > MOST:
         say(f"and {len(wrong) - MOST} more")
-    say(f"{len(wrong)} differences" if wrong else "the vectors are those of this library")
+    counted = f"{len(wrong)} difference{'s' * (len(wrong) > 1)}"
+    say(counted if wrong else "the vectors are those of this library")
     sys.exit(1 if wrong else 0)

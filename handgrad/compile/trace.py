@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,35 +64,40 @@ class Node:
 
 @dataclass
 class Trace:
-    """The uses of layers in order, the network's input, and its output."""
+    """The uses of layers in order, the network's input, its output, and its other inputs."""
 
     nodes: list[Node]
     x: Value
     y: Value
+    more: list[Value] = field(default_factory=list)
 
 
-def _record(network: Network, x: Array) -> tuple[Any, Any, list[CallRecord]]:
+def _record(network: Network, x: Array, *more: Array) -> tuple[Any, Any, list[CallRecord]]:
     """The input, the output, and the calls between them in order."""
     x = as_input(x, network.dtype)
     entry = Tensor(x) if x.dtype.kind == "f" else x
     # A program runs the same rows for any x: what Python decides by x would not be seen again.
     with learning(), forgetting(network), arrays_refused(comparisons=True):
-        output = network(entry)
+        output = network(entry, *more)
     if not isinstance(output, Tensor) or output.creator is None:
         raise NotNative("the network's output does not come from its layers")
     return entry, output, calls_behind(output)
 
 
-def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
+def trace(
+    network: Network, x: Array, python: Container[int] = (), more: Sequence[Array] = ()
+) -> Trace:
     """The uses of layers on a few samples of x in the present mode, seen for two sizes of batch.
 
-    python: numbers of the nodes that are to run as Python.
+    python: numbers of the nodes that are to run as Python. more: other inputs of as many samples,
+    which get no gradient, such as a mask.
     """
     if len(x) < 3:
-        x = np.concatenate([x] * 3)
+        x, *more = (np.concatenate([a] * 3) for a in (x, *more))
+    others = [[a[:count] for a in more] for count in (2, 3)]
     with untouched(network), np.errstate(all="ignore"):
         try:
-            small, large = _record(network, x[:2]), _record(network, x[:3])
+            small, large = _record(network, x[:2], *others[0]), _record(network, x[:3], *others[1])
         except NotNative:
             raise
         except Exception as error:  # the batch itself may be of a size that it takes
@@ -103,6 +108,8 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
     values: dict[int, Value] = {}
     source = Value(tuple(_sizes(np.shape(x[:2]), np.shape(x[:3]))))
     values[id(small[0])] = source
+    also = [Value(tuple(_sizes(two.shape, three.shape))) for two, three in zip(*others)]
+    values |= {id(array): value for array, value in zip(others[0], also)}
     nodes: list[Node] = []
     keep = []  # tensors must live while their ids are keys
     for a, b in zip(small[2], large[2]):
@@ -129,7 +136,7 @@ def trace(network: Network, x: Array, python: Container[int] = ()) -> Trace:
         nodes.append(node)
     result = values[id(small[1])]
     result.uses += 1
-    return Trace(nodes, source, result)
+    return Trace(nodes, source, result, also)
 
 
 def _columns_of(array: Any, x: Any) -> tuple[int, int] | None:

@@ -48,6 +48,7 @@ from handgrad.layers.shape import (
     Tile,
     Transpose,
 )
+from handgrad.layers.shape.indexing import recorder
 from handgrad.tensor import Tensor, numpy_rules
 
 _UNARY: dict[Callable[..., Any], type] = {
@@ -82,12 +83,13 @@ def _tensors(xs: Sequence[Any]) -> list[Tensor]:
 
 
 def _where(condition: Any, a: Any, b: Any) -> Any:
-    condition = plain(condition)
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        return np.where(condition, a, b)
+    noted = isinstance(condition, Tensor) and recorder.get() is not None
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor) and not noted:
+        return np.where(plain(condition), a, b)
     a, b = operands(a, b)
     shape = common_shape("Where", np.shape(condition), a.shape, b.shape)
-    return apply(Where(), np.broadcast_to(condition, shape), stretch(a, shape), stretch(b, shape))
+    chosen = stretch(condition, shape) if noted else np.broadcast_to(plain(condition), shape)
+    return apply(Where(), chosen, stretch(a, shape), stretch(b, shape))
 
 
 def _clip(x: Any, low: Any = None, high: Any = None) -> Tensor:

@@ -18,7 +18,7 @@ from handgrad.layers.elementwise.exponential import Exp, Log
 from handgrad.layers.matmul import MatMul
 from handgrad.layers.reduction.maximum import Max
 from handgrad.layers.reduction.sums import Mean, Sum
-from handgrad.layers.shape.indexing import Index
+from handgrad.layers.shape.indexing import Index, recorder
 from handgrad.layers.shape.repeat import Broadcast
 from handgrad.layers.shape.reshape import Reshape, Transpose
 from handgrad.tensor import Tensor, numpy_rules, require_comparable
@@ -27,6 +27,8 @@ from handgrad.tensor import Tensor, numpy_rules, require_comparable
 def operands(a: Any, b: Any) -> tuple[Any, Any]:
     """Both as tensors; a number or an array takes the dtype of the tensor beside it."""
     dtype = a.dtype if isinstance(a, Tensor) else b.dtype
+    if dtype.kind == "b":  # a comparison that is noted: the other decides, as in NumPy
+        dtype = None
     if not isinstance(a, Tensor):
         a = Tensor(np.asarray(a, dtype), requires_grad=False)
     if not isinstance(b, Tensor):
@@ -127,9 +129,14 @@ _UNARY = {np.negative: Neg, np.exp: Exp, np.log: Log, np.sqrt: Sqrt}
 
 
 def _comparison(ufunc: Any) -> Callable[[Any, Any], Array]:
-    """A comparison has no gradient: it gives a plain array of booleans."""
+    """A comparison has no gradient: it gives a plain array of booleans.
 
-    def compare(a: Any, b: Any) -> Array:
+    Where a network is written down as a graph, `recorder` notes it.
+    """
+
+    def compare(a: Any, b: Any) -> Any:
+        if (record := recorder.get()) is not None:
+            return record(ufunc, a, b)
         require_comparable()
         result: Array = ufunc(plain(a), plain(b))
         return result

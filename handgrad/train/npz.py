@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import struct
+import warnings
 import zipfile
 import zlib
 from pathlib import Path
@@ -124,7 +125,9 @@ def _header(stream: Any, name: str, size: int) -> tuple[tuple[int, ...], bool, n
         form = np.lib.format.read_magic(stream)
         if form not in FORMATS:
             raise ValueError(f"format {form}")
-        shape, fortran, dtype = FORMATS[form](stream, max_header_size=HEADER)
+        with warnings.catch_warnings():  # of Python 2's headers, and of odd literals
+            warnings.simplefilter("ignore")
+            shape, fortran, dtype = FORMATS[form](stream, max_header_size=HEADER)
     except Exception as error:  # NumPy evaluates the header as a literal: any error may come
         said = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"or damaged: {name!r} is no array ({said:.80})") from None

@@ -47,15 +47,18 @@ class Compiled:
         self.arena = int(re.search(r"float arena\[(\d+)\]", header)[1])
         self.call = self.library[f"{self.name}_predict"]
 
-    def predict(self, x, shape):
+    def predict(self, x, shape, *mask):
         y = np.empty(shape, np.float32)
-        self.call(*map(_pointer, (self.w, self.s, x, y)))
+        self.call(*map(_pointer, (self.w, self.s, x, *mask, y)))
         return y
 
-    def backward(self, x, t):
+    def backward(self, x, t, *mask):
         function = self.library[f"{self.name}_backward"]
         function.restype = ctypes.c_float
-        return function(*map(_pointer, (self.w, self.s, x, t)))
+        return function(*map(_pointer, (self.w, self.s, x, *mask, t)))
+
+    def reset(self):
+        self.library[f"{self.name}_reset"](_pointer(self.s))
 
     def update(self, rate):
         function = self.library[f"{self.name}_update"]
@@ -76,7 +79,7 @@ class Compiled:
 
 
 def _pointer(array):
-    return array.ctypes.data_as(ctypes.c_void_p)
+    return np.ascontiguousarray(array).ctypes.data_as(ctypes.c_void_p)
 
 
 def close(got, expected, what, tolerance=1e-5):

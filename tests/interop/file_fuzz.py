@@ -82,6 +82,20 @@ def zipped(data: bytes, rng: np.random.Generator) -> bytes:
     return memory.getvalue()
 
 
+def headed(data: bytes, rng: np.random.Generator) -> bytes:
+    """A safetensors file whose header is JSON of the length it says, but makes no sense."""
+    size = int.from_bytes(data[:8], "little")
+    header = twisted(data[8 : 8 + size], rng)
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
+
+
+def inside(data: bytes, kind: str, rng: np.random.Generator) -> bytes:
+    """A file that is whole outside and spoilt inside, where its kind has an inside."""
+    if kind == "h5":
+        return spoilt(data, rng)
+    return headed(data, rng) if kind == "safetensors" else zipped(data, rng)
+
+
 def twisted(data: bytes, rng: np.random.Generator) -> bytes:
     """A structure in JSON with a few values that make no sense."""
     tree = json.loads(data)
@@ -90,14 +104,12 @@ def twisted(data: bytes, rng: np.random.Generator) -> bytes:
         held = holders[int(rng.integers(len(holders)))]
         keys = list(held) if isinstance(held, dict) else list(range(len(held)))
         key = keys[int(rng.integers(len(keys)))]
-        other = holders[int(rng.integers(len(holders)))]
         choice = rng.integers(4)
         if choice == 0 and isinstance(held, dict):
             del held[key]
-        elif choice == 1:
-            held[key] = json.loads(json.dumps(other))
         else:
-            held[key] = ODD[int(rng.integers(len(ODD)))]
+            new = holders if choice == 1 else ODD  # a copy, lest it be put into itself
+            held[key] = json.loads(json.dumps(new[int(rng.integers(len(new)))]))
     return json.dumps(tree).encode()
 
 
@@ -125,8 +137,7 @@ def read_all(kind: str, count: int, seed: int) -> tuple[int, float]:
         path = Path(folder) / f"spoilt.{suffix}"
         for i in range(count):
             whole = files[i % len(files)]
-            inside = kind in ("keras", "npz", "pt") and rng.random() < 0.6
-            path.write_bytes(zipped(whole, rng) if inside else spoilt(whole, rng))
+            path.write_bytes(inside(whole, kind, rng) if rng.random() < 0.6 else spoilt(whole, rng))
             start = time.process_time()
             try:
                 text = answer(read, path)

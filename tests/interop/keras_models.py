@@ -12,8 +12,14 @@ ACTIVATIONS = (
 
 def models(keras):
     """Models by name."""
-    return {name: keras.Sequential([keras.Input(shape), *layers])
-            for name, (shape, layers) in chains(keras.layers).items()} | graphs(keras)  # fmt: skip
+    return (
+        {
+            name: keras.Sequential([keras.Input(shape), *layers])
+            for name, (shape, layers) in chains(keras.layers).items()
+        }
+        | graphs(keras)
+        | sequences(keras)
+    )
 
 
 def chains(L):
@@ -60,6 +66,44 @@ def chains(L):
             L.Rescaling(0.5, 1), L.RMSNormalization()]),
         "measured": ((6,), [measured, L.Dense(2)]),
     }  # fmt: skip
+
+
+def sequences(keras):
+    """Masks, states and attention: chains, where masks go along, and functional models."""
+    L, Input, Model = keras.layers, keras.Input, keras.Model
+    ids = Input((6,), dtype="int32", name="ids")
+    x = L.Embedding(7, 4, mask_zero=True)(ids)
+    y, h, c = L.LSTM(4, return_state=True, return_sequences=True)(x)
+    z = L.GRU(4, return_sequences=True)(x, initial_state=h)
+    far = L.LSTM(4)(L.Masking(0.3)(x), initial_state=[h, c])
+    both = L.Bidirectional(L.GRU(3, return_sequences=True))(x)
+    masked = Model(ids, L.Concatenate()([
+        L.GlobalAveragePooling1D()(y), L.TimeDistributed(L.Dense(3))(z)[:, -1], h, c, far,
+        L.GlobalAveragePooling1D()(both)]), name="masked")  # fmt: skip
+    x, other = Input((5, 4)), Input((3, 4))
+    seen = L.Attention(use_scale=True)([x, other])
+    same = L.Attention()([x, x, x], use_causal_mask=True)
+    added = L.AdditiveAttention()([x, other, other])
+    heads = L.MultiHeadAttention(2, 3, value_dim=5, output_shape=7)(x, other, other)
+    plain = L.MultiHeadAttention(2, 2, use_bias=False)(x, x, use_causal_mask=True)
+    attended = Model([x, other], L.Concatenate()([seen, same, added, heads, plain]))
+    x = Input((5, 3))
+    outputs = [
+        L.Bidirectional(L.LSTM(2, return_sequences=True), merge_mode=mode)(x)
+        for mode in ("sum", "mul", "ave")
+    ]
+    y, *states = L.Bidirectional(L.LSTM(2, return_state=True))(x)
+    again = L.Bidirectional(L.LSTM(2), merge_mode="sum")(x, initial_state=states)
+    back = L.SimpleRNN(2, return_sequences=True, go_backwards=True)(x)
+    two = Model(x, L.Concatenate()([*map(L.Flatten(), [*outputs, back]), y, *states, again]))
+    chain = keras.Sequential([
+        Input((6,), name="ids"), L.Embedding(7, 4, mask_zero=True), L.Dropout(0.2),
+        L.Bidirectional(L.LSTM(3, return_sequences=True)), L.TimeDistributed(L.Dense(4)),
+        L.GRU(4, return_sequences=True), L.Bidirectional(L.SimpleRNN(2)), L.Dense(2)])  # fmt: skip
+    gaps = keras.Sequential([
+        Input((6, 2)), L.Masking(0.5), L.LSTM(3, return_sequences=True), L.LayerNormalization(),
+        L.GlobalAveragePooling1D()])  # fmt: skip
+    return {"masked": masked, "attended": attended, "two ways": two, "chain": chain, "gaps": gaps}
 
 
 def graphs(keras):

@@ -22,12 +22,18 @@ from handgrad import (  # noqa: E402
     Network,
     ReLU,
     Sequential,
+    check,
     fit,
 )
 from handgrad.interop.keras import load, load_weights, save_weights, weight_arrays  # noqa: E402
+from handgrad.interop.keras.archive import write_h5  # noqa: E402
+from handgrad.interop.keras.attention import ScaledAttention, TanhAttention  # noqa: E402
 
 FILES = Path(__file__).parent / "keras"
 EXPECTED = np.load(FILES / "expected.npz")
+
+
+WORDS = ("words", "masked", "chain")
 
 
 def rewritten(path, config=None, arrays=None, source="image"):
@@ -139,8 +145,9 @@ def renamed(number, **fields):
 REFUSED = {
     "an option": (layer(1, padding="odd"), None, "conv2d .Conv2D: padding='odd'."),
     "two at once": (lambda s: (layer(1, padding="odd")(s), layer(5, data_format=3)(s),
-                               renamed(6, class_name="Attention")(s)), None,
-                    "conv2d .Conv2D.*; dropout .Attention has no layer here"),
+                               renamed(6, class_name="EinsumDense")(s)), None,
+                    "conv2d .Conv2D.*; dropout .EinsumDense has no layer here"),
+    "a call of one": (renamed(6, class_name="Attention"), None, "Attention of 1 inputs"),
     "code": (renamed(6, class_name="Lambda"), None, "Lambda has no layer here"),
     "a class of its own": (renamed(6, module="mine", registered_name="mine>Odd"), None,
                            "mine>Odd, a class of the file's own, is never run"),
@@ -150,7 +157,7 @@ REFUSED = {
     "missing": (None, lambda f: f.__delitem__("layers/dense/vars/1"),
                 "dense: the file has no weights 'layers/dense/vars/1'"),
     "too many": (None, lambda f: f.__setitem__("layers/dense_1/vars/0", np.zeros(2)),
-                 "weights of no use here: 'layers/dense_1/vars/0' .near: 'layers/dense/vars/0'"),
+                 "weights of no use here: 'layers/dense_1/vars/0'$"),
     "words": (None, lambda f: f.__setitem__("layers/x", "text"), "'layers/x' holds object"),
     "a link": (None, lambda f: f.__setitem__("layers/x", h5py.ExternalLink("/etc/passwd", "/")),
                "'layers/x' is a link to elsewhere"),
@@ -217,9 +224,15 @@ def test_models_of_every_kind_against_keras_itself(tmp_path):
         model.save(tmp_path / "m.keras")
         network = load(tmp_path / "m.keras").eval()
         shapes = [(3, *s.shape[1:]) for s in model.inputs]
-        xs = [rng.integers(0, 7, s) if name == "words" else rng.normal(size=s).astype("f4")
+        xs = [rng.integers(0, 7, s) if name in WORDS else rng.normal(size=s).astype("f4")
               for s in shapes]  # fmt: skip
+        if name in ("masked", "chain"):
+            xs[0][:, 0], xs[0][0, 3:] = 3, 0
+        if name == "gaps":
+            xs[0][:, 2], xs[0][0, 4:] = 0.5, 0.5
         given = [torch.tensor(x, requires_grad=x.dtype.kind == "f") for x in xs]
+        for w in model.trainable_weights:
+            w.value.grad = None
         y = model(given if len(given) > 1 else given[0], training=False)
         dy = rng.normal(size=tuple(y.shape)).astype("f4")
         y.backward(torch.tensor(dy))
@@ -231,6 +244,13 @@ def test_models_of_every_kind_against_keras_itself(tmp_path):
             if t.grad is not None:
                 wide = 1e-4 * float(t.grad.abs().max())
                 np.testing.assert_allclose(g, t.grad.numpy(), 1e-3, wide, err_msg=name)
+        gradients = {w.path: w.value.grad.numpy() for w in model.trainable_weights}
+        most = max((np.abs(g).max() for g in gradients.values()), default=0)
+        arrays = weight_arrays(network) | weight_arrays(network, gradient=True)
+        model.load_weights(write_h5(tmp_path / "g.weights.h5", arrays))
+        for w in model.trainable_weights:
+            wide = 1e-4 * np.abs(gradients[w.path]).max() + 2e-5 * most
+            np.testing.assert_allclose(w.numpy(), gradients[w.path], 1e-3, wide, err_msg=w.path)
         save_weights(network, tmp_path / "m.weights.h5")
         for w in model.weights:
             if "seed" not in w.path:
@@ -238,3 +258,35 @@ def test_models_of_every_kind_against_keras_itself(tmp_path):
         model.load_weights(tmp_path / "m.weights.h5")
         again = model(given if len(given) > 1 else given[0], training=False)
         np.testing.assert_allclose(again.detach().numpy(), there, 1e-5, 1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_the_attention_layers_of_keras_are_proved(causal):
+    rng = np.random.default_rng(0)
+    q, k, v = (rng.normal(size=shape) for shape in ((2, 3, 4), (2, 3, 4), (2, 3, 2)))
+    mask = np.array([[True, True, False], [True, False, True]])
+    scaled, added = ScaledAttention(causal=causal), TanhAttention(causal=causal)
+    scaled.scale, added.w = np.asarray(0.7), rng.normal(size=4)
+    for attention in (scaled, added):
+        assert check(attention, q, k, v, mask)
+        assert check(attention, q, k, v)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
+def test_all_options_of_attention_without_counterpart_are_told_at_once(tmp_path):
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras", reason="Keras writes the file")
+    L, x = keras.layers, keras.Input((3, 4))
+    y = L.Attention(score_mode="concat", name="one")([x, x])
+    y = L.AdditiveAttention(dropout=0.1, name="two")([y, x])
+    y, _ = L.MultiHeadAttention(2, 2, name="three")(y, x, return_attention_scores=True)
+    y, _ = L.SimpleRNN(4, return_state=True, activation="relu", name="four")(y)
+    keras.Model(x, L.Dense(2)(y)).save(tmp_path / "m.keras")
+    with pytest.raises(ValueError) as error:
+        load(tmp_path / "m.keras")
+    text = str(error.value)
+    for part in ("one (Attention: score_mode='concat')", "two (AdditiveAttention: dropout=0.1)",
+                 "three (MultiHeadAttention called with return_attention_scores)",
+                 "four (SimpleRNN: activation='relu')"):  # fmt: skip
+        assert part in text
+    assert "\n" not in text

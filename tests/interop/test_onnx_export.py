@@ -121,6 +121,8 @@ def rows_of_a_table(n):
         "size": size, "town": [("Rome", "Oslo", "Wien", "", "Ulm")[i % 5] for i in range(n)],
         "new": [("yes", "no", "")[i % 3] for i in range(n)],
         "grade": [str(i % 4) if i != 1 else "rare" for i in range(n)],
+        "sold": ["" if i == 7 else f"20{i % 23:02}-{1 + i % 12:02}-{1 + i % 28}" for i in range(n)],
+        "seen": [f"{1 + i % 28}.{1 + i % 12}.2024 {i % 24:02}:30" for i in range(n)],
     }  # fmt: skip
 
 
@@ -130,12 +132,14 @@ def test_the_columns_of_a_table_go_in_as_they_are(embed, tmp_path):
     target = {"price": [float(i % 7) for i in range(60)]}
     data = read_table(raw | target, target="price", task="regression", categorical=["grade"],
                       embed=embed).split()  # fmt: skip
+    assert [e.kind for e in data.table.encoders].count("date") == 2
     first = [data.table.embedding()] if embed else []
     network = hg.Sequential(*first, hg.Affine(6), hg.Tanh(), hg.Affine(1))
     network.build(data.x_train[:2])
     path = save(network, tmp_path / "t.onnx", example=raw, table=data.table)
     rows = {name: cells[:9] for name, cells in raw.items()}
     rows["town"] = ["Nowhere", "NA", *rows["town"][2:]]
+    rows["sold"] = ["1969-07-20", "?", "2101-01-01", *rows["sold"][3:]]
     rows["new"] = ["YES", "?", "False", *rows["new"][3:]]
     expected = network.predict(data.table.inputs(from_frame(rows)))
     feeds = hg.onnx.table_inputs(data.table, rows)
@@ -146,11 +150,16 @@ def test_the_columns_of_a_table_go_in_as_they_are(embed, tmp_path):
 
 
 def test_a_table_that_has_no_nodes_is_refused_by_name(tmp_path, perceptron):
-    raw = {"born": ["2001-02-03", "2002-03-04"] * 9, "x": [1.0, 2.5, 4.0] * 6}
-    data = read_table(raw | {"y": [0.5, 1.5] * 9}, target="y", task="regression").split()
+    raw = {"told": ["so it was", "as it is"] * 9, "x": [1.0, 2.5, 4.0] * 6}
+    both = raw | {"y": [0.5, 1.5] * 9}
+    data = read_table(both, target="y", task="regression", text=["told"]).split()
     path = tmp_path / "t.onnx"
     for table, example, text in (
-        (data.table, raw, r"no form in ONNX for the columns born \(date\)"),
+        (
+            data.table,
+            raw,
+            r"columns told \(text\): no operator finds words .* drop= .* leave table= out",
+        ),
         (3, raw, "table must be a TableSpec, as data.table or saved.table, got int"),
     ):
         with pytest.raises(ValueError, match=text):
@@ -192,7 +201,7 @@ def test_bad_input_is_one_line_and_leaves_no_file(perceptron, tmp_path):
         ({"network": hg.Sequential(hg.ReLU())}, "example=samples is needed"),
         ({"network": perceptron, "example": x[:0]}, "N at least 1"),
         ({"network": hg.Sequential(hg.Affine(2, inputs=3), Unknown()), "example": x},
-         r"no form in ONNX: 1 Unknown \(its code is no chain of layers\)"),
+         r"no form in ONNX: 1 Unknown \(its forward does not run on tensors: "),
     ]  # fmt: skip
     for options, message in cases:
         network = options.pop("network")
@@ -221,3 +230,46 @@ def test_a_layer_of_the_user_is_opened(tmp_path):
     path = save(network, tmp_path / "a.onnx")
     x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     np.testing.assert_allclose(prepare(path).run(x)[0], network.predict(x), rtol=1e-5)
+
+
+class Pieces(hg.Layer):
+    """Comparisons in a layer of one's own: they choose, or are numbers themselves."""
+
+    def forward(self, x):
+        y = np.where(x > 0, x, 0.1 * x) + np.where(x[:, :1] <= 0.2, 1.0, x)
+        return y * (x != 0.5) + (x < x.mean(axis=1, keepdims=True)) * np.float32(2)
+
+    def backward(self, dy):
+        raise NotImplementedError
+
+
+def test_comparisons_of_an_own_layer_go_out(tmp_path):
+    network = hg.Sequential(Pieces(), hg.Affine(2))
+    x = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    network.build(x)
+    path = save(network, tmp_path / "p.onnx", example=x)
+    expected = network.predict(x, engine="numpy")
+    np.testing.assert_allclose(prepare(path).run(x)[0], expected, rtol=1e-5, atol=1e-6)
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime runs the exported files")
+    made = runtime.InferenceSession(path).run(None, {"x": x})[0]
+    np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-6)
+
+
+class Decides(Pieces):
+    def forward(self, x):
+        return x * 2.0 if x.sum() > 0 else x
+
+
+class Counts(Pieces):
+    def forward(self, x):
+        return np.asarray(x) * 2.0
+
+
+@pytest.mark.parametrize(("layer", "said"), [
+    (Decides(), "its forward does not run on tensors: Python decides by a comparison"),
+    (Counts(), "its forward does not run on tensors: a tensor is taken for a plain array"),
+])  # fmt: skip
+def test_an_own_layer_that_cannot_go_out_says_why(layer, said, tmp_path):
+    with pytest.raises(ValueError, match=said):
+        save(hg.Sequential(layer), tmp_path / "p.onnx", example=np.ones((2, 3), np.float32))
+    assert not (tmp_path / "p.onnx").exists()

@@ -171,12 +171,18 @@ def test_what_scikit_learns_converter_writes():
         models = [make_pipeline(StandardScaler(), m).fit(x, t)
                   for m in (regressor, LogisticRegression())]  # fmt: skip
         files = [convert.to_onnx(models[0], x[:1]),
-                 convert.to_onnx(models[1], x[:1], options={"zipmap": False})]  # fmt: skip
-    regression, classes = (f.SerializeToString() for f in files)
+                 convert.to_onnx(models[1], x[:1], options={"zipmap": False}),
+                 convert.to_onnx(models[1], x[:1])]  # fmt: skip
+    regression, classes, maps = (f.SerializeToString() for f in files)
     y = load(regression).predict(x)
     np.testing.assert_allclose(y[:, 0], models[0].predict(x), rtol=1e-4, atol=1e-5)
-    p = load(classes, output="probabilities").predict(x)
-    np.testing.assert_allclose(p, models[1].predict_proba(x), atol=1e-5)
+    for data, output in ((classes, "probabilities"), (maps, "probabilities"),
+                         (maps, "output_probability")):  # fmt: skip
+        network = load(data, output=output)
+        np.testing.assert_allclose(network.predict(x), models[1].predict_proba(x), atol=1e-5)
+    assert network.metadata["classes"] == "[0, 1, 2]"
+    with pytest.raises(ValueError, match="a ZipMap turns an array into maps: load.path. takes"):
+        prepare(maps)
 
 
 # -- forms ----------------------------------------------------------------------------------------

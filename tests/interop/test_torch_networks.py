@@ -165,12 +165,46 @@ def test_all_that_has_no_counterpart_is_named_at_once():
         def forward(self, x):
             return x if x.sum() > 0 else -x
 
-    with pytest.raises(ValueError, match="Looks cannot be traced"):
+    with pytest.raises(ValueError, match="torch.fx cannot trace Looks: "):
         from_torch(Looks(), torch.zeros(2, 3))
     with pytest.raises(ValueError, match="give an example"):
         from_torch(nn.Linear(2, 2))
     with pytest.raises(ValueError, match=r"a torch\.nn\.Module is needed"):
         from_torch(3, torch.zeros(1))
+
+
+class Limits(nn.Module):
+    def forward(self, x):
+        x = torch.clamp(x.clamp(max=0.8), min=-0.5) + x.clip(-1, 0.2)
+        return torch.maximum(x, -x).clamp_min(0.1) * torch.minimum(x, torch.relu(x)).clamp_max(0.4)
+
+
+@pytest.mark.parametrize(("module", "shapes"), [
+    (Limits(), [(3, 4)]), (torch.nn.Linear(3, 2), [(3, 3)]), (torch.nn.ReLU(), [(3, 4)]),
+    (torch.nn.LSTM(3, 2, batch_first=True), [(2, 4, 3)]),
+    (torch.nn.MultiheadAttention(4, 2, batch_first=True), [(2, 3, 4)] * 3),
+], ids=lambda m: type(m).__name__)  # fmt: skip
+def test_limits_and_modules_that_are_one_layer(module, shapes):
+    xs = [
+        torch.tensor(np.random.default_rng(0).normal(size=s).astype("f4"), requires_grad=True)
+        for s in shapes
+    ]
+    network = from_torch(module, *(x.detach() for x in xs))
+    y = module(*xs)
+    y = y[0] if isinstance(y, tuple) else y
+    dy = np.random.default_rng(0).normal(size=tuple(y.shape)).astype("f4")
+    y.backward(torch.tensor(dy))
+    network.forward(*(x.detach().numpy() for x in xs))
+    found = network.backward(dy)
+    for x, dx in zip(xs, found if isinstance(found, tuple) else (found,)):
+        np.testing.assert_allclose(dx, x.grad.numpy(), rtol=1e-4, atol=1e-5)
+    assert state_dict(network).keys() == module.state_dict().keys()
+
+
+def test_a_module_of_pytorchs_own_without_counterpart_is_named():
+    module = torch.nn.TransformerEncoderLayer(8, 2, batch_first=True)
+    with pytest.raises(ValueError, match="the module .TransformerEncoderLayer has no layer here"):
+        from_torch(module, torch.zeros(2, 3, 8))
 
 
 def test_verify_names_the_first_layer_that_differs():
@@ -353,3 +387,14 @@ def test_elements_go_out_and_come_in_without_a_copy():
     inside = Tensor(given.numpy())
     given[1, 2] = 5
     assert inside.data[1, 2] == 5
+
+
+def test_tensors_of_pytorch_go_in_as_they_are():
+    network = Sequential(Affine(2, inputs=3))
+    x = torch.ones(4, 3)
+    expected = network.predict(x.numpy())
+    np.testing.assert_array_equal(network.predict(x), expected)
+    np.testing.assert_array_equal(network.forward(x), expected)
+    np.testing.assert_array_equal(Tensor(x.double()).data, np.ones((4, 3)))
+    with pytest.raises(RuntimeError, match="detach"):
+        network.predict(x.requires_grad_())

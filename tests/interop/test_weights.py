@@ -62,15 +62,19 @@ def _arrays(network):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (lambda a: {k: v for k, v in a.items() if k != "3.b"}, r"missing: '3\.b' \(near: "),
-        (lambda a: a | {"4.W": a["3.W"]}, r"of no use here: '4\.W' \(near: '3\.W'\)"),
+        (lambda a: {k: v for k, v in a.items() if k != "3.b"}, r"missing: '3\.b'$"),
+        (
+            lambda a: {k.replace("3.b", "3.bais"): v for k, v in a.items()},
+            r"missing: '3\.b' \(near: '3\.bais'\); of no use here: '3\.bais' \(near: '3\.b'\)$",
+        ),
+        (lambda a: a | {"4.W": a["3.W"]}, r"of no use here: '4\.W'$"),
         (
             lambda a: a | {"0.W": a["0.W"].T},
             r"0\.W has shape \(4, 3\).*\(3, 4\); transpose=\['0\.W'\]",
         ),
         (lambda a: a | {"0.b": np.zeros(4, int)}, r"0\.b holds int64, real numbers are needed"),
     ],
-    ids=["missing", "too many", "transposed", "integers"],
+    ids=["missing", "misspelt", "too many", "transposed", "integers"],
 )
 def test_what_does_not_fit_is_told_and_nothing_is_changed(tmp_path, spoil, said):
     network = made()

@@ -12,9 +12,9 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.compile.values import NotNative
-from handgrad.interop.c.golden import golden
+from handgrad.interop.c.golden import Golden, golden, golden_outputs
 from handgrad.interop.c.losses import require_loss, require_optimizer
-from handgrad.interop.c.program import plan
+from handgrad.interop.c.program import Program, plan
 from handgrad.interop.c.self_test import self_test
 from handgrad.interop.c.text import Text, shape_of
 from handgrad.layer import as_input, walk
@@ -65,7 +65,9 @@ def export_c(
     gradient of the outputs. optimizer: SGD (by default), Adam or AdamW, the rate being an argument
     of update. weights: "int8" stores matrices and filters with 8 bits, one scale for each output
     channel, biases and the recurrent Wh as float32; for predictions alone. x: a few samples; only
-    their shape counts, and a network that begins with Affine needs none.
+    their shape counts, and a network that begins with Affine needs none. (x, mask) for a network
+    that takes a mask of steps (N, T) too: predict and backward then take it after x. What layers
+    with stateful=True keep lies in the state; `NAME_reset` clears it.
     The file tests itself where NAME_SELF_TEST is defined: outputs, loss, gradients and one update
     against Python, to 1e-5 of the largest element.
     Returns the sizes, which the header states too.
@@ -78,8 +80,14 @@ def export_c(
         if file.is_dir():
             raise ValueError(f"export_c: {file} is a folder; give another path")
     name = check(network, stem.name if name is None else name, batch, training, weights)
-    samples = samples_of(network, x)
-    network.build(samples)
+    inputs = inputs_of(network, x)
+    samples = inputs[0]
+    try:
+        network.build(*inputs)
+    except TypeError:
+        if len(inputs) == 1:
+            raise
+        raise ValueError(f"export_c: {type(network).__name__} does not take (x, mask)") from None
     for array in arrays_of(network):
         if not np.isfinite(array).all():
             raise ValueError("export_c: every parameter must be finite, got NaN or infinity")
@@ -88,14 +96,14 @@ def export_c(
         if training:
             require_parts(loss, optimizer)
         program = plan(
-            network, samples, batch, training=training, loss=loss, optimizer=optimizer,
+            network, inputs, batch, training=training, loss=loss, optimizer=optimizer,
             int8=weights == "int8",
         )  # fmt: skip
     except NotNative as reason:
         raise ValueError(f"export_c: cannot export {reason}") from None
     integers = samples.dtype.kind in "iub"
     found = golden(network, program, integers, loss, optimizer)
-    error = error_of(network, found.x, found.y) if weights == "int8" else None
+    error = error_of(network, program, found) if weights == "int8" else None
     text = Text(program, name, loss, optimizer, integers, "")
     text.rate = float(optimizer.lr) if training else 0.0
     sizes = text.sizes()
@@ -127,6 +135,21 @@ def check(network: Any, name: str, batch: Any, training: bool, weights: str) -> 
     return name
 
 
+def inputs_of(network: Any, x: Any) -> tuple[Array, ...]:
+    """Three samples of the shape of x, or of the first layer's W; and a mask, if one is given."""
+    if not isinstance(x, tuple):
+        return (samples_of(network, x),)
+    if len(x) != 2:
+        raise ValueError(f"export_c: x must be samples, or (x, mask), got {len(x)} arrays")
+    samples, mask = samples_of(network, x[0]), np.asarray(x[1])
+    if mask.dtype != bool or mask.ndim != 2 or mask.shape != np.shape(x[0])[:2]:
+        raise ValueError(
+            f"export_c: the second input must be a mask of booleans (N, T) = "
+            f"{np.shape(x[0])[:2]}, got {mask.dtype} {mask.shape}"
+        )
+    return samples, np.ones_like(mask, shape=(3, mask.shape[1]))
+
+
 def samples_of(network: Any, x: Any) -> Array:
     """Three samples of the shape of x, or of the first layer's W."""
     if x is None:
@@ -138,7 +161,12 @@ def samples_of(network: Any, x: Any) -> Array:
                 "not known"
             )
         return np.zeros((3, size), np.float32)
-    x = as_input(x, network.dtype)
+    try:
+        x = as_input(x, network.dtype)
+    except ValueError:
+        raise ValueError(
+            f"export_c: x must be samples (N, ...), or the tuple (x, mask), got {type(x).__name__}"
+        ) from None
     if not x.ndim or not len(x):
         raise ValueError(f"export_c: x must be samples (N, ...) with N at least 1, got {x.shape}")
     return np.concatenate([x[:1]] * 3)
@@ -164,9 +192,9 @@ def require_parts(loss: Any, optimizer: Any) -> None:
         raise NotNative("; ".join(wrong))
 
 
-def error_of(network: Network, x: Array, y: Array) -> float:
-    """How far the outputs y are from those of float32."""
-    exact = network.predict(x, engine="numpy")
+def error_of(network: Network, p: Program, found: Golden) -> float:
+    """How far the outputs are from those of float32."""
+    exact, y = golden_outputs(network.astype(np.float64), p, found.x)[0], found.y[0]
     return float(np.abs(y - exact).max() / max(float(np.abs(exact).max()), 1e-30))
 
 

@@ -19,7 +19,7 @@ class Form:
     that are not needed. What backward needs besides is left in node.record.
     """
 
-    integers = False  # whether it takes ids
+    integers: tuple[int, ...] = ()  # which inputs may be integers: ids, masks
 
     def forward(self, c: Writer, node: Node) -> Any:
         """Append the calls that compute the output."""
@@ -47,10 +47,11 @@ def form_of(node: Node) -> Form:
     if found is None:
         raise NotNative("no form in C")
     form: Form = found
-    if any(v is not None and v.integer for v in node.inputs) and not form.integers:
+    if any(v is not None and v.integer and i not in form.integers
+           for i, v in enumerate(node.inputs)):  # fmt: skip
         raise NotNative("integers as input")
-    if any(v is None for v in node.inputs):
-        raise NotNative("an input that no layer made")
+    if any(v is None and given is not None for v, given in zip(node.inputs, node.given)):
+        raise NotNative("an input that Python computes, not a layer")
     return form
 
 

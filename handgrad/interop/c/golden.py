@@ -11,9 +11,11 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.interop.c.losses import takes_labels
 from handgrad.interop.c.program import Program
-from handgrad.layer import walk
+from handgrad.layer import as_input, walk
 from handgrad.layers import ColumnEmbedding, Embedding, SigmoidCrossEntropy
+from handgrad.layers.recurrent.state import forgetting, length_mask
 from handgrad.network import Network
+from handgrad.tensor import Tensor, no_grad
 
 SHOWN = 8  # elements of each gradient and parameter that are compared
 
@@ -28,13 +30,14 @@ def noise(count: int) -> Array:
 class Golden:
     """Inputs, outputs, loss, and some elements of gradients and of parameters after an update.
 
-    gradients, updated: by name, (index, value) pairs. largest: what is compared is compared
-    relative to the largest element of its array, by its name.
+    y: of one call, and of a second where states are kept. gradients, updated: by name, (index,
+    value) pairs. largest: what is compared is compared relative to the largest element of its
+    array, by its name.
     """
 
     x: Array
     t: Array | None
-    y: Array
+    y: list[Array]
     factor: np.float32 | None = None  # x is the noise + 1 times it, where x has codes
     loss: float = 0.0
     gradients: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
@@ -56,13 +59,13 @@ def golden(network: Network, p: Program, integers: bool, loss: Any, optimizer: A
     if codes:  # 0 and 1, where every column has them
         factor = np.float32(0.74 if min(map(min, codes)) > 1 else 0.24)
         x = (x + np.float32(1)) * factor
-    y = twin.predict(x, engine="numpy")
+    y = golden_outputs(twin, p, x)
     if p.backward is None:
         return Golden(x, None, y, factor)
     t = target(loss, p.y_shape)
     found = Golden(x, t, y, factor)
-    with twin.mode(True):
-        out = twin.forward(x)
+    with twin.mode(True), forgetting(twin):
+        out = twin.forward(*inputs_of(p, x))
         if loss is None:
             dy = t.astype(np.float64)
         else:
@@ -85,6 +88,25 @@ def golden(network: Network, p: Program, integers: bool, loss: Any, optimizer: A
         found.updated[name] = [(int(i), float(w[i])) for i in clear]
         found.largest[name] = float(np.abs(w).max())
     return found
+
+
+def steps(shape: tuple[int, ...]) -> Array:
+    """A mask as the C file makes it: sample n has T - (n + 1) % T steps."""
+    N, T = shape
+    return length_mask(T - (np.arange(N) + 1) % T, T)
+
+
+def inputs_of(p: Program, x: Array) -> tuple[Array, ...]:
+    """x, and the mask where there is one."""
+    return (x,) if p.mask is None else (x, steps(p.mask))
+
+
+def golden_outputs(twin: Network, p: Program, x: Array) -> list[Array]:
+    """The outputs in evaluation mode: of a call, and of the next where a layer keeps its state."""
+    inputs = [as_input(a, twin.dtype) for a in inputs_of(p, x)]
+    with twin.evaluating(), no_grad(), forgetting(twin):
+        ys = [twin(*inputs) for _ in range(1 + bool(p.memory.states))]
+    return [y.data if isinstance(y, Tensor) else y for y in ys]
 
 
 def target(loss: Any, shape: tuple[int, ...]) -> Array:

@@ -20,7 +20,7 @@ def sources() -> dict[str, str]:
     for file in FILES:
         text = (FOLDER / f"{file}.c").read_text(encoding="ascii")
         for part in re.split(r"\n\n(?=/\*)", text.strip()):
-            name = re.search(r"^static \w+ (\w+)\(|^\} (\w+);", part, re.M)
+            name = re.search(r"^static [\w ]+ \*?(\w+)\(|^\} (\w+);", part, re.M)
             assert name, part
             found[name[1] or name[2]] = part
     return found

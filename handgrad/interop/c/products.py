@@ -1,8 +1,8 @@
-"""Affine, embedding, convolution and the recurrent layers in C."""
+"""Affine, embedding and convolution in C."""
 
 from __future__ import annotations
 
-from math import ceil, prod
+from math import prod
 from typing import Any
 
 from handgrad.arrays import Array
@@ -11,9 +11,6 @@ from handgrad.compile.values import NotNative, Value
 from handgrad.interop.c.forms import Form, exports, input_gradient, ints, output
 from handgrad.interop.c.writer import Writer
 from handgrad.layers import (
-    GRU,
-    LSTM,
-    RNN,
     Affine,
     Convolution,
     Embedding,
@@ -69,7 +66,7 @@ def bias_of(layer: Any) -> Any:
 class EmbeddingForm(Form):
     """Rows of W; ids are not looked at, whether they lie in the vocabulary."""
 
-    integers = True
+    integers = (0,)
 
     def forward(self, c: Writer, node: Node) -> Value:
         ids, W, y = node.inputs[0], node.layer.W, output(c, node)
@@ -163,74 +160,3 @@ class TransposedConvolutionForm(Form):
         layer = node.layer
         grid: Grid = layer.window.place_under(tuple(sizes), layer.extra)
         return N, layer.outputs, F, layer.groups, c.memory.window(grid)
-
-
-@exports(RNN, LSTM, GRU)
-class RecurrentForm(Form):
-    """x Wx + b of all steps as one product, then the steps; backward the same in reverse."""
-
-    def forward(self, c: Writer, node: Node) -> Value:
-        layer = node.layer
-        if len(node.inputs) > 1 or layer.return_state or layer.stateful:
-            raise NotNative("a mask, or a state that is given, returned or kept")
-        (N, T, D), H, G, k = self.sizes(node), layer.outputs, layer.gates, node.number
-        a, y = c.value((N, T, G * H), f"a{k}"), output(c, node)
-        affine(c, (N * T, D, G * H), node.inputs[0], layer.Wx, layer.b, a)
-        Wh = c.memory.weight(layer.Wh)
-        kept = [c.value((N, T, G * H), f"gates{k}")] if G > 1 else []
-        mask, how = self.mask(c, node), ""
-        first: tuple[Any, ...] = (N, T, H)
-        if mask is not None:
-            how, first = "_dropped", (*first, mask, c.value((H, G * H), f"V{k}"))
-        if G == 3:
-            kept = [c.value((H,), f"zero{k}"), *kept, c.value((N, T, H), f"q{k}")]
-            c.call(f"gru{how}_forward", *first, a, Wh, self.bh(c, layer), *kept, y)
-        elif G == 4:
-            kept.append(c.value((N, T, H), f"c{k}"))
-            c.call(f"lstm{how}_forward", *first, a, Wh, *kept, y)
-        else:
-            c.call(f"rnn{how}_forward", *first, a, Wh, y)
-        node.record = kept, y, mask
-        return y
-
-    def mask(self, c: Writer, node: Node) -> Value | None:
-        """The mask (N, H) of h in training; None where there is none."""
-        ratio, N = node.layer.recurrent_dropout, self.sizes(node)[0]
-        if not c.trains or not ratio:
-            return None
-        m = c.value((N, node.layer.outputs), f"m{node.number}")
-        least = f"UINT64_C({ceil(ratio * 2**32)})"
-        key = c.draw(node.layer.draw())
-        c.call("dropout_mask", N * node.layer.outputs, least, 1 / (1 - ratio), *key, m)
-        return m
-
-    def backward(self, c: Writer, node: Node, *dy: Any) -> Value | None:
-        layer, (kept, y, mask), m = node.layer, node.record, c.memory
-        (N, T, D), H, G, k = self.sizes(node), layer.outputs, layer.gates, node.number
-        first: tuple[Any, ...] = (N, T, H)
-        how = ""
-        if mask is not None:
-            memory = [c.value((H, G * H), f"{name}{k}") for name in ("V", "dV")]
-            how, first = "_dropped", (*first, mask, *memory)
-        da, dx = c.value((N, T, G * H), f"da{k}"), input_gradient(c, node)
-        Wh, dWh = m.weight(layer.Wh), m.gradient(layer.Wh)
-        names = {3: ("dh", "dq"), 4: ("dh", "dc")}.get(G, ())
-        step = [c.value((H,), f"{name}{k}") for name in names]
-        if G == 3:
-            dbh = m.gradient(layer.bh) if "bh" in layer.params else None
-            bh = self.bh(c, layer)
-            c.call(f"gru{how}_backward", *first, Wh, bh, *kept, y, dy[0], *step, da, dWh, dbh)
-        elif G == 4:
-            c.call(f"lstm{how}_backward", *first, Wh, *kept, y, dy[0], *step, da, dWh)
-        else:
-            c.call(f"rnn{how}_backward", *first, Wh, y, dy[0], da, dWh)
-        affine_backward(c, (N * T, D, G * H), node.inputs[0], layer.Wx, layer.b, da, dx)
-        return dx
-
-    def sizes(self, node: Node) -> Any:
-        """N, T, D."""
-        return ints(node.inputs[0].shape)
-
-    def bh(self, c: Writer, layer: Any) -> str | None:
-        """The second bias of a GRU that resets after the product."""
-        return c.memory.weight(layer.bh) if "bh" in layer.params else None

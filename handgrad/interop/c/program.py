@@ -17,16 +17,19 @@ from handgrad.arrays import Array
 from handgrad.compile.arena import lay_out
 from handgrad.compile.trace import Node, trace
 from handgrad.compile.values import Address, NotNative, Value, lengths
-from handgrad.interop.c import columns, dropout, elementwise, images, products
+from handgrad.interop.c import columns, dropout, elementwise, images, products, recurrent, strided
 from handgrad.interop.c.forms import form_of, ints
 from handgrad.interop.c.losses import write_loss, write_update
 from handgrad.interop.c.writer import Call, Memory, Writer
 from handgrad.layer import walk
 from handgrad.network import Network
 
+Inputs = tuple[Array, ...]  # x, or x and a mask of steps
 ALIGN = 4  # words: what vectors of small processors ask for; more would waste their memory
 FAMILIES = (
     products,
+    recurrent,
+    strided,
     elementwise,
     images,
     columns,
@@ -38,22 +41,25 @@ FAMILIES = (
 class Program:
     """The calls of each function, the names and places of their arrays, and the memory they need.
 
-    arena: words of it, shared by predict and backward, which do not run at the same time.
+    mask: the shape of a mask of steps, where the network takes one beside x. arena: words of it,
+    shared by predict and backward, which do not run at the same time.
     """
 
     memory: Memory
     x_shape: tuple[int, ...]
     y_shape: tuple[int, ...]
     predict: Writer
+    mask: tuple[int, ...] | None = None
     backward: Writer | None = None
     update: list[Call] = field(default_factory=list)
     arena: int = 0
 
 
 def plan(
-    network: Network, x: Array, batch: int, *, training: bool, loss: Any, optimizer: Any, int8: bool
-) -> Program:
-    """The program. Raises NotNative with all layers that have no form in C."""
+    network: Network, inputs: Inputs, batch: int, *, training: bool, loss: Any, optimizer: Any,
+    int8: bool,
+) -> Program:  # fmt: skip
+    """The program for the inputs. Raises NotNative with all layers that have no form in C."""
     flat = network.flat
     paths = {id(s.view): s.path for s in flat.segments}
     for path, layer in walk(network):
@@ -62,11 +68,12 @@ def plan(
     memory = Memory(paths, flat.frozen, int8)
     wrong: dict[str, None] = {}
     with network.evaluating():
-        predict, x_shape, y = forward_calls(network, x, memory, batch, "y", None, wrong)
-    program = Program(memory, x_shape, lengths(y.shape, batch), predict)
+        predict, x_shape, y = forward_calls(network, inputs, memory, batch, "y", None, wrong)
+    mask = (batch, *inputs[1].shape[1:]) if len(inputs) > 1 else None
+    program = Program(memory, x_shape, lengths(y.shape, batch), predict, mask)
     if training:
         with network.mode(True):
-            program.backward = forward_calls(network, x, memory, batch, "", loss, wrong)[0]
+            program.backward = forward_calls(network, inputs, memory, batch, "", loss, wrong)[0]
     if wrong:
         raise NotNative("; ".join(wrong))
     words = [lay_out(predict.calls, 1, ALIGN)]  # type: ignore[arg-type]
@@ -83,7 +90,7 @@ def plan(
 
 def forward_calls(
     network: Network,
-    x: Array,
+    inputs: Inputs,
     memory: Memory,
     batch: int,
     target: str,
@@ -94,13 +101,16 @@ def forward_calls(
 
     Layers without a form are entered in `wrong`.
     """
-    traced, trains = trace(network, x[:3]), not target
+    x, *more = inputs
+    traced, trains = trace(network, x[:3], more=[m[:3] for m in more]), not target
     mark(traced.nodes, trains)
     c = Writer(memory, batch, trains)
     c.uses = Counter(id(n.layer.stream) for n in traced.nodes if getattr(n.layer, "stream", None))
     shape = lengths(traced.x.shape, batch)
     now: dict[Value, Value] = {traced.x: Value(shape, address=Address("x"))}
     now[traced.x].integer = x.dtype.kind in "iub"
+    for mask in traced.more:
+        now[mask] = Value(lengths(mask.shape, batch), address=Address("mask"), integer=True)
     for node in traced.nodes:
         adopt(node, c, now)
         before, c.label = node.outputs, node.name
@@ -154,7 +164,7 @@ def backward_calls(c: Writer, nodes: list[Node], y: Value, dy: Value) -> None:
     gradients: dict[Value, Value] = {y: dy}
     for node in reversed(nodes):
         dys = [gradients.pop(value, None) for value in node.outputs]
-        if dys[0] is None or not node.learns:
+        if all(dy is None for dy in dys) or not node.learns:
             continue
         c.label = f"{node.name} backward"
         results = form_of(node).backward(c, node, *dys)

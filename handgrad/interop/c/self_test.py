@@ -40,9 +40,9 @@ int main(void)
     static float y[{y_size}];
     int wrong = 0;
     for (int i = 0; i < {x_size}; i++) x[i] = {x_value};
-    {name}_predict(&{name}_trained, &s, x, y);
-    for (int i = 0; i < {y_size}; i++) wrong += differs("y", i, y[i], golden_y[i], {y_largest});
 """
+_CALL = """    {name}_predict(&{name}_trained, &s, {xs}, y);
+    for (int i = 0; i < {y_size}; i++) wrong += differs("{what}", i, y[i], {golden}, {largest});"""
 
 
 def self_test(text: Text, g: Golden) -> str:
@@ -54,13 +54,27 @@ def self_test(text: Text, g: Golden) -> str:
         value = f"({value} + 1) * {literal(float(g.factor))}"
     start = _START.format(
         NAME=name.upper(), name=name, tolerance=literal(TOLERANCE), x=text.x_type,
-        x_size=prod(p.x_shape), y_size=prod(p.y_shape), y=numbers(g.y.astype(np.float32)),
+        x_size=prod(p.x_shape), y_size=prod(p.y_shape),
+        y=numbers(np.concatenate([y.ravel() for y in g.y]).astype(np.float32)),
         x_value=f"i % {int(g.x.max()) + 1}" if integers else value,
-        y_largest=literal(float(np.abs(g.y).max())),
     )  # fmt: skip
     lines = [start.rstrip("\n")]
+    if p.mask is not None:
+        N, T = p.mask
+        lines += [
+            f"    static uint8_t mask[{N * T}];",
+            f"    for (int i = 0; i < {N * T}; i++) mask[i] = i % {T} < {T} - (i / {T} + 1) % {T};",
+        ]
+    xs = "x" if p.mask is None else "x, mask"
+    for k, y in enumerate(g.y):
+        lines.append(_CALL.format(
+            name=name, xs=xs, y_size=y.size, what=("y", "y of a second call")[k],
+            golden=f"golden_y[{f'{y.size} + ' * k}i]", largest=literal(float(np.abs(y).max())),
+        ))  # fmt: skip
+    if p.memory.states:
+        lines.append(f"    {name}_reset(&s);")
     if p.backward is not None:
-        lines += training_lines(text, g)
+        lines += training_lines(text, g, xs)
     lines += [
         '    if (!wrong) puts("all as in Python");',
         "    return wrong != 0;",
@@ -72,7 +86,7 @@ def self_test(text: Text, g: Golden) -> str:
     return whole.replace(include, include + _GOLDEN, 1) if "golden(" in whole else whole
 
 
-def training_lines(text: Text, g: Golden) -> list[str]:
+def training_lines(text: Text, g: Golden, xs: str) -> list[str]:
     """One step: the loss, some elements of each gradient, and of each parameter after it."""
     name, assert_t = text.name, g.t
     assert assert_t is not None
@@ -91,11 +105,11 @@ def training_lines(text: Text, g: Golden) -> list[str]:
         f"    for (int i = 0; i < {size}; i++) {kind}[i] = {value};",
     ]
     if text.loss is None:
-        lines.append(f"    {name}_backward(&w, &s, x, dy);")
+        lines.append(f"    {name}_backward(&w, &s, {xs}, dy);")
     else:
         loss = literal(g.loss)
         lines += [
-            f"    float loss = {name}_backward(&w, &s, x, t);",
+            f"    float loss = {name}_backward(&w, &s, {xs}, t);",
             f'    wrong += differs("loss", 0, loss, {loss}, {literal(abs(g.loss))});',
         ]
     lines += compared("s.g.", g.gradients, g)

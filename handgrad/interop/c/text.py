@@ -9,12 +9,13 @@ from typing import Any
 
 from handgrad.arrays import Array
 from handgrad.compile.values import Address, Value
-from handgrad.interop.c.kernels import needed
+from handgrad.interop.c.kernels import needed, sources
 from handgrad.interop.c.losses import takes_labels
 from handgrad.interop.c.program import Program
 from handgrad.interop.c.writer import Call, Member, Writer, literal
 
 WIDTH = 100
+PUBLIC = ("predict", "backward", "update", "reset", "weights", "gradients", "state", "trained")
 
 
 def shape_of(shape: Sequence[int]) -> str:
@@ -65,17 +66,21 @@ def body(c: Writer) -> Iterator[str]:
 def function(head: str, lines: Iterable[str]) -> str:
     """A function of the file."""
     text = "\n".join(lines).strip("\n")
-    unused = "".join(f"    (void){name};\n" for name in ("w", "s") if f"{name}->" not in text)
+    used = re.sub(r"/\*.*?\*/", "", text)
+    unused = "".join(f"    (void){name};\n" for name in re.findall(r"\*(\w+)[,)]", head)
+                     if not re.search(rf"\b{name}\b", used))  # fmt: skip
     return f"{head}\n{{\n{unused}{text}\n}}"
 
 
 def struct(name: str, members: Iterable[Member]) -> str:
     """A struct of arrays; the integers of 8 bits come last."""
-    lines = [
-        f"    {m.type} {m.name}[{m.array.size}];".ljust(36) + f" /* {shape_of(m.array.shape)} */"
-        for m in ordered(members)
-    ]
+    lines = [member_line(m) for m in ordered(members)]
     return "typedef struct {\n" + "\n".join(lines or ["    char none;"]) + f"\n}} {name};"
+
+
+def member_line(m: Member) -> str:
+    """An array of a struct, with its shape."""
+    return f"    {m.type} {m.name}[{m.array.size}];".ljust(36) + f" /* {shape_of(m.array.shape)} */"
 
 
 def ordered(members: Iterable[Member]) -> list[Member]:
@@ -91,7 +96,10 @@ def numbers(array: Array) -> str:
 
 
 class Text:
-    """A program's file and header under a name."""
+    """A program's file and header under a name.
+
+    A function of the file's own whose name would be one of the header's gets a "_" behind it.
+    """
 
     def __init__(self, p: Program, name: str, loss: Any, optimizer: Any, integers: bool, note: str):
         self.p, self.name, self.loss, self.note = p, name, loss, note
@@ -102,10 +110,14 @@ class Text:
         t = t if kind == "t" else "const float *dy"
         const = "" if p.memory.follows else "const "
         w, s = f"{name}_weights *w", f"{name}_state *s"
-        self.predict = head(f"void {name}_predict", f"const {w}", s, f"const {x} *x", "float *y)")
-        self.backward = head(f"{returns} {name}_backward", const + w, s, f"const {x} *x", f"{t})")
+        xs = [f"const {x} *x", *["const uint8_t *mask"] * (p.mask is not None)]
+        self.predict = head(f"void {name}_predict", f"const {w}", s, *xs, "float *y)")
+        self.backward = head(f"{returns} {name}_backward", const + w, s, *xs, f"{t})")
         self.update = head(f"void {name}_update", w, s, "float rate)")
+        self.reset = head(f"void {name}_reset", f"{s})")
         self.x_type, self.kind, self.rate = x, kind, 0.0
+        own = [n for n in sources() if n in {f"{name}_{end}" for end in PUBLIC}]
+        self.taken = re.compile(rf"\b({'|'.join(own)})\b" if own else r"(?!)")
 
     def header(self) -> str:
         """The header: structs and functions."""
@@ -128,19 +140,32 @@ class Text:
             lines.append(
                 "    uint32_t draws;       /* calls of backward, each with its own masks */"
             )
-        zero = " All zero at first." if self.moments or p.memory.draws else ""
+        lines += [member_line(m) for m in p.memory.states.values()]
+        zero = " All zero at first." if self.moments or p.memory.draws or p.memory.states else ""
         parts.append(f"/* Working memory.{zero} */\n" + "typedef struct {\n" + "\n".join(lines)
                      + f"\n}} {name}_state;")  # fmt: skip
         parts.append("/* The parameters as they are in Python: to predict with, or to copy and "
                      f"learn from. */\nextern const {name}_weights {name}_trained;")  # fmt: skip
-        parts.append(f"/* The outputs y {shape_of(p.y_shape)} for x {shape_of(p.x_shape)}, as in "
-                     f"evaluation mode. */\n{self.predict};")  # fmt: skip
+        parts.append(f"{self._about_predict()}\n{self.predict};")
+        if p.memory.states:
+            parts.append("/* The next call starts from states of 0, not from those that the call "
+                         f"before left. */\n{self.reset};")  # fmt: skip
         if trains:
             parts.append(f"{self._about_backward()}\n{self.backward};")
             parts.append("/* One step of the optimizer along the gradients, with this learning "
                          f"rate. */\n{self.update};")  # fmt: skip
         parts.append("#ifdef __cplusplus\n}\n#endif")
         return "\n\n".join([*parts, "#endif\n"])
+
+    def _about_predict(self) -> str:
+        """The comment of predict."""
+        p = self.p
+        lines = [f"The outputs y {shape_of(p.y_shape)} for x {shape_of(p.x_shape)}, as in "
+                 "evaluation mode."]  # fmt: skip
+        if p.mask is not None:
+            lines.append(f"mask {shape_of(p.mask)}: 0 at steps without data, where states stand "
+                         "still.")  # fmt: skip
+        return f"/* {f'{chr(10)} * '.join(lines)} */"
 
     def _about_backward(self) -> str:
         """The comment of backward."""
@@ -159,16 +184,24 @@ class Text:
         parts = [f"/* {name}: see {name}.h. */\n#include \"{name}.h\"\n\n#include <math.h>\n"
                  "#include <string.h>"]  # fmt: skip
         kernels = needed([*calls, *(call.function for call in p.update)])
-        parts += kernels
+        parts += [self.taken.sub(r"\g<0>_", text) for text in kernels]
         parts += [f"static const Window window{i} = {w};" for i, w in enumerate(p.memory.windows)]
-        parts.append(function(self.predict, body(p.predict)))
+        parts.append(function(self.predict, self._lines(body(p.predict))))
+        if p.memory.states:
+            names = [m.name for m in p.memory.states.values()]
+            lines = (f"    memset(s->{n}, 0, sizeof s->{n});" for n in names)
+            parts.append(function(self.reset, lines))
         if p.backward is not None:
-            parts.append(function(self.backward, self._backward_lines()))
-            parts.append(function(self.update, self._update_lines()))
+            parts.append(function(self.backward, self._lines(self._backward_lines())))
+            parts.append(function(self.update, self._lines(self._update_lines())))
         values = ",\n".join(f"/* {m.name} */ {numbers(m.array)}"
                             for m in ordered(p.memory.weights.values()))  # fmt: skip
         parts.append(f"const {name}_weights {name}_trained = {{\n{values or '0'}\n}};")
         return "\n\n".join([*parts, self_test])
+
+    def _lines(self, lines: Iterable[str]) -> Iterator[str]:
+        """The lines of a function, with the names that its functions have here."""
+        return (self.taken.sub(r"\g<0>_", line) for line in lines)
 
     def _backward_lines(self) -> Iterator[str]:
         assert self.p.backward is not None
@@ -178,8 +211,6 @@ class Text:
         if self.p.memory.gradients:
             yield "\n    memset(&s->g, 0, sizeof s->g); /* every use of a parameter adds to it */"
         yield from lines[len(declared) :]
-        unused = [n for n in ("x", self.kind) if not _uses(lines, n)]
-        yield from (f"    (void){n};" for n in unused)
         if self.p.memory.draws:
             yield "    s->draws++;"
         if self.loss is not None:
@@ -199,10 +230,7 @@ class Text:
         weights = sum(m.array.size * m.array.itemsize for m in p.memory.weights.values())
         arrays = 1 + 2 * self.moments if p.backward is not None else 0
         learned = sum(m.array.size for m in p.memory.gradients.values())
-        state = 4 * (max(p.arena, 1) + arrays * learned + self.moments + p.memory.draws)
+        kept = sum(m.array.size for m in p.memory.states.values())
+        state = 4 * (max(p.arena, 1) + arrays * learned + self.moments + p.memory.draws + kept)
         aligned = any(m.type == "float" for m in p.memory.weights.values())
         return (-(-weights // 4) * 4 if aligned else max(weights, 1)), state
-
-
-def _uses(lines: list[str], name: str) -> bool:
-    return any(re.search(rf"[ (]{name}[,)]", line) for line in lines)

@@ -56,7 +56,8 @@ def identifier(path: str) -> str:
 
 @dataclass
 class Memory:
-    """The structs: weights, and gradients of those that learn; by the arrays' ids and use.
+    """The structs: weights, and gradients of those that learn; by the arrays' ids and use. And
+    the states that layers keep from call to call, by the layers' ids and letters.
 
     paths: of each parameter and buffer by its array's id. windows: the constants of windows.
     """
@@ -66,6 +67,7 @@ class Memory:
     int8: bool
     weights: dict[Any, Member] = field(default_factory=dict)
     gradients: dict[int, Member] = field(default_factory=dict)
+    states: dict[Any, Member] = field(default_factory=dict)
     windows: list[str] = field(default_factory=list)
     kept: list[Array] = field(default_factory=list)  # constants, whose ids are in use
     follows: bool = False  # whether a training step moves running statistics
@@ -96,6 +98,15 @@ class Memory:
             return None
         name = self._member((id(array), "w"), array, "").name
         return "s->g." + self.gradients.setdefault(id(array), Member(f"d{name}", array)).name
+
+    def state(self, layer: Any, letter: str, path: str, shape: tuple[int, ...]) -> str:
+        """A state that stays from one call to the next."""
+        key = id(layer), letter
+        if key not in self.states:
+            name = identifier(f"{path}.{letter}")
+            taken = {m.name for m in self.states.values()}
+            self.states[key] = Member(name + "_" * (name in taken), np.zeros(shape, np.float32))
+        return f"s->{self.states[key].name}"
 
     def sort(self) -> None:
         """Put the members in the order of the network's parameters."""

@@ -135,7 +135,7 @@ def _compare(ours: dict[str, Array], theirs: dict[str, Array], rtol: float) -> I
         elif a.size and not np.allclose(a, b, rtol, rtol * np.abs(a).max(), equal_nan=True):
             worst = np.unravel_index(np.argmax(np.abs(a - b)), a.shape)
             at = tuple(map(int, worst))
-            yield f"{name} differs most at {at}: {b[worst]!r}, ours {a[worst]!r}"
+            yield f"{name} differs most at {at}: {b[worst].item()!r}, ours {a[worst].item()!r}"
 
 
 def _differing(ours: list[dict[str, Any]], theirs: Any) -> Iterator[str]:

@@ -67,13 +67,13 @@ def load_weights(
     wrong = {n: a for n, a in found.items() if a.shape != ours[n].shape or a.dtype.kind != "f"}
     problems = []
     if missing and not partial:
-        problems.append(f"missing: {listed([wanted[n] for n in missing], theirs)}")
+        problems.append(f"missing: {listed([wanted[n] for n in missing], unused)}")
     if unused and not partial:
-        problems.append(f"of no use here: {listed(unused, set(ours))}")
+        problems.append(f"of no use here: {listed(unused, missing)}")
     if wrong:
         problems.append("; ".join(_misfit(n, ours[n], a) for n, a in wrong.items()))
     if problems or not found:
-        said = "; ".join(problems) or f"none of its names is wanted: {listed(unused, set(ours))}"
+        said = "; ".join(problems) or f"none of its names is wanted: {listed(unused, missing)}"
         raise ValueError(f"{path}: {said}")
     for name, array in found.items():
         ours[name][...] = array
@@ -140,9 +140,9 @@ def require_same(what: str, wanted: Mapping[str, Array], given: Mapping[str, Arr
     unused = [name for name in given if name not in wanted]
     problems = []
     if missing:
-        problems.append(f"missing: {listed(missing, given)}")
+        problems.append(f"missing: {listed(missing, unused)}")
     if unused:
-        problems.append(f"of no use here: {listed(unused, wanted)}")
+        problems.append(f"of no use here: {listed(unused, missing)}")
     problems += [
         f"{name} has shape {given[name].shape}, the network's {array.shape}"
         for name, array in wanted.items()
@@ -153,7 +153,7 @@ def require_same(what: str, wanted: Mapping[str, Array], given: Mapping[str, Arr
 
 
 def listed(names: list[str], among: Collection[str]) -> str:
-    """Some names, the first with the nearest that there are."""
+    """Some names, each with the nearest of those that it may have been meant for."""
     shown = []
     for name in names[:SHOWN]:
         near = difflib.get_close_matches(name, sorted(among), 1, 0.5)

@@ -91,8 +91,13 @@ class Builder:
             setattr(layer, name, array)
         return layer
 
-    def add(self, layer: Layer, *xs: Value, rank: int | None = None, first: bool = False) -> Value:
-        """A step by a layer. rank: of what it makes, where another; first: with channels first."""
+    def add(
+        self, layer: Layer, *xs: Value | None, rank: int | None = None, first: bool = False
+    ) -> Value:
+        """A step by a layer, whose first input is there.
+
+        rank: of what it makes, where another; first: with channels first.
+        """
         key = self.name if not self.count else f"{self.name}.{self.count}"
         self.count += 1
         if key not in self.inner:
@@ -103,7 +108,8 @@ class Builder:
                         setattr(one, name, np.array(getattr(one, name)))
             if self.frozen:
                 self.fixed.append(layer)
-        return self.step(key, [Ref(x.name) for x in xs], rank or xs[0].rank, first)
+        taken = [None if x is None else Ref(x.name) for x in xs]
+        return self.step(key, taken, rank or next(x.rank for x in xs if x is not None), first)
 
     def step(self, call: Any, taken: list[Any], rank: int, first: bool = False) -> Value:
         """A step by a layer's name, or by a function."""
@@ -143,6 +149,7 @@ class Builder:
 
     def network(self, output: Value, dtype: str) -> Network:
         """All steps as a network: a Sequential where each takes what the one before made."""
+        self.prune(output)
         calls = [call for _, call, _, _ in self.steps]
         before = [self.inputs[0], *(name for name, *_ in self.steps)]
         chain = all(taken == [b] for (_, _, taken, _), b in zip(self.steps, before))
@@ -153,8 +160,18 @@ class Builder:
         network.dtype = dtype
         return network
 
+    def prune(self, output: Value) -> None:
+        """Leave out functions that the output does not depend on, such as those of masks."""
+        wanted, kept = {output.name}, []
+        for step in reversed(self.steps):
+            name, call, taken, _ = step
+            if name in wanted or isinstance(call, str):
+                kept.append(step)
+                wanted |= {str(x) for x in taken if isinstance(x, Ref)}
+        self.steps = kept[::-1]
 
-Convert = Callable[..., Value]
+
+Convert = Callable[..., Any]  # a Value, or a list of several
 
 
 def need(condition: bool, what: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from handgrad import layers
 from handgrad.arrays import Array
+from handgrad.inside import sublayers
 from handgrad.interop.files.weights import require_layer
 from handgrad.interop.torch.layouts import held_by
 from handgrad.layer import Layer, parameter_names, walk
@@ -101,10 +102,25 @@ def _measured(layer: Any, gradient: bool) -> list[Array]:
     return [layer.center, layer.factor**-2, np.array(0, np.int32)]
 
 
+def _heads_in(layer: Any, arrays: Sequence[Array]) -> dict[str, Array]:
+    """(D, heads, size) and (heads, size) as W and b."""
+    shapes = [(len(arrays[0]), -1), (-1,)]
+    return {name: a.reshape(s) for name, a, s in zip("Wb", arrays, shapes)}
+
+
+def _heads_out(layer: Any, arrays: Sequence[Array]) -> dict[str, Array]:
+    """(heads, size, M) and (M) as W and b."""
+    return {name: a.reshape(-1, a.shape[-1]) if name == "W" else a for name, a in zip("Wb", arrays)}
+
+
 _KERNEL = _plain("W", "b", out=_kernel_out, into=_kernel_in)
 _PRELU = _plain("a", into=lambda layer, a: a.reshape(-1))
 LAYOUTS: dict[str, Layout] = {
     "dense": _plain("W", "b"),
+    "heads_in": Layout(_plain("W", "b").there, _heads_in),
+    "heads_out": Layout(_plain("W", "b").there, _heads_out),
+    "scalar": _plain("scale"),
+    "weight": _plain("w"),
     "conv": _KERNEL,
     "depthwise": _plain("W", "b", out=_depthwise_out, into=_depthwise_in),
     "embedding": _plain("W"),
@@ -190,17 +206,8 @@ def _stored(
             f"those with weights are {', '.join(sorted(c.__name__ for c in OURS))}"
         )
     else:
-        for _, inner in _inside(layer):
+        for _, inner in sublayers(layer):
             yield from _stored(inner, prefix or "layers/", used, paths)
-
-
-def _inside(layer: Any) -> Iterator[tuple[str, Any]]:
-    """The layers right inside another."""
-    reached: list[str] = []
-    for path, inner in walk(layer):
-        if path and not any(path.startswith(f"{outer}.") for outer in reached):
-            reached.append(path)
-            yield path, inner
 
 
 def _at(layer: Any, name: str) -> Stored:

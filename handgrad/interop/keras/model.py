@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from handgrad.interop.files.weights import listed
-from handgrad.interop.keras import activations, images, others
+from handgrad.interop.keras import activations, attention, images, masks, others, recurrent
 from handgrad.interop.keras.archive import ERRORS, read_keras, said
 from handgrad.interop.keras.builder import Builder, Convert, Value, need
+from handgrad.interop.keras.calls import Made, arguments, chosen, in_order, keys, output_of, sources
 from handgrad.interop.steps import Unsupported
 from handgrad.layer import walk
 from handgrad.network import Network
 from handgrad.tensor import no_grad
 
-CONVERT: dict[str, Convert] = {**activations.CONVERT, **images.CONVERT, **others.CONVERT}
+CONVERT: dict[str, Convert] = {
+    **activations.CONVERT, **images.CONVERT, **others.CONVERT, **recurrent.CONVERT,
+    **attention.CONVERT, **masks.CONVERT,
+}  # fmt: skip
+# What a layer may be called with besides its inputs.
+CALLED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys((*recurrent.CELLS, "Bidirectional"), ("mask", "initial_state")),
+    "GlobalAveragePooling1D": ("mask",), "Attention": ("mask", "use_causal_mask"),
+    "AdditiveAttention": ("mask", "use_causal_mask"),
+    "TimeDistributed": ("mask",),
+    "MultiHeadAttention": ("query_mask", "value_mask", "key_mask", "attention_mask",
+                           "use_causal_mask", "value", "key"),
+}  # fmt: skip
 MODELS = ("Sequential", "Functional", "Model")
 # In a file of weights: what no layer's outputs depend on.
 ASIDE = re.compile(r"(^|/)(optimizer|seed_generator|_?metrics?|loss_tracker)(/|$)|^vars/")
@@ -56,8 +69,10 @@ def _built(config: dict[str, Any], arrays: dict[str, Any], output: str | None) -
         raise ValueError(f"no counterpart for {'; '.join(f'{n} ({w})' for n, w in wrong.items())}")
     unused = sorted(n for n in b.arrays if n not in b.taken and not ASIDE.search(n))
     if unused:
-        raise ValueError(f"weights of no use here: {listed(unused, b.taken)}")
+        raise ValueError(f"weights of no use here: {listed(unused, ())}")
     kinds = [a.dtype.name for n, a in b.arrays.items() if n in b.taken and a.dtype.kind == "f"]
+    if isinstance(y, list):
+        raise ValueError("the model's one output is several")
     network = b.network(b.given(y), "float64" if "float64" in kinds else "float32")
     _try(network, b)
     paths = {id(layer): path for path, layer in walk(network)}
@@ -73,54 +88,36 @@ def _named(arrays: dict[str, Any]) -> dict[str, Any]:
 def _model(
     b: Builder, config: dict[str, Any], given: list[Value] | None, prefix: str,
     wrong: dict[str, str], output: str | None = None,
-) -> Value:  # fmt: skip
+) -> Made:  # fmt: skip
     """The steps of a model. given: what it is called on, where it lies inside another."""
     groups, inner = _groups(config["config"]["layers"], prefix), config["config"]
     if config["class_name"] == "Sequential":
         return _sequential(b, inner["layers"], groups, given, wrong)
-    values: dict[tuple[str, int], Value] = {}
-    inputs = _keys(inner["input_layers"])
-    for layer, x in zip(inputs, given or []):
-        values[layer] = x
+    values: dict[tuple[str, int], Made] = {}
+    inputs = keys(inner["input_layers"])
+    for (name, k, _), x in zip(inputs, given or []):
+        values[name, k] = x
     by_name = {layer["name"]: layer for layer in inner["layers"]}
     if given is None:
-        for name, k in inputs:
+        for name, k, _ in inputs:
             values[name, k] = _input(b, by_name[name])
     calls = {(layer["name"], k): node for layer in inner["layers"]
              for k, node in enumerate(layer["inbound_nodes"])}  # fmt: skip
-    for name, k in _in_order({key: _sources(node) for key, node in calls.items()}, values):
-        args = _arguments(calls[name, k], values)
-        values[name, k] = _layer(b, by_name[name], args, groups, wrong)
-    return values[_chosen(_keys(inner["output_layers"]), output)]
-
-
-def _in_order(
-    needed: dict[tuple[str, int], list[tuple[str, int]]], known: dict[tuple[str, int], Value]
-) -> Iterator[tuple[str, int]]:  # fmt: skip
-    """The calls, each behind those whose outputs it takes."""
-    left = {key: set(sources) - known.keys() for key, sources in needed.items()}
-    users: dict[tuple[str, int], list[tuple[str, int]]] = {}
-    for key, sources in left.items():
-        for source in sources:
-            users.setdefault(source, []).append(key)
-    ready = deque(key for key, sources in left.items() if not sources and key not in known)
-    while ready:
-        key = ready.popleft()
-        yield key
-        for user in users.get(key, ()):
-            left[user].discard(key)
-            if not left[user]:
-                ready.append(user)
-    stuck = [name for (name, _), sources in left.items() if sources]
-    if stuck:
-        raise ValueError(f"{stuck[0]!r} takes what no layer gives")
+    for name, k in in_order({key: sources(node) for key, node in calls.items()}, values):
+        args, options = arguments(calls[name, k], values, wrong)
+        values[name, k] = _layer(b, by_name[name], args, options, groups, wrong)
+    found = keys(inner["output_layers"])
+    if given is not None and len(found) > 1:
+        return [output_of(key, values, wrong) for key in found]
+    return output_of(chosen(found, output), values, wrong)
 
 
 def _sequential(
     b: Builder, inner: list[Any], groups: dict[str, str], given: list[Value] | None,
     wrong: dict[str, str],
-) -> Value:  # fmt: skip
+) -> Made:  # fmt: skip
     first = inner[0]["class_name"] == "InputLayer"
+    mask: Value | None = None
     if given is None:
         if not first:
             raise ValueError("a Sequential without its Input; build it before it is saved")
@@ -128,77 +125,43 @@ def _sequential(
     else:
         (x,) = given
     for layer in inner[first:]:
-        x = _layer(b, layer, [x], groups, wrong)
+        kind, c = layer["class_name"], layer["config"]
+        needs = mask is not None and kind in (*masks.ASKING, *masks.OTHERWISE)
+        mask = masks.begun(b, kind, c, x) or mask
+        made = _layer(b, layer, [x], {"mask": mask} if needs else {}, groups, wrong)
+        if isinstance(made, list):
+            raise ValueError(f"{c['name']!r} gives several outputs inside a chain")
+        x, mask = made, masks.after(kind, c, mask)
     return x
 
 
-def _keys(value: Any) -> list[tuple[str, int]]:
-    """(layer, number of the call) of inputs or outputs; a single one lies without a list."""
-    if len(value) == 3 and isinstance(value[0], str):
-        value = [value]
-    if isinstance(value, dict):
-        value = list(value.values())
-    return [(name, int(node)) for name, node, _ in value]
-
-
-def _chosen(outputs: list[tuple[str, int]], name: str | None) -> tuple[str, int]:
-    names = [n for n, _ in outputs]
-    if name is None and len(outputs) > 1:
-        raise ValueError(f"the model has the outputs {', '.join(names)}; choose one by output=")
-    if name is not None and name not in names:
-        raise ValueError(f"there is no output {name!r}; there are {', '.join(names)}")
-    return outputs[0 if name is None else names.index(name)]
-
-
-def _sources(node: Any) -> list[tuple[str, int]]:
-    """The calls whose outputs a node takes."""
-    if isinstance(node, list):  # as older versions wrote it
-        return [(one[0], one[1]) for one in node]
-    return [key for arg in node["args"] for key in _tensors(arg)]
-
-
-def _tensors(arg: Any) -> list[tuple[str, int]]:
-    if isinstance(arg, list):
-        return [key for one in arg for key in _tensors(one)]
-    if isinstance(arg, dict) and arg.get("class_name") == "__keras_tensor__":
-        name, node, _ = arg["config"]["keras_history"]
-        return [(name, node)]
-    return []
-
-
-def _arguments(node: Any, values: dict[tuple[str, int], Value]) -> list[Any]:
-    """What a node takes, in order: values and numbers."""
-    if isinstance(node, list):
-        return [values[key] for key in _sources(node)]
-    extra = {k: v for k, v in node.get("kwargs", {}).items() if v not in (None, False)}
-    if extra:
-        told = ", ".join(f"{k}={v!r}" for k, v in extra.items())
-        raise ValueError(f"a layer is called with {told}, which has no counterpart")
-    flat = [one for arg in node["args"] for one in (arg if isinstance(arg, list) else [arg])]
-    return [values[keys[0]] if (keys := _tensors(arg)) else arg for arg in flat]
-
-
 def _layer(
-    b: Builder, layer: dict[str, Any], args: list[Any], groups: dict[str, str],
-    wrong: dict[str, str],
-) -> Value:  # fmt: skip
+    b: Builder, layer: dict[str, Any], args: list[Any], options: dict[str, Any],
+    groups: dict[str, str], wrong: dict[str, str],
+) -> Made:  # fmt: skip
     """The steps of one call of a layer; in `wrong`, why there are none."""
     name, kind, c = layer["config"]["name"], layer["class_name"], layer["config"]
     module, registered = layer.get("module") or "keras", layer.get("registered_name")
     with b.inside(name, groups.get(name, name), c.get("trainable", True) is not False):
         try:
+            extra = sorted(set(options) - set(CALLED.get(kind, ())))
+            need(not extra, f"{kind} called with {', '.join(extra)}")
             if module.startswith(("keras.src.ops", "keras.ops")):
-                return _operation(b, kind, args)
+                return _operation(b, kind, c, args)
             own = module.partition(".")[0] == "keras" and registered in (None, kind)
             need(own, f"{registered or module}, a class of the file's own, is never run")
             if kind in MODELS:
                 return _model(b, layer, args, f"{b.group}/", wrong)
             if kind == "TimeDistributed" and c["layer"]["class_name"] == "Dense":
                 b.group += "/layer"  # on the last axis it is the same
-                return others.CONVERT["Dense"](b, c["layer"]["config"], *args)
+                dense: Value = others.CONVERT["Dense"](b, c["layer"]["config"], *args)
+                return dense
             need(kind in CONVERT, f"{kind} has no layer here")
             need(all(isinstance(x, Value) for x in args), f"{kind} of numbers")
-            return CONVERT[kind](b, c, *args)
+            convert: Callable[..., Made] = CONVERT[kind]
+            takes = inspect.signature(convert)
+            need(_fits(takes, b, c, *args, **options), f"{kind} of {len(args)} inputs")
+            return convert(b, c, *args, **options)
         except Unsupported as error:
             wrong[name] = f"{kind}: {error}" if kind not in str(error) else str(error)
     given = [x for x in args if isinstance(x, Value)]
@@ -207,8 +170,21 @@ def _layer(
     return given[0]  # for the layers behind it, all of which are looked at
 
 
-def _operation(b: Builder, kind: str, args: list[Any]) -> Value:
-    """Arithmetic with values and numbers."""
+def _fits(signature: inspect.Signature, *args: Any, **options: Any) -> bool:
+    """Whether a function takes these."""
+    try:
+        signature.bind(*args, **options)
+    except TypeError:
+        return False
+    return True
+
+
+def _operation(b: Builder, kind: str, c: dict[str, Any], args: list[Any]) -> Value:
+    """Arithmetic with values and numbers, and masks."""
+    if kind in masks.OPERATIONS:
+        return masks.operation(b, kind, c, args)
+    if kind == "GetItem" and isinstance(args[0], Value):
+        return others.picked(b, *args)
     need(kind in others.OPERATORS, f"the operation {kind}")
     need(all(isinstance(a, Value | int | float) for a in args), f"{kind} of {args!r:.60}")
     return others.combined(b, others.OPERATORS[kind], *args)

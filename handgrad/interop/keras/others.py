@@ -25,7 +25,7 @@ def _dense(b: Builder, c: dict[str, Any], x: Value) -> Value:
 
 
 def _embedding(b: Builder, c: dict[str, Any], x: Value) -> Value:
-    plain(c, mask_zero=False, quantization_config=None)
+    plain(c, quantization_config=None)
     W = b.array("vars/0", size_of(c["input_dim"]), size(c["output_dim"], "output_dim"))
     layer = b.weighted(layers.Embedding(*W.shape), "embedding", ("vars/0", W))
     return b.add(layer, b.given(x), rank=x.rank + 1)
@@ -66,68 +66,6 @@ def _normalization(b: Builder, c: dict[str, Any], x: Value) -> Value:
     layer = layers.Standardize(mean.tolist(), np.maximum(np.sqrt(variance), 1e-7).tolist())
     arrays = [("vars/0", mean), ("vars/1", variance), ("vars/2", np.zeros((), np.int32))]
     return b.add(b.weighted(layer, "normalization", *arrays), b.given(x))
-
-
-# -- recurrent ------------------------------------------------------------------------------------
-
-CELLS: dict[str, tuple[Any, int]] = {
-    "SimpleRNN": (layers.RNN, 1), "LSTM": (layers.LSTM, 4), "GRU": (layers.GRU, 3),
-}  # fmt: skip
-
-
-def _cell(b: Builder, kind: str, c: dict[str, Any], group: str) -> Any:
-    """The recurrent layer of ours, with its weights."""
-    plain(c, activation="tanh", recurrent_activation="sigmoid", use_bias=True, return_state=False,
-          stateful=False)  # fmt: skip
-    cls, gates = CELLS[kind]
-    units = size(c["units"], "units")
-    Wx = b.array(f"{group}/vars/0", None, gates * units)
-    Wh = b.array(f"{group}/vars/1", units, gates * units)
-    after = kind == "GRU" and bool(c.get("reset_after", True))
-    bias = b.array(f"{group}/vars/2", *([2] if after else []), gates * units)
-    more = {"reset": "after" if after else "before"} if kind == "GRU" else {}
-    layer = cls(units, inputs=len(Wx), recurrent_dropout=c.get("recurrent_dropout") or 0.0, **more)
-    return b.weighted(layer, "recurrent", *((f"{group}/vars/{k}", array)
-                                            for k, array in enumerate((Wx, Wh, bias))))  # fmt: skip
-
-
-def _dropped(b: Builder, c: dict[str, Any], x: Value) -> Value:
-    """The input with the same elements switched off at every step, as the layer's option says."""
-    ratio = c.get("dropout") or 0.0
-    return b.add(layers.VariationalDropout(ratio), x) if ratio else x
-
-
-def _recurrent(kind: str) -> Convert:
-    def convert(b: Builder, c: dict[str, Any], x: Value) -> Value:
-        plain(c, go_backwards=False)
-        y = b.add(_cell(b, kind, c, "cell"), _dropped(b, c, b.given(x)))
-        if c.get("return_sequences"):
-            return y
-        return b.add(layers.Index((slice(None), -1)), y, rank=2)
-
-    return convert
-
-
-def _bidirectional(b: Builder, c: dict[str, Any], x: Value) -> Value:
-    plain(c, merge_mode="concat")
-    ahead, back = c["layer"], c.get("backward_layer")
-    kind = ahead["class_name"]
-    need(kind in CELLS and (back is None or back["class_name"] == kind), f"{kind} in it")
-    forward = ahead["config"]
-    backward = {**forward, "go_backwards": True} if back is None else back["config"]
-    need(not forward.get("go_backwards") and backward.get("go_backwards") is True, "go_backwards")
-    need(not forward.get("dropout") and not backward.get("dropout"), "dropout of its layers")
-    both = layers.Bidirectional(
-        _cell(b, kind, forward, "forward_layer/cell"),
-        _cell(b, kind, backward, "backward_layer/cell"),
-    )
-    y = b.add(both, b.given(x))
-    if forward.get("return_sequences"):
-        return y
-    H = both.ahead.outputs
-    last = b.add(layers.Index((slice(None), -1, slice(0, H))), y, rank=2)
-    first = b.add(layers.Index((slice(None), 0, slice(H, None))), y, rank=2)
-    return b.add(layers.Concat(axis=-1), last, first)
 
 
 # -- shapes ---------------------------------------------------------------------------------------
@@ -175,6 +113,25 @@ def _rescaled(b: Builder, c: dict[str, Any], x: Value) -> Value:
     scale, offset = c["scale"], c.get("offset", 0.0)
     need(all(isinstance(v, int | float) for v in (scale, offset)), f"scale={scale!r}")
     return combined(b, operator.add, combined(b, operator.mul, x, scale), offset)
+
+
+def picked(b: Builder, x: Value, *key: Any) -> Value:
+    """x[key] of integers, slices, None and an ellipsis, as a file states them."""
+    keys = tuple(_key(k) for k in key)
+    more = sum(k is None for k in keys) - sum(isinstance(k, int) for k in keys)
+    return b.add(layers.Index(keys), b.given(x), rank=x.rank + more)
+
+
+def _key(key: Any) -> Any:
+    kind = key.get("class_name") if isinstance(key, dict) else None
+    if kind == "__slice__":
+        return slice(*(key["config"][name] for name in ("start", "stop", "step")))
+    if kind == "__ellipsis__":
+        return ...
+    need(
+        key is None or (isinstance(key, int) and not isinstance(key, bool)), f"the key {key!r:.40}"
+    )
+    return key
 
 
 # -- several inputs -------------------------------------------------------------------------------
@@ -229,8 +186,6 @@ CONVERT: dict[str, Convert] = {
     "LayerNormalization": _layer_norm,
     "RMSNormalization": _rms,
     "Normalization": _normalization,
-    **{kind: _recurrent(kind) for kind in CELLS},
-    "Bidirectional": _bidirectional,
     "Flatten": _flatten,
     "Reshape": _reshape,
     "Permute": _permute,

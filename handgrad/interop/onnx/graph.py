@@ -104,10 +104,19 @@ def read_model(source: Any) -> Model:
         if not path.is_file():
             raise FileNotFoundError(f"onnx: there is no file {path}")
         try:
-            return model_of(read(mapped(path)), External(path.parent))
+            message = read(mapped(path))
         except WireError as error:
-            raise WireError(f"{path}: not a whole ONNX file: {error}") from None
+            raise WireError(f"{path}: not a whole ONNX file: {bare(error)}") from None
+        try:
+            return model_of(message, External(path.parent))
+        except ValueError as error:
+            raise type(error)(f"{path}: {bare(error)}") from None
     return model_of(read(require_bytes(source)), External(None))
+
+
+def bare(error: ValueError) -> str:
+    """What an error says, where the file is named before it."""
+    return str(error).removeprefix("onnx: ")
 
 
 def require_bytes(source: Any) -> Any:

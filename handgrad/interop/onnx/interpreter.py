@@ -182,7 +182,9 @@ def require_operators(model: Model) -> None:
             f"{op} ({', '.join(map(repr, names[:5]))}{', …' * (len(names) > 5)})"
             for op, names in sorted(missing.items())
         )
-        raise ValueError(f"onnx: operators that are not known, with their nodes: {named}")
+        hint = "; a ZipMap turns an array into maps: load(path) takes the array" * (
+            "ai.onnx.ml.ZipMap" in missing)  # fmt: skip
+        raise ValueError(f"onnx: operators that are not known, with their nodes: {named}{hint}")
     if wrong:
         raise ValueError(f"onnx: {'; '.join(wrong[:10])}")
 

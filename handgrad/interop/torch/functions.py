@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from handgrad import layers
 from handgrad.interop.steps import Unsupported
 
@@ -82,6 +84,14 @@ def _reduced(cls: Any) -> Callable[..., Any]:
     return call
 
 
+def _clamped(a: Any, min: Any = None, max: Any = None) -> Any:
+    """By numbers; by tensors, as the maximum and the minimum of both."""
+    if all(limit is None or isinstance(limit, int | float) for limit in (min, max)):
+        return layers.Clip(min, max)(a)
+    a = a if min is None else np.maximum(a, min)
+    return a if max is None else np.minimum(a, max)
+
+
 def _plain(cls: Any) -> Callable[..., Any]:
     return lambda a: cls()(a)
 
@@ -123,5 +133,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "avg_pool2d": lambda a, kernel_size, stride=None, padding=0: layers.AveragePooling(
         kernel_size, stride=stride, pad=padding)(a),
     "adaptive_avg_pool2d": _pooled_to_one,
+    "clamp": _clamped, "clip": _clamped,
+    "clamp_min": lambda a, min: _clamped(a, min),
+    "clamp_max": lambda a, max: _clamped(a, None, max),
+    "maximum": np.maximum, "minimum": np.minimum,
     "unsqueeze": lambda a, dim: layers.Reshape(_with_one(a.shape, dim))(a),
 }  # fmt: skip

@@ -28,7 +28,7 @@ def from_torch(module: Any, *example: Any) -> Network:
     if not example:
         raise ValueError("from_torch: give an example of its inputs, such as torch.zeros(1, 784)")
     dtype = next((str(p.dtype).rpartition(".")[2] for p in module.parameters()), "float32")
-    network = _sequential(module, dtype) or _traced(module, dtype)
+    network = _single(module, dtype) or _sequential(module, dtype) or _traced(module, dtype)
     given, expected = _run(module, example)
     mode = module.training
     arrays = [x.numpy() for x in given]
@@ -57,6 +57,27 @@ def _run(module: Any, example: tuple[Any, ...]) -> tuple[list[Any], Any]:
         raise ValueError(f"from_torch: the module cannot run on the example: {said:.300}") from None
     finally:
         module.train(mode)
+
+
+def _single(module: Any, dtype: str) -> Network | None:
+    """One layer of torch.nn. Raises ValueError where none of ours is it."""
+    import torch
+
+    kept = torch.nn.Sequential | torch.nn.ModuleList | torch.nn.ModuleDict | torch.nn.Identity
+    if not type(module).__module__.startswith("torch.nn.") or isinstance(module, kept):
+        return None
+    try:
+        layer: Any = layer_of(module)
+    except Unsupported as error:
+        raise ValueError(f"from_torch: no counterpart for the module ({error})") from None
+    layer.torch_name = ""
+    if not isinstance(module, torch.nn.MultiheadAttention):
+        return Sequential(layer, dtype=dtype)
+    inputs = ["query", "key", "value"]
+    steps: list[Any] = [("y", "attention", tuple(map(Ref, inputs)), {})]
+    network = Imported({"attention": layer}, steps, inputs, Ref("y"))
+    network.dtype = np.dtype(dtype)
+    return network
 
 
 def _sequential(module: Any, dtype: str) -> Sequential | None:
@@ -95,8 +116,8 @@ def _traced(module: Any, dtype: str) -> Network:
         graph = Tracer().trace(module)
     except Exception as error:  # whatever the module's own code raises while it is traced
         raise ValueError(
-            f"from_torch: {type(module).__name__} cannot be traced: {error}; a forward that looks "
-            "at values, or unpacks a shape, has to be written as a Network by hand"
+            f"from_torch: torch.fx cannot trace {type(module).__name__}: {error}. What it cannot "
+            "follow, such as an if by numbers, has to be written as a Network by hand"
         ) from None
     inner: dict[str, Any] = {}
     steps: list[Any] = []

@@ -268,6 +268,11 @@ class Date(Encoder):
         return [self.name, *around, f"{self.name} is missing"]
 
     @property
+    def circles(self) -> tuple[float, ...]:
+        """Their lengths in days."""
+        return (YEAR, WEEK, 1.0)[: 2 + self.times]
+
+    @property
     def use(self) -> str:
         return f"days, year, week{', time' * self.times}"
 
@@ -276,7 +281,7 @@ class Date(Encoder):
         unknown = np.isnan(days)
         known = np.where(unknown, self.center, days)
         out[:, 0] = smooth_clip((known - self.center) / self.scale)
-        for i, length in enumerate((YEAR, WEEK, 1.0)[: 2 + self.times]):
+        for i, length in enumerate(self.circles):
             angle = 2 * np.pi * (known % length) / length
             out[:, 1 + 2 * i] = np.where(unknown, 0, np.sin(angle))
             out[:, 2 + 2 * i] = np.where(unknown, 0, np.cos(angle))

@@ -54,3 +54,23 @@ static void standardize_forward(int n, int D, const float *x, const float *mean,
 {
     for (int i = 0; i < n * D; i++) z[i] = (x[i] - mean[i % D]) * factor[i % D];
 }
+
+/* y = the elements of x that four loops meet: n of them, s apart, from x[first] on. */
+static void strided_forward(int first, int n0, int s0, int n1, int s1, int n2, int s2, int n3,
+                            int s3, const float *x, float *y)
+{
+    for (int i = 0; i < n0; i++)
+        for (int j = 0; j < n1; j++)
+            for (int k = 0; k < n2; k++)
+                for (int l = 0; l < n3; l++) *y++ = x[first + i * s0 + j * s1 + k * s2 + l * s3];
+}
+
+/* dx, which was 0, gets dy where x was read; no element is read twice. */
+static void strided_backward(int first, int n0, int s0, int n1, int s1, int n2, int s2, int n3,
+                             int s3, const float *dy, float *dx)
+{
+    for (int i = 0; i < n0; i++)
+        for (int j = 0; j < n1; j++)
+            for (int k = 0; k < n2; k++)
+                for (int l = 0; l < n3; l++) dx[first + i * s0 + j * s1 + k * s2 + l * s3] = *dy++;
+}

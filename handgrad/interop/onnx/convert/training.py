@@ -12,7 +12,7 @@ import numpy as np
 from handgrad.arrays import Stream
 from handgrad.interop.onnx.convert import gradient as gradient
 from handgrad.interop.onnx.convert import load
-from handgrad.interop.onnx.graph import Graph, Model, model_of, require_bytes
+from handgrad.interop.onnx.graph import Graph, Model, bare, model_of, require_bytes
 from handgrad.interop.onnx.interpreter import Interpreter
 from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.operators.random import unseeded
@@ -97,8 +97,8 @@ def load_training(source: Any) -> Training:
     try:
         message = read(data)
     except WireError as error:
-        raise WireError(f"{source if from_path else 'the bytes'}: not a whole ONNX file: {error}"
-                        ) from None  # fmt: skip
+        named = source if from_path else "the bytes"
+        raise WireError(f"{named}: not a whole ONNX file: {bare(error)}") from None
     folder = Path(source).parent if from_path else None
     model = model_of(message, External(folder))
     if not model.training or model.training[0]["algorithm"] is None:

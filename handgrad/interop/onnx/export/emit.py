@@ -9,10 +9,15 @@ import numpy as np
 
 from handgrad import layers as L
 from handgrad.interop.onnx.export.builder import Builder, NoForm
-from handgrad.interop.onnx.export.traced import Use
+from handgrad.interop.onnx.export.traced import Compare, Use
 
 EMIT: dict[type, Callable[[Builder, Use, list[str]], Any]] = {}
 Names = list[str]
+COMPARISONS: dict[Any, tuple[str, int]] = {
+    np.less: ("Less", 9), np.greater: ("Greater", 9), np.equal: ("Equal", 11),
+    np.less_equal: ("LessOrEqual", 12), np.greater_equal: ("GreaterOrEqual", 12),
+    np.not_equal: ("Equal", 11),
+}  # fmt: skip
 
 
 def emits(*classes: Any) -> Callable[..., Any]:
@@ -149,6 +154,13 @@ def softmax(b, use, x):
     if b.opset < 13 and axis % rank == rank - 1:
         return b.node(op, x, axis=rank - 1)
     return b.node(op, x, axis=axis, since=13)
+
+
+@emits(Compare)
+def compare(b, use, x):
+    op, since = COMPARISONS[use.layer.ufunc]
+    y = b.node(op, x, since=since)
+    return b.node("Not", [y]) if use.layer.ufunc is np.not_equal else y
 
 
 @emits(L.Where)

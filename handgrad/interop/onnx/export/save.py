@@ -15,13 +15,21 @@ from handgrad.interop.onnx.convert.network import Imported
 from handgrad.interop.onnx.export.builder import Builder, NeedsOpset, NoForm, value
 from handgrad.interop.onnx.export.emit import EMIT
 from handgrad.interop.onnx.export.tables import entries, require_table, table_inputs
-from handgrad.interop.onnx.export.traced import Trace, Use, names_of_parameters, opened, trace
+from handgrad.interop.onnx.export.traced import (
+    Trace,
+    Truths,
+    Use,
+    names_of_parameters,
+    opened,
+    trace,
+)
 from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.operators.registry import NEWEST
 from handgrad.interop.onnx.prepared import prepare
 from handgrad.interop.onnx.wire import write
 from handgrad.interop.steps import Imported as Traced
 from handgrad.layer import Parameter, as_input
+from handgrad.layers import Where
 from handgrad.layers.checks import is_integer
 from handgrad.network import Network
 from handgrad.tensor import Tensor, no_grad
@@ -225,7 +233,9 @@ class Writer:
         if x is None:
             return ""
         if id(x) in self.names:
-            return self.names[id(x)]
+            name = self.names[id(x)]
+            number = isinstance(x, Truths) and not isinstance(use.layer, Where)
+            return self.b.cast(name, self.b.code) if number else name
         if isinstance(x, Parameter) and id(x) in self.parameters:
             path = self.parameters[id(x)].removeprefix("nodes.")
             self.names[id(x)] = self.b.weight(x.data, path)
@@ -244,7 +254,7 @@ class Writer:
             return emit(self.b, use, names)
         inside = opened(use)
         if inside is None:
-            raise NoForm("its code is no chain of layers")
+            raise NoForm("no operator does it, and its forward is not made of expressions that do")
         for entry, name in zip(inside.entries, names):
             self.names[id(entry)] = name
         before, self.prefix = self.prefix, self.b.scope

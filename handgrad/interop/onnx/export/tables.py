@@ -10,7 +10,7 @@ from handgrad.interop.onnx.export.builder import Builder, value
 from handgrad.interop.onnx.messages import Message
 from handgrad.interop.onnx.operators.registry import ML
 from handgrad.train.tables.cells import MISSING
-from handgrad.train.tables.encode import CLIP, Boolean, Category, Encoder, Number
+from handgrad.train.tables.encode import CLIP, Boolean, Category, Date, Encoder, Number
 from handgrad.train.tables.encoders import FIRST, OTHER, Embedded
 from handgrad.train.tables.encoders import MISSING as MISSING_CODE
 from handgrad.train.tables.frames import from_frame, is_frame
@@ -29,11 +29,12 @@ def require_table(table: Any, example: Any) -> TableSpec:
             f"{type(table).__name__}"
         )
     wrong = [f"{e.name} ({e.kind})" for e in table.encoders
-             if not isinstance(e, Number | Boolean | Category)]  # fmt: skip
+             if not isinstance(e, Number | Boolean | Category | Date)]  # fmt: skip
     if wrong:
         raise ValueError(
-            f"onnx: no form in ONNX for the columns {', '.join(wrong)}; numbers, yes or no and "
-            "categories have one"
+            f"onnx: no form in ONNX for the columns {', '.join(wrong)}: no operator finds words in "
+            "a text; read the table with drop= of them, or leave table= out: the file then takes "
+            "the numbers that the network takes"
         )
     if not is_frame(example):
         raise ValueError(
@@ -46,8 +47,9 @@ def require_table(table: Any, example: Any) -> TableSpec:
 def table_inputs(table: TableSpec, x: Any) -> dict[str, Any]:
     """What a file written with table= takes of some rows: each column by its name.
 
-    x: a data frame, or a dict of columns. Numbers are float64 (N, 1), NaN where missing; others
-    are texts (N, 1), "" where missing. Raises ValueError for missing columns.
+    x: a data frame, or a dict of columns. Numbers are float64 (N, 1), NaN where missing, and so are
+    dates, as days since 1970-01-01; others are texts (N, 1), "" where missing. Raises ValueError
+    for missing columns.
     """
     if not isinstance(table, TableSpec) or not is_frame(x):
         raise ValueError("onnx: a TableSpec, as data.table, and rows with named columns are needed")
@@ -58,6 +60,8 @@ def table_inputs(table: TableSpec, x: Any) -> dict[str, Any]:
         column = columns[encoder.name]
         if isinstance(encoder, Number):
             found[encoder.name] = Number.numbers(column, slice(None), encoder.mark)[:, None]
+        elif isinstance(encoder, Date):
+            found[encoder.name] = Date.days(column, slice(None), encoder.order)[:, None]
         else:
             texts = np.array([t.strip() for t in column.texts()], object)
             found[encoder.name] = texts[:, None]
@@ -69,13 +73,13 @@ def entries(b: Builder, table: TableSpec) -> tuple[list[Message], str]:
     b.since(11)
     infos, parts = [], []
     for encoder in table.encoders:
-        real = isinstance(encoder, Number)
+        real = isinstance(encoder, Number | Date)
         name = b.new(encoder.name)
         infos.append(value(name, np.float64 if real else TEXT, ("N", 1)))
         b.scope = f"table/{encoder.name}"
         parts += _numbers(b, encoder, name)
     joined = b.node("Concat", parts, axis=1) if len(parts) > 1 else parts[0]
-    if any(not isinstance(e, Number) for e in table.encoders):
+    if any(not isinstance(e, Number | Date) for e in table.encoders):
         b.domains[ML] = 2
     b.scope = ""
     return infos, joined
@@ -85,6 +89,8 @@ def _numbers(b: Builder, encoder: Encoder, x: str) -> list[str]:
     """The values (N, …) that a column becomes."""
     if isinstance(encoder, Number):
         return _scaled(b, encoder, x)
+    if isinstance(encoder, Date):
+        return _dated(b, encoder, x)
     if isinstance(encoder, Boolean):
         no, yes = encoder.words
         known = {w: sign for word, sign in ((no, -1.0), (yes, 1.0))
@@ -104,13 +110,31 @@ def spellings(word: str) -> list[str]:
 
 
 def _scaled(b: Builder, encoder: Number, x: str) -> list[str]:
+    unknown, _, y = _clipped(b, encoder, x)
+    return [y, b.cast(unknown, b.code)] if encoder.indicator else [y]
+
+
+def _clipped(b: Builder, encoder: Number | Date, x: str) -> tuple[str, str, str]:
+    """Which numbers are missing, the numbers with the center there, and these scaled."""
     unknown = b.node("IsNaN", [x], since=13)
     center, scale, clip = (_real(b, v) for v in (encoder.center, encoder.scale, CLIP))
-    z = b.node("Div", [b.node("Sub", [b.node("Where", [unknown, center, x]), center]), scale])
+    known = b.node("Where", [unknown, center, x])
+    z = b.node("Div", [b.node("Sub", [known, center]), scale])
     part = b.node("Div", [z, clip])
     root = b.node("Sqrt", [b.node("Add", [b.node("Mul", [part, part]), _real(b, 1.0)])])
-    y = [b.cast(b.node("Div", [z, root]), b.code)]
-    return [*y, b.cast(unknown, b.code)] if encoder.indicator else y
+    return unknown, known, b.cast(b.node("Div", [z, root]), b.code)
+
+
+def _dated(b: Builder, encoder: Date, x: str) -> list[str]:
+    """The days scaled, and as circles; whole rounds change nothing."""
+    unknown, known, y = _clipped(b, encoder, x)
+    parts, nothing = [y], _real(b, 0.0)
+    for length in encoder.circles:
+        angle = b.node("Mul", [known, _real(b, 2 * np.pi / length)])
+        for way in ("Sin", "Cos"):
+            on = b.node("Where", [unknown, nothing, b.node(way, [angle])])
+            parts.append(b.cast(on, b.code))
+    return [*parts, b.cast(unknown, b.code)]
 
 
 def _real(b: Builder, number: float) -> str:

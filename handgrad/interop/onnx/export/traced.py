@@ -9,7 +9,7 @@ import numpy as np
 
 from handgrad.inside import walk
 from handgrad.interop.onnx.export.builder import NoForm
-from handgrad.layer import Parameter, as_input, shallow_clone, slots
+from handgrad.layer import Layer, Parameter, as_input, shallow_clone, slots
 from handgrad.layers.recurrent.state import forgetting
 from handgrad.layers.shape.indexing import recorder
 from handgrad.tensor import CallRecord, Tensor, arrays_refused, calls_behind, learning
@@ -88,12 +88,37 @@ def run(network: Any, inputs: list[Any]) -> tuple[list[Any], Any, list[CallRecor
     return entries, tuple(outputs), calls_behind(*outputs), clone
 
 
+class Compare(Layer):
+    """y = a < b, or another comparison, where a network is written down."""
+
+    def __init__(self, ufunc: Any):
+        self.ufunc = ufunc
+
+    def forward(self, a: Any, b: Any) -> Any:
+        return self.ufunc(a, b)
+
+
+class Truths(Tensor):
+    """What a comparison gave: for np.where, not for an `if`."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        raise TypeError("Python decides by a comparison")
+
+
 def recorded(layer: Any, *inputs: Any) -> Any:
     """The output of a layer without gradient as a tensor, so that its use is seen."""
+    if compares := isinstance(layer, np.ufunc):
+        layer = Compare(layer)
+        dtype = next(x.dtype for x in inputs if isinstance(x, Tensor))
+        inputs = tuple(x if isinstance(x, Tensor) else np.asarray(x, dtype) for x in inputs)
     copy = shallow_clone(layer)
     output = np.asarray(copy.forward(*(x.data if isinstance(x, Tensor) else x for x in inputs)))
     (made,) = CallRecord(copy, layer, inputs, [], [], []).produce((output,))
     made.data = output  # indices stay integers
+    if compares:
+        made.__class__ = Truths
     return made
 
 
@@ -139,7 +164,10 @@ def names_of_parameters(clone: Any) -> dict[int, str]:
 
 
 def opened(use: Use) -> Trace | None:
-    """The steps inside a layer: its forward on tensors. None where its code takes no tensors."""
+    """The steps inside a layer: its forward on tensors. None where these are no other layers.
+
+    Raises NoForm, which says what the layer's code met, where it takes no tensors.
+    """
     results = []
     for layer, given in zip(use.layers, use.given):
         clone = shallow_clone(layer, training=False)
@@ -148,11 +176,15 @@ def opened(use: Use) -> Trace | None:
                 if name in owner.__dict__:
                     owner.__dict__[name] = Parameter(owner.__dict__[name])
         entries = [Tensor(g.data) if isinstance(g, Tensor) else g for g in given]
+        token = recorder.set(recorded)
         try:
             with learning(), arrays_refused(comparisons=True), np.errstate(all="ignore"):
                 output = clone.forward(*entries)
-        except Exception:  # any that the layer's code meets on tensors
-            return None
+        except Exception as error:  # any that the layer's code meets on tensors
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise NoForm(f"its forward does not run on tensors: {said:.120}") from None
+        finally:
+            recorder.reset(token)
         made = tuple(output) if isinstance(output, tuple | list) else (output,)
         if not all(isinstance(y, Tensor) for y in made):
             return None
