@@ -133,7 +133,7 @@ def _last_to_touch(b: Builder, run: slice, *segments: str) -> Iterator[Stretch]:
         stretch = _whole_gradient(row, run)
         if stretch and not any(stretch[0] <= word < stretch[1] for word in touched):
             yield row, *stretch
-        named = (address for address in map(_address, row.values()) if address is not None)
+        named = (address for address in map(address_of, row.values()) if address is not None)
         touched += [a.word for a in named if a.segment in segments]
 
 
@@ -155,7 +155,7 @@ def _whole_gradient(row: Row, run: slice) -> tuple[int, int] | None:
     return (dW.word, stop) if run.start <= dW.word and stop <= run.stop else None
 
 
-def _address(argument: Any) -> Address | None:
+def address_of(argument: Any) -> Address | None:
     """Where an argument lies, if that is known before the arena is laid out."""
     if isinstance(argument, Value):
         argument = argument.owner.address

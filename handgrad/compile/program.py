@@ -19,6 +19,7 @@ from handgrad.compile.optimizer import lower_optimizer, lower_penalty
 from handgrad.compile.plan import plan_prediction, plan_training, plan_with
 from handgrad.compile.profile import Profile, profile
 from handgrad.compile.sharding import Part, ShardedBuilder
+from handgrad.compile.slices import NotFinite, Slices, sliced
 from handgrad.compile.stages import join
 from handgrad.compile.trace import Trace, trace
 from handgrad.compile.values import Address, BatchDim, NotNative, Value, lengths
@@ -104,12 +105,15 @@ class Program:
 
     def go(self, seconds: float) -> int:
         """Run on for about that long: 0 when all steps are done, PAUSED, or what went wrong."""
-        code = self.native.go(seconds)
+        code = self._run(seconds)
         done = self.native.step
         for after in self.after:
             after(done - self._told)
         self._told = done
         return code
+
+    def _run(self, seconds: float) -> int:
+        return self.native.go(seconds)
 
     @property
     def done(self) -> int:
@@ -148,6 +152,8 @@ class Training(Program):
         self.losses, self.denominators, self.right, self.counted = Measured(*self.measured)
         self.denominators[:] = 1
 
+        self.slices: Slices | None = None  # where each rank updates a part of the parameters
+
         def plan(numbers: set[int]) -> Builder:
             b = Builder(network.flat, batch, trains=True)
             if shards is not None:
@@ -159,6 +165,7 @@ class Training(Program):
                 lower_penalty(b, optimizer, network, self.addresses.losses)
                 b.label = "update"
                 self._update = lower_optimizer(b, optimizer, network)
+                self.slices = sliced(b, self._update, optimizer)
             return b
 
         with network.mode(True):
@@ -182,12 +189,33 @@ class Training(Program):
         the program leaves their sums elsewhere."""
         if self.sums is not None and self.done:
             D = float(self.denominators[self.done - 1])
-            np.multiply(self.sums[0, : flat.size], np.float32(1 / D if D else 0), out=flat)
+            sums = self.sums[0] if self.slices is None else self.slices.sums
+            np.multiply(sums[: flat.size], np.float32(1 / D if D else 0), out=flat)
 
     @property
     def updating(self) -> bool:
         """Whether the pause lies inside an update: then some parameters are new, and some old."""
-        return self.native.row > self._update
+        first = self._update if self.slices is None else self.slices.exchange
+        return self.native.row > first
+
+    def start(self, order: Array, starts: Array, counts: Array, times: Any = None) -> None:
+        if self.slices is not None:
+            self.slices.begin(self.native)
+        super().start(order, starts, counts, times)
+
+    def _run(self, seconds: float) -> int:
+        slices = self.slices
+        if slices is None:
+            return super()._run(seconds)
+        try:
+            code = super()._run(seconds)
+        except NotFinite:
+            return NOT_FINITE
+        if code == NOT_FINITE and self.native.row >= slices.first:
+            slices.fail()
+        elif code == NOT_FINITE or not self.updating:  # the loss, on all ranks: none has updated
+            slices.end()
+        return code
 
     def finish_step(self) -> int:
         """Run the present step to its end, or leave it where that takes too long to wait for.

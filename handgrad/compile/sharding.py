@@ -65,7 +65,8 @@ class ShardedBuilder(Builder):
         self.words = flat.gradients.size + len(TAIL)  # of a row
         self.afterwards: list[Row] = []  # rows that follow the exchange
         self._sums: set[int] = set()  # values that are sums over the batch, by their ids
-        self._meetings: list[Row] = []  # rows in which ranks exchange something
+        self.meetings: list[Row] = []  # rows in which ranks exchange something
+        self.exchange: Any = None  # the one in which they exchange their sums
 
     # -- memory -------------------------------------------------------------------------------
 
@@ -136,7 +137,7 @@ class ShardedBuilder(Builder):
     def meet(self, call: Any, *values: Value) -> None:
         """Append a call(n, step, *arrays) in which all ranks exchange something."""
         self.python(call, *values)
-        self._meetings.append(self.rows[-1])
+        self.meetings.append(self.rows[-1])
 
     def watch(self, call: Any, y: Value) -> None:
         """The same; it may add up over ranks what it sees of each shard."""
@@ -153,6 +154,7 @@ class ShardedBuilder(Builder):
         rows = max(1, self.part.blocks)
         sums: Array = self.part.ranks.buffer(rows, self.words, self.flat.gradients.dtype)
         self.segments["gradients"] = sums, True
+        self.sums = sums
         if not updates:
             self.rows += self.afterwards
             return sums
@@ -160,6 +162,7 @@ class ShardedBuilder(Builder):
         if not self.part.alone:
             ranks, shards = self.part.ranks, self.part.shards
             self.meet(lambda n, step: ranks.combine(shards, sums))
+            self.exchange = self.rows[-1]
         self.label = type(loss).__name__
         self.share = self.value((1,))
         self.row(
@@ -175,7 +178,7 @@ class ShardedBuilder(Builder):
         before: list[Row] = []
         later: list[Row] = []
         for row in self.rows:
-            if row.python is not None and row not in self._meetings:
+            if row.python is not None and row not in self.meetings:
                 raise NotNative(f"{row.label}: a row of Python")
             goes_on = row.python is None and self._goes_on_from_sums(row)
             (later if goes_on else before).append(row)

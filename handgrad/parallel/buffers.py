@@ -29,7 +29,8 @@ class Made(NamedTuple):
 class Buffers:
     """Memory in files without a name, which end with the processes that have them open.
 
-    On other systems than Linux they are usual arrays, which nobody else reaches.
+    On other systems than Linux, and where there are none, they are usual arrays, which nobody else
+    reaches.
     """
 
     def __init__(self) -> None:
@@ -41,11 +42,14 @@ class Buffers:
         size = rows * width * np.dtype(dtype).itemsize
         if sys.platform != "linux" or not size:
             return zeros(rows * width, dtype).reshape(rows, width)
-        file = os.memfd_create("handgrad")
-        os.ftruncate(file, HEAD + size)
         token = os.urandom(16)
-        os.pwrite(file, token, 0)
-        array = _mapped(file, rows, width, dtype)
+        try:
+            file = os.memfd_create("handgrad")
+            os.ftruncate(file, HEAD + size)
+            os.pwrite(file, token, 0)
+            array = _mapped(file, rows, width, dtype)
+        except OSError:
+            return zeros(rows * width, dtype).reshape(rows, width)
         self._count += 1
         at = _address(array)
         self._made[at] = Made(self._count, file, token.hex(), array.shape)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from handgrad.arrays import Array
 from handgrad.parallel.shards import Node, Shards
 
-KINDS = ("combine", "gather", "share", "broadcast", "barrier", "end")
+KINDS = ("combine", "gather", "share", "broadcast", "barrier", "end", "reach")
 
 
 class Header(NamedTuple):
@@ -70,3 +70,23 @@ def fold(nodes: list[Node], rows: list[Array], begin: int = 0) -> Array:
         kept.append((first, size, row))
     ((_, _, whole),) = kept
     return whole
+
+
+def fold_halves(nodes: list[Node], rows: list[Array]) -> None:
+    """All of `fold` but the last addition: both halves of the tree are written over the rows of
+    the first nodes in them. Nothing is left to add where one node is all."""
+    half = sum(size for _, size in nodes) // 2
+    second = next((i for i, (first, _) in enumerate(nodes) if first == half), 0)
+    for part in slice(0, second), slice(second, len(nodes)):
+        if second:
+            fold(nodes[part], rows[part])
+
+
+def halves_of(shards: Shards, size: int) -> list[tuple[int, int]]:
+    """(rank, block) of the rows over which `fold_halves` writes; one where a block is all."""
+    return [
+        (rank, b)
+        for rank, nodes in enumerate(blocks_of(shards, size))
+        for b, (first, _) in enumerate(nodes)
+        if first in (0, shards.count / 2)
+    ]

@@ -84,6 +84,7 @@ class MPIRanks(Ranks):
         kind: Any = NodeMemory if shared and node.size == self.size else Wire
         self._way: Any = kind(mpi, self._comm, crowded)
         self.way: str = kind.name
+        self.common = self._way.common
         self.asks = bool(mpi.Query_thread() >= mpi.THREAD_MULTIPLE)
         self._number = 0
         limit = limit_of() if limit is None else limit
@@ -103,6 +104,19 @@ class MPIRanks(Ranks):
         """Zeros (rows, width) for sums, which ranks of one machine add without a copy."""
         array: Array = self._way.buffer(rows, width, dtype)
         return array
+
+    def reach(self, buffer: Array) -> list[Array]:
+        """The buffers of all ranks, in order; each gives its own."""
+        with self._call("reach", buffer.shape[1], buffer.itemsize) as header:
+            every: list[Array] = self._way.reach(header, buffer)
+        return every
+
+    def combine_slices(self, shards: Shards, every: list[Array], width: int) -> None:
+        """Add from column `width` on as `combine`; before it, in this rank's slice, all but the
+        last addition."""
+        mine = every[self.rank]
+        with self._call("combine", mine.shape[1], mine.itemsize, len(mine)) as header:
+            self._way.combine_slices(header, blocks_of(shards, self.size), every, width)
 
     def gather(self, part: Array) -> Array:
         """Rows (k, L) of each rank, one after the other: (Σ k, L)."""
@@ -139,10 +153,10 @@ class MPIRanks(Ranks):
         if self.rank:
             array[...] = got.view(array.dtype).reshape(array.shape)
 
-    def barrier(self) -> None:
-        """Wait until all ranks are here."""
+    def barrier(self, failed: bool = False) -> bool:
+        """Wait until all ranks are here; whether any of them says that it has failed."""
         with self._call("barrier") as header:
-            self._way.meet(header)
+            return any(h.failed for h in self._way.meet(header._replace(failed=int(failed))))
 
     def threads(self, usable: int) -> int:
         """How many of the threads that a process may use are this rank's share of its machine."""

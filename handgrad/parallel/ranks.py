@@ -18,6 +18,7 @@ class Ranks(ABC):
 
     rank: int
     size: int
+    common = False  # whether every rank reads and writes the buffers of all others
 
     @abstractmethod
     def combine(self, shards: Shards, sums: Array, fold: Fold | None = None) -> None:
@@ -32,6 +33,18 @@ class Ranks(ABC):
     def buffer(self, rows: int, width: int, dtype: Any) -> Array:
         """Zeros (rows, width) for sums to be combined, in memory where that is fastest."""
         return zeros(rows * width, dtype).reshape(rows, width)
+
+    def reach(self, buffer: Array) -> list[Array]:
+        """The buffers of all ranks, in order; each gives its own. Where they are `common`."""
+        return [buffer]
+
+    def combine_slices(self, shards: Shards, every: list[Array], width: int) -> None:
+        """What `combine` does, from column `width` on; in those before, every rank adds in its
+        slice alone, and leaves the last addition, that of `halves_of`, to the caller.
+
+        every: the sums of all ranks, which are in buffers that all reach.
+        """
+        raise NotImplementedError(f"{type(self).__name__}: its ranks have no common memory")
 
     @abstractmethod
     def gather(self, part: Array) -> Array:
@@ -66,8 +79,8 @@ class Ranks(ABC):
         return usable
 
     @abstractmethod
-    def barrier(self) -> None:
-        """Wait until all ranks are here."""
+    def barrier(self, failed: bool = False) -> bool:
+        """Wait until all ranks are here; whether any of them says that it has failed."""
 
 
 class Alone(Ranks):
@@ -87,5 +100,5 @@ class Alone(Ranks):
     def broadcast(self, array: Array) -> None:
         """Nobody else is there."""
 
-    def barrier(self) -> None:
-        """Nobody else is there."""
+    def barrier(self, failed: bool = False) -> bool:
+        return failed

@@ -13,6 +13,7 @@ from typing import Any
 from handgrad.arrays import Array
 
 MOST = 4096  # shards of a batch: kMostShards of native/row.h
+LINE = 64  # a slice is of so many elements: no two ranks write in the same line of the cache
 STRIDE = 2**16  # steps of a random stream that belong to one shard of one batch
 
 Node = tuple[int, int]  # (first, size): shards first … first + size − 1; size a power of two
@@ -85,6 +86,12 @@ class Shards:
 
     def __repr__(self) -> str:
         return f"Shards({self.count})"
+
+
+def slice_of(rank: int, size: int, length: int) -> slice:
+    """The part of so many elements that is this rank's, if any is; those of all ranks are all."""
+    each = -(-length // (size * LINE)) * LINE
+    return slice(min(rank * each, length), min((rank + 1) * each, length))
 
 
 class TreeSum:

@@ -8,13 +8,15 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.parallel.buffers import Buffers, opened
-from handgrad.parallel.meeting import Header, check_headers
-from handgrad.parallel.shards import Fold, Node
+from handgrad.parallel.meeting import KINDS, Header, check_headers, fold_halves
+from handgrad.parallel.meeting import fold as plain
+from handgrad.parallel.shards import Fold, Node, slice_of
 from handgrad.parallel.waiting import wait
 
 AREA = 2**21  # bytes of a rank's area: larger arrays go through it part after part
 DIRECT = 2**16  # bytes of all blocks up to which every rank adds them all itself
-LINE = 64  # bytes of a line of the cache: no two ranks write in the same one
+SHAPES = 32  # of arrays in areas that are kept: a training has few
+LINE = 64  # bytes of a line of the cache
 
 
 class NodeMemory:
@@ -42,11 +44,14 @@ class NodeMemory:
         self._areas = [
             [m[at : at + AREA] for m in memory] for at in (begin, begin + AREA)
         ]  # fmt: skip
+        self._shaped: dict[tuple[Any, ...], list[Array]] = {}
         self._meetings, self._arrivals = 0, 0
         self._buffers = Buffers()
         self._reached: dict[tuple[int, ...], Any] = {}  # buffers of all ranks, by their numbers
         self._counters[self.rank][0] = 0
         comm.Barrier()
+        first = self._buffers.make(1, 1, np.float32)
+        self.common = self._reach(Header(0, KINDS.index("reach")), first) is not None
 
     def meet(self, header: Header) -> list[Header]:
         """Show a header and what is in `_mine`, and wait for all ranks: their headers."""
@@ -68,6 +73,22 @@ class NodeMemory:
         if size > DIRECT and (all_sums := self._reach(header, sums)) is not None:
             self._combine_in_place(nodes, all_sums, fold)
             return
+        self._combine_by_areas(header, nodes, sums, fold)
+
+    def combine_slices(
+        self, header: Header, nodes: list[list[Node]], every: list[Array], width: int
+    ) -> None:
+        """The same from column `width` on; before it, in this rank's slice, all but the last
+        addition."""
+        self._combine_by_areas(header, nodes, every[self.rank][:, width:], plain)
+        mine = slice_of(self.rank, len(every), width)
+        rows = [array[b, mine] for array, of in zip(every, nodes) for b in range(len(of))]
+        fold_halves([node for of in nodes for node in of], rows)
+
+    def _combine_by_areas(
+        self, header: Header, nodes: list[list[Node]], sums: Array, fold: Fold
+    ) -> None:
+        """All numbers by way of the areas; at least one meeting."""
         most = max(map(len, nodes))
         width = AREA // (most * sums.itemsize)
         for at in range(0, max(sums.shape[1], 1), width):
@@ -78,28 +99,28 @@ class NodeMemory:
     ) -> None:
         """The same for the numbers from `at` on, by way of the areas; where they are few, each rank
         adds them all."""
-        flat, n, mine = [node for of in nodes for node in of], part.shape[1], len(nodes[self.rank])
-        self._rows(self._next(), most, n, part.dtype)[:mine] = part[:mine]
+        flat, n, own = [node for of in nodes for node in of], part.shape[1], len(nodes[self.rank])
+        areas = self._rows((self._meetings + 1) % 2, most, n, part.dtype)
+        areas[self.rank][:own] = part[:own]
         self.meet(header)
-        areas = [self._rows(a, most, n, part.dtype) for a in self._areas[self._meetings % 2]]
         rows = [area[b] for area, of in zip(areas, nodes) for b in range(len(of))]
         if len(flat) * part[0].nbytes <= DIRECT:
             part[0] = fold(flat, [row.copy() for row in rows], at)  # others read them too
             return
-        begin, end = self._slice(n)
-        fold(flat, [row[begin:end] for row in rows], at + begin)
+        mine = slice_of(self.rank, len(areas), n)
+        fold(flat, [row[mine] for row in rows], at + mine.start)
         self._arrive()
         part[0] = rows[0]
 
     def _combine_in_place(self, nodes: list[list[Node]], all_sums: list[Array], fold: Fold) -> None:
         """The same in the arrays of all ranks, each of which is given the slice."""
-        begin, end = self._slice(all_sums[0].shape[1])
-        rows = [array[b, begin:end] for array, of in zip(all_sums, nodes) for b in range(len(of))]
-        whole = fold([node for of in nodes for node in of], rows, begin)
+        mine = slice_of(self.rank, len(all_sums), all_sums[0].shape[1])
+        rows = [array[b, mine] for array, of in zip(all_sums, nodes) for b in range(len(of))]
+        whole = fold([node for of in nodes for node in of], rows, mine.start)
         first = next(rank for rank, of in enumerate(nodes) if of)  # whose row 0 the sum is
         for rank, array in enumerate(all_sums):
             if rank != first:
-                array[0, begin:end] = whole
+                array[0, mine] = whole
         self._arrive()
 
     def _reach(self, header: Header, sums: Array) -> list[Array] | None:
@@ -119,14 +140,16 @@ class NodeMemory:
         found: Any = self._reached[numbers]
         return found and [*found[: self.rank], sums, *found[self.rank + 1 :]]
 
+    def reach(self, header: Header, buffer: Array) -> list[Array]:
+        """The buffers of all ranks. Raises OSError where one cannot be opened."""
+        every = self._reach(header, buffer)
+        if every is None:
+            raise OSError("parallel: a rank cannot open the memory of another one any more")
+        return every
+
     def buffer(self, rows: int, width: int, dtype: Any) -> Array:
         """Zeros (rows, width) that all ranks can reach."""
         return self._buffers.make(rows, width, dtype)
-
-    def _slice(self, length: int) -> tuple[int, int]:
-        """The numbers that this rank adds; slices begin at lines of the cache."""
-        each = -(-length // (len(self._counters) * LINE)) * LINE
-        return min(self.rank * each, length), min((self.rank + 1) * each, length)
 
     def gather(self, header: Header, part: Array) -> list[Array]:
         """The bytes of every rank, `header.given` of them."""
@@ -143,7 +166,7 @@ class NodeMemory:
 
     def free(self) -> None:
         """Give the memory back; all ranks do."""
-        self._counters, self._headers, self._areas = [], [], []
+        self._counters, self._headers, self._areas, self._shaped = [], [], [], {}
         self._window.Unlock_all()
         self._window.Free()
 
@@ -152,11 +175,16 @@ class NodeMemory:
         array: Array = self._areas[(self._meetings + 1) % 2][self.rank]
         return array
 
-    @staticmethod
-    def _rows(area: Array, rows: int, width: int, dtype: Any) -> Array:
-        part: Any = area[: rows * width * np.dtype(dtype).itemsize]
-        array: Array = part.view(dtype).reshape(rows, width)
-        return array
+    def _rows(self, number: int, rows: int, width: int, dtype: Any) -> list[Array]:
+        """The areas of all ranks with this number, as rows."""
+        shape = number, rows, width, dtype
+        if shape not in self._shaped:
+            size = rows * width * np.dtype(dtype).itemsize
+            parts: list[Any] = [area[:size].view(dtype) for area in self._areas[number]]
+            if len(self._shaped) == SHAPES:
+                self._shaped.clear()
+            self._shaped[shape] = [part.reshape(rows, width) for part in parts]
+        return self._shaped[shape]
 
     def _arrive(self) -> None:
         """Count, and wait until all have counted as far."""

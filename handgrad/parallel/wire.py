@@ -19,6 +19,7 @@ class Wire:
     """Messages between the ranks of a communicator. What they mean is that of `NodeMemory`."""
 
     name = "messages"
+    common = False  # nobody reaches another's memory
 
     def __init__(self, mpi: Any, comm: Any, crowded: bool):
         self._byte, self._comm, self.crowded = mpi.BYTE, comm, crowded

@@ -11,9 +11,9 @@ import numpy as np
 
 from handgrad.arrays import Array
 from handgrad.parallel import Ranks, Shards
-from handgrad.parallel.meeting import blocks_of
+from handgrad.parallel.meeting import blocks_of, fold_halves
 from handgrad.parallel.meeting import fold as plain
-from handgrad.parallel.shards import Fold
+from handgrad.parallel.shards import Fold, slice_of
 
 PATIENCE = 600.0  # seconds after which a rank that waits for the others gives up
 
@@ -58,6 +58,17 @@ class Simulated(Ranks):
         slices = self._meet("slices", fold([node for of in blocks for node in of], rows, begin))
         sums[0] = np.concatenate(slices)
 
+    common = True
+
+    def reach(self, buffer: Array) -> list[Array]:
+        return self._meet("reach", buffer)
+
+    def combine_slices(self, shards: Shards, every: list[Array], width: int) -> None:
+        self.combine(shards, every[self.rank][:, width:])
+        mine, nodes = slice_of(self.rank, self.size, width), blocks_of(shards, self.size)
+        rows = [array[b, mine] for array, of in zip(every, nodes) for b in range(len(of))]
+        fold_halves([node for of in nodes for node in of], rows)
+
     def gather(self, part: Array) -> Array:
         return np.concatenate(self._meet("gather", part.copy()))
 
@@ -67,8 +78,8 @@ class Simulated(Ranks):
     def broadcast(self, array: Array) -> None:
         array[...] = self._meet("broadcast", array.copy())[0]
 
-    def barrier(self) -> None:
-        self._meet("barrier", None)
+    def barrier(self, failed: bool = False) -> bool:
+        return any(self._meet("barrier", failed))
 
 
 def run(size: int, work: Callable[[Simulated], Any]) -> list[Any]:

@@ -81,7 +81,7 @@ class NativeEngine(Engine):
         if (
             key is None
             or self._made_for != self._options()
-            or any(a is not b for a, b in zip(self._arrays, arrays))
+            or (not self.program.slices and any(a is not b for a, b in zip(self._arrays, arrays)))
         ):
             return False
         if key.holds():
@@ -117,13 +117,18 @@ class NativeEngine(Engine):
     def finish(self) -> Updates:
         if self.inner is not None:
             return self.inner.finish()
-        if not self._going:
-            return Updates()
-        code = self.program.finish_step()
-        self._going = False
-        done = self._collect(code)
-        self._show_gradients()
+        done = Updates()
+        if self._going:
+            code = self.program.finish_step()
+            self._going = False
+            done = self._collect(code)
+            self._show_gradients()
+        self._release()
         return done
+
+    def _release(self) -> None:
+        if self.program.slices is not None:
+            self.program.slices.release()
 
     def gradients(self, position: int) -> tuple[Array, dict[str, Pair]]:
         """The gradient of an update alone, for rules that make the update themselves; what was
@@ -211,6 +216,7 @@ class NativeEngine(Engine):
     def _fail(self, code: int) -> None:
         """Do in NumPy what the program could not: that says which layer met what."""
         self._failed = 0
+        self._release()
         if code not in (BAD_INDEX, NOT_FINITE):
             raise RuntimeError(f"the native program stopped with code {code}")
         loss = float(self.program.losses[self.program.done])
