@@ -356,7 +356,8 @@ class Trainer:
         if self.whole:
             numbers = self._evaluate(self.x, self.t, self.whole) | numbers
         if self.validation is not None:
-            measured = self._evaluate(*self.validation, self.metrics)
+            x, t = self.validation
+            measured = self._evaluate(x, t, self.metrics)
             numbers |= {f"val_{name}": value for name, value in measured.items()}
         return numbers
 
