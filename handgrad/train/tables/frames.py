@@ -15,6 +15,8 @@ from handgrad.train.tables.names import different
 from handgrad.train.tables.words import Words
 
 DAY = np.timedelta64(1, "D")
+NUMBERS = ("int", "uint", "float", "double", "timestamp", "duration")  # how their types begin
+_NO_CELLS = complex | list | tuple | dict | set | np.ndarray
 
 
 def is_frame(x: Any) -> bool:
@@ -50,22 +52,20 @@ def _column(name: str, held: Any, as_text: bool) -> Column:
     array = _array(held)
     if array.ndim != 1:
         raise ShapeError(f"column {name!r} must have one value per row, got shape {array.shape}")
-    if array.dtype.kind == "M" or (array.dtype.kind in "fiu" and not as_text):
+    if array.dtype.kind in "Mm" or (array.dtype.kind in "fiu" and not as_text):
         values, dates, infinite = measured(array)
         wrong = tuple((int(i), str(values[i])) for i in infinite[:3])
         values[infinite] = np.nan
         return Column(name, values, wrong=wrong, count=len(infinite), dates=dates)
     words = Words()
-    cells = [cell_of(value) for value in array.tolist()]
-    codes = np.fromiter((words.code(cell.encode()) for cell in cells), np.int32, len(cells))
-    column = worded(name, words, codes)
+    column = worded(name, words, codes_of(name, array.tolist(), words))
     return column if as_text else as_numbers(column)
 
 
 def _array(held: Any) -> Array:
     """The cells of a column as an array; objects where they are not of one kind."""
     kind = str(getattr(held, "dtype", getattr(held, "type", "")))
-    if not kind.lower().startswith(("int", "uint", "float", "double", "datetime64[", "timestamp")):
+    if not kind.lower().startswith((*NUMBERS, "datetime64[", "timedelta64[")):
         listed = getattr(held, "to_list", getattr(held, "to_pylist", None))
         if listed is not None:
             held = listed()
@@ -89,19 +89,36 @@ def _narrow(cells: Array) -> Array:
 
 
 def measured(array: Array) -> tuple[Array, bool, Array]:
-    """Numbers, or times as days since 1970, in float64; whether they are times; which are ∞."""
-    if array.dtype.kind == "M":
-        days = (array - np.datetime64(0, "s")) / DAY
-        return np.where(np.isnat(array), np.nan, days), True, np.empty(0, np.intp)
+    """Numbers, times as days since 1970, or durations in days, in float64; whether they are times;
+    which are ∞."""
+    if array.dtype.kind in "Mm":
+        times = array.dtype.kind == "M"
+        days = (array - np.datetime64(0, "s") if times else array) / DAY
+        return np.where(np.isnat(array), np.nan, days), times, np.empty(0, np.intp)
     values = array.astype(np.float64)
     return values, False, np.flatnonzero(np.isinf(values))
 
 
+def codes_of(name: str, cells: list[Any], words: Words) -> Array:
+    """The cells of a column as codes of words, which are added.
+
+    Raises ValueError for a cell that is a collection, or complex.
+    """
+    for cell in cells:
+        if isinstance(cell, _NO_CELLS):
+            raise ValueError(
+                f"column {name!r}: a cell is a {type(cell).__name__}, {cell!r:.40}; numbers, "
+                "words, times or truth values are needed"
+            )
+    return np.fromiter((words.code(cell_of(c).encode()) for c in cells), np.int32, len(cells))
+
+
 def cell_of(value: Any) -> str:
     """A cell as text, empty where it is missing."""
-    if value is None or value != value:
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return ""
-    text = str(value).strip()
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    text = text.strip()
     return "" if text in ("<NA>", "NaT") else text
 
 
