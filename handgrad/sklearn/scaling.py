@@ -20,7 +20,7 @@ from handgrad.arrays import Array
 _FAR = 10.0  # deviations from the median beyond which a value is an outlier, if it also lies
 _LONE = 5.0  # so many times as far as nineteen twentieths of the values
 _NORMAL = 1.349  # interquartile range of a normal distribution with deviation 1
-_LIKE = 5.0  # times the least deviation: up to there columns may well be in one unit
+_LIKE = 5.0  # times the least deviation, up to which columns may well be in one unit
 SHARE = 0.05  # of the samples, by which the usual range of a column ends
 _LOOKED_AT = 100_000  # samples, evenly spaced
 
@@ -63,11 +63,13 @@ class Scaling(NamedTuple):
             return cls(mean * unit, width * unit, low * unit, high * unit)
 
     def alike(self) -> Scaling:
-        """With the largest width for all columns, where it is at most five times the least: then
-        they may be in one unit, and that one varies more than another says something."""
-        varied = self.width > 0
-        least, most = self.width[varied].min(initial=np.inf), self.width.max(initial=0)
-        return self if most > _LIKE * least else self._replace(width=np.where(varied, most, 0))
+        """With one width for all columns, so that their mean square stays 1, where none is more
+        than five times another: they may be in one unit, and which varies more says something."""
+        widths = self.width[self.width > 0]
+        if not widths.size or widths.max() > _LIKE * widths.min():
+            return self
+        shared = np.linalg.norm(widths / widths.max()) / np.sqrt(widths.size) * widths.max()
+        return self._replace(width=np.where(self.width > 0, shared, 0))
 
     def filled(self) -> Scaling:
         """With the size of its number for the width of a column that does not vary."""
