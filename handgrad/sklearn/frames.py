@@ -93,11 +93,11 @@ class Columns:
 def _frame(X: Any) -> Frame:
     frame = from_frame(X, "X")
     for column in frame.columns:
-        if column.count:
-            row, cell = column.wrong[0]
-            raise ValueError(
-                f"Input X contains infinity: column {column.name!r}, row {row}: {cell}"
-            )
+        for row, cell in column.wrong:
+            if cell in ("inf", "-inf"):
+                raise ValueError(
+                    f"Input X contains infinity: column {column.name!r}, row {row}: {cell}"
+                )
     return frame
 
 

@@ -203,6 +203,25 @@ def test_durations_and_collections_of_arrow(suffix, tmp_path):
         read({**held, "a": [[1, 2], None, [3]]})
 
 
+def test_words_among_numbers(table):
+    few = read_table({"a": ["1.5", "unknown", *map(str, range(40))], "t": np.arange(42) / 2})
+    assert few.notes(few.fit(), few.targets.rows, few.targets.t) == [
+        "column 'a': 1 cell no finite number, taken as missing: 'unknown' in line 1"
+    ]
+    text = "a,b,t\n" + "".join(
+        f"{'u' * (i % 3 == 0)}{i},{'xy'[i % 2]},{i / 2}\n" for i in range(99)
+    )
+    mixed = table(text)
+    notes = mixed.notes(mixed.fit(), mixed.targets.rows, mixed.targets.t)
+    assert notes == [
+        "column 'a' is left out, though 67% of its cells are numbers: --number 'a' takes the "
+        "others as missing"
+    ]
+    assert table(text, number=["a"]).fit().encoders[0].kind == "number"
+    with pytest.raises(ValueError, match="--number b: most of its cells are no numbers, such as"):
+        table(text, number=["b"]).fit()
+
+
 def test_complex_numbers_are_refused():
     with pytest.raises(ValueError, match="column 'z': a cell is a complex"):
         read_table({"z": np.array([1j, 2.0]), "t": [0.5, 1.5]})

@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError
 from handgrad.train.tables.cells import is_number, mark_of
 from handgrad.train.tables.encode import Number
-from handgrad.train.tables.frame import Column, Frame, worded
+from handgrad.train.tables.frame import SHOWN, Column, Frame, mostly, worded
 from handgrad.train.tables.names import different
 from handgrad.train.tables.words import Words
 
@@ -123,10 +123,17 @@ def cell_of(value: Any) -> str:
 
 
 def as_numbers(column: Column) -> Column:
-    """Words that are all numbers, as numbers."""
-    if not column.words or column.full:
+    """Words that are numbers, or `mostly`, as such."""
+    words = column.words
+    if not words or column.full:
         return column
-    mark = mark_of(list(column.words[:1000])) or "."
-    if not all(is_number(word, mark) for word in column.words):
+    assert column.codes is not None
+    mark = mark_of(list(words[:1000])) or "."
+    right = np.array([is_number(word, mark) for word in words])
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(words))
+    if not mostly(counts[right].sum(), counts.sum(), right.sum(), len(words)):
         return column
-    return Column(column.name, Number.numbers(column, slice(None), mark), mark=mark)
+    values = Number.numbers(column, slice(None), mark)
+    wrong = np.flatnonzero(np.isnan(values) & (column.codes >= 0))
+    named = tuple((int(i), words[column.codes[i]]) for i in wrong[:SHOWN])
+    return Column(column.name, values, wrong=named, count=len(wrong), mark=mark)

@@ -95,6 +95,7 @@ class Table:
         without = self.frame.rows - len(self.targets.rows)
         if without:
             said.append(f"{without:,} rows without a target are left out")
+        said += [left.hint for left in self.left.values() if left.hint]
         columns = {column.name: column for column in self.frame.columns}
         for encoder in spec.encoders:
             if tells(columns[encoder.name], rows, t):
