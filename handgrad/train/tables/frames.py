@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,23 @@ def cell_of(value: Any) -> str:
 
 
 def as_numbers(column: Column) -> Column:
-    """Words that are numbers, or `mostly`, as such."""
+    """Words that are all numbers, as numbers."""
+    if not column.words or column.full:
+        return column
+    mark = mark_of(list(column.words[:1000])) or "."
+    if not all(is_number(word, mark) for word in column.words):
+        return column
+    return Column(column.name, Number.numbers(column, slice(None), mark), mark=mark)
+
+
+def with_numbers(frame: Frame, words: Collection[str] = ()) -> Frame:
+    """Before anything is fitted: columns that are `mostly` numbers, but for those in `words`, as
+    such, with the cells that are none as wrong."""
+    made = [c if c.name in words else _mostly_numbers(c) for c in frame.columns]
+    return replace(frame, columns=made)
+
+
+def _mostly_numbers(column: Column) -> Column:
     words = column.words
     if not words or column.full:
         return column
