@@ -31,7 +31,7 @@ from handgrad.sklearn.data import (
     small,
     too_large,
 )
-from handgrad.sklearn.embedded import begin, embedded, first_layer, folded, width
+from handgrad.sklearn.embedded import begin, codes, embedded, first_layer, folded, width
 from handgrad.sklearn.ensemble import make_members, mean, teach
 from handgrad.sklearn.frames import Columns, check_frame, needs_columns
 from handgrad.sklearn.mlp import (
@@ -154,6 +154,8 @@ class Perceptron(Given, BaseEstimator, ABC):
         sizes = self._sizes()
         X, Y = self._checked(X, y, first, self._labels(incremental))
         weights = self._weighed(Y, checked_weights(sample_weight, X))
+        if weights is not None and not weights.any():
+            raise ValueError("class_weight, sample_weight: no sample has a weight above 0")
         self._dtype, X, self.n_outputs_ = X.dtype, small(X), self._width(Y)
         if is_sparse(X) and (self.numeric_embedding or self.solver == "lbfgs"):
             raise ValueError(
@@ -199,7 +201,7 @@ class Perceptron(Given, BaseEstimator, ABC):
         self.n_iter_, self.t_, self._epochs, self._no_improvement_count = 0, 0, 0, 0
         unknown = self.scale is None or len(Y) < (_FEW if incremental else 2)
         plain = unknown or self.embedding_ is not None
-        self.scaling_ = Scaling.none(X.shape[1]) if plain else scaling_of(X, weights)
+        self.scaling_ = Scaling.none(X.shape[1]) if plain else scaling_of(X, weights, codes(self))
         self.target_scaling_ = (
             Scaling.none(self.n_outputs_) if unknown else self._target_scaling(Y, weights)
         )

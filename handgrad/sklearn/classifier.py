@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,9 @@ class MLPClassifier(ClassifierMixin, Perceptron):
             if labels == "open":
                 self._learn_classes(y)
             several = self._multilabel or type_of_target(y).startswith("multilabel")
+            before = y.shape[:1] + ((len(self.classes_),) if self._multilabel else ())
+            if several and y.shape != before:
+                raise ValueError(f"y: shape {before} is needed, as in training, got {y.shape}")
             self._compare_classes(unique_labels(y) if several else np.unique(y), labels)
         if self._multilabel or self._head_sizes:
             return X, dense(self._label_binarizer.transform(y)).astype(np.float64)
@@ -211,6 +215,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
     def _weighed(self, Y: Array, weights: Array | None) -> Array | None:
         if self.class_weight is None:
             return weights
+        self._check_class_weight()
         own = np.ones(len(Y)) if weights is None else weights
         if self._head_sizes:
             return self._label_binarizer.weights(Y, own, self.class_weight)
@@ -221,6 +226,18 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         y = Y if self._multilabel else self.classes_[Y[:, 0].astype(np.int64)]
         found: Array = own * compute_sample_weight(self.class_weight, y)
         return found
+
+    def _check_class_weight(self) -> None:
+        listed = isinstance(self.class_weight, list)
+        if listed and not (self._multilabel or self._head_sizes):
+            raise ValueError("class_weight: a list is for several targets, a dict for one")
+        given = self.class_weight if listed else [self.class_weight]
+        for weights in given:
+            for label, weight in weights.items() if isinstance(weights, dict) else ():
+                if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                    raise ValueError(
+                        f"class_weight: numbers >= 0 are needed, got {weight!r} for {label!r}"
+                    )
 
     @property
     def _multilabel(self) -> bool:

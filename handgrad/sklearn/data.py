@@ -96,14 +96,19 @@ def trainer_of(network: Any, x: Any, t: Array, **options: Any) -> Trainer:
     return Trainer(network, x, t, **options)
 
 
-def scaling_of(X: Any, weights: Array | None) -> Scaling:
-    """`Scaling.of`, of a sparse matrix too.
+def scaling_of(X: Any, weights: Array | None, codes: list[int]) -> Scaling:
+    """The scaling of the columns of X, which may be sparse; those of `codes` are not measured."""
+    found = _of_sparse(X, weights) if is_sparse(X) else Scaling.measured(X, weights)
+    found.width[codes] = 0
+    return found.alike().filled()
+
+
+def _of_sparse(X: Any, weights: Array | None) -> Scaling:
+    """`Scaling.measured` of a sparse matrix.
 
     A column in which fewer samples than SHARE are not zero has equal quartiles and no outliers, so
     its sum and its range are all that is needed. The others are made dense, some at a time.
     """
-    if not is_sparse(X):
-        return Scaling.of(X, weights)
     total = X.shape[0] if weights is None else float(weights.sum())
     weighted = X if weights is None else X.multiply(weights[:, None]).tocsr()
     filled = (X != 0).astype(np.float64)
@@ -111,13 +116,15 @@ def scaling_of(X: Any, weights: Array | None) -> Scaling:
     low, high = (m.toarray().reshape(-1).astype(np.float64) for m in (X.min(axis=0), X.max(axis=0)))
     center = np.asarray(weighted.sum(axis=0), np.float64).reshape(-1) / total
     width = (high - low) / 2
-    width[width <= 1e-12 * np.maximum(-low, high)] = 1
+    width[width <= 1e-12 * np.maximum(-low, high)] = 0
     found = Scaling.none(X.shape[1])._replace(center=center, width=width)
     many = np.flatnonzero(np.asarray(share).reshape(-1) >= SHARE)
     by_columns, some = X.tocsc(), max(1, _AT_ONCE // (8 * X.shape[0]))
     for i in range(0, len(many), some):
         columns = many[i : i + some]
-        for array, measured in zip(found, Scaling.of(by_columns[:, columns].toarray(), weights)):
+        for array, measured in zip(
+            found, Scaling.measured(by_columns[:, columns].toarray(), weights)
+        ):
             array[columns] = measured
     return found
 

@@ -21,9 +21,14 @@ def begin(model: Any) -> None:
     if layer is not None:
         shape = sum(layer.vocabulary), layer.hidden
         model.embeddings_ = _BEGIN * model._random_state.standard_normal(shape)
-        codes = list(layer.columns)
         for array, value in zip(model.scaling_, (0, 1, -np.inf, np.inf)):
-            array[codes] = value
+            array[codes(model)] = value
+
+
+def codes(model: Any) -> list[int]:
+    """Columns of codes, which are no quantities."""
+    layer = _layer(model)
+    return [] if layer is None else list(layer.columns)
 
 
 def first_layer(model: Any) -> ColumnEmbedding | None:

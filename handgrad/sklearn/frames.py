@@ -10,7 +10,7 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.train.tables.encode import Encoder, Number
 from handgrad.train.tables.frame import Column, Frame
-from handgrad.train.tables.frames import from_frame
+from handgrad.train.tables.frames import from_frame, with_numbers
 from handgrad.train.tables.kinds import Left, Wishes, decide
 from handgrad.train.tables.spec import Notes, TableSpec
 
@@ -54,17 +54,21 @@ class Columns:
 
     But columns of numbers are never left out; `left` has those that are, and why. embed: numbers
     for each value of an embedded category: "auto", 8 where there are more than 64 values; an
-    integer, for all categories; None, for none.
+    integer, for all categories; None, for none. Words among numbers count as missing where
+    training had such in the column (`mixed`).
     Raises ValueError for a name that occurs twice, for infinity, and for words where there were
     numbers.
     """
+
+    mixed: frozenset[str] = frozenset()
 
     def __init__(self, X: Any, embed: Any = None):
         self.names = list(X.columns)
         twice = {name for name in self.names if self.names.count(name) > 1}
         if twice:
             raise ValueError(f"X: column {sorted(twice, key=str)[0]!r} occurs more than once")
-        frame, rows = _frame(X), np.arange(len(X))
+        frame, rows = with_numbers(_frame(X)), np.arange(len(X))
+        self.mixed = frozenset(c.name for c in frame.columns if c.count)
         numbers = [c.name for c in frame.columns if c.values is not None and not c.dates]
         wishes = Wishes(number=numbers, embed_many=embed is not None)
         found = [decide(column, rows, wishes, len(self.names) == 1) for column in frame.columns]
@@ -85,7 +89,8 @@ class Columns:
         frame, notes = _frame(X), Notes()
         x = self.spec.inputs(frame, notes=notes)
         for encoder in self.spec.encoders:
-            if isinstance(encoder, Number) and notes.unseen[encoder.name]:
+            strict = isinstance(encoder, Number) and encoder.name not in self.mixed
+            if strict and notes.unseen[encoder.name]:
                 raise ValueError(_words(frame.columns[frame.names.index(encoder.name)], encoder))
         return x.astype(np.float64)
 

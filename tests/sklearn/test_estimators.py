@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 
 from handgrad import Adam, Affine, ReLU, Sequential
 from handgrad.sklearn import MLPClassifier, MLPRegressor
+from handgrad.sklearn.data import scaling_of
 from handgrad.sklearn.scaling import Scaling
 
 X, y = load_iris(return_X_y=True)
@@ -53,6 +54,18 @@ def test_one_entry_does_not_spoil_a_column():
     wrong[7, 3] = 1e9
     assert Scaling.of(wrong).width[3] < 3 * Scaling.of(CANCER[0]).width[3]
     assert MLPClassifier(random_state=0).fit(wrong, CANCER[1]).score(*CANCER) > 0.96
+
+
+def test_columns_of_like_width_keep_their_proportions():
+    x = np.random.default_rng(0).uniform(-1, 1, (500, 3)) * [1, 2, 4]
+    constant, shared = np.full((500, 1), 7e-9), np.sqrt(x.var(axis=0).mean())
+    for unit in (1.0, 1e6):
+        model = MLPRegressor(max_iter=1).fit(np.hstack([x * unit, constant]), x[:, 0])
+        np.testing.assert_allclose(model.scaling_.width[:3], unit * shared, rtol=1e-6)
+    unlike = MLPRegressor(max_iter=1).fit(x * [1, 1, 4], x[:, 0])
+    np.testing.assert_allclose(unlike.scaling_.width, x.std(axis=0) * [1, 1, 4], rtol=1e-6)
+    codes = scaling_of(np.hstack([x, np.arange(500.0)[:, None]]), None, [3])
+    np.testing.assert_allclose(codes.width[:3], shared, rtol=1e-6)
 
 
 def test_a_long_tail_is_not_cut():
@@ -210,6 +223,10 @@ def test_learning_rates_as_scikit_learn_has_them():
         ({"hidden_layer_sizes": (3, 0)}, (X, y), "hidden_layer_sizes must be > 0"),
         ({"activation": ["relu"], "hidden_layer_sizes": (3, 3)}, (X, y), "one for each of the 2"),
         ({"scale": "other"}, (X, y), "'scale' parameter"),
+        ({"class_weight": {0: -1}}, (X, y), "class_weight: numbers >= 0 are needed, got -1 for 0"),
+        ({"class_weight": {1: np.nan}}, (X, y), "class_weight: numbers >= 0 .* got nan for 1"),
+        ({"class_weight": dict.fromkeys(range(3), 0)}, (X, y), "no sample has a weight above 0"),
+        ({"class_weight": [{0: 1}]}, (X, y), "class_weight: a list is for several targets"),
     ],
 )
 def test_what_is_refused(options, data, text):

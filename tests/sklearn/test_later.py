@@ -12,7 +12,6 @@ from sklearn.datasets import load_iris
 
 from handgrad import Affine, Sequential
 from handgrad.sklearn import MLPClassifier, MLPRegressor, data
-from handgrad.sklearn.scaling import Scaling
 
 X, y = load_iris(return_X_y=True)
 
@@ -57,6 +56,11 @@ def test_classes_that_are_refused():
     with pytest.raises(ValueError, match="class 2 is new, and the given network has outputs for 2"):
         model.partial_fit(X, y)
     assert list(model.classes_) == [0, 1]
+    labels = np.stack([y == 0, y == 1], axis=1) * 1
+    model = MLPClassifier(5).partial_fit(X, labels, classes=[0, 1])
+    for other in (np.stack([*labels.T, y == 2], axis=1) * 1, labels[:, 0]):
+        with pytest.raises(ValueError, match="2\\) is needed, as in training, got"):
+            model.partial_fit(X, other)
 
 
 def mostly_zeros():
@@ -73,7 +77,7 @@ def mostly_zeros():
 def test_a_sparse_matrix_is_scaled_as_a_dense_one():
     x, _, weights = mostly_zeros()
     for given in (None, weights):
-        found, expected = data.scaling_of(x, given), Scaling.of(x.toarray(), given)
+        found, expected = (data.scaling_of(X, given, []) for X in (x, x.toarray()))
         for a, b in zip(found, expected):
             np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
         rows = data.Rows(x, found)

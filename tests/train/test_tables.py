@@ -165,6 +165,68 @@ def test_a_frames_own_kinds():
     ]
 
 
+def test_cells_of_nullable_columns_durations_and_bytes():
+    pandas = pytest.importorskip("pandas")
+    days = pandas.to_timedelta([1.5, None, 3.0, 4.0] * 2, unit="D")
+    columns = {
+        "flag": pandas.array([True, None, False, True] * 2, dtype="boolean"),
+        "word": pandas.array(["a", None, "b", "a"] * 2, dtype="string"),
+        "kind": pandas.Categorical(pandas.array(["a", None, "b", "a"] * 2, dtype="string")),
+        "bytes": [b"x", None, b"y", b"x"] * 2,
+        "for": days, "for2": [None if d is pandas.NaT else d.to_pytimedelta() for d in days],
+    }  # fmt: skip
+    t = np.arange(8) / 3
+    read = read_table(pandas.DataFrame({**columns, "t": t}), task="regression")
+    kinds = {e.name: e for e in read.fit().encoders}
+    assert [e.kind for e in kinds.values()] == [
+        "yes or no", "category", "category", "category", "number", "number"
+    ]  # fmt: skip
+    assert kinds["bytes"].values == ("x", "y")
+    assert kinds["for"].center == kinds["for2"].center == 3.0
+
+
+@pytest.mark.parametrize("suffix", ["frame", "parquet"])
+def test_durations_and_collections_of_arrow(suffix, tmp_path):
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    held = {"a": arrow.array([86400, None, 3 * 86400], arrow.duration("s")), "t": [1.5, 2, 3]}
+
+    def read(columns):
+        made = arrow.table(columns)
+        if suffix == "frame":
+            return read_table(made, task="regression")
+        parquet.write_table(made, tmp_path / "held.parquet")
+        return read_table(tmp_path / "held.parquet", task="regression")
+
+    assert read(held).fit().encoders[0].center == 2.0
+    with pytest.raises(ValueError, match=r"column 'a': a cell is a list, \[1, 2\]; numbers, words"):
+        read({**held, "a": [[1, 2], None, [3]]})
+
+
+def test_words_among_numbers(table):
+    few = read_table({"a": ["1.5", "unknown", *map(str, range(40))], "t": np.arange(42) / 2})
+    assert few.notes(few.fit(), few.targets.rows, few.targets.t) == [
+        "column 'a': 1 cell no finite number, taken as missing: 'unknown' in line 1"
+    ]
+    text = "a,b,t\n" + "".join(
+        f"{'u' * (i % 3 == 0)}{i},{'xy'[i % 2]},{i / 2}\n" for i in range(99)
+    )
+    mixed = table(text)
+    notes = mixed.notes(mixed.fit(), mixed.targets.rows, mixed.targets.t)
+    assert notes == [
+        "column 'a' is left out, though 67% of its cells are numbers: --number 'a' takes the "
+        "others as missing"
+    ]
+    assert table(text, number=["a"]).fit().encoders[0].kind == "number"
+    with pytest.raises(ValueError, match="--number b: most of its cells are no numbers, such as"):
+        table(text, number=["b"]).fit()
+
+
+def test_complex_numbers_are_refused():
+    with pytest.raises(ValueError, match="column 'z': a cell is a complex"):
+        read_table({"z": np.array([1j, 2.0]), "t": [0.5, 1.5]})
+
+
 def test_a_model_takes_frames_and_gives_values_on_their_scale(table, tmp_path, rng):
     a = rng.normal(size=200)
     text = "a,b,price\n" + "".join(f"{v},{'xy'[i % 2]},{5e5 + 1e4 * v}\n" for i, v in enumerate(a))

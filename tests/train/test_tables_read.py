@@ -113,6 +113,7 @@ NUMBERS = [
     ("2,5", ",", 2.5), ("2,000", ".", 2000), ("1.234,5", ",", 1234.5), ("1,234.5", ".", 1234.5),
     ("1 234,5", ",", 1234.5), ("1'234.5", ".", 1234.5), ("$1,200.00", ".", 1200), ("12 %", ".", 12),
     ("1.234", ",", 1234), ("-1e-3", ".", -0.001), ("?", ".", math.nan), ("N/A", ",", math.nan),
+    ("(12.5)", ".", -12.5), ("($1,200)", ".", -1200), ("(2,5)", ",", -2.5),
 ]  # fmt: skip
 
 
@@ -122,7 +123,20 @@ def test_numbers_of_any_country(cell, mark, value):
 
 
 @pytest.mark.parametrize(
-    "cell", ["inf", "-Infinity", "1e999", "1_000", "12abc", "1,2,3", "1.5.2", "x"]
+    "cell",
+    [
+        "inf",
+        "-Infinity",
+        "1e999",
+        "1_000",
+        "12abc",
+        "1,2,3",
+        "1.5.2",
+        "x",
+        "(1",
+        "((1))",
+        "(-1)",
+    ],
 )
 def test_cells_that_are_no_finite_numbers(cell):
     with pytest.raises(ValueError):
@@ -193,6 +207,41 @@ HEADERS = [
 @pytest.mark.parametrize(("text", "header"), HEADERS)
 def test_the_first_line_has_names_or_data(write, text, header):
     assert source.look(write(text)).header == header
+
+
+@pytest.mark.parametrize(
+    ("titles", "told"),
+    [
+        (["Report 2024,,"], "a header below a line of title"),
+        (['"Sizes, and incomes"', "", "by Anna"], "a header below 2 lines of title"),
+        (["sep=,", "Report"], "a header below a line of title"),
+    ],
+)
+@pytest.mark.parametrize("header", [None, True])
+def test_titles_above_the_header(write, titles, told, header):
+    data = [f"{i * 0.5},{i % 7},{'ab'[i % 2]}" for i in range(30)]
+    frame = read_frame(write("\n".join([*titles, "size,income,kind", *data])), header=header)
+    assert frame.names == ["size", "income", "kind"]
+    assert told in frame.how
+    assert frame.columns[0].values.tolist() == [i * 0.5 for i in range(30)]
+
+
+def test_a_title_without_a_header_is_asked_for(write):
+    path = write("Report,,\n" + "1.5,2.5,a\n2.5,3.5,b\n" * 10)
+    with pytest.raises(ValueError, match=r"line 1 \(Report,.*may hold names of columns or data"):
+        read_frame(path)
+    assert read_frame(path, header=False).rows == 21
+
+
+@pytest.mark.parametrize("first", [0, 300])
+def test_words_of_ones_own_for_what_is_not_known(write, first):
+    cells = ["unknown" if i % 9 == 0 and i >= first else f"{i / 7:.3f}" for i in range(900)]
+    column = read_frame(write("age,n\n" + "".join(f"{c},1\n" for c in cells))).columns[0]
+    assert np.count_nonzero(column.missing) == column.count == cells.count("unknown")
+    assert column.wrong[0] == (cells.index("unknown") + 2, "unknown")
+    sizes = [("1", "2", "3", "XL")[i % 4] for i in range(100)]
+    column = read_frame(write("size,n\n" + "".join(f"{c},1\n" for c in sizes))).columns[0]
+    assert set(column.words) == {"1", "2", "3", "XL"}
 
 
 def test_names_that_are_there_twice_or_not_at_all(write):

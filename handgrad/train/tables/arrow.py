@@ -12,12 +12,11 @@ import numpy as np
 from handgrad.arrays import Array
 from handgrad.train.store import leave, room
 from handgrad.train.tables.frame import SHOWN, Column, Frame, worded
-from handgrad.train.tables.frames import as_numbers, cell_of, measured
+from handgrad.train.tables.frames import NUMBERS, as_numbers, codes_of, measured
 from handgrad.train.tables.names import different
 from handgrad.train.tables.words import Words
 
 PARQUET, ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")
-NUMBERS = ("int", "uint", "float", "double", "timestamp")  # how their types begin
 SOME = 2**16  # rows of a batch
 
 
@@ -87,9 +86,7 @@ class _Words:
 
     def add(self, held: Any) -> None:
         """The next cells."""
-        cells = map(cell_of, held.to_pylist())
-        codes = np.fromiter((self.words.code(c.encode()) for c in cells), np.int32, len(held))
-        _put(self.codes, self.at, codes)
+        _put(self.codes, self.at, codes_of(self.name, held.to_pylist(), self.words))
         self.at += len(held)
 
     def done(self, as_text: bool) -> Column:

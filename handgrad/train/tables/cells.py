@@ -34,7 +34,7 @@ def as_number(cell: str, mark: str = ".") -> float:
     """A cell as a number, NaN where it is missing; ValueError for text.
 
     mark: the decimal mark. The other mark may part groups of three digits, and so may spaces and
-    apostrophes; signs of currencies and per cent are left out.
+    apostrophes; signs of currencies and per cent are left out. (12.5) is -12.5, as in accounts.
     """
     text = cell.strip()
     if mark == "." and (plain := _plain(text)) is not None:
@@ -42,6 +42,8 @@ def as_number(cell: str, mark: str = ".") -> float:
     if text.lower() in MISSING:
         return math.nan
     text = text.strip(AROUND)
+    if text[:1] == "(" and text[-1:] == ")" and text[1:2] not in ("-", "+", "("):
+        return -as_number(text[1:-1], mark)
     if SPACED.fullmatch(text):
         text = text.translate(SPACES)
     other = "," if mark == "." else "."
@@ -82,7 +84,7 @@ def mark_of(cells: list[str]) -> str | None:
     """
     shown = set()
     for cell in cells:
-        text = cell.strip().strip(AROUND).lstrip("+-")
+        text = cell.strip().strip(AROUND + "()").lstrip("+-")
         for mark, other in ((".", ","), (",", ".")):
             if mark not in text:
                 continue

@@ -15,8 +15,9 @@ from handgrad.train.tables.cells import is_missing, is_number
 from handgrad.train.tables.source import Layout, look, western
 from handgrad.train.tables.words import Words
 
+MANY = 1000  # words for what is not known: no column has so many
 SHOWN = 3  # wrong cells of a column that are named
-MOSTLY = 0.95  # of the cells of a column of numbers are numbers
+MOSTLY = 0.95  # of the cells of a column of numbers are numbers, or of those that differ
 
 
 @dataclass
@@ -94,9 +95,17 @@ def numeric_columns(layout: Layout, text: Collection[str]) -> list[bool]:
     found = []
     for c, name in enumerate(layout.names):
         cells = [row[c] for row in layout.rows if not is_missing(row[c])]
-        count = sum(is_number(cell, layout.marks[c]) for cell in cells)
-        found.append(name not in text and count >= MOSTLY * len(cells))
+        numbers = [cell for cell in cells if is_number(cell, layout.marks[c])]
+        found.append(name not in text and (not cells or mostly(
+            len(numbers), len(cells), len({*numbers}), len({*cells})
+        )))  # fmt: skip
     return found
+
+
+def mostly(numbers: int, cells: int, different: int, of: int) -> bool:
+    """Whether a column is one of numbers, which some cells say not to be known in words of their
+    own: by how many cells are numbers, or how many of those that differ."""
+    return numbers >= MOSTLY * cells or (numbers >= cells / 2 and different >= MOSTLY * of)
 
 
 def marks_of(layout: Layout, known: Mapping[str, str | None]) -> list[str]:
@@ -111,24 +120,23 @@ def read_frame(
 ) -> Frame:  # fmt: skip
     """A CSV file as a table; `text` names columns whose cells are words even if they are numbers.
 
-    A column that begins with numbers and later has more text than `MOSTLY` lets pass is read
+    A column that begins with numbers and later has more text than `mostly` lets pass is read
     again, as text.
     """
     layout, text = look(path, header, separator), set(text)
     while True:
         try:
-            frame = _read(layout, numeric_columns(layout, text), marks_of(layout, {}), told)
+            found = _read(layout, numeric_columns(layout, text), marks_of(layout, {}), told)
         except UnicodeDecodeError:
             layout = look(path, header, separator, western(path.read_bytes()))
             continue
-        mixed = {c.name for c in frame.columns if c.values is not None
-                 and c.count > (1 - MOSTLY) * (c.count + np.count_nonzero(~c.missing))}  # fmt: skip
+        mixed = found.mixed()
         if not mixed:
-            return frame
+            return found.frame()
         text |= mixed
 
 
-def _read(layout: Layout, numeric: list[bool], marks: list[str], told: Told | None) -> Frame:
+def _read(layout: Layout, numeric: list[bool], marks: list[str], told: Told | None) -> Gathered:
     gathered = Gathered(layout, numeric, marks)
     for block in read_blocks(layout):
         if not gathered.rows:  # a bit more than it seems to have; what is not used costs nothing
@@ -136,7 +144,7 @@ def _read(layout: Layout, numeric: list[bool], marks: list[str], told: Told | No
         gathered.add(block)
         if told is not None:
             told(block.size)
-    return gathered.frame()
+    return gathered
 
 
 class Gathered:
@@ -150,6 +158,7 @@ class Gathered:
         self.codes = np.empty((len(self.words), 0), np.int32)
         self.wrong: dict[int, list[Wrong]] = {c: [] for c in self.at}
         self.count = dict.fromkeys(self.at, 0)
+        self.others: dict[int, set[str]] = {c: set() for c in self.at}  # wrong cells that differ
 
     def expect(self, rows: int) -> None:
         """Make room for so many rows."""
@@ -171,11 +180,27 @@ class Gathered:
             for c, cells in zip(self.at, wrong):
                 self.wrong[c] += cells[: SHOWN - len(self.wrong[c])]
                 self.count[c] += len(cells)
+                if len(self.others[c]) <= MANY:
+                    self.others[c].update(text for _, text in cells)
         for i, (c, words) in enumerate(self.words.items()):
             self.codes[i, self.rows : rows] = block.codes(c, words)
         self.rows = rows
         leave(self.numbers)
         leave(self.codes)
+
+    def mixed(self) -> set[str]:
+        """Columns that were read as numbers and are not."""
+        found = set()
+        for i, c in enumerate(self.at):
+            values, wrong = self.numbers[i, : self.rows], self.count[c]
+            if not wrong:
+                continue
+            numbers, others = int(np.count_nonzero(values == values)), len(self.others[c])
+            few = wrong <= (1 - MOSTLY) * (wrong + numbers) or others > MANY
+            different = 0 if few else len(np.unique(values[values == values]))
+            if not mostly(numbers, numbers + wrong, different, different + others):
+                found.add(self.layout.names[c])
+        return found
 
     def frame(self) -> Frame:
         """The table."""
@@ -190,6 +215,9 @@ class Gathered:
         numbers = all(is_number(name) for name in layout.names)
         named = f"a header of numbers ({', '.join(layout.names[:3])}, …)" if numbers else "a header"
         head = named if layout.header else "no header"
+        if layout.titles:
+            lines = "a line" if layout.titles == 1 else f"{layout.titles} lines"
+            head += f" below {lines} of title"
         how = f"separated by {layout.shown}, {head}, {layout.encoding}"
         return Frame(str(layout.path), columns, self.rows, layout.header, how)
 

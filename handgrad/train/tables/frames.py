@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy as np
 from handgrad.arrays import Array, ShapeError
 from handgrad.train.tables.cells import is_number, mark_of
 from handgrad.train.tables.encode import Number
-from handgrad.train.tables.frame import Column, Frame, worded
+from handgrad.train.tables.frame import SHOWN, Column, Frame, mostly, worded
 from handgrad.train.tables.names import different
 from handgrad.train.tables.words import Words
 
 DAY = np.timedelta64(1, "D")
+NUMBERS = ("int", "uint", "float", "double", "timestamp", "duration")  # how their types begin
+_NO_CELLS = complex | list | tuple | dict | set | np.ndarray
 
 
 def is_frame(x: Any) -> bool:
@@ -50,22 +53,20 @@ def _column(name: str, held: Any, as_text: bool) -> Column:
     array = _array(held)
     if array.ndim != 1:
         raise ShapeError(f"column {name!r} must have one value per row, got shape {array.shape}")
-    if array.dtype.kind == "M" or (array.dtype.kind in "fiu" and not as_text):
+    if array.dtype.kind in "Mm" or (array.dtype.kind in "fiu" and not as_text):
         values, dates, infinite = measured(array)
         wrong = tuple((int(i), str(values[i])) for i in infinite[:3])
         values[infinite] = np.nan
         return Column(name, values, wrong=wrong, count=len(infinite), dates=dates)
     words = Words()
-    cells = [cell_of(value) for value in array.tolist()]
-    codes = np.fromiter((words.code(cell.encode()) for cell in cells), np.int32, len(cells))
-    column = worded(name, words, codes)
+    column = worded(name, words, codes_of(name, array.tolist(), words))
     return column if as_text else as_numbers(column)
 
 
 def _array(held: Any) -> Array:
     """The cells of a column as an array; objects where they are not of one kind."""
     kind = str(getattr(held, "dtype", getattr(held, "type", "")))
-    if not kind.lower().startswith(("int", "uint", "float", "double", "datetime64[", "timestamp")):
+    if not kind.lower().startswith((*NUMBERS, "datetime64[", "timedelta64[")):
         listed = getattr(held, "to_list", getattr(held, "to_pylist", None))
         if listed is not None:
             held = listed()
@@ -89,19 +90,36 @@ def _narrow(cells: Array) -> Array:
 
 
 def measured(array: Array) -> tuple[Array, bool, Array]:
-    """Numbers, or times as days since 1970, in float64; whether they are times; which are ∞."""
-    if array.dtype.kind == "M":
-        days = (array - np.datetime64(0, "s")) / DAY
-        return np.where(np.isnat(array), np.nan, days), True, np.empty(0, np.intp)
+    """Numbers, times as days since 1970, or durations in days, in float64; whether they are times;
+    which are ∞."""
+    if array.dtype.kind in "Mm":
+        times = array.dtype.kind == "M"
+        days = (array - np.datetime64(0, "s") if times else array) / DAY
+        return np.where(np.isnat(array), np.nan, days), times, np.empty(0, np.intp)
     values = array.astype(np.float64)
     return values, False, np.flatnonzero(np.isinf(values))
 
 
+def codes_of(name: str, cells: list[Any], words: Words) -> Array:
+    """The cells of a column as codes of words, which are added.
+
+    Raises ValueError for a cell that is a collection, or complex.
+    """
+    for cell in cells:
+        if isinstance(cell, _NO_CELLS):
+            raise ValueError(
+                f"column {name!r}: a cell is a {type(cell).__name__}, {cell!r:.40}; numbers, "
+                "words, times or truth values are needed"
+            )
+    return np.fromiter((words.code(cell_of(c).encode()) for c in cells), np.int32, len(cells))
+
+
 def cell_of(value: Any) -> str:
     """A cell as text, empty where it is missing."""
-    if value is None or value != value:
+    if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return ""
-    text = str(value).strip()
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    text = text.strip()
     return "" if text in ("<NA>", "NaT") else text
 
 
@@ -113,3 +131,26 @@ def as_numbers(column: Column) -> Column:
     if not all(is_number(word, mark) for word in column.words):
         return column
     return Column(column.name, Number.numbers(column, slice(None), mark), mark=mark)
+
+
+def with_numbers(frame: Frame, words: Collection[str] = ()) -> Frame:
+    """Before anything is fitted: columns that are `mostly` numbers, but for those in `words`, as
+    such, with the cells that are none as wrong."""
+    made = [c if c.name in words else _mostly_numbers(c) for c in frame.columns]
+    return replace(frame, columns=made)
+
+
+def _mostly_numbers(column: Column) -> Column:
+    words = column.words
+    if not words or column.full:
+        return column
+    assert column.codes is not None
+    mark = mark_of(list(words[:1000])) or "."
+    right = np.array([is_number(word, mark) for word in words])
+    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(words))
+    if not mostly(counts[right].sum(), counts.sum(), right.sum(), len(words)):
+        return column
+    values = Number.numbers(column, slice(None), mark)
+    wrong = np.flatnonzero(np.isnan(values) & (column.codes >= 0))
+    named = tuple((int(i), words[column.codes[i]]) for i in wrong[:SHOWN])
+    return Column(column.name, values, wrong=named, count=len(wrong), mark=mark)

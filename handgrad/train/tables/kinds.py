@@ -22,11 +22,12 @@ SEVERAL = 0.5  # a text column with more different cells than this share says li
 
 @dataclass(frozen=True)
 class Left:
-    """A column that is left out: what it is, and why."""
+    """A column that is left out: what it is, and why; and what would make something of it."""
 
     name: str
     kind: str
     why: str
+    hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def decide(column: Column, rows: Array, wishes: Wishes, alone: bool = False) -> 
     if name in wishes.date:
         return _date(column, rows, asked=True) or Left(name, "", "")
     if name in wishes.number:
-        return Number.fit(column, rows)
+        return _number(column, rows)
     if known.all() and not alone and (value := _constant(column, rows)) is not None:
         return Left(name, "constant", f"always {value!r:.30}")
     if column.values is not None:
@@ -76,6 +77,17 @@ def decide(column: Column, rows: Array, wishes: Wishes, alone: bool = False) -> 
         why = None if alone else _counts(column, rows)
         return Left(name, "ID", why) if why else Number.fit(column, rows)
     return _worded(column, rows, wishes)
+
+
+def _number(column: Column, rows: Array) -> Encoder:
+    """As was asked; ValueError where most cells are no numbers."""
+    known, numbers = ~column.missing[rows], ~np.isnan(Number.numbers(column, rows, column.mark))
+    if 2 * numbers.sum() < known.sum():
+        cell = column.texts()[rows[np.flatnonzero(known & ~numbers)[0]]]
+        raise ValueError(
+            f"--number {column.name}: most of its cells are no numbers, such as {cell!r}"
+        )
+    return Number.fit(column, rows)
 
 
 def _category(column: Column, rows: Array, wishes: Wishes) -> Encoder:
@@ -100,7 +112,13 @@ def _worded(column: Column, rows: Array, wishes: Wishes) -> Encoder | Left:
     if different > SEVERAL * len(codes) and different > 2:
         words = np.mean([len(w.split()) for w in column.words[:1000]])
         kind = "text" if words > 4 else "ID"
-        return Left(name, kind, f"{different:,} of {len(codes):,} differ")
+        numbers = np.count_nonzero(~np.isnan(Number.numbers(column, rows, column.mark)))
+        hint = (
+            f"column {name!r} is left out, though {numbers / len(codes):.0%} of its cells are "
+            f"numbers: --number {name!r} takes the others as missing"
+        )
+        why = f"{different:,} of {len(codes):,} differ"
+        return Left(name, kind, why, hint if 2 * numbers > len(codes) else "")
     return _category(column, rows, wishes)
 
 

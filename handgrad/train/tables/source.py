@@ -33,9 +33,10 @@ class Layout:
     separator: str
     names: tuple[str, ...]
     header: bool
-    skipped: int  # records before the data: the header, or a line such as sep=;
+    skipped: int  # records before the data: titles, the header, or a line such as sep=;
     marks: tuple[str | None, ...]  # of each column, the decimal mark that it shows
     rows: list[list[str]]  # the first ones, without the header
+    titles: int = 0  # records above the header that are none of the table
 
     @property
     def shown(self) -> str:
@@ -97,6 +98,7 @@ def look(path: Path, header: bool | None = None, separator: str | None = None,
     header: whether its first line has names. By default it has where a column of numbers begins
     with text, where its cells count upwards as no other line's do, and where, in columns of text,
     none of its cells comes again; where only that of the last column shows it, ValueError asks.
+    Titles above the header, records of one cell, are left out.
     Raises ValueError for a file that holds no table of text.
     """
     with open(path, "rb") as file:
@@ -116,9 +118,13 @@ def look(path: Path, header: bool | None = None, separator: str | None = None,
     rows = first_records(path, sample, separator)
     if not rows:
         raise ValueError(f"{path}: the file is empty")
+    titles = 0 if header is False else titles_of(rows)
+    if titles and has_header(rows[titles:]):
+        header, rows, skipped = True, rows[titles:], skipped + titles
+    else:
+        header = has_header(rows) if header is None else header
+        header, titles = None if header and titles else header, 0
     names = different(rows[0])
-    if header is None:
-        header = has_header(rows)
     if header is None:
         raise ValueError(
             f"{path}: line {1 + skipped} ({','.join(names)[:60]}) may hold names of columns or "
@@ -132,7 +138,16 @@ def look(path: Path, header: bool | None = None, separator: str | None = None,
         raise ValueError(f"{path}: no rows of data below the header")
     whole = [row for row in rows if len(row) == len(names)]
     marks = tuple(mark_of([row[c] for row in whole]) for c in range(len(names)))
-    return Layout(path, encoding, separator, tuple(names), header, skipped, marks, whole)
+    return Layout(path, encoding, separator, tuple(names), header, skipped, marks, whole, titles)
+
+
+def titles_of(rows: list[list[str]]) -> int:
+    """How many records at the beginning hold one cell, of text, where most others have more."""
+    filled = [sum(bool(cell.strip()) for cell in row) for row in rows]
+    if Counter(filled).most_common(1)[0][0] < 2:
+        return 0
+    alone = [n == 1 and not any(map(is_number, row)) for n, row in zip(filled, rows)]
+    return alone.index(False)
 
 
 def encoding_of(path: Path, start: bytes) -> str:

@@ -16,7 +16,7 @@ from handgrad.train.dataset import Dataset
 from handgrad.train.tables.arrow import ARROW, PARQUET, read_arrow
 from handgrad.train.tables.encode import Encoder
 from handgrad.train.tables.frame import Column, Frame, Told, read_frame
-from handgrad.train.tables.frames import from_frame, is_frame
+from handgrad.train.tables.frames import from_frame, is_frame, with_numbers
 from handgrad.train.tables.kinds import Left, Wishes, decide
 from handgrad.train.tables.leaks import tells
 from handgrad.train.tables.show import Line, shown
@@ -95,6 +95,7 @@ class Table:
         without = self.frame.rows - len(self.targets.rows)
         if without:
             said.append(f"{without:,} rows without a target are left out")
+        said += [left.hint for left in self.left.values() if left.hint]
         columns = {column.name: column for column in self.frame.columns}
         for encoder in spec.encoders:
             if tells(columns[encoder.name], rows, t):
@@ -163,11 +164,11 @@ def read_table(
     if task not in (None, "classification", "regression"):
         raise ValueError(f"task: 'classification' or 'regression', got {task!r}")
     if is_frame(data):
-        frame = from_frame(data, text=wishes.worded)
+        frame = with_numbers(from_frame(data, text=wishes.worded), wishes.worded)
     else:
         path = Path(data)
         if path.suffix.lower() in (*PARQUET, *ARROW):
-            frame = read_arrow(path, wishes.worded)
+            frame = with_numbers(read_arrow(path, wishes.worded), wishes.worded)
         else:
             frame = read_frame(path, header=header, separator=separator, text=wishes.worded,
                                told=told)  # fmt: skip
