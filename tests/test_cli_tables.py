@@ -134,7 +134,10 @@ def test_what_prediction_refuses_and_what_it_says(run, rng):  # noqa: F811
         "height,colour\nx,a\ny,b\n", 2
     )
     said = predict("height,colour\n" + "1,a\n" * 9 + "much,b\n,purple\n")
-    assert "column 'height': 1 cell no finite number, taken as missing: 'much' in line 11" in said
+    assert (
+        "column 'height': 1 cell holds no finite number, taken as missing: 'much' in line 11"
+        in said
+    )
     assert "column 'colour': 1 cell unlike any in training ('purple')" in said
     assert len(said.splitlines()) == 14
     assert "no column 'name' among" in predict("height,colour\n1,a\n", 2, "--id", "name")
@@ -152,7 +155,8 @@ def test_kinds_may_be_said_and_several_targets_given(run, rng):  # noqa: F811
     assert load_checkpoint("out/model.safetensors").output.columns == ("p", "q")
     assert run("predict", "out/model.safetensors", "d.csv").startswith("row,p,q\n0,")
     again = "train", "--data", "d.csv", "--target", "p", "--target", "q", "--no-proof", "--resume"
-    assert "--resume: the columns are taken otherwise" in run(*again, "--drop", "day", code=2)
+    said = run(*again, "--drop", "day", code=2)
+    assert "of column 'zone', kind is 'number', 'category' before" in said
     run(*again, "--drop", "day", "--categorical", "zone", "--epochs", 3, "--quiet")
     assert "no column 'zones' among zone, p, q, day; is it 'zone'?" in run(
         "train", "--data", "d.csv", "--categorical", "zones", code=2

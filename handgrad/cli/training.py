@@ -27,6 +27,7 @@ from handgrad.train.loading import NAMES, load_data
 from handgrad.train.nets import fitted, network_for
 from handgrad.train.proof import Proof, prove_network
 from handgrad.train.tables import read_table
+from handgrad.train.tables.spec import unlike
 from handgrad.train.tables.table import SUFFIXES
 from handgrad.train.write import write_whole
 
@@ -130,7 +131,8 @@ def _train(
     network, classes = network_for(net, dataset, seed)
     saved = load_checkpoint(_model_in(out), classes=classes) if resume else None
     if saved is not None and saved.table != dataset.table:
-        raise ValueError("--resume: the columns are taken otherwise than in the training before")
+        how = unlike(dataset.table, saved.table)
+        raise ValueError(f"--resume: these are not the data of the training before: {how}")
     fresh, network = network, network if saved is None else saved.network
     loss = _loss(dataset, balance)
     dataset = fitted(network, dataset)

@@ -234,7 +234,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):
         given = self.class_weight if listed else [self.class_weight]
         for weights in given:
             for label, weight in weights.items() if isinstance(weights, dict) else ():
-                if not (isinstance(weight, Real) and 0 <= weight < np.inf):
+                if not (isinstance(weight, Real) and 0 <= float(weight) < np.inf):
                     raise ValueError(
                         f"class_weight: numbers >= 0 are needed, got {weight!r} for {label!r}"
                     )

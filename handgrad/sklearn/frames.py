@@ -89,8 +89,9 @@ class Columns:
         frame, notes = _frame(X), Notes()
         x = self.spec.inputs(frame, notes=notes)
         for encoder in self.spec.encoders:
-            strict = isinstance(encoder, Number) and encoder.name not in self.mixed
-            if strict and notes.unseen[encoder.name]:
+            if not isinstance(encoder, Number) or encoder.name in self.mixed:
+                continue
+            if notes.unseen[encoder.name]:
                 raise ValueError(_words(frame.columns[frame.names.index(encoder.name)], encoder))
         return x.astype(np.float64)
 

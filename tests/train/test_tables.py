@@ -15,7 +15,7 @@ from handgrad.train.data import split_rows
 from handgrad.train.heads import head_layers
 from handgrad.train.loading import load_data
 from handgrad.train.tables.encode import robust
-from handgrad.train.tables.spec import Notes, TableSpec
+from handgrad.train.tables.spec import Notes, TableSpec, unlike
 
 from ..tables import adult, titanic
 
@@ -161,7 +161,7 @@ def test_a_frames_own_kinds():
     assert [e.kind for e in spec.encoders] == ["yes or no", "category", "number", "date", "number"]
     assert np.isfinite(read.inputs(spec)).all()
     assert read.notes(spec, read.targets.rows, read.targets.t) == [
-        "column 'big': 1 cell no finite number, taken as missing: 'inf' in line 1"
+        "column 'big': 1 cell holds no finite number, taken as missing: 'inf' in line 1"
     ]
 
 
@@ -199,14 +199,28 @@ def test_durations_and_collections_of_arrow(suffix, tmp_path):
         return read_table(tmp_path / "held.parquet", task="regression")
 
     assert read(held).fit().encoders[0].center == 2.0
-    with pytest.raises(ValueError, match=r"column 'a': a cell is a list, \[1, 2\]; numbers, words"):
+    with pytest.raises(
+        ValueError, match=r"column 'a': cells of type list are not taken, such as \[1, 2\]; num"
+    ):
         read({**held, "a": [[1, 2], None, [3]]})
+
+
+def test_in_what_two_tables_differ(table):
+    text = "a,b,t\n" + "".join(f"{i / 3:.2f},{'xyz'[i % 3]},{i / 2}\n" for i in range(30))
+    read = table(text)
+    before, part = read.fit(), read.fit(np.arange(20))
+    assert unlike(part, before).startswith("of column 'a', center is 3.16")
+    assert unlike(table(text, drop=["b"]).fit(), before) == (
+        "column 'b' is left out, not so before"
+    )
+    assert unlike(table(text.replace("a,", "c,")).fit(), before).startswith("columns ('c', 'b'")
+    assert unlike(None, before) == "one is a table, the other none"
 
 
 def test_words_among_numbers(table):
     few = read_table({"a": ["1.5", "unknown", *map(str, range(40))], "t": np.arange(42) / 2})
     assert few.notes(few.fit(), few.targets.rows, few.targets.t) == [
-        "column 'a': 1 cell no finite number, taken as missing: 'unknown' in line 1"
+        "column 'a': 1 cell holds no finite number, taken as missing: 'unknown' in line 1"
     ]
     text = "a,b,t\n" + "".join(
         f"{'u' * (i % 3 == 0)}{i},{'xy'[i % 2]},{i / 2}\n" for i in range(99)
@@ -223,7 +237,7 @@ def test_words_among_numbers(table):
 
 
 def test_complex_numbers_are_refused():
-    with pytest.raises(ValueError, match="column 'z': a cell is a complex"):
+    with pytest.raises(ValueError, match="column 'z': cells of type complex are not taken"):
         read_table({"z": np.array([1j, 2.0]), "t": [0.5, 1.5]})
 
 

@@ -264,8 +264,8 @@ def test_few_wrong_cells_are_missing_and_named(write):
     column = read_frame(write("\n".join(lines))).columns[0]
     assert column.missing.sum() == column.count == 5
     assert column.complaint() == (
-        "column 'x': 5 cells no finite number, taken as missing: 'wrong5' in line 5, 'wrong50' in "
-        "line 50, 'wrong100' in line 100 and 2 more"
+        "column 'x': 5 cells hold no finite number, taken as missing: 'wrong5' in line 5, "
+        "'wrong50' in line 50, 'wrong100' in line 100 and 2 more"
     )
 
 
@@ -316,7 +316,7 @@ BAD = [
     ),
     (b"a,b\n", "no rows of data below the header"),
     (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 columns, the header has 2"),
-    (b'a,b\n1,2\n"1,2\n3,4\n', "line 4 has 1 columns, the header has 2; a quote before it is not"),
+    (b'a,b\n1,2\n"1,2\n3,4\n', "line 4 has 1 column, the header has 2; a quote before it is not"),
 ]
 
 

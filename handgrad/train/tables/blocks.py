@@ -257,6 +257,5 @@ def wrong_width(layout: Layout, line: int, row: list[str]) -> str:
     """The error for a record of another width."""
     hint = "; a quote before it is not closed" if any("\n" in cell for cell in row) else ""
     first = "the header" if layout.header else "the first line"
-    return (
-        f"{layout.path}: line {line} has {len(row)} columns, {first} has {len(layout.names)}{hint}"
-    )
+    columns = f"{len(row)} column{'s' * (len(row) != 1)}"
+    return f"{layout.path}: line {line} has {columns}, {first} has {len(layout.names)}{hint}"

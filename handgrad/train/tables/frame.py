@@ -64,8 +64,9 @@ class Column:
             return ""
         named = ", ".join(f"{text!r} in line {line}" for line, text in self.wrong)
         more = f" and {self.count - len(self.wrong):,} more" if self.count > len(self.wrong) else ""
+        held = "cells hold" if self.count > 1 else "cell holds"
         return (
-            f"column {self.name!r}: {self.count:,} cell{'s' * (self.count > 1)} no finite number, "
+            f"column {self.name!r}: {self.count:,} {held} no finite number, "
             f"taken as missing: {named}{more}"
         )
 

@@ -17,7 +17,7 @@ from handgrad.train.tables.words import Words
 
 DAY = np.timedelta64(1, "D")
 NUMBERS = ("int", "uint", "float", "double", "timestamp", "duration")  # how their types begin
-_NO_CELLS = complex | list | tuple | dict | set | np.ndarray
+_NO_CELLS = (complex, list, tuple, dict, set, np.ndarray)
 
 
 def is_frame(x: Any) -> bool:
@@ -108,8 +108,8 @@ def codes_of(name: str, cells: list[Any], words: Words) -> Array:
     for cell in cells:
         if isinstance(cell, _NO_CELLS):
             raise ValueError(
-                f"column {name!r}: a cell is a {type(cell).__name__}, {cell!r:.40}; numbers, "
-                "words, times or truth values are needed"
+                f"column {name!r}: cells of type {type(cell).__name__} are not taken, such as "
+                f"{cell!r:.40}; numbers, words, times or truth values are needed"
             )
     return np.fromiter((words.code(cell_of(c).encode()) for c in cells), np.int32, len(cells))
 

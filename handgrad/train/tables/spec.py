@@ -182,6 +182,24 @@ class TableSpec:
         return x
 
 
+def unlike(now: TableSpec | None, before: TableSpec | None) -> str:
+    """The first thing in which two that are not equal differ, in words."""
+    if now is None or before is None:
+        return "one is a table, the other none"
+    for what in ("columns", "targets", "header"):
+        if getattr(now, what) != getattr(before, what):
+            return f"{what} {getattr(now, what)!r:.80}, {getattr(before, what)!r:.80} before"
+    ours, theirs = ({e.name: e.to_dict() for e in t.encoders} for t in (now, before))
+    for name in now.columns:
+        if (name in ours) != (name in theirs):
+            return f"column {name!r} is {'taken' if name in ours else 'left out'}, not so before"
+        a, b = ours.get(name, {}), theirs.get(name, {})
+        for key in {**b, **a}:
+            if a.get(key) != b.get(key):
+                return f"of column {name!r}, {key} is {a.get(key)!r:.60}, {b.get(key)!r:.60} before"
+    return "another column names the rows"
+
+
 def check_table(table: TableSpec | None, takes: InputSpec | None, network: Any) -> None:
     """Raise ValueError unless a table becomes what the network takes."""
     if table is None:

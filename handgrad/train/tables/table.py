@@ -14,7 +14,7 @@ from handgrad.arrays import Array
 from handgrad.train.data import split_rows
 from handgrad.train.dataset import Dataset
 from handgrad.train.tables.arrow import ARROW, PARQUET, read_arrow
-from handgrad.train.tables.encode import Encoder
+from handgrad.train.tables.encode import MOST, Encoder
 from handgrad.train.tables.frame import Column, Frame, Told, read_frame
 from handgrad.train.tables.frames import from_frame, is_frame, with_numbers
 from handgrad.train.tables.kinds import Left, Wishes, decide
@@ -24,6 +24,7 @@ from handgrad.train.tables.spec import TableSpec
 from handgrad.train.tables.targets import Targets, targets_of
 
 TEXTS = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat")
+_FEW = 5  # rows of a class
 SUFFIXES = (*TEXTS, *PARQUET, *ARROW)
 
 
@@ -95,6 +96,12 @@ class Table:
         without = self.frame.rows - len(self.targets.rows)
         if without:
             said.append(f"{without:,} rows without a target are left out")
+        classes = self.targets.classes or ()
+        if len(classes) > MOST and len(rows) < _FEW * len(classes):
+            each = len(rows) / len(classes)
+            said.append(
+                f"{len(classes):,} classes have {each:.1f} rows each to learn from, on average"
+            )
         said += [left.hint for left in self.left.values() if left.hint]
         columns = {column.name: column for column in self.frame.columns}
         for encoder in spec.encoders:

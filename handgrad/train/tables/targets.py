@@ -40,7 +40,9 @@ def targets_of(source: str, columns: list[Column], task: str | None = None) -> T
     """
     for column in columns:
         if column.missing.all():
-            raise ValueError(f"{source}: the target {column.name!r} is empty")
+            raise ValueError(
+                f"{source}: the target {column.name!r} is empty; --target names another"
+            )
     rows = np.flatnonzero(~np.logical_or.reduce([column.missing for column in columns]))
     if not rows.size:
         raise ValueError(f"{source}: no row has all of its targets")
