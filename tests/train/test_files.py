@@ -120,7 +120,7 @@ BAD_CSV = [
     (b"\x89PNG\r\n\x1a\n\xff\xfe", "not a CSV file: it is a picture"),
     ("a,b\n1," + "9" * 200_000 + "\n", "not a CSV file: field larger than field limit"),
     (b"a,b\n1,\x002\n", "not a CSV file: it holds zero bytes"),
-    ('a,b\n"1,2\n3,4\n', "line 3 has 1 columns, the header has 2; a quote before it"),
+    ('a,b\n"1,2\n3,4\n', "line 3 has 1 column, the header has 2; a quote before it"),
     ("a,b,t\n1,1_000,0\n", "column 'b' holds '1_000'"),
 ]
 
