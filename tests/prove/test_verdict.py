@@ -446,11 +446,11 @@ class OldGain(Gain):
 
     def __init__(self):
         super().__init__()
-        self.first = self.g * 1
+        self.first = {"g": self.g * 1}
 
     def backward(self, dout):
         super().backward(dout)
-        return self.first * dout
+        return self.first["g"] * dout
 
 
 @pytest.mark.parametrize(("layer", "cause"), [(Gain, "wrong_formula"), (OldGain, "stale_state")])

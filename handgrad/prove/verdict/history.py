@@ -283,21 +283,26 @@ def new_parameters(case: Case, base: Outcome) -> Iterator[Finding]:
             outcome = case.verify(start=state, run=case.run(start=used, keep=True))
             wrong = outcome.mismatches if outcome is not None else []
             for m in [m for m in wrong if m.name in case.names or np.any(m.numeric)]:
-                if _wrong_at_once(case, change, m.name):
+                if change is _put and _wrong_at_once(case, m.name):
                     return
                 text = f"After the parameters have changed d{m.name} is wrong: old ones are in use."
                 yield Finding("stale_state", text, m.name, m.where())
                 return
 
 
-def _wrong_at_once(case: Case, change: Callable[[Subject, int, str], bool], wrong: str) -> bool:
-    """Whether a new instance with such parameters, that keeps nothing yet, is wrong there too."""
+def _wrong_at_once(case: Case, wrong: str) -> bool:
+    """Whether a new instance whose parameters are changed in place is wrong there too, which keeps
+    no other array that could be of the old ones."""
     new = case.subject.copy()
     parameters = [id(new.get(name)) for name in new.parameters]
-    if any(id(v) not in parameters for v, _ in _kept(new.thing).values()):
+    arrays = [v for v, _ in _kept(new.thing).values()]
+    for name, held in (item for owner in owners(new.thing) for item in attributes(owner).items()):
+        if isinstance(held, dict) and not name.startswith(("d", "grad")):
+            arrays += held.values()
+    if any(isinstance(v, np.ndarray) and id(v) not in parameters for v in arrays):
         return False
     for k, name in enumerate(new.parameters):
-        change(new, k, name)
+        _put(new, k, name)
     outcome = case.verify(start=new)
     return outcome is not None and any(m.name == wrong for m in outcome.mismatches)
 
