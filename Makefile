@@ -37,8 +37,8 @@ mpi: .venv/test
 		timeout 600 $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(MPI_TESTS) || exit 1; \
 	done
 
-# What `check` says of hundreds of mistakes, against the numbers of last time, ONNX's official tests, and
-# what else takes long: two minutes.
+# What `check` says of hundreds of mistakes, against the numbers of last time, ONNX's official tests, Keras
+# beside ours, and what else takes long: two minutes.
 slow: .venv/test
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m slow tests/prove tests/optimcheck \
 		tests/interop/test_onnx_backend.py tests/native/test_rows.py

@@ -207,6 +207,7 @@ def test_an_array_that_claims_more_than_the_file_is_refused(tmp_path):
         load(tmp_path / "none.keras")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own
 def test_models_of_every_kind_against_keras_itself(tmp_path):
     os.environ.setdefault("KERAS_BACKEND", "torch")
