@@ -4,9 +4,8 @@ The statistics are the mean and the deviation of what lies within ten quartile d
 median, or five times as far as the 5 % and 95 % quantiles: for data without outliers those of
 `Standardize`, and one wrong entry of 1e9 leaves them alone. A column whose quartiles are equal has
 half its range for a deviation. Columns of like deviation keep their proportions (`alike`). Robust
-scaling and clipping are among the defaults that matter for
-tables according to Holzmüller, Grinsztajn, Steinwart, "Better by default", NeurIPS 2024
-(arXiv 2407.04491), section 3.
+scaling and clipping are among the defaults that matter for tables according to Holzmüller,
+Grinsztajn, Steinwart, "Better by default", NeurIPS 2024 (arXiv 2407.04491), section 3.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import pytest
 
 import handgrad as hg
 from handgrad.interop.c import export_c
+from handgrad.interop.c.writer import identifier
 from tests.interop.compiled import Compiled, close, needs_compiler, self_test
 
 RNG = np.random.default_rng(0)
@@ -15,6 +16,13 @@ X = RNG.standard_normal((N, T, 5)).astype(np.float32)
 MASK = np.array([[1, 1, 0, 0], [0, 1, 1, 1], [1, 0, 1, 0]], bool)  # behind, before, and between
 LABELS = np.array([0, 1, 1], np.int32)
 SANITIZED = "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-unused"
+
+
+def close_gradients(c, twin):
+    """The gradients of the C file beside those of the network."""
+    found = c.gradients()
+    for path, g in twin.named_gradients().items():
+        close(found[f"d{identifier(path)}"], g, path)
 
 
 class Coded(hg.Network):
@@ -61,10 +69,7 @@ def test_masks_and_states_that_are_given_and_returned(dropout, tmp_path):
         expected = loss.forward(twin.forward(X.astype(np.float64), MASK), LABELS)
         twin.backward(loss.backward()[0])
         close(c.backward(X, LABELS, MASK), expected, "loss")
-        found = c.gradients()
-        for path, g in twin.named_gradients().items():
-            name, _, which = path.rpartition(".")
-            close(found[f"d{which}_{name}"], g, path)
+        close_gradients(c, twin)
         rule.step(twin)
         c.update(rule.lr)
 
@@ -110,9 +115,7 @@ def test_training_goes_on_from_the_state_as_python_does(tmp_path):
         expected = loss.forward(twin.forward(x), LABELS)
         twin.backward(loss.backward()[0])
         close(c.backward(x.astype(np.float32), LABELS), expected, "loss")
-        for path, g in twin.named_gradients().items():
-            where, _, which = path.rpartition(".")
-            close(c.gradients()[f"d{which}{where}"], g, path)
+        close_gradients(c, twin)
         rule.step(twin)
         c.update(rule.lr)
 
@@ -142,10 +145,7 @@ def test_ids_with_a_mask_and_a_state_that_both_uses_share(tmp_path):
         expected = loss.forward(twin.forward(ids, MASK), t)
         twin.backward(loss.backward()[0])
         close(c.backward(ids, t, MASK), expected, "loss")
-        found = c.gradients()
-        for path, g in twin.named_gradients().items():
-            name, _, which = path.rpartition(".")
-            close(found[f"d{which}_{name}"], g, path)
+        close_gradients(c, twin)
 
 
 @needs_compiler
