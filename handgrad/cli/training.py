@@ -192,6 +192,10 @@ def _load(
 ) -> Dataset:  # fmt: skip
     """The data; of a table, what was understood is shown."""
     if Path(data).suffix.lower() not in SUFFIXES:
+        said = {"target": targets, "header": header is not None, "separator": separator,
+                "task": task} | {name: wishes.get(name) for name in WISHES}  # fmt: skip
+        for name in (name for name, value in said.items() if value):
+            raise ValueError(f"--{name}: is for tables; --data FILE.csv would be one, not {data}")
         return load_data(data, data_dir, download=download, seed=seed)
     with _bar(Path(data), tell is say) as told:
         table = read_table(
